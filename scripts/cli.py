@@ -1,0 +1,161 @@
+"""The `moa` command: run the parts, look at the books, start the demo.
+
+Settings come from options or from MOA_… in the environment; they are read here, once, and handed down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scripts.children import end_with_parent
+
+app = typer.Typer(
+    help="Moa: a rewards ledger that brands share.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+DatabaseUrl = Annotated[str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")]
+RpcUrl = Annotated[str, typer.Option("--rpc", envvar="MOA_RPC_URL", help="the node's HTTP address")]
+ChainId = Annotated[int, typer.Option("--chain-id", envvar="MOA_CHAIN_ID")]
+Deployments = Annotated[Path, typer.Option("--deployments", envvar="MOA_DEPLOYMENTS", help="folder of <chain_id>.json")]
+KeystorePath = Annotated[Path, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="encrypted keys")]
+KeystorePassword = Annotated[str, typer.Option("--keystore-password", envvar="MOA_KEYSTORE_PASSWORD", prompt=False)]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="end after the verdict: 0 only if it holds")] = False,
+    fresh: Annotated[bool, typer.Option(help="forget the chain and start anew")] = False,
+    port: Annotated[int, typer.Option(help="the gateway's port; 0 chooses a free one")] = 0,
+    rpc_port: Annotated[int, typer.Option(help="Ganache's port; 0 chooses a free one")] = 0,
+    state: Annotated[Path, typer.Option(help="where the demo keeps its state")] = Path("var/demo"),
+) -> None:
+    """Replay 6,919 real purchases through the running system and show that the books balance."""
+    from scripts.demo.run import run
+
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    raise typer.Exit(run(state=state.resolve(), once=once, fresh=fresh, port=port, rpc_port=rpc_port))
+
+
+@app.command()
+def gateway(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    keystore: KeystorePath,
+    keystore_password: KeystorePassword,
+    host: Annotated[str, typer.Option(envvar="MOA_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="MOA_PORT")] = 8000,
+) -> None:
+    """Serve the HTTP interface and the screens."""
+    from api.server import run
+    from api.settings import Settings
+
+    end_with_parent()
+    run(
+        Settings(
+            database_url=database,
+            rpc_url=rpc,
+            chain_id=chain_id,
+            deployments=deployments,
+            keystore_path=keystore,
+            keystore_password=keystore_password,
+            host=host,
+            port=port,
+        )
+    )
+
+
+@app.command()
+def worker(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    keystore: KeystorePath,
+    keystore_password: KeystorePassword,
+) -> None:
+    """Run the relayer and the mirror; of several workers one leads."""
+    from chain.worker import WorkerSettings, run
+
+    end_with_parent()
+    run(
+        WorkerSettings(
+            database_url=database,
+            rpc_url=rpc,
+            chain_id=chain_id,
+            deployments=deployments,
+            keystore_path=keystore,
+            keystore_password=keystore_password,
+        )
+    )
+
+
+@app.command()
+def bootstrap(
+    database: DatabaseUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    keys: Annotated[Path, typer.Option(help="where to write the keys that are shown only once")],
+) -> None:
+    """Prepare the database: migrate it, bind the brands of the deployment, make the first keys."""
+    from scripts.bootstrap import bootstrap as prepare
+
+    prepare(database_url=database, chain_id=chain_id, deployments=deployments, keys=keys)
+
+
+@app.command()
+def books(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    json: Json = False,
+) -> None:
+    """Compare supply, balances and mirror, brand by brand; 0 only if nothing drifts."""
+    from scripts.books import show
+
+    raise typer.Exit(show(database_url=database, rpc_url=rpc, chain_id=chain_id, deployments=deployments, as_json=json))
+
+
+@app.command("contracts-test")
+def contracts_test(path: Annotated[str, typer.Argument(help="what to run")] = "tests/contracts") -> None:
+    """Run Brownie's tests on a Ganache of their own."""
+    from scripts.contracts_test import run
+
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    raise typer.Exit(run(path))
+
+
+@app.command()
+def bench(
+    only: Annotated[str, typer.Option(help="names that contain this")] = "",
+) -> None:
+    """Measure, side by side, and write build/bench.json."""
+    from scripts.bench.run import run
+
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    raise typer.Exit(run(only=only))
+
+
+def _as_interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    with contextlib.suppress(BrokenPipeError):
+        app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The demo: real purchases in, a verdict out."""
