@@ -1,0 +1,223 @@
+"""Everything that can go wrong between us and a chain, as one tree.
+
+ChainError
+├── NodeUnavailable            the node did not answer as a node: refused, reset, timed out, or spoke nonsense
+│   ├── NodeTimeout            no answer in time; the request may have had its effect
+│   ├── AnswerTooLarge         an answer above the bound was cut off
+│   └── NodeStartFailed        a supervised node did not become ready
+├── RpcError                   the node answered with an error
+│   ├── MethodMissing
+│   ├── ResultTooWide          a log query held too much
+│   ├── NonceTooLow
+│   ├── NonceTooHigh
+│   ├── AlreadyKnown
+│   ├── Underpriced
+│   ├── InsufficientFunds
+│   └── Reverted               with the contract's error, by name and arguments
+├── AnswerInconsistent         answers of one node contradict each other: a reorg between them, or a wrong node
+├── ReorgTooDeep               the node's history differs further back than the mirror can undo
+├── ChainReplaced              the database follows another chain than the node's
+├── DeploymentError
+│   ├── DeploymentMissing
+│   ├── DeploymentMismatch
+│   └── AbiMissing
+├── OperationKeyReused         the same key with another content
+├── OperationInvalid           an operation that cannot be encoded
+├── TransitionForbidden        a state that may not follow another
+├── KeystoreError
+│   ├── KeystoreMissing
+│   └── KeystoreLocked
+└── LeaderElsewhere            another worker leads this database
+
+`name` is the public name: the class name, or the contract's own name for Reverted (one name from revert to screen).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class ChainError(Exception):
+    """Anything this room reports as expected trouble."""
+
+    @property
+    def name(self) -> str:
+        """The public name of the error."""
+        return type(self).__name__
+
+
+class NodeUnavailable(ChainError):
+    """The node did not answer. Reads may be asked again; whether a write had its effect is unknown."""
+
+
+class NodeTimeout(NodeUnavailable):
+    """No whole answer within the time given."""
+
+
+class AnswerTooLarge(NodeUnavailable):
+    """The answer was larger than the bound and was not read to its end."""
+
+    def __init__(self, size_max_bytes: int):
+        super().__init__(f"The node's answer is larger than {size_max_bytes} bytes; ask for less at once.")
+        self.size_max_bytes = size_max_bytes
+
+
+class NodeStartFailed(NodeUnavailable):
+    """A node under our supervision did not become ready; carries the last lines it wrote."""
+
+    def __init__(self, node: str, reason: str, log_tail: str):
+        super().__init__(f"{node} did not start: {reason}" + (f"\n{log_tail}" if log_tail else ""))
+        self.reason = reason
+        self.log_tail = log_tail
+
+
+class RpcError(ChainError):
+    """The node answered with a JSON-RPC error."""
+
+    def __init__(self, method: str, code: int, message: str, data: Any = None):
+        super().__init__(f"{method}: {message} ({code})")
+        self.method = method
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class MethodMissing(RpcError):
+    """The node does not offer the method."""
+
+
+class ResultTooWide(RpcError):
+    """A log query covered more blocks or more logs than the node allows."""
+
+
+class NonceTooLow(RpcError):
+    """The nonce was used already: by this very transaction or by another."""
+
+
+class NonceTooHigh(RpcError):
+    """An earlier nonce of the signer is still missing."""
+
+
+class AlreadyKnown(RpcError):
+    """The node holds this very transaction already."""
+
+
+class Underpriced(RpcError):
+    """The fee is below what the node takes, or a replacement raises it too little."""
+
+
+class InsufficientFunds(RpcError):
+    """The signer cannot pay the gas."""
+
+
+class Reverted(RpcError):
+    """The contract refused. `error` is the Solidity error's name, `args` its values by name."""
+
+    def __init__(self, method: str, code: int, message: str, data: Any, error: str, error_args: Mapping[str, Any]):
+        super().__init__(method, code, message, data)
+        self.error = error
+        self.error_args = dict(error_args)
+
+    @property
+    def name(self) -> str:
+        """The contract's own name for the refusal."""
+        return self.error
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{key}={value}" for key, value in self.error_args.items())
+        return f"{self.method} reverted with {self.error}({values})"
+
+
+class AnswerInconsistent(ChainError):
+    """Two answers of the node do not fit together; ask again."""
+
+
+class ReorgTooDeep(ChainError):
+    """The mirror stops rather than guess: no common block within the horizon it can undo."""
+
+    def __init__(self, head_number: int, horizon_blocks: int):
+        super().__init__(
+            f"The node's chain differs from the mirror's more than {horizon_blocks} blocks below block {head_number}. "
+            "Rebuild the mirror if the node's chain is the right one."
+        )
+        self.head_number = head_number
+        self.horizon_blocks = horizon_blocks
+
+
+class ChainReplaced(ChainError):
+    """The node's genesis block is not the one this database follows."""
+
+    def __init__(self, expected: str, found: str):
+        super().__init__(
+            f"The database follows the chain with genesis {expected}, the node has genesis {found}. "
+            "Start with a new database or give the node its state back."
+        )
+        self.expected = expected
+        self.found = found
+
+
+class DeploymentError(ChainError):
+    """The contracts on the node are not the ones this program was given."""
+
+
+class DeploymentMissing(DeploymentError):
+    """No deployment is known for this chain."""
+
+    def __init__(self, where: str, chain_id: int):
+        super().__init__(f"No deployment for chain {chain_id} in {where}; deploy the contracts first.")
+        self.chain_id = chain_id
+
+
+class DeploymentMismatch(DeploymentError):
+    """What the node holds differs from what the deployment says."""
+
+    def __init__(self, what: str, expected: str, found: str):
+        super().__init__(f"{what}: the deployment says {expected}, the node has {found}. Deploy again.")
+        self.what = what
+        self.expected = expected
+        self.found = found
+
+
+class AbiMissing(DeploymentError):
+    """The interface of a contract is not in chain/abi."""
+
+    def __init__(self, contract: str):
+        super().__init__(f"chain/abi has no {contract}.json; export the ABI by deploying.")
+        self.contract = contract
+
+
+class OperationKeyReused(ChainError):
+    """The key belongs to an operation with another content."""
+
+    def __init__(self, key: str, operation: int):
+        super().__init__(f"The key {key!r} belongs to operation {operation}, which asks for something else.")
+        self.key = key
+        self.operation = operation
+
+
+class OperationInvalid(ChainError):
+    """The operation cannot be put into a transaction."""
+
+
+class TransitionForbidden(ChainError):
+    """A state was asked for that may not follow the present one."""
+
+    def __init__(self, before: str, after: str):
+        super().__init__(f"An operation cannot go from {before} to {after}.")
+        self.before = before
+        self.after = after
+
+
+class KeystoreError(ChainError):
+    """The keys cannot be used."""
+
+
+class KeystoreMissing(KeystoreError):
+    """There is no keystore at the path."""
+
+
+class KeystoreLocked(KeystoreError):
+    """The password does not open the keystore, or the file was altered."""
+
+
+class LeaderElsewhere(ChainError):
+    """Another worker leads this database; this one waits."""
