@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what make needs, once: two Python environments, the npm packages, the contracts' build and the screens.
 # A stamp (the hash of what it was made from) lets a second run install nothing.
-# Usage: scripts/setup.sh [app|contracts|node|abi|wallet|browser]...
+# Usage: scripts/setup.sh [app|contracts|halmos|slither|node|abi|wallet|browser]...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mkdir -p build/stamps build/log
@@ -61,6 +61,10 @@ application_environment() {
   environment .venv requirements/app.txt && .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .; }
 contracts() { need_python
   step contracts "contracts environment (Brownie, py-solc-x)" 45 requirements/contracts.txt -- environment .venv-contracts requirements/contracts.txt; }
+halmos() { need_python
+  step halmos "symbolic prover (halmos)" 40 requirements/halmos.txt -- environment .venv-halmos requirements/halmos.txt; }
+slither() { need_python
+  step slither "static analysis (Slither)" 40 requirements/slither.txt -- environment .venv-slither requirements/slither.txt; }
 node_packages() { need_node
   step node "node packages (Ganache, Anvil, forge, solc)" 25 package-lock.json -- npm ci --no-fund --no-audit --loglevel=error; }
 abi() {
@@ -77,7 +81,7 @@ browser() {
 # The three environments do not depend on each other; in a terminal they take turns, so that the lines stay readable.
 for part in "$@"; do
   case $part in
-    app | contracts | abi | wallet | browser) "$part" ;;
+    app | contracts | halmos | slither | abi | wallet | browser) "$part" ;;
     node) node_packages ;;
     *) die "setup.sh: no part named '$part'." ;;
   esac

@@ -1,0 +1,132 @@
+"""What members do in the demo after their purchases, and what the books must show then.
+
+The plan is fixed: it follows from the file of purchases, so the expected totals can be computed from the file and the
+published terms (scripts/plan.toml) alone, without asking the system that is being checked.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.demo.purchases import Purchase
+
+TERMS = Path(__file__).resolve().parent.parent / "plan.toml"
+
+HOLD_POINTS = 1_500
+PART_POINTS = 900
+REFUND_POINTS = 500
+HOLD_NEEDS = 2_000
+EXCHANGE_POINTS = 2_500
+EXCHANGE_NEEDS = 5_000
+BACK_POINTS = 1_000
+
+
+@dataclass(frozen=True)
+class Redemption:
+    """A hold of HOLD_POINTS, and how it ends. `capture` 0: released."""
+
+    member: str
+    capture: int
+    refund: int = 0
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One exchange; `minimum_out` is what the published agreement gives to the base unit."""
+
+    member: str
+    from_brand: str
+    to_brand: str
+    points_in: int
+    minimum_out: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Published terms of one direction."""
+
+    numerator: int
+    denominator: int
+    fee_bps: int
+
+    def out(self, points_in: int) -> int:
+        """SPEC 4: the gross is rounded down, the fee up."""
+        gross = points_in * self.numerator // self.denominator
+        fee = -(-gross * self.fee_bps // 10_000)
+        return gross - fee
+
+
+@dataclass
+class Expected:
+    """Totals per brand and balance per member, in base units."""
+
+    redemptions: list[Redemption] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
+    returns: list[Exchange] = field(default_factory=list)
+    awarded: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    supply: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    balances: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
+
+
+def terms(path: Path = TERMS) -> dict[str, Any]:
+    """The declared plan that the deployment follows too."""
+    return tomllib.loads(path.read_text())
+
+
+def points_of(purchase: Purchase, rule: dict[str, Any]) -> int:
+    """SPEC 2: amount * numerator / denominator, rounded down (the only rounding that the plan uses)."""
+    if rule["rounding"].lower() != "down":
+        raise ValueError(f"The demo's expectation knows rounding down, not {rule['rounding']!r}.")
+    return purchase.amount * int(rule["numerator"]) // int(rule["denominator"])
+
+
+def expect(
+    purchases: dict[str, Iterable[Purchase]], rules: dict[str, dict[str, Any]], agreements: dict[tuple[str, str], Agreement]
+) -> Expected:
+    """The plan and its outcome. purchases, rules: by brand; agreements: by (from brand, to brand)."""
+    plan = Expected()
+    for brand, orders in purchases.items():
+        for purchase in orders:
+            points = points_of(purchase, rules[brand])
+            plan.awarded[brand] += points
+            plan.balances[brand][purchase.member] += points
+
+    shop, partner = "cdnow", "hanok"
+    members = list(plan.balances[shop])
+    for index, member in enumerate(members):
+        earned = plan.balances[shop][member]
+        if index % 10 == 0 and earned >= HOLD_NEEDS:
+            plan.redemptions.append(_redemption(member, index // 10))
+        if index % 15 == 7 and earned >= EXCHANGE_NEEDS:
+            out = agreements[shop, partner].out(EXCHANGE_POINTS)
+            plan.exchanges.append(Exchange(member, shop, partner, EXCHANGE_POINTS, out))
+            if index % 45 == 7 and out >= BACK_POINTS:
+                back = agreements[partner, shop].out(BACK_POINTS)
+                plan.returns.append(Exchange(member, partner, shop, BACK_POINTS, back))
+
+    for redemption in plan.redemptions:
+        plan.balances[shop][redemption.member] -= redemption.capture - redemption.refund
+    for exchange in plan.exchanges + plan.returns:
+        plan.balances[exchange.from_brand][exchange.member] -= exchange.points_in
+        plan.balances[exchange.to_brand][exchange.member] += exchange.minimum_out
+    for brand, balances in plan.balances.items():
+        plan.supply[brand] = sum(balances.values())
+    return plan
+
+
+def _redemption(member: str, turn: int) -> Redemption:
+    """In turns: captured whole, captured in part, released, captured whole and refunded in part."""
+    match turn % 4:
+        case 0:
+            return Redemption(member, HOLD_POINTS)
+        case 1:
+            return Redemption(member, PART_POINTS)
+        case 2:
+            return Redemption(member, 0)
+        case _:
+            return Redemption(member, HOLD_POINTS, REFUND_POINTS)
