@@ -1,0 +1,310 @@
+"""Between the contracts' ABI and plain values: logs, reverts and calldata.
+
+Values as everywhere in the tables: integers above 32 bits are decimal text, smaller ones int; addresses and bytes are
+lower-case 0x hex; structs are dicts by field name. Logs are decoded by slicing words, which is some ten times the
+speed of a general decoder; the general one (eth_abi) remains for shapes that hold text inside structs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import eth_abi
+import orjson
+from eth_utils import keccak
+
+from chain.errors import AbiMissing, OperationInvalid
+from chain.rpc import plain_revert
+
+ABI_FOLDER: Final = Path(__file__).with_name("abi")
+WORD: Final = 32
+SMALL_BITS_MAX: Final = 32
+
+Decode = Callable[[bytes, int], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A decoded log of one of our contracts."""
+
+    block_number: int
+    block_hash: str
+    tx_hash: str
+    tx_index: int
+    log_index: int
+    address: str
+    contract: str
+    name: str
+    args: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class EventShape:
+    """How to read one kind of event."""
+
+    name: str
+    topic: str
+    indexed: tuple[tuple[str, Decode], ...]
+    plain: Callable[[bytes], dict[str, Any]]
+
+
+def canonical(parameter: Mapping[str, Any]) -> str:
+    """The type as it stands in a signature: structs spelled out."""
+    kind = str(parameter["type"])
+    if kind.startswith("tuple"):
+        return "(" + ",".join(canonical(part) for part in parameter["components"]) + ")" + kind[5:]
+    return kind
+
+
+def signature(item: Mapping[str, Any]) -> str:
+    """`name(type,...)` of a function, event or error."""
+    return f"{item['name']}({','.join(canonical(part) for part in item['inputs'])})"
+
+
+def present(parameter: Mapping[str, Any], value: Any) -> Any:
+    """A value of the general decoder as a plain value."""
+    kind = str(parameter["type"])
+    if kind.endswith("]"):
+        inner = {**parameter, "type": kind[: kind.rindex("[")]}
+        return [present(inner, item) for item in value]
+    if kind == "tuple":
+        return {part["name"]: present(part, item) for part, item in zip(parameter["components"], value, strict=True)}
+    if kind.startswith("bytes"):
+        return "0x" + bytes(value).hex()
+    if kind.startswith(("uint", "int")):
+        return value if int(kind.lstrip("uint") or 256) <= SMALL_BITS_MAX else str(value)
+    return value.lower() if kind == "address" else value
+
+
+def word_reader(kind: str) -> Decode | None:
+    """Reads a value that takes one word, or None when the type does not."""
+    if kind == "address":
+        return lambda data, at: "0x" + data[at + 12 : at + 32].hex()
+    if kind == "bool":
+        return lambda data, at: data[at + 31] == 1
+    if kind.startswith("uint") and not kind.endswith("]"):
+        if int(kind[4:] or 256) <= SMALL_BITS_MAX:
+            return lambda data, at: int.from_bytes(data[at : at + 32])
+        return lambda data, at: str(int.from_bytes(data[at : at + 32]))
+    if kind.startswith("int") and not kind.endswith("]"):
+        return lambda data, at: str(int.from_bytes(data[at : at + 32], signed=True))
+    if kind.startswith("bytes") and kind[5:].isdigit():
+        size = int(kind[5:])
+        return lambda data, at: "0x" + data[at : at + size].hex()
+    return None
+
+
+def static_reader(parameter: Mapping[str, Any]) -> tuple[Decode, int] | None:
+    """Reads a value of fixed size and tells how many bytes it takes, or None when its size varies."""
+    kind = str(parameter["type"])
+    if kind.endswith("]"):
+        count = kind[kind.rindex("[") + 1 : -1]
+        inner = static_reader({**parameter, "type": kind[: kind.rindex("[")]}) if count else None
+        if inner is None:
+            return None
+        read, size = inner
+        places = range(0, int(count) * size, size)
+        return (lambda data, at: [read(data, at + place) for place in places]), int(count) * size
+    if kind == "tuple":
+        parts: list[tuple[str, Decode, int]] = []
+        offset = 0
+        for component in parameter["components"]:
+            inner = static_reader(component)
+            if inner is None:
+                return None
+            parts.append((component["name"], inner[0], offset))
+            offset += inner[1]
+        return (lambda data, at: {name: read(data, at + place) for name, read, place in parts}), offset
+    word = word_reader(kind)
+    return (word, WORD) if word is not None else None
+
+
+def dynamic_reader(parameter: Mapping[str, Any]) -> Decode | None:
+    """Reads a list of fixed-size values or a byte string at the top of the data, or None for anything deeper."""
+    kind = str(parameter["type"])
+    if kind == "bytes":
+        return lambda data, at: "0x" + data[at + 32 : at + 32 + int.from_bytes(data[at : at + 32])].hex()
+    if kind.endswith("[]"):
+        inner = static_reader({**parameter, "type": kind[:-2]})
+        if inner is not None:
+            read, size = inner
+            return lambda data, at: [
+                read(data, at + 32 + size * index) for index in range(int.from_bytes(data[at : at + 32]))
+            ]
+    return None
+
+
+def data_reader(parameters: Sequence[Mapping[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+    """Reads a list of parameters by name."""
+    plan: list[tuple[str, Decode, int, bool]] = []
+    offset = 0
+    for parameter in parameters:
+        static = static_reader(parameter)
+        dynamic = None if static else dynamic_reader(parameter)
+        if static is not None:
+            plan.append((parameter["name"], static[0], offset, False))
+            offset += static[1]
+        elif dynamic is not None:
+            plan.append((parameter["name"], dynamic, offset, True))
+            offset += WORD
+        else:
+            types = [canonical(part) for part in parameters]
+            return lambda data: {
+                part["name"]: present(part, value)
+                for part, value in zip(parameters, eth_abi.decode(types, data), strict=True)
+            }
+
+    def read(data: bytes) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, decode, at, points in plan:
+            values[name] = decode(data, int.from_bytes(data[at : at + 32]) if points else at)
+        return values
+
+    return read
+
+
+class Codec:
+    """Knows every contract's ABI. Topics and selectors are looked up over all of them: errors bubble."""
+
+    def __init__(self, abis: Mapping[str, Sequence[Mapping[str, Any]]]):
+        self.abis = abis
+        self._functions: dict[tuple[str, str], tuple[bytes, list[str], list[Mapping[str, Any]]]] = {}
+
+    @classmethod
+    def load(cls, folder: Path = ABI_FOLDER) -> "Codec":
+        """Every `<Contract>.json` of the folder: an ABI list, or an artifact with an `abi` field."""
+        abis = {}
+        for path in sorted(folder.glob("*.json")):
+            content = orjson.loads(path.read_bytes())
+            abis[path.stem] = content["abi"] if isinstance(content, dict) else content
+        if not abis:
+            raise AbiMissing("any contract")
+        return cls(abis)
+
+    @cached_property
+    def events(self) -> dict[tuple[str, int], EventShape]:
+        """By topic and number of indexed arguments."""
+        shapes = {}
+        for abi in self.abis.values():
+            for item in abi:
+                if item.get("type") == "event" and not item.get("anonymous"):
+                    indexed = [part for part in item["inputs"] if part["indexed"]]
+                    shape = EventShape(
+                        name=item["name"],
+                        topic="0x" + keccak(text=signature(item)).hex(),
+                        # An indexed value of many words is only a hash: shown as bytes32.
+                        indexed=tuple(
+                            (part["name"], word_reader(part["type"]) or word_reader("bytes32")) for part in indexed  # type: ignore[misc]
+                        ),
+                        plain=data_reader([part for part in item["inputs"] if not part["indexed"]]),
+                    )
+                    shapes[shape.topic, len(indexed)] = shape
+        return shapes
+
+    @cached_property
+    def errors(self) -> dict[bytes, tuple[str, Callable[[bytes], dict[str, Any]]]]:
+        """By selector."""
+        found = {}
+        for abi in self.abis.values():
+            for item in abi:
+                if item.get("type") == "error":
+                    found[keccak(text=signature(item))[:4]] = (item["name"], data_reader(item["inputs"]))
+        return found
+
+    def log(self, raw: Mapping[str, Any], contract: str) -> Log | None:
+        """A log as the node gives it, decoded; None when it is no event of ours."""
+        topics = raw["topics"]
+        shape = self.events.get((topics[0], len(topics) - 1)) if topics else None
+        if shape is None:
+            return None
+        args = {
+            name: read(bytes.fromhex(topic[2:]), 0)
+            for (name, read), topic in zip(shape.indexed, topics[1:], strict=True)
+        }
+        args.update(shape.plain(bytes.fromhex(raw["data"][2:])))
+        return Log(
+            block_number=int(raw["blockNumber"], 16),
+            block_hash=raw["blockHash"],
+            tx_hash=raw["transactionHash"],
+            tx_index=int(raw["transactionIndex"], 16),
+            log_index=int(raw["logIndex"], 16),
+            address=raw["address"].lower(),
+            contract=contract,
+            name=shape.name,
+            args=args,
+        )
+
+    def revert(self, data: bytes) -> tuple[str, dict[str, Any]]:
+        """Name and values of a revert."""
+        known = self.errors.get(data[:4])
+        if known is None:
+            return plain_revert(data)
+        name, read = known
+        return name, read(data[4:])
+
+    def calldata(self, contract: str, function: str, *values: Any) -> bytes:
+        """Selector and arguments. Structs are dicts by field name or tuples; integers int or decimal text."""
+        selector, types, inputs = self._function(contract, function)
+        if len(values) != len(inputs):
+            raise OperationInvalid(f"{contract}.{function} takes {len(inputs)} arguments, not {len(values)}.")
+        try:
+            plain = [absorb(part, value) for part, value in zip(inputs, values, strict=True)]
+            return selector + eth_abi.encode(types, plain)
+        except (eth_abi.exceptions.EncodingError, KeyError, TypeError, ValueError) as error:
+            raise OperationInvalid(f"{contract}.{function} cannot take these values: {error}") from error
+
+    def result(self, contract: str, function: str, data: str) -> Any:
+        """What a call returned: one value, or a list of several."""
+        outputs = next(item for item in self._items(contract) if item.get("name") == function)["outputs"]
+        values = eth_abi.decode([canonical(part) for part in outputs], bytes.fromhex(data[2:]))
+        shown = [present(part, value) for part, value in zip(outputs, values, strict=True)]
+        return shown[0] if len(shown) == 1 else shown
+
+    def _items(self, contract: str) -> Sequence[Mapping[str, Any]]:
+        try:
+            return self.abis[contract]
+        except KeyError:
+            raise AbiMissing(contract) from None
+
+    def _function(self, contract: str, function: str) -> tuple[bytes, list[str], list[Mapping[str, Any]]]:
+        known = self._functions.get((contract, function))
+        if known is None:
+            for item in self._items(contract):
+                if item.get("type") == "function" and item["name"] == function:
+                    inputs = list(item["inputs"])
+                    known = keccak(text=signature(item))[:4], [canonical(part) for part in inputs], inputs
+                    self._functions[contract, function] = known
+                    break
+            else:
+                raise OperationInvalid(f"{contract} has no function {function}.")
+        return known
+
+
+def absorb(parameter: Mapping[str, Any], value: Any) -> Any:
+    """A plain value as the general encoder wants it."""
+    kind = str(parameter["type"])
+    if kind.endswith("]"):
+        inner = {**parameter, "type": kind[: kind.rindex("[")]}
+        return [absorb(inner, item) for item in value]
+    if kind == "tuple":
+        parts = parameter["components"]
+        if isinstance(value, Mapping):
+            value = [value[part["name"]] for part in parts]
+        return tuple(absorb(part, item) for part, item in zip(parts, value, strict=True))
+    if kind.startswith("bytes"):
+        return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else value
+    if kind.startswith(("uint", "int")):
+        return int(value)
+    return value
+
+
+def uint_word(value: int) -> bytes:
+    """One word of calldata."""
+    return value.to_bytes(WORD)
+
+
+def address_word(address: str) -> bytes:
+    """An address as one word of calldata."""
+    return bytes(12) + bytes.fromhex(address[2:])

@@ -1,0 +1,83 @@
+"""Engines and transactions, the same for SQLite and PostgreSQL.
+
+SQLite: WAL, so that readers never wait; a writer says so at BEGIN (IMMEDIATE), so that two of them queue for
+BUSY_TIMEOUT_MS rather than fail in the middle.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+
+BUSY_TIMEOUT_MS: Final = 30_000
+POOL_SIZE: Final = 8
+POOL_OVERFLOW_MAX: Final = 24
+CACHE_KIB: Final = 65_536
+
+
+def engine(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql://...`. Transactions read unless `writer` made the engine."""
+    parsed = driver_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        made = create_engine(parsed, json_serializer=_dumps, json_deserializer=orjson.loads)
+        event.listen(made, "connect", _prepare_sqlite)
+        event.listen(made, "begin", _begin_sqlite)
+        return made
+    return create_engine(
+        parsed,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW_MAX,
+        pool_pre_ping=True,
+    )
+
+
+def writer(made: Engine) -> Engine:
+    """The same engine and pool for transactions that write."""
+    return made.execution_options(moa_writes=True)
+
+
+@contextmanager
+def writing(made: Engine) -> Iterator[Connection]:
+    """One writing transaction: commits at the end, rolls back on any error."""
+    with writer(made).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(made: Engine) -> Iterator[Connection]:
+    """One consistent view of the tables."""
+    with made.begin() as connection:
+        yield connection
+
+
+def driver_url(url: str) -> URL:
+    """The address with the driver we use named in it."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own BEGIN comes too late and too weak; ours is in _begin_sqlite.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # FULL: what was acknowledged survives a loss of power, not only of the process.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("moa_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,103 @@
+"""Where the contracts are: deployments/<chain_id>.json, checked against the node before anything is sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from eth_utils import keccak
+
+from chain.codec import Codec
+from chain.errors import ChainReplaced, DeploymentMismatch, DeploymentMissing
+from chain.rpc import Rpc
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A deployed contract; address in lower case."""
+
+    name: str
+    address: str
+    bytecode_hash: str
+
+
+@dataclass(frozen=True)
+class Brand:
+    """A brand as the deployment plan named it; token in lower case. Rule ids by the plan's names."""
+
+    slug: str
+    id: int
+    token: str
+    rules: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Everything the chain room must know about one chain."""
+
+    chain_id: int
+    start_block: int
+    genesis_hash: str
+    contracts: Mapping[str, Contract]
+    brands: Mapping[str, Brand]
+    raw: Mapping[str, Any]
+    codec: Codec
+
+    @classmethod
+    def load(cls, folder: Path | str, chain_id: int, *, codec: Codec | None = None) -> Self:
+        """Reads the file of the chain; raises DeploymentMissing without one, AbiMissing without the ABI."""
+        path = Path(folder) / f"{chain_id}.json"
+        try:
+            raw = orjson.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise DeploymentMissing(str(folder), chain_id) from None
+        except orjson.JSONDecodeError as error:
+            raise DeploymentMismatch(path.name, "a deployment in JSON", str(error)) from error
+        contracts = {
+            name: Contract(name, item["address"].lower(), item["bytecode_hash"].lower())
+            for name, item in raw["contracts"].items()
+        }
+        brands = {
+            slug: Brand(
+                slug=slug,
+                id=int(item["id"]),
+                token=item["token"].lower(),
+                rules={name: int(rule["id"]) for name, rule in item.get("rules", {}).items()},
+            )
+            for slug, item in raw["brands"].items()
+        }
+        return cls(
+            chain_id=int(raw["chain_id"]),
+            start_block=int(raw["start_block"]),
+            genesis_hash=raw["genesis_hash"].lower(),
+            contracts=contracts,
+            brands=brands,
+            raw=raw,
+            codec=codec or Codec.load(),
+        )
+
+    def verify(self, rpc: Rpc) -> None:
+        """Compares chain id, genesis and the code at every address; raises ChainReplaced or DeploymentMismatch."""
+        calls: list[tuple[str, list[Any]]] = [("eth_chainId", []), ("eth_getBlockByNumber", ["0x0", False])]
+        calls += [("eth_getCode", [contract.address, "latest"]) for contract in self.contracts.values()]
+        chain_id, genesis, *codes = rpc.batch(calls)
+        if int(chain_id, 16) != self.chain_id:
+            raise DeploymentMismatch("chain id", str(self.chain_id), str(int(chain_id, 16)))
+        if genesis["hash"] != self.genesis_hash:
+            raise ChainReplaced(self.genesis_hash, genesis["hash"])
+        for contract, code in zip(self.contracts.values(), codes, strict=True):
+            found = "0x" + keccak(hexstr=code).hex() if len(code) > 2 else "no code"
+            if found != contract.bytecode_hash:
+                raise DeploymentMismatch(f"{contract.name} at {contract.address}", contract.bytecode_hash, found)
+
+    def address(self, contract: str) -> str:
+        """Where a contract is; raises DeploymentMissing when the file does not name it."""
+        try:
+            return self.contracts[contract].address
+        except KeyError:
+            raise DeploymentMissing(f"the deployment ({contract} is not in it)", self.chain_id) from None
+
+    def slug(self, brand_id: int) -> str:
+        """The brand's slug; a brand invited after the deployment goes by its number."""
+        return next((brand.slug for brand in self.brands.values() if brand.id == brand_id), str(brand_id))

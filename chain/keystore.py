@@ -1,0 +1,118 @@
+"""Keys behind an interface that a KMS can fill; by default one encrypted file with one seed.
+
+A key is named by a reference ("signer/0", "member/<id>"): the same reference always gives the same key, and nothing
+but the seed need be kept. Keys and seed never appear in logs, reprs or errors.
+"""
+
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import orjson
+from coincurve import PrivateKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from eth_utils import keccak
+
+from chain.errors import KeystoreError, KeystoreLocked, KeystoreMissing
+
+VERSION: Final = 1
+SEED_BYTES: Final = 32
+SCRYPT_N: Final = 1 << 15
+SCRYPT_R: Final = 8
+SCRYPT_P: Final = 1
+KEYS_CACHED_MAX: Final = 65_536
+CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+class Keystore(Protocol):
+    """Whoever holds keys and signs digests with them."""
+
+    def address_of(self, ref: str) -> str:
+        """The address of a key, lower case."""
+
+    def sign(self, ref: str, digest: bytes) -> bytes:
+        """65 bytes r, s, v over a 32-byte digest; v is 27 or 28, s in the lower half."""
+
+
+class LocalKeystore:
+    """One seed in a file, sealed by a password with scrypt and AES-256-GCM."""
+
+    def __init__(self, seed: bytes):
+        self._seed = seed
+        self._key = lru_cache(KEYS_CACHED_MAX)(self._derive)
+
+    def __repr__(self) -> str:
+        return "LocalKeystore(sealed)"
+
+    @classmethod
+    def create(cls, path: Path | str, password: str, *, seed: bytes | None = None) -> Self:
+        """Makes the file, readable by its owner only, and opens it; refuses to replace one that is there."""
+        seed = seed or secrets.token_bytes(SEED_BYTES)
+        salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+        header = {"version": VERSION, "kdf": "scrypt", "n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P, "salt": salt.hex()}
+        bound = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
+        sealed = AESGCM(_password_key(password, header)).encrypt(nonce, seed, bound)
+        content = orjson.dumps({"header": header, "nonce": nonce.hex(), "sealed": sealed.hex()})
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            raise KeystoreError(f"{Path(path).name} is there already; a keystore is never replaced.") from None
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return cls(seed)
+
+    @classmethod
+    def open(cls, path: Path | str, password: str) -> Self:
+        """Opens the file; KeystoreMissing without one, KeystoreLocked when the password does not fit."""
+        try:
+            content = orjson.loads(Path(path).read_bytes())
+            header, nonce, sealed = content["header"], bytes.fromhex(content["nonce"]), bytes.fromhex(content["sealed"])
+        except FileNotFoundError:
+            raise KeystoreMissing(f"There is no keystore at {Path(path).name}.") from None
+        except (orjson.JSONDecodeError, KeyError, ValueError, TypeError):
+            raise KeystoreLocked(f"{Path(path).name} is not a keystore.") from None
+        if header.get("version") != VERSION or header.get("n", 0) > SCRYPT_N or header.get("r", 0) > SCRYPT_R:
+            raise KeystoreLocked(f"{Path(path).name} is of a kind this program does not know.")
+        try:
+            bound = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
+            return cls(AESGCM(_password_key(password, header)).decrypt(nonce, sealed, bound))
+        except InvalidTag:
+            raise KeystoreLocked("The password does not open the keystore, or the file was altered.") from None
+
+    def address_of(self, ref: str) -> str:
+        """The address of a key, lower case."""
+        return self._key(ref)[1]
+
+    def sign(self, ref: str, digest: bytes) -> bytes:
+        """65 bytes r, s, v over a 32-byte digest; v is 27 or 28, s in the lower half."""
+        signature = self._key(ref)[0].sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([signature[64] + 27])
+
+    def _derive(self, ref: str) -> tuple[PrivateKey, str]:
+        # 48 bytes reduced by the order leave no bias worth the name.
+        wide = HKDF(algorithm=SHA256(), length=48, salt=b"moa keystore 1", info=ref.encode()).derive(self._seed)
+        key = PrivateKey((int.from_bytes(wide) % (CURVE_ORDER - 1) + 1).to_bytes(32))
+        return key, "0x" + keccak(key.public_key.format(compressed=False)[1:])[12:].hex()
+
+
+def open_or_create(path: Path | str, password: str) -> LocalKeystore:
+    """The keystore at the path, made if there is none yet."""
+    return LocalKeystore.open(path, password) if Path(path).exists() else LocalKeystore.create(path, password)
+
+
+def signer_ref(index: int) -> str:
+    """The reference of a relayer's hot key."""
+    return f"signer/{index}"
+
+
+def _password_key(password: str, header: dict[str, Any]) -> bytes:
+    kdf = Scrypt(salt=bytes.fromhex(header["salt"]), length=32, n=header["n"], r=header["r"], p=header["p"])
+    return kdf.derive(password.encode())

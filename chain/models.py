@@ -1,0 +1,361 @@
+"""The tables of the chain room, in the gateway's database.
+
+uint256 is decimal text (SQLite's integers end at 2^63). Addresses and hashes are lower-case 0x hex. `*_at_ms` is unix
+time in milliseconds, `*_time` the block's unix seconds. The mirror's tables (from MirrorBlock down) can be dropped and
+rebuilt from the chain; the relayer's (above) cannot.
+"""
+
+from typing import Any, Final
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+# SQLite numbers rows only in INTEGER columns, PostgreSQL needs BIGINT to count far.
+SERIAL: Final = BigInteger().with_variant(Integer, "sqlite")
+DOCUMENT: Final = JSON().with_variant(JSONB, "postgresql")
+
+
+def serial() -> Any:
+    """A primary key that only grows and is never given twice, even after deletions."""
+    return Field(default=None, sa_column=Column(SERIAL, primary_key=True, autoincrement=True))
+
+
+def big(**options: Any) -> Any:
+    """A 64-bit integer."""
+    return Field(sa_type=BigInteger, **options)
+
+
+def document(**options: Any) -> Any:
+    """A JSON value; absent is SQL NULL, never JSON null."""
+    return Field(default=None, sa_type=DOCUMENT.with_variant(JSON(none_as_null=True), "sqlite"), **options)
+
+
+class Operation(SQLModel, table=True):
+    """Something asked of the ledger; has exactly one effect on the chain, or a typed failure."""
+
+    __tablename__ = "operation"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        UniqueConstraint("brand", "operation_id"),
+        Index("operation_state_id", "state", "id"),
+        Index("operation_block_number", "block_number"),
+        Index("operation_transaction_id", "transaction_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = serial()
+    key: str
+    kind: str
+    brand: str
+    lane: str
+    # The id the contract counts once, dense per brand; decimal text. Only awards have one.
+    operation_id: str | None = None
+    payload: dict[str, Any] = document(nullable=False)
+    state: str
+    error: str | None = None
+    error_args: dict[str, Any] | None = document(nullable=True)
+    transaction_id: int | None = big(default=None, nullable=True)
+    item_index: int | None = None
+    tx_hash: str | None = None
+    block_number: int | None = big(default=None, nullable=True)
+    block_hash: str | None = None
+    log_index: int | None = big(default=None, nullable=True)
+    result: dict[str, Any] | None = document(nullable=True)
+    created_at_ms: int = big()
+    updated_at_ms: int = big()
+
+
+class OperationCounter(SQLModel, table=True):
+    """The next operation id of each brand."""
+
+    __tablename__ = "operation_counter"
+    brand: str = Field(primary_key=True)
+    next_id: int = big()
+
+
+class ChainSigner(SQLModel, table=True):
+    """A hot key of the relayer and the next nonce it will use."""
+
+    __tablename__ = "chain_signer"
+    address: str = Field(primary_key=True)
+    ref: str
+    next_nonce: int = big()
+
+
+class ChainTransaction(SQLModel, table=True):
+    """A nonce given out. State: assigned, signed, sent, mined, reverted."""
+
+    __tablename__ = "chain_transaction"
+    __table_args__ = (
+        UniqueConstraint("signer", "nonce"),
+        Index("chain_transaction_state_id", "state", "id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = serial()
+    signer: str
+    nonce: int = big()
+    kind: str
+    target: str
+    calldata: str
+    gas: int = big()
+    operations: int
+    state: str
+    block_number: int | None = big(default=None, nullable=True)
+    block_hash: str | None = None
+    created_at_ms: int = big()
+    updated_at_ms: int = big()
+
+
+class ChainTransactionHash(SQLModel, table=True):
+    """Every raw transaction ever signed for a nonce; a receipt is looked for under each of them."""
+
+    __tablename__ = "chain_transaction_hash"
+    __table_args__ = (Index("chain_transaction_hash_transaction_id", "transaction_id"),)
+    tx_hash: str = Field(primary_key=True)
+    transaction_id: int = big()
+    raw: str
+    created_at_ms: int = big()
+
+
+class Heartbeat(SQLModel, table=True):
+    """Each loop's last sign of life and what it waits for."""
+
+    __tablename__ = "heartbeat"
+    name: str = Field(primary_key=True)
+    state: str
+    detail: str
+    at_ms: int = big()
+
+
+class MirrorCheckpoint(SQLModel, table=True):
+    """One row (id 1): how far the mirror is. State: backfilling, live, stopped."""
+
+    __tablename__ = "mirror_checkpoint"
+    id: int = Field(primary_key=True)
+    genesis_hash: str
+    start_block: int = big()
+    block_number: int = big()
+    block_hash: str
+    block_time: int = big()
+    head_number: int = big()
+    safe_number: int = big()
+    final_number: int = big()
+    state: str
+    reason: str | None = None
+    updated_at_ms: int = big()
+
+
+class MirrorBlock(SQLModel, table=True):
+    """The chain of parent hashes down to the undo horizon."""
+
+    __tablename__ = "mirror_block"
+    number: int = Field(sa_type=BigInteger, primary_key=True)
+    hash: str
+    parent_hash: str
+    time: int = big()
+
+
+class MirrorReorg(SQLModel, table=True):
+    """Each rollback that happened; a stream that sees a new one reads again."""
+
+    __tablename__ = "mirror_reorg"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: int | None = serial()
+    common_number: int = big()
+    head_number: int = big()
+    depth: int
+    entries_removed: int
+    at_ms: int = big()
+
+
+class LedgerEvent(SQLModel, table=True):
+    """Every log of our contracts, decoded; the ground everything else here is rebuilt from."""
+
+    __tablename__ = "ledger_event"
+    __table_args__ = (Index("ledger_event_contract_name", "contract", "name"),)
+    block_number: int = Field(sa_type=BigInteger, primary_key=True)
+    log_index: int = Field(sa_type=BigInteger, primary_key=True)
+    block_hash: str
+    tx_hash: str
+    tx_index: int = big()
+    address: str
+    contract: str
+    name: str
+    args: dict[str, Any] = document(nullable=False)
+
+
+class Entry(SQLModel, table=True):
+    """One line of an account's history. `points` is signed; `held` what moved into or out of a hold, signed."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        UniqueConstraint("block_number", "log_index", "token", "account"),
+        Index("entry_account_seq", "account", "seq"),
+        Index("entry_token_seq", "token", "seq"),
+        Index("entry_tx_hash", "tx_hash"),
+        {"sqlite_autoincrement": True},
+    )
+    seq: int | None = serial()
+    token: str
+    account: str
+    kind: str
+    points: str
+    held: str
+    tx_hash: str
+    block_number: int = big()
+    block_hash: str
+    block_time: int = big()
+    log_index: int = big()
+    contract: str
+    brand_id: str | None = None
+    operation_id: str | None = None
+    detail: dict[str, Any] = document(nullable=False)
+
+
+class Balance(SQLModel, table=True):
+    """What an account holds of a token: the packed lots of the last event that named it."""
+
+    __tablename__ = "balance"
+    __table_args__ = (Index("balance_account", "account"),)
+    token: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    # The event's words as 64 hex digits each, joined; `points` is their sum, expired or not, decimal text.
+    lots: str
+    points: str
+    block_number: int = big()
+    log_index: int = big()
+
+
+class BrandToken(SQLModel, table=True):
+    """A brand's token with the terms that are fixed for ever."""
+
+    __tablename__ = "brand_token"
+    token: str = Field(primary_key=True)
+    brand_id: str = Field(unique=True)
+    name: str
+    symbol: str
+    decimals: int
+    origin: int = big()
+    epoch_s: int = big()
+    lifetime_epochs: int
+    grace_s: int = big()
+    since_block: int = big()
+
+
+class BrandStanding(SQLModel, table=True):
+    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`."""
+
+    __tablename__ = "brand_standing"
+    brand_id: str = Field(primary_key=True)
+    status: str
+    brand_switch: bool
+    moa_switch: bool
+    treasury: str
+    metadata_hash: str
+
+
+class Supply(SQLModel, table=True):
+    """Points ever minted and ever burnt of a token; what expired is in neither."""
+
+    __tablename__ = "supply"
+    token: str = Field(primary_key=True)
+    minted: str
+    burnt: str
+
+
+class Hold(SQLModel, table=True):
+    """A hold as the desk remembers it. State: held, captured, released, timed_out, paid."""
+
+    __tablename__ = "hold"
+    __table_args__ = (Index("hold_account_state", "account", "state"),)
+    hold_id: str = Field(primary_key=True)
+    brand_id: str
+    token: str
+    account: str
+    state: str
+    points: str
+    captured: str
+    refunded: str
+    hold_until: int = big()
+    reward_id: str
+    placed_tx_hash: str
+    placed_at: int = big()
+    block_number: int = big()
+    log_index: int = big()
+
+
+class Obligation(SQLModel, table=True):
+    """What one brand owes another, not yet netted, in units of the settlement token."""
+
+    __tablename__ = "obligation"
+    debtor_id: str = Field(primary_key=True)
+    creditor_id: str = Field(primary_key=True)
+    outstanding: str
+    block_number: int = big()
+    log_index: int = big()
+
+
+class Collateral(SQLModel, table=True):
+    """A brand's collateral in the clearing house."""
+
+    __tablename__ = "collateral"
+    brand_id: str = Field(primary_key=True)
+    collateral: str
+    in_default: bool
+
+
+class Rule(SQLModel, table=True):
+    """One version of a published rule; in force from `in_force_at` until the next version's."""
+
+    __tablename__ = "rule"
+    brand_id: str = Field(primary_key=True)
+    rule_id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    in_force_at: int = big()
+    withdrawn: bool
+    terms: dict[str, Any] = document(nullable=False)
+
+
+class Agreement(SQLModel, table=True):
+    """Exchange from one brand into another. State: proposed, agreed, ending. `versions` oldest first."""
+
+    __tablename__ = "agreement"
+    agreement_id: str = Field(primary_key=True)
+    from_brand_id: str
+    to_brand_id: str
+    state: str
+    proposed_by: str
+    ends_at: int | None = big(default=None, nullable=True)
+    # [{"version", "terms", "proposed_by", "in_force_at" (null while only proposed), "withdrawn"}]
+    versions: list[dict[str, Any]] = document(nullable=False)
+
+
+class MirrorUndo(SQLModel, table=True):
+    """What a row was before a block changed it, down to the undo horizon; null: it was not there."""
+
+    __tablename__ = "mirror_undo"
+    __table_args__ = (Index("mirror_undo_block_number", "block_number"), {"sqlite_autoincrement": True})
+    id: int | None = serial()
+    block_number: int = big()
+    relation: str
+    key: list[Any] = document(nullable=False)
+    before: dict[str, Any] | None = document(nullable=True)
+
+
+# The tables that a rebuild empties, in an order that needs no foreign keys.
+MIRROR_TABLES: Final = (
+    MirrorCheckpoint,
+    MirrorBlock,
+    MirrorUndo,
+    LedgerEvent,
+    Entry,
+    Balance,
+    BrandToken,
+    BrandStanding,
+    Supply,
+    Hold,
+    Obligation,
+    Collateral,
+    Rule,
+    Agreement,
+)
