@@ -1,0 +1,82 @@
+"""The gateway put together: state, routes, refusals, the wallet. The composition root; reads no environment."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api import problems
+from api.bodies import BodyLimit
+from api.channels import loops
+from api.channels.routes import router as channels
+from api.channels.wallet import wallet_routes
+from api.decisions.routes import router as decisions
+from api.events.routes import router as events
+from api.identity.routes import router as identity
+from api.journeys.routes import router as journeys
+from api.openapi import describe
+from api.settings import Settings
+from api.state import open_state, put_state
+
+TITLE = "Moa"
+VERSION = "0.1.0"
+DESCRIPTION = """Points that brands share, on a ledger that anyone can check.
+
+Amounts are strings of base units with the decimals beside them. Every write takes an `Idempotency-Key`.
+Every refusal is an RFC 9457 problem document whose `error` is the name to branch on; nothing was changed.
+"""
+TAGS = [
+    {"name": "operator", "description": "Brands, keys and sessions. By the operator's key."},
+    {"name": "brand", "description": "Members, purchases and redemption. By a brand's key."},
+    {"name": "member", "description": "A member's own points. By a member's session."},
+    {"name": "public", "description": "For anyone."},
+]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. Without settings only its OpenAPI document is of use."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        assert settings is not None, "an application that runs has settings"
+        state = open_state(settings)
+        put_state(app, state)
+        async with loops.running(state):
+            yield
+        state.close()
+
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers={
+            problems.Problem: problems.on_problem,
+            RequestValidationError: problems.on_validation,
+            HTTPException: problems.on_http,
+            Exception: problems.on_fault,
+            **problems.on_chain,
+        },
+        separate_input_output_schemas=False,
+    )
+    for router in (identity, events, decisions, journeys, channels):
+        app.include_router(router)
+    if settings is not None:
+        app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
+        app.router.routes.extend(wallet_routes(settings.wallet_dist))
+    describe(app)
+    return app
+
+
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document: of schemas and routes alone, so that it is the same on every machine."""
+    return create_app().openapi()

@@ -1,0 +1,40 @@
+"""Refusals of channels.
+
+    Problem
+    ├── CursorMalformed    422
+    ├── EntryUnknown       404
+    ├── ViewUnavailable    503   the mirror has not begun
+    └── StreamsTooMany     429
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from api.problems import Problem
+
+
+class CursorMalformed(Problem):
+    """The cursor is not one that we gave."""
+
+    status = 422
+
+
+class EntryUnknown(Problem):
+    """The caller has no such entry."""
+
+    status = 404
+
+
+class ViewUnavailable(Problem):
+    """The mirror has not read its first block yet."""
+
+    status = 503
+    headers: ClassVar = {"Retry-After": "2"}
+
+
+class StreamsTooMany(Problem):
+    """Too many live streams are open already."""
+
+    status = 429
+    headers: ClassVar = {"Retry-After": "10"}

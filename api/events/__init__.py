@@ -1,0 +1,1 @@
+"""What happened: facts that brands report, each counted once."""

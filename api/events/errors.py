@@ -1,0 +1,44 @@
+"""Refusals of events.
+
+    Problem
+    ├── PurchaseConflict    409   the same order id with another content
+    ├── CurrencyWrong       422
+    ├── FreeNotZero         422
+    ├── OperationUnknown    404
+    └── RuleMissing         409
+"""
+
+from __future__ import annotations
+
+from api.problems import Problem, told_by_validation
+
+
+class PurchaseConflict(Problem):
+    """This order id was reported before with another content."""
+
+    status = 409
+
+
+class CurrencyWrong(Problem):
+    """The brand's rule counts in another currency."""
+
+    status = 422
+
+
+@told_by_validation
+class FreeNotZero(Problem):
+    """An order of value nothing has the amount 0."""
+
+    status = 422
+
+
+class OperationUnknown(Problem):
+    """The caller has no such operation."""
+
+    status = 404
+
+
+class RuleMissing(Problem):
+    """The brand publishes no rule for this kind of event."""
+
+    status = 409

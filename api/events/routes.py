@@ -1,0 +1,93 @@
+"""Routes of events: purchases in, operations looked up."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from pydantic import ValidationError
+from sqlmodel import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.amounts import AMOUNT_PROBLEMS
+from api.edge import WRITE_PROBLEMS, Answer, Writes
+from api.events import service
+from api.events.errors import CurrencyWrong, FreeNotZero, OperationUnknown, PurchaseConflict, RuleMissing
+from api.events.purchases import purchase_lines
+from api.events.schemas import OperationPublic, PurchaseAccepted, PurchaseCreate, PurchaseLine
+from api.identity.current import CALLER_PROBLEMS, ByBrand, ByBrandOrMember
+from api.identity.errors import MemberUnclear, MemberUnknown
+from api.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
+from api.problems import RequestMalformed, of_validation, responses
+from api.state import State, state_of
+
+router = APIRouter(prefix="/v1")
+
+OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
+
+
+@router.post(
+    "/purchases",
+    tags=["brand"],
+    operation_id="countPurchase",
+    status_code=202,
+    response_model=PurchaseAccepted,
+    responses=responses(
+        *CALLER_PROBLEMS,
+        *WRITE_PROBLEMS,
+        *AMOUNT_PROBLEMS,
+        FreeNotZero,
+        MemberUnclear,
+        MemberUnknown,
+        CurrencyWrong,
+        PurchaseConflict,
+        RuleMissing,
+        LineMalformed,
+        LineTooLong,
+        LinesTooMany,
+    )
+    | {
+        200: {
+            "description": "An NDJSON body: one answer line for each line, in order.",
+            "content": {NDJSON: {"schema": schema_of(PurchaseLine)}},
+        },
+        201: {"description": "Waited for: the purchase is on the chain and mirrored.", "model": PurchaseAccepted},
+    },
+    openapi_extra=either_body(PurchaseCreate),
+)
+async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Response:
+    """Counts a purchase: the points follow by the brand's published rule. An NDJSON body counts one a line."""
+    if is_ndjson(request):
+        return purchase_lines(caller, write)
+    try:
+        wanted = PurchaseCreate.model_validate_json(await request.body())
+    except ValidationError as fault:
+        raise of_validation(fault.errors()) from None
+
+    def effect(session: Session) -> Answer:
+        told = service.count_one(session, deployment=write.state.deployment, slug=caller.slug, wanted=wanted)
+        return Answer(told, 202)
+
+    def follow(session: Session, told: dict[str, Any]) -> PurchaseAccepted:
+        operation = service.told_operation_of(session, int(told["operation"]["id"]))
+        return PurchaseAccepted(id=told["id"], member=told["member"], operation=operation)
+
+    return await write(caller, effect, follow=follow)
+
+
+@router.get(
+    "/operations/{operation_id}",
+    tags=["brand", "member"],
+    operation_id="getOperation",
+    response_model=OperationPublic,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed, OperationUnknown),
+)
+async def get_operation(request: Request, caller: ByBrandOrMember, operation_id: OperationId) -> OperationPublic:
+    """An operation of the caller's: how far it is, and where on the chain."""
+
+    def read(state: State) -> OperationPublic:
+        with Session(state.database.engine) as session:
+            return service.operation_of(session, caller=caller, operation_id=operation_id)
+
+    return await run_in_threadpool(read, state_of(request))

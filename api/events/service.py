@@ -1,0 +1,66 @@
+"""Facts counted, and operations looked up by those whose they are."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from api.clock import rfc3339
+from api.events.errors import OperationUnknown
+from api.events.purchases import Counted, count
+from api.events.schemas import OperationPublic, PurchaseAccepted, PurchaseCreate, Receipt
+from api.identity.current import BrandCaller, MemberCaller
+from chain import operations
+from chain.deployment import Deployment
+from chain.operations import OperationView
+
+
+def count_one(session: Session, *, deployment: Deployment, slug: str, wanted: PurchaseCreate) -> PurchaseAccepted:
+    """Counts one purchase, or tells the operation it was given before."""
+    [result] = count(session, deployment=deployment, slug=slug, purchases=[wanted])
+    if not isinstance(result, Counted):
+        raise result
+    return PurchaseAccepted(
+        id=wanted.id, member=result.member_id, operation=told_operation_of(session, result.operation)
+    )
+
+
+def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operation_id: int) -> OperationPublic:
+    """The caller's operation: a brand's own, or one about the member; else OperationUnknown."""
+    found = operations.get(session.connection(), operation_id)
+    if found is not None:
+        mine = (
+            found.brand == caller.slug
+            if isinstance(caller, BrandCaller)
+            else found.lane.lower() == caller.address.lower()
+        )
+        if mine:
+            return told_operation(found)
+    raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
+
+
+def told_operation_of(session: Session, operation_id: int) -> OperationPublic:
+    found = operations.get(session.connection(), operation_id)
+    assert found is not None, "an operation's row is made in the transaction that names it"
+    return told_operation(found)
+
+
+def told_operation(found: OperationView) -> OperationPublic:
+    receipt = None
+    if found.tx_hash is not None and found.block_number is not None:
+        receipt = Receipt(
+            tx_hash=found.tx_hash,
+            block_number=found.block_number,
+            block_hash=found.block_hash or "",
+            log_index=found.log_index or 0,
+        )
+    return OperationPublic(
+        id=str(found.id),
+        kind=found.kind,
+        brand=found.brand,
+        state=found.state,
+        error=found.error,
+        error_args=found.error_args,
+        receipt=receipt,
+        created_at=rfc3339(found.created_at_ms),
+        updated_at=rfc3339(found.updated_at_ms),
+    )

@@ -1,0 +1,1 @@
+"""Who: brands, members, their identifiers, keys and sessions."""

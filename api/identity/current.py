@@ -1,0 +1,133 @@
+"""Who is calling: a type in each route's signature.
+
+A key or session is looked up at every request, so that revocation is immediate; the look-up is one prepared
+read on a primary key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
+
+from api.clock import now_ms
+from api.database import Snapshot
+from api.identity.errors import KeyInvalid, KeyMissing, NotYours, SessionExpired
+from api.identity.keys import Token, read_token
+from api.state import State, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCaller:
+    key_id: str
+
+    @property
+    def principal(self) -> str:
+        return "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class BrandCaller:
+    """A brand, by one of its keys. The principal is the brand: a retry may come with a newer key."""
+
+    slug: str
+    key_id: str
+
+    @property
+    def principal(self) -> str:
+        return f"brand:{self.slug}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCaller:
+    member_id: str
+    address: str
+
+    @property
+    def principal(self) -> str:
+        return f"member:{self.member_id}"
+
+
+Caller = OperatorCaller | BrandCaller | MemberCaller
+
+_KEY = "SELECT brand, secret_hash, revoked_at_ms FROM api_key WHERE id = ?"
+_SESSION = (
+    "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address"
+    " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
+)
+
+
+def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
+    """The caller who holds this token, or KeyInvalid / SessionExpired."""
+    if token.kind == "m":
+        found = read.row(_SESSION, token.id)
+        if found is None or not token.opens(found[1]):
+            raise KeyInvalid("This session is unknown.")
+        if found[2] <= at_ms:
+            raise SessionExpired("This session is over; ask for a new one.")
+        return MemberCaller(found[0], found[3])
+    found = read.row(_KEY, token.id)
+    if found is None or not token.opens(found[1]) or found[2] is not None:
+        raise KeyInvalid("This key is unknown, wrong or revoked.")
+    if token.kind == "o":
+        if found[0] is not None:
+            raise KeyInvalid("This key is unknown, wrong or revoked.")
+        return OperatorCaller(token.id)
+    if found[0] is None:
+        raise KeyInvalid("This key is unknown, wrong or revoked.")
+    return BrandCaller(found[0], token.id)
+
+
+def token_of(request: Request) -> Token:
+    """The bearer token of a request, or KeyMissing / KeyInvalid."""
+    header = request.headers.get("authorization")
+    if not header:
+        raise KeyMissing("Give a key: Authorization: Bearer moa_…")
+    scheme, _, text = header.partition(" ")
+    token = read_token(text.strip()) if scheme.lower() == "bearer" else None
+    if token is None:
+        raise KeyInvalid("This is not one of our keys.")
+    return token
+
+
+async def _caller(request: Request) -> Caller:
+    state: State = state_of(request)
+    token = token_of(request)
+    at_ms = now_ms()
+    caller = await state.database.reads.off_loop(lambda read: identify(read, token, at_ms=at_ms))
+    if token.kind != "m":
+        state.key_uses[token.id] = at_ms
+    return caller
+
+
+class _Calls(SecurityBase):
+    """A bearer scheme of OpenAPI that is also the look-up; refuses callers of another kind."""
+
+    def __init__(self, name: str, description: str, *kinds: type[Caller]) -> None:
+        self.model = HTTPBearerModel(description=description)
+        self.scheme_name = name
+        self._kinds = kinds
+        self._wanted = description
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await _caller(request)
+        if not isinstance(caller, self._kinds):
+            raise NotYours(f"This needs {self._wanted}.")
+        return caller
+
+
+_operator = _Calls("operatorKey", "the operator's key", OperatorCaller)
+_brand = _Calls("brandKey", "a brand's key", BrandCaller)
+_member = _Calls("memberSession", "a member's session", MemberCaller)
+_brand_or_member = _Calls(
+    "brandKeyOrMemberSession", "a brand's key or a member's session", BrandCaller, MemberCaller
+)
+
+ByOperator = Annotated[OperatorCaller, Security(_operator)]
+ByBrand = Annotated[BrandCaller, Security(_brand)]
+ByMember = Annotated[MemberCaller, Security(_member)]
+ByBrandOrMember = Annotated[BrandCaller | MemberCaller, Security(_brand_or_member)]
+CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours)

@@ -1,0 +1,59 @@
+"""Keys and session tokens: made, split and compared. Pure.
+
+A token is `moa_<kind>_<id>_<secret>`: kind o (operator), b (brand) or m (member's session), a public id of
+48 bits and a secret of 256 bits. Only SHA-256 of the secret is kept: it is as random as the hash, so a slow
+hash would protect nothing more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["o", "b", "m"]
+ID_BYTES = 6
+SECRET_BYTES = 32
+_token = re.compile(r"moa_([obm])_([0-9a-f]{12})_([A-Za-z0-9_-]{43})\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token as its bearer has it; never stored."""
+
+    kind: Kind
+    id: str
+    secret: str
+
+    @property
+    def prefix(self) -> str:
+        """What may be shown of it later."""
+        return f"moa_{self.kind}_{self.id}"
+
+    @property
+    def text(self) -> str:
+        return f"{self.prefix}_{self.secret}"
+
+    @property
+    def secret_hash(self) -> str:
+        return hashlib.sha256(self.secret.encode()).hexdigest()
+
+    def opens(self, secret_hash: str) -> bool:
+        """Whether its secret is the one that was hashed; in constant time."""
+        return hmac.compare_digest(self.secret_hash, secret_hash)
+
+
+def new_token(kind: Kind) -> Token:
+    return Token(kind, secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES))
+
+
+def read_token(text: str) -> Token | None:
+    """The token's parts, or None when it is not one of ours."""
+    found = _token.match(text)
+    if found is None:
+        return None
+    kind, token_id, secret = found.groups()
+    return Token(kind, token_id, secret)  # type: ignore[arg-type]

@@ -1,0 +1,69 @@
+"""Tables of identity: brands, members, enrolments, keys, sessions."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Index
+from sqlmodel import Field, SQLModel
+
+
+class Brand(SQLModel, table=True):
+    """A partner that issues points, bound to its number and token on the chain."""
+
+    __tablename__ = "brand"
+
+    slug: str = Field(primary_key=True, max_length=32)
+    name: str
+    symbol: str
+    colour: str
+    currency: str
+    decimals: int
+    number: str = Field(unique=True)  # the registry's id, uint256 as text
+    token: str = Field(unique=True)  # lower-case hex
+    created_at_ms: int = Field(sa_type=BigInteger)
+
+
+class Member(SQLModel, table=True):
+    """A person, known to the chain by one address whose key the keystore derives from the id."""
+
+    __tablename__ = "member"
+
+    id: str = Field(primary_key=True, max_length=40)
+    address: str = Field(unique=True)  # lower-case hex
+    created_at_ms: int = Field(sa_type=BigInteger)
+
+
+class Enrolment(SQLModel, table=True):
+    """A brand's own name for a member. What a brand may see of a member begins here."""
+
+    __tablename__ = "enrolment"
+    __table_args__ = (Index("enrolment_member", "member_id"),)
+
+    brand: str = Field(primary_key=True, foreign_key="brand.slug")
+    identifier: str = Field(primary_key=True, max_length=128)
+    member_id: str = Field(foreign_key="member.id")
+    created_at_ms: int = Field(sa_type=BigInteger)
+
+
+class ApiKey(SQLModel, table=True):
+    """A brand's key, or the operator's when `brand` is none. The secret itself is nowhere."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True, max_length=16)
+    brand: str | None = Field(default=None, foreign_key="brand.slug", index=True)
+    secret_hash: str
+    created_at_ms: int = Field(sa_type=BigInteger)
+    last_used_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+    revoked_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class MemberSession(SQLModel, table=True):
+    """A member's way in, for a while. Made by the operator only."""
+
+    __tablename__ = "member_session"
+
+    id: str = Field(primary_key=True, max_length=16)
+    member_id: str = Field(foreign_key="member.id", index=True)
+    secret_hash: str
+    created_at_ms: int = Field(sa_type=BigInteger)
+    expires_at_ms: int = Field(sa_type=BigInteger)

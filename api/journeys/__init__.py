@@ -1,0 +1,1 @@
+"""What happens next: holds and exchanges from request to end."""

@@ -1,0 +1,41 @@
+"""What the gateway is told at its start; read once, handed down, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """database_url: sqlite:///file or postgresql://…; deployments: folder of `<chain_id>.json`."""
+
+    database_url: str
+    rpc_url: str
+    chain_id: int
+    deployments: Path
+    keystore_path: Path
+    keystore_password: str
+    wallet_dist: Path = Path("wallet/dist")
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    session_lifetime: timedelta = timedelta(days=1)
+    hold_lifetime: timedelta = timedelta(minutes=15)
+    quote_lifetime: timedelta = timedelta(seconds=60)
+
+    # Bounds. Each protects one process from one caller.
+    body_bytes_max: int = 64 * 1024
+    line_bytes_max: int = 16 * 1024
+    lines_max: int = 100_000
+    chunk_lines: int = 250
+    waiters_max: int = 256
+    streams_max: int = 1_000
+    streams_per_member_max: int = 8
+    stream_poll: timedelta = timedelta(milliseconds=50)
+    heartbeat: timedelta = timedelta(seconds=15)
+    # Past this without a new look at the chain, the mirror counts as behind.
+    mirror_silence_max: timedelta = timedelta(seconds=30)
+    rpc_timeout: timedelta = timedelta(seconds=5)
+    shutdown_grace: timedelta = timedelta(seconds=3)
