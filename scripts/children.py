@@ -62,7 +62,7 @@ def start(name: str, command: Sequence[str], *, log: Path, env: Mapping[str, str
     """Starts `command` in a process group of its own (Ctrl-C reaches it through us only), output to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(
             list(command),
             stdin=subprocess.PIPE,
             stdout=output,

@@ -22,7 +22,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
-DatabaseUrl = Annotated[str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")]
+DatabaseUrl = Annotated[
+    str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")
+]
 RpcUrl = Annotated[str, typer.Option("--rpc", envvar="MOA_RPC_URL", help="the node's HTTP address")]
 ChainId = Annotated[int, typer.Option("--chain-id", envvar="MOA_CHAIN_ID")]
 Deployments = Annotated[Path, typer.Option("--deployments", envvar="MOA_DEPLOYMENTS", help="folder of <chain_id>.json")]
@@ -59,6 +61,7 @@ def gateway(
 ) -> None:
     """Serve the HTTP interface and the screens."""
     from api.server import run
+
     from api.settings import Settings
 
     end_with_parent()

@@ -109,9 +109,7 @@ def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
         log = plan.state / "log"
         moa = [sys.executable, "-m", "scripts.cli"]
         children.append(start("worker", [*moa, "worker"], log=log / "worker.log", env=settings))
-        children.append(
-            start("gateway", [*moa, "gateway", "--port", str(port)], log=log / "gateway.log", env=settings)
-        )
+        children.append(start("gateway", [*moa, "gateway", "--port", str(port)], log=log / "gateway.log", env=settings))
         running_world = World(
             plan=plan,
             rpc_url=node.url,

@@ -86,7 +86,9 @@ def points_of(purchase: Purchase, rule: dict[str, Any]) -> int:
 
 
 def expect(
-    purchases: dict[str, Iterable[Purchase]], rules: dict[str, dict[str, Any]], agreements: dict[tuple[str, str], Agreement]
+    purchases: dict[str, Iterable[Purchase]],
+    rules: dict[str, dict[str, Any]],
+    agreements: dict[tuple[str, str], Agreement],
 ) -> Expected:
     """The plan and its outcome. purchases, rules: by brand; agreements: by (from brand, to brand)."""
     plan = Expected()

@@ -1,0 +1,1 @@
+"""Benchmarks: every figure beside another that was measured in the same run."""

@@ -1,0 +1,43 @@
+"""`moa books`: supply on the chain, sum of balances on the chain, sum in the mirror, brand by brand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from chain.books import books
+from chain.database import engine
+from chain.deployment import Deployment
+from chain.rpc import Rpc
+from scripts.demo.verdict import points
+
+
+def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, as_json: bool) -> int:
+    """0 when nothing drifts, 1 when something does. Raises ChainError when the node or the mirror cannot be read."""
+    rpc = Rpc(rpc_url)
+    try:
+        found = books(rpc, engine(database_url), Deployment.load(deployments, chain_id))
+    finally:
+        rpc.close()
+    balanced = all(brand.drift == 0 for brand in found.brands)
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        amounts = [{key: str(value) for key, value in asdict(brand).items()} for brand in found.brands]
+        answer = {"balanced": balanced, "block_number": found.block_number, "brands": amounts}
+        console.out(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode(), highlight=False)
+        return 0 if balanced else 1
+
+    table = Table(box=box.SIMPLE_HEAD, title=f"The books at block {found.block_number:,}", title_justify="left")
+    for title in ("brand", "supply on chain", "balances on chain", "mirror", "of these held", "drift"):
+        table.add_column(title, justify="left" if title == "brand" else "right")
+    for brand in found.brands:
+        sums = (brand.supply_on_chain, brand.sum_on_chain, brand.sum_in_mirror, brand.held)
+        table.add_row(brand.brand, *(points(value) for value in sums), str(brand.drift))
+    console.print(table)
+    console.print("[bold green]balanced[/]" if balanced else "[bold red]NOT balanced[/]")
+    return 0 if balanced else 1

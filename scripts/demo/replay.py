@@ -1,0 +1,207 @@
+"""Plays the plan through the gateway's HTTP interface: purchases in streams, then what members do.
+
+Every request has an Idempotency-Key that follows from the plan, so that a replay that was cut off (a kill, Ctrl-C)
+is simply run again: what counted is answered from memory, what did not is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from scripts.demo.gateway import WAIT_S, Gateway, Refused, refused
+from scripts.demo.plan import Exchange, Redemption
+from scripts.demo.purchases import Purchase
+from scripts.world import World
+
+CHUNK_LINES = 500
+HANDS = 12  # requests under way at once
+POLL_S = 0.25
+STALL_S = 120.0  # nothing confirmed for this long: something is broken
+
+T = TypeVar("T")
+
+
+class ReplayError(Exception):
+    """The replay cannot go on; the message says what was refused or what stands still."""
+
+
+class Rate(ProgressColumn):
+    """Confirmed a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0:,.0f}/s", style="cyan")
+
+
+def progress() -> Progress:
+    """A bar with count, rate and time left; a line now and then where there is no terminal."""
+    return Progress(
+        TextColumn("  {task.description:<34}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+    )
+
+
+def enrol(world: World, brand: str, members: Iterable[str]) -> dict[str, str]:
+    """Member ids by the brand's own identifiers."""
+    ids: dict[str, str] = {}
+    with Gateway(world.url, world.brand_keys[brand]) as gateway:
+        for number, chunk in enumerate(chunks(sorted(members), CHUNK_LINES)):
+            lines = [{"identifier": member} for member in chunk]
+            answers = gateway.post_lines("/v1/members", lines, key=f"demo-members-{brand}-{number}")
+            _nothing_refused("members", answers)
+            ids.update({answer["member"]["identifier"]: answer["member"]["id"] for answer in answers})
+    return ids
+
+
+def purchases(world: World, brand: str, orders: Sequence[Purchase], bar: Progress) -> None:
+    """Posts every purchase and waits until each is on the chain and mirrored."""
+    with Gateway(world.url, world.brand_keys[brand]) as gateway:
+        task = bar.add_task(f"purchases of {brand}", total=len(orders))
+        for number, chunk in enumerate(chunks(orders, CHUNK_LINES)):
+            lines = [purchase.as_json() for purchase in chunk]
+            answers = gateway.post_lines("/v1/purchases", lines, key=f"demo-{brand}-{number}")
+            _nothing_refused("purchases", answers)
+            bar.update(task, completed=_confirmed(gateway))
+        _until_confirmed(world, gateway, len(orders), lambda done: bar.update(task, completed=done))
+
+
+def redemptions(
+    world: World, brand: str, plan: Sequence[Redemption], points: int, bar: Progress
+) -> list[dict[str, Any]]:
+    """Holds, and how each ends. Returns the holds as they stand at the end."""
+
+    def redeem(redemption: Redemption) -> dict[str, Any]:
+        with Gateway(world.url, world.brand_keys[brand]) as gateway:
+            name = f"demo-hold-{redemption.member}"
+            body = {"member": {"identifier": redemption.member}, "points": str(points), "reward": "gift-card"}
+            hold = gateway.post("/v1/holds", {**body, "lifetime_s": 86_400}, key=name, wait_s=WAIT_S)
+            hold = _until_hold(gateway, hold, "held")
+            at = f"/v1/holds/{hold['id']}"
+            if redemption.capture == 0:
+                gateway.post(f"{at}/release", {}, key=f"{name}-release", wait_s=WAIT_S)
+                return _until_hold(gateway, hold, "released")
+            gateway.post(f"{at}/capture", {"points": str(redemption.capture)}, key=f"{name}-capture", wait_s=WAIT_S)
+            hold = _until_hold(gateway, hold, "captured")
+            if redemption.refund:
+                gateway.post(f"{at}/refund", {"points": str(redemption.refund)}, key=f"{name}-refund", wait_s=WAIT_S)
+            return hold
+
+    return _all(plan, redeem, bar, f"redemptions at {brand}")
+
+
+def exchanges(
+    world: World,
+    ids: dict[str, str],
+    versions: dict[tuple[str, str], int],
+    plan: Sequence[Exchange],
+    label: str,
+    bar: Progress,
+) -> None:
+    """Each member exchanges, in a session of their own. ids: member ids by identifier."""
+
+    def exchange(one: Exchange) -> None:
+        with Gateway(world.url, world.operator_key) as operator:
+            session = operator.post(
+                f"/v1/members/{ids[one.member]}/sessions", {}, key=f"session-{one.member}-{time.time_ns()}"
+            )
+        with Gateway(world.url, session["token"]) as member:
+            body = {
+                "from": one.from_brand,
+                "to": one.to_brand,
+                "points_in": str(one.points_in),
+                "minimum_out": str(one.minimum_out),
+                "agreement_version": versions[one.from_brand, one.to_brand],
+            }
+            key = f"demo-exchange-{one.member}-{one.from_brand}"
+            answer = member.post("/v1/exchanges", body, key=key, wait_s=WAIT_S)
+            operation = answer["operation"]["id"]
+            _until(lambda: member.get(f"/v1/operations/{operation}"), lambda found: found["state"] == "confirmed")
+
+    _all(plan, exchange, bar, label)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    """Slices of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _all(plan: Sequence[T], act: Callable[[T], Any], bar: Progress, label: str) -> list[Any]:
+    task = bar.add_task(label, total=len(plan))
+
+    def done(one: T) -> Any:
+        result = act(one)
+        bar.advance(task)
+        return result
+
+    with ThreadPoolExecutor(max_workers=HANDS) as hands:
+        return list(hands.map(done, plan))
+
+
+def _nothing_refused(what: str, answers: Sequence[dict[str, Any]]) -> None:
+    bad = refused(answers)
+    if bad:
+        raise ReplayError(f"{len(bad)} {what} were refused; the first: {bad[0]}")
+
+
+def _counts(gateway: Gateway) -> dict[str, int]:
+    return {state: int(count) for state, count in gateway.get("/v1/operations", kind="award")["states"].items()}
+
+
+def _confirmed(gateway: Gateway) -> int:
+    return _counts(gateway).get("confirmed", 0)
+
+
+def _until_confirmed(world: World, gateway: Gateway, wanted: int, tell: Callable[[int], None]) -> None:
+    """Waits for `wanted` awards; raises ReplayError when one failed or nothing moves for STALL_S."""
+    best, since = -1, time.monotonic()
+    while True:
+        world.check()
+        counts = _counts(gateway)
+        done = counts.get("confirmed", 0)
+        tell(min(done, wanted))
+        if counts.get("failed", 0):
+            raise ReplayError(f"{counts['failed']} awards were refused by the chain.")
+        if done >= wanted:
+            return
+        if done > best:
+            best, since = done, time.monotonic()
+        if time.monotonic() - since > STALL_S:
+            raise ReplayError(f"Nothing was confirmed for {STALL_S:.0f} s; operations by state: {counts}.")
+        time.sleep(POLL_S)
+
+
+def _until_hold(gateway: Gateway, hold: dict[str, Any], state: str) -> dict[str, Any]:
+    """The hold once it is in `state` (or further on, in a replay)."""
+    further = {"held": {"held", "captured", "released"}}.get(state, {state})
+    found: dict[str, Any] = _until(lambda: gateway.get(f"/v1/holds/{hold['id']}"), lambda now: now["state"] in further)
+    return found
+
+
+def _until(look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    deadline = time.monotonic() + STALL_S
+    while True:
+        found = look()
+        if good(found):
+            return found
+        if found.get("state") in {"failed", "refused"} or time.monotonic() > deadline:
+            raise ReplayError(f"This did not come to its end: {found}")
+        time.sleep(POLL_S)
+
+
+__all__ = ["Refused", "ReplayError", "enrol", "exchanges", "progress", "purchases", "redemptions"]

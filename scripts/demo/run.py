@@ -1,0 +1,99 @@
+"""`moa demo`: start everything, replay real purchases, say whether the books balance, serve the screens."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from scripts.children import ChildEnded
+from scripts.demo import replay, verdict
+from scripts.demo.gateway import Gateway, Refused
+from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect, terms
+from scripts.demo.purchases import Purchase, cdnow, hanok
+from scripts.world import Plan, World, WorldError, world
+
+WATCH_S = 1.0
+
+
+def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int) -> int:
+    """0 when the verdict holds; 1 when it does not or something ended; 130 after Ctrl-C before the verdict."""
+    console = Console(soft_wrap=True, highlight=False)
+    judged: int | None = None
+    try:
+        with world(Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh), _say(console)) as system:
+            judged = 0 if _play(system, console) else 1
+            if once:
+                return judged
+            _serve(system, console)
+            return judged
+    except KeyboardInterrupt:
+        console.print("\nStopped. The state is kept; [bold]make demo[/] goes on from here.")
+        return 130 if judged is None else judged
+    except (ChildEnded, WorldError, replay.ReplayError, Refused) as error:
+        console.print(f"\n[bold red]The demo stopped.[/] {error}", markup=True)
+        console.print("Nothing that was confirmed is lost: run the command again and it goes on.")
+        return 1
+    except httpx.TransportError as error:
+        console.print(f"\n[bold red]The demo stopped.[/] The gateway does not answer ({error}).")
+        console.print("Nothing that was accepted is lost: run the command again and it goes on.")
+        return 1
+
+
+def _play(system: World, console: Console) -> bool:
+    orders = {"cdnow": list(cdnow()), "hanok": list(hanok())}
+    plan = expectation(orders)
+    started = time.monotonic()
+
+    ids = {brand: replay.enrol(system, brand, {o.member for o in bought}) for brand, bought in orders.items()}
+    with replay.progress() as bar:
+        for brand, bought in orders.items():
+            replay.purchases(system, brand, bought, bar)
+        replay.redemptions(system, "cdnow", plan.redemptions, HOLD_POINTS, bar)
+        versions = {(a["from"], a["to"]): 1 for a in terms()["agreements"]}
+        replay.exchanges(system, ids["cdnow"], versions, plan.exchanges, "exchanges cdnow → hanok", bar)
+        replay.exchanges(system, ids["cdnow"], versions, plan.returns, "exchanges hanok → cdnow", bar)
+
+    lines = verdict.judge(system, plan, {brand: len(bought) for brand, bought in orders.items()}, ids)
+    console.print()
+    good = verdict.show(lines, console)
+    console.print(f"Played in {time.monotonic() - started:.0f} s.\n")
+    return good
+
+
+def expectation(orders: dict[str, list[Purchase]]) -> Expected:
+    """What the books must show, from the file and the published terms alone."""
+    published = terms()
+    rules = {brand["slug"]: brand["rules"]["purchase"] for brand in published["brands"]}
+    agreements = {
+        (a["from"], a["to"]): Agreement(a["numerator"], a["denominator"], a["fee_bps"]) for a in published["agreements"]
+    }
+    return expect(dict(orders), rules, agreements)
+
+
+def _serve(system: World, console: Console) -> None:
+    wallet = _wallet_of(system, "cdnow-0001")
+    console.print(f"  wallet        {wallet}")
+    console.print(f"  books         {system.url}/v1/books")
+    console.print(f"  API           {system.url}/docs")
+    console.print(f"  node          {system.rpc_url}")
+    console.print(f"  keys          {system.plan.state / 'keys.json'}")
+    console.print("\nCtrl-C stops everything.")
+    while True:
+        system.check()
+        time.sleep(WATCH_S)
+
+
+def _wallet_of(system: World, identifier: str) -> str:
+    """A link that opens this member's wallet."""
+    with Gateway(system.url, system.brand_keys["cdnow"]) as shop:
+        member = shop.get("/v1/members", identifier=identifier)
+    with Gateway(system.url, system.operator_key) as operator:
+        session = operator.post(f"/v1/members/{member['id']}/sessions", {}, key=f"wallet-{time.time_ns()}")
+    return f"{system.url}/#session={session['token']}"
+
+
+def _say(console: Console):  # type: ignore[no-untyped-def]
+    return lambda line: console.print(f"  {line}")

@@ -1,0 +1,129 @@
+"""The verdict: the books of every brand beside what the file says they must be."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from scripts.demo.gateway import Gateway
+from scripts.demo.plan import Expected
+from scripts.world import World
+
+HANDS = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """One brand's books. Base units."""
+
+    brand: str
+    expected: int
+    supply_on_chain: int
+    sum_on_chain: int
+    sum_in_mirror: int
+    awards_on_chain: int
+    awards_expected: int
+    members_right: int
+    members: int
+
+    @property
+    def holds(self) -> bool:
+        """True when supply = balances = mirror = the file's own total, and every purchase and member agrees."""
+        totals = {self.expected, self.supply_on_chain, self.sum_on_chain, self.sum_in_mirror}
+        return len(totals) == 1 and self.awards_on_chain == self.awards_expected and self.members_right == self.members
+
+
+def judge(world: World, plan: Expected, purchases: dict[str, int], ids: dict[str, dict[str, str]]) -> list[Line]:
+    """purchases: how many per brand; ids: member ids by brand and identifier."""
+    with Gateway(world.url) as public:
+        books = {book["brand"]: book for book in public.get("/v1/books")["brands"]}
+    return [
+        Line(
+            brand=brand,
+            expected=plan.supply[brand],
+            supply_on_chain=int(books[brand]["supply_on_chain"]),
+            sum_on_chain=int(books[brand]["sum_on_chain"]),
+            sum_in_mirror=int(books[brand]["sum_in_mirror"]),
+            awards_on_chain=_awards(world, brand),
+            awards_expected=count,
+            members_right=_members_right(world, brand, plan.balances[brand], ids),
+            members=len(plan.balances[brand]),
+        )
+        for brand, count in purchases.items()
+    ]
+
+
+def show(lines: list[Line], console: Console) -> bool:
+    """Prints the table and the verdict; True when it holds."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in (
+        "brand",
+        "from the file",
+        "supply on chain",
+        "balances on chain",
+        "mirror",
+        "drift",
+        "purchases on chain",
+        "members right",
+    ):
+        table.add_column(title, justify="left" if title == "brand" else "right")
+    for line in lines:
+        drift = max(
+            abs(value - line.expected) for value in (line.supply_on_chain, line.sum_on_chain, line.sum_in_mirror)
+        )
+        table.add_row(
+            line.brand,
+            *(points(value) for value in (line.expected, line.supply_on_chain, line.sum_on_chain, line.sum_in_mirror)),
+            str(drift),
+            f"{line.awards_on_chain:,} of {line.awards_expected:,}",
+            f"{line.members_right:,} of {line.members:,}",
+            style="" if line.holds else "bold red",
+        )
+    console.print(table)
+    good = bool(lines) and all(line.holds for line in lines)
+    if good:
+        console.print("[bold green]The books balance.[/] supply = balances = mirror = the file's own total, drift 0.")
+    else:
+        console.print("[bold red]The books do NOT balance.[/] The lines in red differ.")
+    return good
+
+
+def points(base_units: int) -> str:
+    """Base units as points with two decimals: 439950 → 4,399.50."""
+    sign = "-" if base_units < 0 else ""
+    whole, part = divmod(abs(base_units), 100)
+    return f"{sign}{whole:,}.{part:02d}"
+
+
+def _awards(world: World, brand: str) -> int:
+    """Awards that the contract counted, from the chain itself, not from the mirror."""
+    from chain.books import awards_on_chain
+
+    from chain.rpc import Rpc
+
+    rpc = Rpc(world.rpc_url)
+    try:
+        return awards_on_chain(rpc, world.deployment, brand)
+    finally:
+        rpc.close()
+
+
+def _members_right(world: World, brand: str, balances: dict[str, int], ids: dict[str, dict[str, str]]) -> int:
+    """How many members' spendable points, as their view says, are what the file and the plan say."""
+    known = {identifier: member for by_brand in ids.values() for identifier, member in by_brand.items()}
+
+    with Gateway(world.url, world.brand_keys[brand]) as gateway:
+
+        def right(item: tuple[str, int]) -> bool:
+            identifier, expected = item
+            view: dict[str, Any] = gateway.get(f"/v1/members/{known[identifier]}/view")
+            found = [int(balance["spendable"]) for balance in view["balances"] if balance["brand"]["slug"] == brand]
+            return sum(found) == expected
+
+        with ThreadPoolExecutor(max_workers=HANDS) as hands:
+            return sum(hands.map(right, balances.items()))
