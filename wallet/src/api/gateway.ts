@@ -1,0 +1,91 @@
+/** The gateway's calls that the wallet makes, typed by its OpenAPI document. */
+import createClient from "openapi-fetch";
+import { refusalOf, Unreachable } from "./problem";
+import type { paths } from "./schema";
+import type { EntryPage, EntryProof, Exchange, ExchangeQuote, Hold, MemberView } from "./types";
+
+/** Seconds the gateway may wait for the chain before it answers "on its way". */
+const WAIT_S = 20;
+/** Longer than that, a call counts as unanswered. */
+const TIMEOUT_MS = 30_000;
+const PAGE_ENTRIES = 20;
+const HOLD_LIFETIME_S = 15 * 60;
+
+/** A quote, and how long it still holds by the gateway's clock. */
+export interface Offer {
+  quote: ExchangeQuote;
+  left_s: number;
+}
+
+export interface Gateway {
+  view(): Promise<MemberView>;
+  entries(brand: string | null, cursor: string | null): Promise<EntryPage>;
+  proof(entry: string): Promise<EntryProof>;
+  quote(from: string, to: string, points: string): Promise<Offer>;
+  /** `key` names the intention: asked again with the same key, it counts once. */
+  exchange(quote: ExchangeQuote, key: string): Promise<Exchange>;
+  hold(brand: string, points: string, key: string): Promise<Hold>;
+}
+
+/** Calls with one member's session. `refused` hears when the gateway no longer knows it. */
+export function openGateway(token: string, refused: () => void): Gateway {
+  const client = createClient<paths>({
+    baseUrl: window.location.origin,
+    headers: { Authorization: `Bearer ${token}` },
+    fetch: (request) => fetch(request, { signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" }),
+  });
+
+  // Gateway's clock minus ours, in ms: a device with a wrong clock still sees a right countdown.
+  let skew = 0;
+
+  async function answer<T>(call: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {
+    const { data, error, response } = await call.catch(() => {
+      throw new Unreachable();
+    });
+    const told = Date.parse(response.headers.get("Date") ?? "");
+    // The header is cut to the second: taken as its end, no countdown promises more than there is.
+    if (!Number.isNaN(told)) skew = told + 999 - Date.now();
+    if (response.ok && data !== undefined) return data;
+    if (response.status === 401) refused();
+    // A failure of the gateway itself says nothing about whether the operation was taken; a typed 503 does.
+    if (response.status >= 500 && response.status !== 503) throw new Unreachable();
+    throw refusalOf(error, response.status);
+  }
+
+  const writing = (key: string) => ({ "idempotency-key": key, prefer: `wait=${WAIT_S}` });
+
+  return {
+    view: () => answer(client.GET("/v1/me/view")),
+    entries: (brand, cursor) =>
+      answer(client.GET("/v1/me/entries", { params: { query: { brand, cursor, limit: PAGE_ENTRIES } } })),
+    proof(entry) {
+      // The document calls it an integer of 64 bits; as text it stays exact where a float would not.
+      const entry_id = entry as unknown as number;
+      return answer(client.GET("/v1/me/entries/{entry_id}/proof", { params: { path: { entry_id } } }));
+    },
+    async quote(from, to, points) {
+      const quote = await answer(client.POST("/v1/exchanges/quote", { body: { from, to, points_in: points } }));
+      return { quote, left_s: (Date.parse(quote.expires_at) - Date.now() - skew) / 1000 };
+    },
+    exchange: (quote, key) =>
+      answer(
+        client.POST("/v1/exchanges", {
+          params: { header: writing(key) },
+          body: {
+            from: quote.from,
+            to: quote.to,
+            points_in: quote.points_in,
+            minimum_out: quote.minimum_out,
+            agreement_version: quote.agreement.version,
+          },
+        }),
+      ),
+    hold: (brand, points, key) =>
+      answer(
+        client.POST("/v1/holds", {
+          params: { header: writing(key) },
+          body: { brand, points, reward: "", lifetime_s: HOLD_LIFETIME_S },
+        }),
+      ),
+  };
+}

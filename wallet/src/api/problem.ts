@@ -1,0 +1,35 @@
+/**
+ * What can go wrong with a call.
+ *
+ *     Trouble
+ *     ├── Refusal       the gateway or the contract said no, and nothing changed
+ *     └── Unreachable   no answer: whether it happened is not known
+ */
+import type { Messages } from "../i18n/en";
+
+export class Trouble extends Error {}
+
+/** A typed refusal. `error` is the name that the contract, the gateway and the messages share. */
+export class Refusal extends Trouble {
+  constructor(
+    readonly error: string,
+    readonly status: number,
+  ) {
+    super(error);
+  }
+}
+
+export class Unreachable extends Trouble {}
+
+/** The refusal that an answer carries; one without a problem document is named by its status. */
+export function refusalOf(body: unknown, status: number): Refusal {
+  const named = typeof body === "object" && body !== null && "error" in body ? body.error : null;
+  return new Refusal(typeof named === "string" ? named : `Status${status}`, status);
+}
+
+/** The sentence for a trouble, in the member's language. */
+export function troubleText(trouble: unknown, messages: Messages): string {
+  if (trouble instanceof Unreachable) return messages.errorNetwork;
+  if (trouble instanceof Refusal) return messages.errors[trouble.error] ?? messages.errorUnknown;
+  return messages.errorUnknown;
+}

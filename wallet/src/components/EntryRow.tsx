@@ -1,0 +1,79 @@
+import { useId, useState, type CSSProperties } from "react";
+import type { Gateway } from "../api/gateway";
+import type { Entry } from "../api/types";
+import { useLocale } from "../i18n/locale";
+import { momentText } from "../i18n/moment";
+import { brandColour } from "../view/colour";
+import { formulaText } from "../view/formula";
+import { Amount } from "./Amount";
+import { EntryDetail } from "./EntryDetail";
+import { Icon, type IconName } from "./Icon";
+
+const ICONS: Record<string, IconName> = {
+  hold: "hold",
+  capture: "spend",
+  release: "back",
+  timeout: "back",
+  refund: "back",
+  expire: "fade",
+  exchange_in: "swap",
+  exchange_out: "swap",
+  transfer_out: "spend",
+};
+
+interface EntryRowProps {
+  entry: Entry;
+  isNew: boolean;
+  gateway: Gateway;
+}
+
+/** One line of the history; opened, it shows how it was worked out and where it is on the chain. */
+export function EntryRow({ entry, isNew, gateway }: EntryRowProps) {
+  const { language, messages } = useLocale();
+  const [isOpen, setOpen] = useState(false);
+  const panel = useId();
+  const { brand, decimals } = entry;
+  const { fill, ink } = brandColour(brand.colour);
+  const formula = formulaText(entry.rule, language);
+  // A capture takes what was already set aside: what changed is the hold, and it is shown as such.
+  const isHeldOnly = entry.points === "0" && entry.held_delta !== "0";
+  return (
+    <li className="entry" data-new={isNew} data-entry={entry.id} data-kind={entry.kind} data-brand={brand.slug}>
+      <button
+        type="button"
+        className="entry-row"
+        aria-expanded={isOpen}
+        aria-controls={panel}
+        onClick={() => setOpen(!isOpen)}
+      >
+        <span className="disc" style={{ "--fill": fill, "--ink": ink } as CSSProperties}>
+          <Icon name={ICONS[entry.kind] ?? "earn"} />
+        </span>
+        <span className="entry-what">
+          <span className="entry-kind">{kindText(entry, messages.kinds)}</span>
+          <span className="entry-sub">
+            <span>{brand.name}</span>
+            <time dateTime={entry.at}>{momentText(entry.at, language)}</time>
+            {formula !== null && <span className="entry-formula">{formula}</span>}
+          </span>
+        </span>
+        <span className="entry-points" data-sign={isHeldOnly ? "held" : entry.points.startsWith("-") ? "minus" : "plus"}>
+          <Amount points={isHeldOnly ? entry.held_delta : entry.points} decimals={decimals} symbol={brand.symbol} signed />
+          <span className="entry-state" data-state={entry.state}>
+            {isHeldOnly ? messages.fromHeld : (messages.states[entry.state] ?? entry.state)}
+          </span>
+        </span>
+        <Icon name="chevron" />
+      </button>
+      <div id={panel} className="entry-panel" hidden={!isOpen}>
+        {isOpen && <EntryDetail entry={entry} gateway={gateway} />}
+      </div>
+    </li>
+  );
+}
+
+/** An award is named by the activity of its rule where we have a word for it: a purchase, a review. */
+export function kindText(entry: Entry, kinds: Record<string, string>): string {
+  const activity = entry.kind === "award" ? entry.rule?.name : undefined;
+  return kinds[activity ?? ""] ?? kinds[entry.kind] ?? kinds["other"] ?? entry.kind;
+}

@@ -1,0 +1,90 @@
+/** Keeps the wallet's knowledge fresh: first reads, then the stream, then pages as they are asked for. */
+import { useCallback, useEffect, useReducer, useState } from "react";
+import type { Gateway } from "../api/gateway";
+import type { AsOf, Entry, MemberView } from "../api/types";
+import { backoffMs } from "../stream/backoff";
+import type { Frame } from "../stream/frames";
+import { openStream } from "../stream/stream";
+import { EMPTY, learn, type Wallet } from "./wallet";
+
+export interface WalletActions {
+  wallet: Wallet;
+  /** The first read failed: there is nothing to show yet. */
+  isUnreachable: boolean;
+  moreState: "idle" | "loading" | "failed";
+  show(brand: string | null): void;
+  more(): void;
+  refresh(): void;
+}
+
+const STREAM_ADDRESS = "/v1/me/stream";
+
+export function useWallet(gateway: Gateway, token: string, refused: () => void): WalletActions {
+  const [wallet, tell] = useReducer(learn, EMPTY);
+  const [failures, setFailures] = useState(0);
+  const [moreState, setMoreState] = useState<WalletActions["moreState"]>("idle");
+  const { brand, cursor } = wallet;
+
+  const refresh = useCallback(() => {
+    gateway.view().then(
+      (view) => tell({ fact: "view", view, now: performance.now() }),
+      () => setFailures((count) => count + 1),
+    );
+  }, [gateway]);
+  useEffect(refresh, [refresh]);
+
+  // Until there is something to show, the first read is tried again by itself.
+  useEffect(() => {
+    if (failures === 0 || wallet.view !== null) return;
+    const timer = setTimeout(refresh, backoffMs(failures));
+    return () => clearTimeout(timer);
+  }, [failures, wallet.view, refresh]);
+
+  useEffect(() => {
+    const onFrame = (frame: Frame) => {
+      const now = performance.now();
+      if (frame.event === "view") tell({ fact: "view", view: JSON.parse(frame.data) as MemberView, now });
+      else if (frame.event === "entry") tell({ fact: "entry", entry: JSON.parse(frame.data) as Entry });
+      else if (frame.event === "block") tell({ fact: "block", as_of: JSON.parse(frame.data) as AsOf, now });
+    };
+    return openStream({
+      url: STREAM_ADDRESS,
+      token,
+      onFrame,
+      onState: (state) => tell({ fact: "stream", state }),
+      onRefused: refused,
+    });
+  }, [token, refused]);
+
+  // The newest page is read again whenever the balances are told anew: states move on, nothing is missed.
+  const balances = wallet.view?.balances;
+  const isLive = wallet.stream === "live";
+  useEffect(() => {
+    if (balances === undefined) return;
+    let isOver = false;
+    gateway.entries(brand, null).then(
+      (page) => isOver || tell({ fact: "head", brand, page }),
+      () => undefined, // The stream's own return, or the next view, asks again.
+    );
+    return () => void (isOver = true);
+  }, [gateway, brand, balances, isLive]);
+
+  const more = useCallback(() => {
+    if (cursor === null) return;
+    setMoreState("loading");
+    gateway.entries(brand, cursor).then(
+      (page) => {
+        tell({ fact: "more", brand, after: cursor, page });
+        setMoreState("idle");
+      },
+      () => setMoreState("failed"),
+    );
+  }, [gateway, brand, cursor]);
+
+  const show = useCallback((chosen: string | null) => {
+    setMoreState("idle");
+    tell({ fact: "brand", brand: chosen });
+  }, []);
+
+  return { wallet, isUnreachable: failures > 0 && wallet.view === null, moreState, show, more, refresh };
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import type { AsOf, Entry, EntryPage, MemberView } from "../api/types";
+import { ageSeconds, freshness } from "./freshness";
+import { EMPTY, learn, type Fact, type Wallet } from "./wallet";
+
+/** SPEC 10.5, 10.7 */
+describe("what the wallet knows", () => {
+  test("a view of an older block is not shown, unless the chain took blocks back", () => {
+    const known = after({ fact: "view", view: view(12, "500"), now: 0 });
+
+    expect(learn(known, { fact: "view", view: view(11, "400"), now: 1 })).toBe(known);
+    expect(learn(known, { fact: "block", as_of: asOf(11), now: 1 })).toBe(known);
+
+    const back = learn(known, { fact: "view", view: view(11, "400", true), now: 1 });
+    expect(back.view?.balances[0]?.spendable).toBe("400");
+  });
+
+  test("a page of another brand, or one asked for before, is not mixed in", () => {
+    const known = after({ fact: "brand", brand: "cafe" }, { fact: "head", brand: "cafe", page: page(["3"], "3") });
+
+    expect(learn(known, { fact: "head", brand: null, page: page(["9"]) })).toBe(known);
+    expect(learn(known, { fact: "more", brand: "cafe", after: "7", page: page(["2"]) })).toBe(known);
+    expect(ids(learn(known, { fact: "more", brand: "cafe", after: "3", page: page(["2", "1"]) }))).toEqual("321".split(""));
+  });
+
+  test("a chosen brand shows what is at hand at once, and then its own page", () => {
+    const known = after({ fact: "head", brand: null, page: page(["5", "3"], "3") }, { fact: "brand", brand: "cafe" });
+    const other = after({ fact: "head", brand: null, page: page(["5", "3"], "3") }, { fact: "brand", brand: "books" });
+
+    expect(ids(known)).toEqual(["5", "3"]);
+    expect(ids(other)).toEqual([]);
+    const paged = learn(known, { fact: "head", brand: "cafe", page: page(["5", "2"], "2") });
+    expect(ids(paged)).toEqual(["5", "2"]);
+    expect(paged.arrived.size).toBe(0);
+  });
+
+  test("an entry that arrives stands once, in its place, and is marked as new", () => {
+    const known = after({ fact: "head", brand: null, page: page(["5", "3"]) });
+    const twice = [entry("6"), entry("6"), entry("4"), entry("1")].reduce(
+      (wallet, one) => learn(wallet, { fact: "entry", entry: one }),
+      known,
+    );
+
+    expect(ids(twice)).toEqual(["6", "5", "4", "3"]);
+    expect([...twice.arrived]).toEqual(["6", "4"]);
+    expect(known.arrived.size).toBe(0);
+  });
+
+  test("the newest page read again drops what the chain took back and keeps older pages", () => {
+    const known = after(
+      { fact: "head", brand: null, page: page(["6", "5"], "5") },
+      { fact: "more", brand: null, after: "5", page: page(["4", "3"], "3") },
+    );
+
+    const read = learn(known, { fact: "head", brand: null, page: page(["8", "7", "5"], "5") });
+    const apart = learn(known, { fact: "head", brand: null, page: page(["99", "98"], "98") });
+
+    expect(ids(read)).toEqual(["8", "7", "5", "4", "3"]);
+    expect(read.cursor).toBe("3");
+    expect(ids(apart)).toEqual(["99", "98"]);
+    expect(apart.cursor).toBe("98");
+  });
+
+  test("an age counts from when it was heard; a dead stream and a quiet chain are told apart", () => {
+    const known = after({ fact: "view", view: view(12, "500"), now: 1000 }, { fact: "stream", state: "live" });
+    const cut = learn(known, { fact: "stream", state: "down" });
+
+    expect(ageSeconds(known, 3000)).toBe(2.5);
+    expect(freshness(known, 3000)).toBe("live");
+    expect(freshness(known, 30_000)).toBe("quiet");
+    expect(freshness(cut, 2000)).toBe("connecting");
+    expect(freshness(cut, 9000)).toBe("offline");
+  });
+});
+
+function after(...facts: Fact[]): Wallet {
+  return facts.reduce(learn, EMPTY);
+}
+
+function ids(wallet: Wallet): string[] {
+  return (wallet.entries ?? []).map((one) => one.id);
+}
+
+function asOf(block: number, reorganised = false): AsOf {
+  return { block_number: block, block_hash: "0x", block_time: "", finality: "latest", age_s: 0.5, reorganised };
+}
+
+const BRAND = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
+
+function view(block: number, spendable: string, reorganised = false): MemberView {
+  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", expiring: [], exchange_to: [], token: "0x" };
+  return { member: { id: "mem", address: "0x" }, as_of: asOf(block, reorganised), balances: [balance] };
+}
+
+function entry(id: string): Entry {
+  const proof = { tx_hash: "0x", block_number: 1, block_hash: "0x", log_index: 0 };
+  return {
+    id, brand: BRAND, kind: "award", points: "100", held_delta: "0", decimals: 2, at: "2026-01-01T00:00:00Z",
+    state: "latest", proof, related: [], detail: {},
+  };
+}
+
+function page(of: string[], next: string | null = null): EntryPage {
+  return { entries: of.map(entry), next_cursor: next, as_of: asOf(1) };
+}
