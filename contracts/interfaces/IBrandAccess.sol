@@ -7,7 +7,7 @@ pragma solidity 0.8.30;
 /// @dev A role granted with an execution delay is honoured here: its holder must `announce` the exact
 /// call, wait that delay, and then make it within `ANNOUNCEMENT_LIFE` (7 days). Each announcement serves one call.
 interface IBrandAccess {
-    /// @notice `caller` will make the call with this hash (of caller and calldata) from `readyAt` on.
+    /// @notice `caller` will make the call with this hash (of caller, role and calldata) from `readyAt` on.
     event CallAnnounced(address indexed caller, bytes32 indexed callHash, uint256 readyAt);
 
     /// @notice The caller does not hold `role`.
@@ -22,7 +22,7 @@ interface IBrandAccess {
     /// @notice Announces a call that the caller's delayed `role` will make to this contract.
     /// @param role The role id that the call needs.
     /// @param data The full calldata of the call, selector first.
-    /// @return callHash keccak256(abi.encode(caller, data)).
+    /// @return callHash keccak256(abi.encode(caller, role, data)).
     function announce(uint64 role, bytes calldata data) external returns (bytes32 callHash);
 
     /// @notice First second at which an announced call may be made; 0 when there is none.

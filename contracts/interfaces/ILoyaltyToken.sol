@@ -5,6 +5,7 @@ import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IER
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IAuthorised} from "./IAuthorised.sol";
+import {IBrandAccess} from "./IBrandAccess.sol";
 
 /// @title A brand's points: an ERC-20 whose points lie in lots that expire by themselves.
 /// @notice Time is cut into epochs of `epochSeconds`, counted from the token's creation (`origin`).
@@ -20,7 +21,7 @@ import {IAuthorised} from "./IAuthorised.sol";
 /// of the live window (epoch+1 .. epoch+16); anything else is a stale word of an older turn of the ring.
 /// A word without points is stored as 0.
 /// @dev Points move oldest lot first, and each part keeps its own expiry at the receiver.
-interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthorised {
+interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthorised, IBrandAccess {
     /// @notice Who may use transfer and transferFrom.
     /// Closed: nobody, only Moa's contracts move points. AllowList: anyone, to receivers on the brand's list. Open: anyone.
     enum Policy {

@@ -1,0 +1,749 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
+import {IAuthorised} from "./interfaces/IAuthorised.sol";
+import {Authorised} from "./base/Authorised.sol";
+import {BrandAccess} from "./base/BrandAccess.sol";
+import {Lots} from "./libraries/Lots.sol";
+import {Roles} from "./libraries/Roles.sol";
+
+/// @title LoyaltyToken
+/// @dev Every movement ends in three primitives over four words: `_takeOldest`, `_remove` (exactly these lots) and
+/// `_put`. An account's words and the supply's are the same thing, so supply = sum of balances lot by lot.
+contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant PERMIT_TYPEHASH =
+        keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+    bytes32 private constant TRANSFER_TYPEHASH =
+        keccak256("TransferAuthorisation(address from,address to,uint256 points,uint256 nonce,uint256 deadline)");
+    bytes32 private constant LEAVE_TYPEHASH =
+        keccak256("Leave(address member,address wallet,uint256 nonce,uint256 deadline)");
+
+    /// @dev An hour and 366 days.
+    uint256 private constant EPOCH_SECONDS_MIN = 3_600;
+    uint256 private constant EPOCH_SECONDS_MAX = 31_622_400;
+    /// @dev Lots minted in one epoch and sixteen live epochs: lifetime + 1 of them at most.
+    uint256 private constant LIFETIME_EPOCHS_MAX = 15;
+    uint256 private constant NAME_BYTES_MAX = 64;
+    uint256 private constant SYMBOL_BYTES_MAX = 16;
+
+    // Where each term lies in `_packedTerms`; the layout is published in contracts/README.md.
+    uint256 private constant EPOCH_SECONDS_AT = 48;
+    uint256 private constant LIFETIME_AT = 80;
+    uint256 private constant GRACE_AT = 88;
+    uint256 private constant POLICY_AT = 120;
+    uint256 private constant BRAND_AT = 128;
+
+    address private immutable REGISTRY;
+    address private immutable RULES;
+    address private immutable DESK;
+    address private immutable EXCHANGE;
+
+    /* STORAGE: published and fixed, slots 0 to 11 */
+
+    mapping(address account => uint256[4] words) private _lots;
+    uint256[4] private _supply;
+    mapping(address holder => mapping(address spender => uint256 value)) private _allowances;
+    uint256 private _packedTerms;
+    mapping(address owner => uint256 nonce) private _permitNonces;
+    mapping(address member => mapping(uint256 index => uint256 bits)) private _usedNonces;
+    mapping(address account => bool allowed) private _allowed;
+    string private _name;
+    string private _symbol;
+
+    /// @dev The clock of one movement, read from storage once.
+    /// @param clock The epoch now. @param groups How many groups can hold live lots: four, or one if nothing expires.
+    struct Moment {
+        uint256 clock;
+        uint256 firstGroup;
+        uint256 groups;
+    }
+
+    modifier onlyModule(address module) {
+        if (msg.sender != module) revert ModuleOnly(msg.sender);
+        _;
+    }
+
+    modifier onlyModules(address one, address other) {
+        if (msg.sender != one && msg.sender != other) revert ModuleOnly(msg.sender);
+        _;
+    }
+
+    constructor(address manager, address registry, address rules, address desk, address exchange)
+        BrandAccess(manager)
+    {
+        REGISTRY = registry;
+        RULES = rules;
+        DESK = desk;
+        EXCHANGE = exchange;
+        // The implementation itself is nobody's token: a brand id that no registry gives keeps `initialise` shut.
+        _packedTerms = uint256(type(uint32).max) << BRAND_AT;
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function initialise(Terms calldata terms_) external onlyModule(REGISTRY) {
+        if (_packedTerms != 0) revert AlreadyInitialised();
+        _checkTerms(terms_);
+
+        _packedTerms = block.timestamp | (terms_.epochSeconds << EPOCH_SECONDS_AT)
+            | (terms_.lifetimeEpochs << LIFETIME_AT) | (terms_.graceSeconds << GRACE_AT)
+            | (uint256(terms_.policy) << POLICY_AT) | (terms_.brandId << BRAND_AT);
+        _name = terms_.name;
+        _symbol = terms_.symbol;
+
+        emit PolicyChanged(terms_.policy);
+    }
+
+    /* READING: ERC-20 */
+
+    /// @inheritdoc IERC20Metadata
+    function name() public view returns (string memory) {
+        return _name;
+    }
+
+    /// @inheritdoc IERC20Metadata
+    function symbol() external view returns (string memory) {
+        return _symbol;
+    }
+
+    /// @inheritdoc IERC20Metadata
+    function decimals() external pure returns (uint8) {
+        return 2;
+    }
+
+    /// @inheritdoc IERC20
+    function totalSupply() external view returns (uint256) {
+        return _sumLive(_supply);
+    }
+
+    /// @inheritdoc IERC20
+    function balanceOf(address account) external view returns (uint256) {
+        return _sumLive(_lots[account]);
+    }
+
+    /// @inheritdoc IERC20
+    function allowance(address holder, address spender) external view returns (uint256) {
+        return _allowances[holder][spender];
+    }
+
+    /* READING: LOTS */
+
+    /// @inheritdoc ILoyaltyToken
+    function terms() external view returns (Terms memory) {
+        uint256 packed = _packedTerms;
+        return Terms({
+            name: _name,
+            symbol: _symbol,
+            brandId: _brandId(packed),
+            epochSeconds: _epochSeconds(packed),
+            lifetimeEpochs: _lifetime(packed),
+            graceSeconds: _grace(packed),
+            policy: _policy(packed)
+        });
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function origin() external view returns (uint256) {
+        return _origin(_packedTerms);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function currentEpoch() external view returns (uint256) {
+        return _clock(_packedTerms);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function expiryEpochOfMint() external view returns (uint256) {
+        return _mintEpoch(_packedTerms);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function expiresAt(uint256 expiryEpoch) public view returns (uint256) {
+        uint256 packed = _packedTerms;
+        if (_lifetime(packed) == 0) return type(uint256).max;
+        return _origin(packed) + expiryEpoch * _epochSeconds(packed);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function lotsOf(address account) external view returns (Lot[] memory) {
+        return _list(_lots[account]);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function packedLotsOf(address account) external view returns (uint256[4] memory) {
+        return _lots[account];
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function supplyByExpiry() external view returns (Lot[] memory) {
+        return _list(_supply);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function packedSupply() external view returns (uint256[4] memory) {
+        return _supply;
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function mintable() external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        uint256 epoch = _mintEpoch(packed);
+        uint256 group = epoch / Lots.LOTS;
+        uint256 points = Lots.live(_supply[group % Lots.WORDS], group, _clock(packed));
+        return Lots.LOT_MAX - ((points >> (Lots.BITS * (epoch % Lots.LOTS))) & Lots.LOT_MAX);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function isAllowed(address account) external view returns (bool) {
+        return _allowed[account];
+    }
+
+    /* ERC-20 */
+
+    /// @inheritdoc IERC20
+    function transfer(address to, uint256 value) external returns (bool) {
+        _transfer(msg.sender, to, value);
+        return true;
+    }
+
+    /// @inheritdoc IERC20
+    function transferFrom(address from, address to, uint256 value) external returns (bool) {
+        uint256 allowed = _allowances[from][msg.sender];
+        if (allowed != type(uint256).max) {
+            if (allowed < value) revert ERC20InsufficientAllowance(msg.sender, allowed, value);
+            // Not below 0: compared just above.
+            unchecked {
+                _allowances[from][msg.sender] = allowed - value;
+            }
+        }
+        _transfer(from, to, value);
+        return true;
+    }
+
+    /// @inheritdoc IERC20
+    function approve(address spender, uint256 value) external returns (bool) {
+        _approve(msg.sender, spender, value);
+        return true;
+    }
+
+    /* ERC-2612 AND ERC-5267 */
+
+    /// @inheritdoc IERC20Permit
+    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+    {
+        if (block.timestamp > deadline) revert ERC2612ExpiredSignature(deadline);
+        bytes32 structHash =
+            keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, _permitNonces[owner]++, deadline));
+        address signer = ECDSA.recover(MessageHashUtils.toTypedDataHash(_domainSeparator(), structHash), v, r, s);
+        if (signer != owner) revert ERC2612InvalidSigner(signer, owner);
+
+        _approve(owner, spender, value);
+    }
+
+    /// @inheritdoc IERC20Permit
+    function nonces(address owner) external view returns (uint256) {
+        return _permitNonces[owner];
+    }
+
+    /// @inheritdoc IERC20Permit
+    // forge-lint: disable-next-line(mixed-case-function)
+    function DOMAIN_SEPARATOR() external view returns (bytes32) {
+        return _domainSeparator();
+    }
+
+    /// @inheritdoc IERC5267
+    function eip712Domain()
+        external
+        view
+        returns (bytes1, string memory, string memory, uint256, address, bytes32, uint256[] memory)
+    {
+        // 0x0f: name, version, chain id and contract, no salt.
+        return (hex"0f", _name, "1", block.chainid, address(this), bytes32(0), new uint256[](0));
+    }
+
+    /* THE MEMBER'S OWN ACTS */
+
+    /// @inheritdoc ILoyaltyToken
+    function transferWithAuthorisation(
+        address from,
+        address to,
+        uint256 points,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
+        _checkDeadline(deadline);
+        _useNonce(from, nonce);
+        _checkSignature(from, keccak256(abi.encode(TRANSFER_TYPEHASH, from, to, points, nonce, deadline)), signature);
+
+        _transfer(from, to, points);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function leave(
+        address member,
+        address wallet,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata memberSignature,
+        bytes calldata walletSignature
+    ) external returns (uint256 points) {
+        _checkDeadline(deadline);
+        _useNonce(member, nonce);
+        bytes32 structHash = keccak256(abi.encode(LEAVE_TYPEHASH, member, wallet, nonce, deadline));
+        _checkSignature(member, structHash, memberSignature);
+        _checkSignature(wallet, structHash, walletSignature);
+        points = _sumLive(_lots[member]);
+        if (points == 0 || wallet == member) revert ERC20InsufficientBalance(member, points, points + 1);
+
+        _move(member, wallet, points);
+
+        emit Left(member, wallet, points);
+    }
+
+    /// @inheritdoc IAuthorised
+    function isNonceUsed(address member, uint256 nonce) external view returns (bool) {
+        return _usedNonces[member][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
+    }
+
+    /// @inheritdoc IAuthorised
+    function cancelAuthorisation(uint256 nonce) external {
+        _useNonce(msg.sender, nonce);
+
+        emit AuthorisationCancelled(msg.sender, nonce);
+    }
+
+    /* THE BRAND'S OWNER */
+
+    /// @inheritdoc ILoyaltyToken
+    function setPolicy(Policy policy) external {
+        uint256 packed = _packedTerms;
+        _checkRole(Roles.id(_brandId(packed), Roles.OWNER));
+
+        _packedTerms = (packed & ~(uint256(0xff) << POLICY_AT)) | (uint256(policy) << POLICY_AT);
+
+        emit PolicyChanged(policy);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function setAllowed(address account, bool allowed) external {
+        _checkRole(Roles.id(_brandId(_packedTerms), Roles.OWNER));
+
+        _allowed[account] = allowed;
+
+        emit AllowListChanged(account, allowed);
+    }
+
+    /* MOA'S CONTRACTS */
+
+    /// @inheritdoc ILoyaltyToken
+    function mint(address member, uint256 points) external onlyModule(EXCHANGE) {
+        _checkReceiver(member);
+        uint256 packed = _packedTerms;
+        Moment memory now_ = _moment(packed);
+        uint256 epoch = _mintEpoch(packed);
+        if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
+        uint256[4] memory lots;
+        uint256 group = epoch / Lots.LOTS;
+        lots[group % Lots.WORDS] = Lots.stored(group, Lots.single(epoch, points));
+
+        _mintLots(member, lots, points, now_);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function mintBatch(Mint[] calldata mints) external onlyModule(RULES) {
+        uint256 packed = _packedTerms;
+        uint256 clock = _clock(packed);
+        uint256 epoch = _mintEpoch(packed);
+        uint256 group = epoch / Lots.LOTS;
+        uint256 sum = 0;
+
+        for (uint256 k = 0; k < mints.length; ++k) {
+            uint256 points = mints[k].points;
+            if (points == 0) continue;
+            _checkReceiver(mints[k].member);
+            // Each is at most LOT_MAX once the supply's merge below has passed, and a sum of 2^64 lines cannot overflow.
+            if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
+            sum += points;
+            _mintLine(mints[k].member, points, group, epoch, clock);
+        }
+        if (sum == 0) return;
+
+        if (sum > Lots.LOT_MAX) revert LotOverflow(epoch, sum, Lots.LOT_MAX);
+        uint256 index = group % Lots.WORDS;
+        uint256 supply = Lots.live(_supply[index], group, clock);
+        _supply[index] = Lots.word(group, Lots.merge(group, supply, Lots.single(epoch, sum)));
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function burn(address member, uint256 points)
+        external
+        onlyModules(EXCHANGE, DESK)
+        returns (uint256[4] memory lots, uint256 epoch)
+    {
+        Moment memory now_ = _moment(_packedTerms);
+        uint256[] memory changed;
+        (lots, changed) = _takeOldest(member, points, now_);
+        _remove(_supply, lots, now_.clock);
+        epoch = now_.clock;
+
+        emit Transfer(member, address(0), points);
+        _announceLots(member, changed);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function setAside(address member, uint256 points)
+        external
+        onlyModule(DESK)
+        returns (uint256[4] memory lots, uint256 epoch)
+    {
+        Moment memory now_ = _moment(_packedTerms);
+        uint256[] memory changed;
+        (lots, changed) = _takeOldest(member, points, now_);
+        uint256[] memory deskChanged = _put(_lots[DESK], lots, now_.clock);
+        epoch = now_.clock;
+
+        emit Transfer(member, DESK, points);
+        _announceLots(member, changed);
+        _announceLots(DESK, deskChanged);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function burnAside(uint256[4] calldata lots) external onlyModule(DESK) returns (uint256 burnt) {
+        Moment memory now_ = _moment(_packedTerms);
+        uint256[4] memory alive;
+        (alive, burnt,) = _sift(lots, now_);
+        uint256[] memory changed = _remove(_lots[DESK], alive, now_.clock);
+        _remove(_supply, alive, now_.clock);
+
+        if (burnt > 0) emit Transfer(DESK, address(0), burnt);
+        _announceLots(DESK, changed);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function giveBack(address member, uint256[4] calldata lots)
+        external
+        onlyModule(DESK)
+        returns (uint256 returned, uint256 renewed, uint256 lapsed)
+    {
+        uint256 packed = _packedTerms;
+        Moment memory now_ = _moment(packed);
+        uint256[4] memory given;
+        (given, returned, lapsed) = _sift(lots, now_);
+        uint256[] memory deskChanged = _remove(_lots[DESK], given, now_.clock);
+        if (lapsed > 0 && _grace(packed) > 0) {
+            (renewed, lapsed) = (lapsed, 0);
+            uint256[4] memory fresh;
+            _addRenewed(fresh, renewed, packed);
+            _put(_supply, fresh, now_.clock);
+            _addRenewed(given, renewed, packed);
+        }
+        uint256[] memory changed = _put(_lots[member], given, now_.clock);
+
+        if (returned > 0) emit Transfer(DESK, member, returned);
+        if (renewed > 0) emit Transfer(address(0), member, renewed);
+        _announceLots(DESK, deskChanged);
+        _announceLots(member, changed);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function restore(address member, uint256[4] calldata lots)
+        external
+        onlyModules(DESK, EXCHANGE)
+        returns (uint256 returned, uint256 renewed, uint256 lapsed)
+    {
+        uint256 packed = _packedTerms;
+        Moment memory now_ = _moment(packed);
+        uint256[4] memory given;
+        (given, returned, lapsed) = _sift(lots, now_);
+        if (lapsed > 0 && _grace(packed) > 0) {
+            (renewed, lapsed) = (lapsed, 0);
+            _addRenewed(given, renewed, packed);
+        }
+
+        _mintLots(member, given, returned + renewed, now_);
+    }
+
+    /* MOVEMENTS */
+
+    /// @dev A transfer by the holder's will, where the policy lets it.
+    function _transfer(address from, address to, uint256 points) private {
+        Policy policy = _policy(_packedTerms);
+        if (policy != Policy.Open && !(policy == Policy.AllowList && _allowed[to])) {
+            revert TransferNotAllowed(from, to, policy);
+        }
+        _move(from, to, points);
+    }
+
+    function _move(address from, address to, uint256 points) private {
+        if (from == address(0)) revert ERC20InvalidSender(from);
+        _checkReceiver(to);
+        Moment memory now_ = _moment(_packedTerms);
+        (uint256[4] memory lots, uint256[] memory changed) = _takeOldest(from, points, now_);
+        uint256[] memory receiverChanged = _put(_lots[to], lots, now_.clock);
+
+        emit Transfer(from, to, points);
+        // To oneself the same words change twice, and only the second state is left.
+        if (from != to) _announceLots(from, changed);
+        _announceLots(to, receiverChanged);
+    }
+
+    /// @dev Adds `lots` to the member and to the supply. No Transfer for nothing.
+    function _mintLots(address member, uint256[4] memory lots, uint256 points, Moment memory now_) private {
+        if (points == 0) return;
+        uint256[] memory changed = _put(_lots[member], lots, now_.clock);
+        _put(_supply, lots, now_.clock);
+
+        emit Transfer(address(0), member, points);
+        _announceLots(member, changed);
+    }
+
+    /// @dev One line of a batch: one word read, one written.
+    function _mintLine(address member, uint256 points, uint256 group, uint256 epoch, uint256 clock) private {
+        uint256[4] storage words = _lots[member];
+        uint256 index = group % Lots.WORDS;
+        uint256 merged =
+            Lots.merge(group, Lots.live(words[index], group, clock), Lots.single(epoch, points));
+        uint256[] memory changed = new uint256[](1);
+        changed[0] = Lots.word(group, merged);
+
+        words[index] = changed[0];
+
+        emit Transfer(address(0), member, points);
+        emit LotsChanged(member, changed);
+    }
+
+    /* PRIMITIVES */
+
+    /// @dev Takes `points` of an account, oldest lots first.
+    /// @return lots What was taken. @return changed The account's words after it, those that changed.
+    function _takeOldest(address account, uint256 points, Moment memory now_)
+        private
+        returns (uint256[4] memory lots, uint256[] memory changed)
+    {
+        uint256[4] storage words = _lots[account];
+        changed = new uint256[](Lots.WORDS);
+        uint256 count = 0;
+        uint256 wanted = points;
+        for (uint256 k = 0; k < now_.groups && wanted > 0; ++k) {
+            uint256 group = now_.firstGroup + k;
+            uint256 index = group % Lots.WORDS;
+            uint256 alive = Lots.live(words[index], group, now_.clock);
+            if (alive == 0) continue;
+
+            (uint256 taken, uint256 got) = Lots.take(alive, wanted);
+            // `take` gives at most what is wanted, and lot by lot at most what is there: neither can go below 0.
+            unchecked {
+                wanted -= got;
+                alive -= taken;
+            }
+            words[index] = Lots.stored(group, alive);
+            lots[index] = Lots.word(group, taken);
+            changed[count++] = Lots.word(group, alive);
+        }
+        if (wanted > 0) revert ERC20InsufficientBalance(account, points - wanted, points);
+        _shorten(changed, count);
+    }
+
+    /// @dev Takes exactly `lots` (live ones) out of `words`, which hold at least these.
+    function _remove(uint256[4] storage words, uint256[4] memory lots, uint256 clock)
+        private
+        returns (uint256[] memory changed)
+    {
+        changed = new uint256[](Lots.WORDS);
+        uint256 count = 0;
+        for (uint256 i = 0; i < Lots.WORDS; ++i) {
+            if (lots[i] == 0) continue;
+            uint256 group = lots[i] >> Lots.TAG_SHIFT;
+            // Every live lot lies in the supply, and every held one in the desk's account, so no lot goes below 0;
+            // the checked subtraction would stop the whole if it did for the newest.
+            uint256 left = Lots.live(words[i], group, clock) - (lots[i] & Lots.POINTS_MASK);
+            words[i] = Lots.stored(group, left);
+            changed[count++] = Lots.word(group, left);
+        }
+        _shorten(changed, count);
+    }
+
+    /// @dev Adds `lots` (live ones) to `words`, each with its own expiry.
+    function _put(uint256[4] storage words, uint256[4] memory lots, uint256 clock)
+        private
+        returns (uint256[] memory changed)
+    {
+        changed = new uint256[](Lots.WORDS);
+        uint256 count = 0;
+        for (uint256 i = 0; i < Lots.WORDS; ++i) {
+            if (lots[i] == 0) continue;
+            uint256 group = lots[i] >> Lots.TAG_SHIFT;
+            uint256 merged = Lots.merge(group, Lots.live(words[i], group, clock), lots[i] & Lots.POINTS_MASK);
+            words[i] = changed[count++] = Lots.word(group, merged);
+        }
+        _shorten(changed, count);
+    }
+
+    /// @dev Parts remembered lots by whether they still live.
+    /// @return alive The live ones, packed. @return living Their sum. @return expired The sum of the others.
+    function _sift(uint256[4] calldata lots, Moment memory now_)
+        private
+        pure
+        returns (uint256[4] memory alive, uint256 living, uint256 expired)
+    {
+        for (uint256 i = 0; i < Lots.WORDS; ++i) {
+            uint256 packed = lots[i];
+            uint256 group = packed >> Lots.TAG_SHIFT;
+            uint256 points = Lots.live(packed, group, now_.clock);
+            uint256 sum = Lots.sum(points);
+            living += sum;
+            expired += Lots.sum(packed & Lots.POINTS_MASK) - sum;
+            alive[i] = Lots.stored(group, points);
+        }
+    }
+
+    /// @dev Adds `points` with new life by the brand's grace: in the first lot that lives at least that long.
+    function _addRenewed(uint256[4] memory lots, uint256 points, uint256 packed) private view {
+        uint256 age = block.timestamp + _grace(packed) - _origin(packed);
+        uint256 length = _epochSeconds(packed);
+        // At most 15 epochs of grace: the lot lies within the sixteen live epochs.
+        uint256 epoch = (age + length - 1) / length;
+        if (epoch > Lots.EPOCH_MAX) revert EpochOutOfRange(epoch);
+        if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
+        uint256 group = epoch / Lots.LOTS;
+        uint256 index = group % Lots.WORDS;
+        lots[index] =
+            Lots.word(group, Lots.merge(group, lots[index] & Lots.POINTS_MASK, Lots.single(epoch, points)));
+    }
+
+    function _announceLots(address account, uint256[] memory changed) private {
+        if (changed.length > 0) emit LotsChanged(account, changed);
+    }
+
+    function _shorten(uint256[] memory list, uint256 length) private pure {
+        // Only ever shorter than it was made: the memory behind it stays unused.
+        assembly ("memory-safe") {
+            mstore(list, length)
+        }
+    }
+
+    function _sumLive(uint256[4] storage words) private view returns (uint256 points) {
+        Moment memory now_ = _moment(_packedTerms);
+        for (uint256 k = 0; k < now_.groups; ++k) {
+            uint256 group = now_.firstGroup + k;
+            points += Lots.sum(Lots.live(words[group % Lots.WORDS], group, now_.clock));
+        }
+    }
+
+    function _list(uint256[4] storage words) private view returns (Lot[] memory list) {
+        Moment memory now_ = _moment(_packedTerms);
+        list = new Lot[](Lots.WORDS * Lots.LOTS);
+        uint256 count = 0;
+        for (uint256 k = 0; k < now_.groups; ++k) {
+            uint256 group = now_.firstGroup + k;
+            uint256 points = Lots.live(words[group % Lots.WORDS], group, now_.clock);
+            for (uint256 lot = 0; lot < Lots.LOTS; ++lot) {
+                uint256 part = (points >> (Lots.BITS * lot)) & Lots.LOT_MAX;
+                if (part == 0) continue;
+                uint256 epoch = group * Lots.LOTS + lot;
+                list[count++] = Lot({expiryEpoch: epoch, expiresAt: expiresAt(epoch), points: part});
+            }
+        }
+        // Shorter than it was made, as in `_shorten`.
+        assembly ("memory-safe") {
+            mstore(list, count)
+        }
+    }
+
+    /* TERMS */
+
+    function _moment(uint256 packed) private view returns (Moment memory now_) {
+        now_.clock = _clock(packed);
+        now_.firstGroup = Lots.firstGroup(now_.clock);
+        now_.groups = _lifetime(packed) == 0 ? 1 : Lots.WORDS;
+    }
+
+    /// @dev The clock of points that never expire stands still, and so nothing ever expires.
+    function _clock(uint256 packed) private view returns (uint256) {
+        if (_lifetime(packed) == 0) return 0;
+        return (block.timestamp - _origin(packed)) / _epochSeconds(packed);
+    }
+
+    function _mintEpoch(uint256 packed) private view returns (uint256 epoch) {
+        epoch = _clock(packed) + 1 + _lifetime(packed);
+        if (epoch > Lots.EPOCH_MAX) revert EpochOutOfRange(epoch);
+    }
+
+    function _origin(uint256 packed) private pure returns (uint256) {
+        return packed & type(uint48).max;
+    }
+
+    function _epochSeconds(uint256 packed) private pure returns (uint256) {
+        return (packed >> EPOCH_SECONDS_AT) & type(uint32).max;
+    }
+
+    function _lifetime(uint256 packed) private pure returns (uint256) {
+        return (packed >> LIFETIME_AT) & type(uint8).max;
+    }
+
+    function _grace(uint256 packed) private pure returns (uint256) {
+        return (packed >> GRACE_AT) & type(uint32).max;
+    }
+
+    function _policy(uint256 packed) private pure returns (Policy) {
+        return Policy((packed >> POLICY_AT) & type(uint8).max);
+    }
+
+    function _brandId(uint256 packed) private pure returns (uint256) {
+        return (packed >> BRAND_AT) & type(uint32).max;
+    }
+
+    function _checkTerms(Terms calldata terms_) private pure {
+        uint256 nameBytes = bytes(terms_.name).length;
+        uint256 symbolBytes = bytes(terms_.symbol).length;
+        if (nameBytes == 0 || nameBytes > NAME_BYTES_MAX) revert TermsInvalid("name");
+        if (symbolBytes == 0 || symbolBytes > SYMBOL_BYTES_MAX) revert TermsInvalid("symbol");
+        if (terms_.brandId == 0 || terms_.brandId >= type(uint32).max) revert TermsInvalid("brandId");
+        if (terms_.epochSeconds < EPOCH_SECONDS_MIN || terms_.epochSeconds > EPOCH_SECONDS_MAX) {
+            revert TermsInvalid("epochSeconds");
+        }
+        if (terms_.lifetimeEpochs > LIFETIME_EPOCHS_MAX) revert TermsInvalid("lifetimeEpochs");
+        uint256 graceMax = terms_.lifetimeEpochs == 0 ? 0 : LIFETIME_EPOCHS_MAX * terms_.epochSeconds;
+        if (terms_.graceSeconds > graceMax) revert TermsInvalid("graceSeconds");
+    }
+
+    /* AUTHORITY */
+
+    /// @dev Points that went to these would be out of every member's reach.
+    function _checkReceiver(address to) private view {
+        if (to == address(0) || to == address(this) || to == DESK) revert ERC20InvalidReceiver(to);
+    }
+
+    function _approve(address holder, address spender, uint256 value) private {
+        if (spender == address(0)) revert ERC20InvalidSpender(spender);
+
+        _allowances[holder][spender] = value;
+
+        emit Approval(holder, spender, value);
+    }
+
+    function _useNonce(address member, uint256 nonce) private {
+        uint256 bit = 1 << (nonce & 0xff);
+        uint256 bits = _usedNonces[member][nonce >> 8];
+        if (bits & bit != 0) revert AuthorisationUsed(member, nonce);
+
+        _usedNonces[member][nonce >> 8] = bits | bit;
+    }
+
+    /// @dev Computed each time: a clone has no immutables of its own, and its name is its own.
+    function _domainSeparator() internal view override returns (bytes32) {
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, keccak256(bytes(_name)), keccak256("1"), block.chainid, address(this))
+        );
+    }
+}

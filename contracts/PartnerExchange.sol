@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IPartnerExchange} from "./interfaces/IPartnerExchange.sol";
+import {IAuthorised} from "./interfaces/IAuthorised.sol";
+import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
+import {IRedemptionDesk} from "./interfaces/IRedemptionDesk.sol";
+import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
+import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
+import {Authorised} from "./base/Authorised.sol";
+import {BrandAccess} from "./base/BrandAccess.sol";
+import {AgreementCode} from "./libraries/AgreementCode.sol";
+import {Roles} from "./libraries/Roles.sol";
+
+/// @title PartnerExchange
+/// @dev Calls only Moa's own contracts, none of which calls back; so the lots that a burn returns may be awaited
+/// before the record is written.
+contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
+    bytes32 private constant EXCHANGE_TYPEHASH = keccak256(
+        "Exchange(address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 minimumOut,uint256 nonce,uint256 deadline)"
+    );
+    bytes32 private constant PAY_TYPEHASH = keccak256(
+        "PayAtPartner(address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,bytes32 rewardId,uint256 nonce,uint256 deadline)"
+    );
+    bytes32 private constant UNWIND_TYPEHASH =
+        keccak256("Unwind(address member,bytes32 exchangeId,uint256 deadline)");
+
+    uint256 private constant DAY = 1 days;
+    /// @dev A record that can no longer be unwound.
+    bytes32 private constant CLOSED = bytes32(uint256(1));
+
+    /// @dev What changes and what an exchange must know: one word beside the two of the terms.
+    /// @param changeAt Second at which the pending terms are in force; 0: none accepted.
+    /// @param endsAt Second from which on the agreement is ended; 0: none.
+    struct Course {
+        uint32 fromBrandId;
+        uint32 toBrandId;
+        State state;
+        uint32 usedDay;
+        uint56 used;
+        uint40 changeAt;
+        uint40 endsAt;
+    }
+
+    /// @param byBrandId Who proposed it; 0: nothing waits.
+    struct Change {
+        AgreementCode.Code code;
+        uint256 byBrandId;
+        bytes32 termsHash;
+    }
+
+    IPartnerRegistry private immutable REGISTRY;
+    IRedemptionDesk private immutable DESK;
+    IClearingHouse private immutable HOUSE;
+
+    /// @inheritdoc IPartnerExchange
+    uint256 public agreementCount;
+    mapping(uint256 agreementId => AgreementCode.Code code) private _codes;
+    mapping(uint256 agreementId => Course course) private _courses;
+    mapping(uint256 agreementId => Change change) private _changes;
+    /// @dev The last agreement of a directed pair.
+    mapping(uint256 fromBrandId => mapping(uint256 toBrandId => uint256 agreementId)) private _pairs;
+    /// @inheritdoc IPartnerExchange
+    mapping(bytes32 exchangeId => bytes32 record) public recordOf;
+
+    constructor(address manager, address registry, address desk, address house)
+        EIP712("Moa PartnerExchange", "1")
+        BrandAccess(manager)
+    {
+        REGISTRY = IPartnerRegistry(registry);
+        DESK = IRedemptionDesk(desk);
+        HOUSE = IClearingHouse(house);
+    }
+
+    /* READING */
+
+    /// @inheritdoc IPartnerExchange
+    function agreementOf(uint256 agreementId) external view returns (Agreement memory) {
+        (AgreementCode.Code memory code, Course memory course,) = _inForce(agreementId);
+        return Agreement({
+            fromBrandId: course.fromBrandId,
+            toBrandId: course.toBrandId,
+            state: course.state,
+            version: AgreementCode.version(code.rate),
+            terms: AgreementCode.decode(code)
+        });
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function pendingOf(uint256 agreementId)
+        external
+        view
+        returns (Terms memory terms, uint256 version, uint256 byBrandId, uint256 inForceAt)
+    {
+        (, Course memory course, bool due) = _inForce(agreementId);
+        Change memory change = _changes[agreementId];
+        if (due || change.byBrandId == 0) return (terms, 0, 0, 0);
+        return (
+            AgreementCode.decode(change.code),
+            AgreementCode.version(change.code.rate),
+            change.byBrandId,
+            course.changeAt
+        );
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function endsAt(uint256 agreementId) external view returns (uint256) {
+        return _courses[agreementId].endsAt;
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function usedToday(uint256 agreementId) external view returns (uint256) {
+        return _usedToday(_courses[agreementId]);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function quote(uint256 agreementId, uint256 pointsIn)
+        external
+        view
+        returns (uint256 out, uint256 fee, uint256 obligation, uint256 version)
+    {
+        (AgreementCode.Code memory code, Course memory course,) = _inForce(agreementId);
+        _checkAgreed(agreementId, course);
+        REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
+        (out, fee, obligation) = _compute(code, pointsIn, 1);
+        version = AgreementCode.version(code.rate);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function exchangeIdOf(address member, uint256 nonce) public pure returns (bytes32) {
+        return keccak256(abi.encode(member, nonce));
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function paymentIdOf(bytes32 exchangeId) public view returns (bytes32) {
+        return keccak256(abi.encode(address(this), exchangeId));
+    }
+
+    /// @inheritdoc IAuthorised
+    function isNonceUsed(address member, uint256 nonce) external view returns (bool) {
+        return recordOf[exchangeIdOf(member, nonce)] != 0;
+    }
+
+    /* THE BRANDS' OWNERS */
+
+    /// @inheritdoc IPartnerExchange
+    function propose(uint256 byBrandId, uint256 fromBrandId, uint256 toBrandId, Terms calldata terms)
+        external
+        returns (uint256 agreementId)
+    {
+        REGISTRY.tokenOf(fromBrandId);
+        REGISTRY.tokenOf(toBrandId);
+        if (fromBrandId == toBrandId) revert BrandsEqual(fromBrandId);
+        if (byBrandId != fromBrandId && byBrandId != toBrandId) revert NotAParty(0, byBrandId);
+        _checkRole(Roles.id(byBrandId, Roles.OWNER));
+        AgreementCode.check(terms);
+        _checkPairFree(fromBrandId, toBrandId);
+
+        agreementId = ++agreementCount;
+        _pairs[fromBrandId][toBrandId] = agreementId;
+        _codes[agreementId] = AgreementCode.encode(terms, 1);
+        Course storage course = _courses[agreementId];
+        // The registry knows both, and its ids have 32 bits.
+        // forge-lint: disable-start(unsafe-typecast)
+        course.fromBrandId = uint32(fromBrandId);
+        course.toBrandId = uint32(toBrandId);
+        // forge-lint: disable-end(unsafe-typecast)
+        course.state = State.Proposed;
+        _changes[agreementId].byBrandId = byBrandId;
+        _changes[agreementId].termsHash = keccak256(abi.encode(terms));
+
+        emit AgreementProposed(agreementId, fromBrandId, toBrandId, byBrandId, terms);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function accept(uint256 agreementId, bytes32 termsHash) external {
+        Course storage course = _known(agreementId);
+        if (course.state != State.Proposed) revert AgreementStateWrong(agreementId, course.state);
+        Change storage change = _changes[agreementId];
+        _checkRole(Roles.id(_other(course, change.byBrandId), Roles.OWNER));
+        if (termsHash != change.termsHash) revert AgreementTermsInvalid("termsHash");
+
+        course.state = State.Agreed;
+        delete _changes[agreementId];
+
+        emit AgreementAccepted(agreementId, 1);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function proposeChange(uint256 agreementId, uint256 byBrandId, Terms calldata terms)
+        external
+        returns (uint256 version)
+    {
+        (AgreementCode.Code memory code, Course memory course) = _settle(agreementId);
+        _checkAgreed(agreementId, course);
+        _checkParty(agreementId, course, byBrandId);
+        Change storage change = _changes[agreementId];
+        uint256 last = AgreementCode.version(change.code.rate);
+        if (change.byBrandId != 0) revert ExchangeChangePending(agreementId, last);
+        AgreementCode.check(terms);
+        uint256 current = AgreementCode.version(code.rate);
+        // A withdrawn version is not used again.
+        version = 1 + (last > current ? last : current);
+
+        change.code = AgreementCode.encode(terms, version);
+        change.byBrandId = byBrandId;
+        change.termsHash = keccak256(abi.encode(terms));
+
+        emit ChangeProposed(agreementId, version, byBrandId, terms);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function acceptChange(uint256 agreementId, bytes32 termsHash) external returns (uint256 inForceAt) {
+        (AgreementCode.Code memory code, Course memory course) = _settle(agreementId);
+        _checkAgreed(agreementId, course);
+        Change storage change = _changes[agreementId];
+        uint256 byBrandId = change.byBrandId;
+        if (byBrandId == 0 || course.changeAt != 0) revert NoExchangeChangePending(agreementId);
+        _checkRole(Roles.id(_other(course, byBrandId), Roles.OWNER));
+        if (termsHash != change.termsHash) revert AgreementTermsInvalid("termsHash");
+        inForceAt = block.timestamp + AgreementCode.noticeSeconds(code.rate);
+
+        // A notice is a year at most: 40 bits last until the year 36812.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _courses[agreementId].changeAt = uint40(inForceAt);
+
+        emit ChangeAccepted(agreementId, AgreementCode.version(change.code.rate), inForceAt);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function withdrawChange(uint256 agreementId, uint256 byBrandId) external {
+        (, Course memory course) = _settle(agreementId);
+        _checkParty(agreementId, course, byBrandId);
+        Change storage change = _changes[agreementId];
+        if (course.state != State.Agreed || change.byBrandId == 0 || course.changeAt != 0) {
+            revert NoExchangeChangePending(agreementId);
+        }
+
+        // The code stays, so that its version number is not used again.
+        change.byBrandId = 0;
+        change.termsHash = 0;
+
+        emit ChangeWithdrawn(agreementId, AgreementCode.version(change.code.rate));
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function end(uint256 agreementId, uint256 byBrandId) external returns (uint256 endsAt_) {
+        (AgreementCode.Code memory code, Course memory course) = _settle(agreementId);
+        _checkParty(agreementId, course, byBrandId);
+        if (course.state == State.Ended || course.endsAt != 0) revert AgreementStateWrong(agreementId, State.Ended);
+        endsAt_ = block.timestamp + (course.state == State.Proposed ? 0 : AgreementCode.noticeSeconds(code.rate));
+
+        // As for a change: 40 bits are enough.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        _courses[agreementId].endsAt = uint40(endsAt_);
+        if (course.state == State.Proposed) _courses[agreementId].state = State.Ended;
+
+        emit AgreementEnding(agreementId, byBrandId, endsAt_);
+    }
+
+    /* THE MEMBER */
+
+    /// @inheritdoc IPartnerExchange
+    function exchange(Quote calldata quote_, bytes calldata signature)
+        external
+        returns (bytes32 exchangeId, uint256 out)
+    {
+        exchangeId = _open(quote_);
+        _checkSignature(quote_.member, keccak256(abi.encode(EXCHANGE_TYPEHASH, quote_)), signature);
+
+        Exchange memory done;
+        (done,) = _exchange(exchangeId, quote_);
+        recordOf[exchangeId] = keccak256(abi.encode(done));
+        out = done.pointsOut;
+
+        emit Exchanged(exchangeId, quote_.agreementId, quote_.member, quote_.nonce, done);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function payAtPartner(Quote calldata quote_, bytes32 rewardId, bytes calldata signature)
+        external
+        returns (bytes32 exchangeId, bytes32 holdId, uint256 out)
+    {
+        exchangeId = _open(quote_);
+        _checkSignature(quote_.member, _payHash(quote_, rewardId), signature);
+
+        (Exchange memory done, uint256 toBrandId) = _exchange(exchangeId, quote_);
+        recordOf[exchangeId] = CLOSED;
+        holdId = paymentIdOf(exchangeId);
+        out = done.pointsOut;
+
+        emit Exchanged(exchangeId, quote_.agreementId, quote_.member, quote_.nonce, done);
+        emit PaidAtPartner(exchangeId, holdId, quote_.minimumOut, rewardId);
+
+        DESK.pay(holdId, toBrandId, quote_.member, quote_.minimumOut, rewardId);
+    }
+
+    /// @inheritdoc IPartnerExchange
+    function unwind(bytes32 exchangeId, Exchange calldata exchange_, uint256 deadline, bytes calldata signature)
+        external
+    {
+        bytes32 record = recordOf[exchangeId];
+        if (record == 0) revert ExchangeUnknown(exchangeId);
+        if (record != keccak256(abi.encode(exchange_))) revert ExchangeNotOpen(exchangeId);
+        Course memory course = _courses[exchange_.agreementId];
+        _checkRole(Roles.id(course.toBrandId, Roles.TILL));
+        _checkDeadline(deadline);
+        bytes32 structHash = keccak256(abi.encode(UNWIND_TYPEHASH, exchange_.member, exchangeId, deadline));
+        _checkSignature(exchange_.member, structHash, signature);
+
+        recordOf[exchangeId] = CLOSED;
+
+        _undo(exchangeId, exchange_, course);
+    }
+
+    /// @inheritdoc IAuthorised
+    function cancelAuthorisation(uint256 nonce) external {
+        bytes32 exchangeId = exchangeIdOf(msg.sender, nonce);
+        if (recordOf[exchangeId] != 0) revert AuthorisationUsed(msg.sender, nonce);
+
+        recordOf[exchangeId] = CLOSED;
+
+        emit AuthorisationCancelled(msg.sender, nonce);
+    }
+
+    /* ONE EXCHANGE */
+
+    /// @dev Deadline and nonce. The signature is the caller's to check, for each message has its own type.
+    function _open(Quote calldata quote_) private view returns (bytes32 exchangeId) {
+        _checkDeadline(quote_.deadline);
+        exchangeId = exchangeIdOf(quote_.member, quote_.nonce);
+        if (recordOf[exchangeId] != 0) revert AuthorisationUsed(quote_.member, quote_.nonce);
+    }
+
+    /// @dev Everything between the signature and the record.
+    function _exchange(bytes32 exchangeId, Quote calldata quote_)
+        private
+        returns (Exchange memory done, uint256 toBrandId)
+    {
+        uint256 agreementId = quote_.agreementId;
+        (AgreementCode.Code memory code, Course memory course, bool due) = _inForce(agreementId);
+        _checkAgreed(agreementId, course);
+        done.version = AgreementCode.version(code.rate);
+        if (quote_.version != done.version) revert VersionChanged(quote_.version, done.version);
+        (address fromToken, address toToken) = REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
+        (done.pointsOut, done.fee, done.obligation) = _compute(code, quote_.pointsIn, quote_.minimumOut);
+        done.member = quote_.member;
+        done.agreementId = agreementId;
+        done.pointsIn = quote_.pointsIn;
+        toBrandId = course.toBrandId;
+
+        _countDay(course, AgreementCode.dailyCap(code.rate), quote_.pointsIn);
+        if (due) _promote(agreementId, code, course);
+        _courses[agreementId] = course;
+
+        (done.lotsIn,) = ILoyaltyToken(fromToken).burn(done.member, done.pointsIn);
+        ILoyaltyToken(toToken).mint(done.member, done.pointsOut);
+        _bookDebt(exchangeId, course, code, done.obligation);
+    }
+
+    function _bookDebt(bytes32 exchangeId, Course memory course, AgreementCode.Code memory code, uint256 obligation)
+        private
+    {
+        HOUSE.book(course.fromBrandId, course.toBrandId, obligation, AgreementCode.exposureCap(code.limit), exchangeId);
+    }
+
+    /// @dev Burns there, restores here, takes the debt back.
+    function _undo(bytes32 exchangeId, Exchange calldata exchange_, Course memory course) private {
+        (address fromToken, address toToken) = REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
+
+        ILoyaltyToken(toToken).burn(exchange_.member, exchange_.pointsOut);
+        (uint256 returned, uint256 renewed, uint256 lapsed) =
+            ILoyaltyToken(fromToken).restore(exchange_.member, exchange_.lotsIn);
+        HOUSE.unbook(course.fromBrandId, course.toBrandId, exchange_.obligation, exchangeId);
+
+        emit Unwound(
+            exchangeId, exchange_.agreementId, exchange_.member, exchange_.pointsOut, returned, renewed, lapsed
+        );
+    }
+
+    /// @dev The amounts, or why not. Nothing for something is never an exchange, whatever the minimum.
+    function _compute(AgreementCode.Code memory code, uint256 pointsIn, uint256 minimum)
+        private
+        pure
+        returns (uint256 out, uint256 fee, uint256 obligation)
+    {
+        if (pointsIn == 0 || pointsIn > AgreementCode.AMOUNT_MAX) {
+            revert PointsInInvalid(pointsIn, AgreementCode.AMOUNT_MAX);
+        }
+        (out, fee, obligation) = AgreementCode.compute(code, pointsIn);
+        if (out < minimum || out == 0) revert OutBelowMinimum(out, minimum);
+        if (out > AgreementCode.AMOUNT_MAX) revert OutTooLarge(out, AgreementCode.AMOUNT_MAX);
+    }
+
+    function _countDay(Course memory course, uint256 cap, uint256 pointsIn) private view {
+        uint256 used = _usedToday(course);
+        // A change may have lowered the cap below what was used already.
+        uint256 remaining = used < cap ? cap - used : 0;
+        if (pointsIn > remaining) revert DailyCapExceeded(pointsIn, remaining);
+
+        // A day number of 32 bits lasts ten million years; used is at most the cap, which has 48 bits.
+        // forge-lint: disable-start(unsafe-typecast)
+        course.usedDay = uint32(block.timestamp / DAY);
+        course.used = uint56(used + pointsIn);
+        // forge-lint: disable-end(unsafe-typecast)
+    }
+
+    function _usedToday(Course memory course) private view returns (uint256) {
+        return course.usedDay == block.timestamp / DAY ? course.used : 0;
+    }
+
+    function _payHash(Quote calldata quote_, bytes32 rewardId) private pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                PAY_TYPEHASH,
+                quote_.member,
+                quote_.agreementId,
+                quote_.version,
+                quote_.pointsIn,
+                quote_.minimumOut,
+                rewardId,
+                quote_.nonce,
+                quote_.deadline
+            )
+        );
+    }
+
+    /* AGREEMENTS */
+
+    function _known(uint256 agreementId) private view returns (Course storage course) {
+        course = _courses[agreementId];
+        if (course.state == State.None) revert AgreementUnknown(agreementId);
+    }
+
+    /// @dev Terms and course as of this second. @return due The terms are an accepted change's, not yet in place.
+    function _inForce(uint256 agreementId)
+        private
+        view
+        returns (AgreementCode.Code memory code, Course memory course, bool due)
+    {
+        course = _courses[agreementId];
+        if (course.state == State.None) revert AgreementUnknown(agreementId);
+        if (course.endsAt != 0 && block.timestamp >= course.endsAt) course.state = State.Ended;
+        due = course.changeAt != 0 && block.timestamp >= course.changeAt;
+        code = due ? _changes[agreementId].code : _codes[agreementId];
+    }
+
+    /// @dev As `_inForce`, with a change that is due put in its place.
+    function _settle(uint256 agreementId) private returns (AgreementCode.Code memory code, Course memory course) {
+        bool due;
+        (code, course, due) = _inForce(agreementId);
+        if (!due) return (code, course);
+        _promote(agreementId, code, course);
+        _courses[agreementId] = course;
+    }
+
+    function _promote(uint256 agreementId, AgreementCode.Code memory code, Course memory course) private {
+        course.changeAt = 0;
+        _codes[agreementId] = code;
+        delete _changes[agreementId];
+    }
+
+    function _checkAgreed(uint256 agreementId, Course memory course) private pure {
+        if (course.state != State.Agreed) revert AgreementStateWrong(agreementId, course.state);
+    }
+
+    function _checkParty(uint256 agreementId, Course memory course, uint256 byBrandId) private {
+        if (byBrandId != course.fromBrandId && byBrandId != course.toBrandId) revert NotAParty(agreementId, byBrandId);
+        _checkRole(Roles.id(byBrandId, Roles.OWNER));
+    }
+
+    /// @dev The pair's last agreement must have ended.
+    function _checkPairFree(uint256 fromBrandId, uint256 toBrandId) private view {
+        uint256 last = _pairs[fromBrandId][toBrandId];
+        if (last == 0) return;
+        Course memory course = _courses[last];
+        bool ended = course.state == State.Ended || (course.endsAt != 0 && block.timestamp >= course.endsAt);
+        if (!ended) revert PairTaken(last);
+    }
+
+    function _other(Course memory course, uint256 byBrandId) private pure returns (uint256) {
+        return byBrandId == course.fromBrandId ? course.toBrandId : course.fromBrandId;
+    }
+
+    function _domainSeparator() internal view override returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IAccessManager} from "@openzeppelin/contracts/access/manager/IAccessManager.sol";
+import {IBrandAccess} from "../interfaces/IBrandAccess.sol";
+
+/// @title Asks the AccessManager whether the caller may act for a brand, and honours execution delays.
+/// @dev The announcements lie at their own slot, so that a contract with a published layout can inherit this.
+abstract contract BrandAccess is IBrandAccess {
+    /// @dev How long an announced call may still be made.
+    uint256 internal constant ANNOUNCEMENT_LIFE = 7 days;
+    /// @dev keccak256("moa.BrandAccess.announcements"), far from any slot that Solidity gives out.
+    bytes32 private constant ANNOUNCEMENTS = keccak256("moa.BrandAccess.announcements");
+
+    IAccessManager internal immutable MANAGER;
+
+    constructor(address manager) {
+        MANAGER = IAccessManager(manager);
+    }
+
+    /// @inheritdoc IBrandAccess
+    function announce(uint64 role, bytes calldata data) external returns (bytes32 callHash) {
+        (bool isMember, uint32 delay) = MANAGER.hasRole(role, msg.sender);
+        if (!isMember) revert RoleMissing(msg.sender, role);
+
+        callHash = keccak256(abi.encode(msg.sender, role, data));
+        uint256 ready = block.timestamp + delay;
+
+        _announcements()[callHash] = ready;
+
+        emit CallAnnounced(msg.sender, callHash, ready);
+    }
+
+    /// @inheritdoc IBrandAccess
+    function readyAt(bytes32 callHash) external view returns (uint256) {
+        return _announcements()[callHash];
+    }
+
+    /// @dev Reverts unless the caller holds `role`; with an execution delay, unless this very call was announced in time.
+    function _checkRole(uint64 role) internal {
+        (bool isMember, uint32 delay) = MANAGER.hasRole(role, msg.sender);
+        if (!isMember) revert RoleMissing(msg.sender, role);
+        if (delay > 0) _useAnnouncement(role);
+    }
+
+    /// @dev As `_checkRole`, but asks no delay: an emergency stop must not wait.
+    function _checkRoleAtOnce(uint64 role) internal view {
+        (bool isMember,) = MANAGER.hasRole(role, msg.sender);
+        if (!isMember) revert RoleMissing(msg.sender, role);
+    }
+
+    function _useAnnouncement(uint64 role) private {
+        bytes32 callHash = keccak256(abi.encode(msg.sender, role, msg.data));
+        uint256 ready = _announcements()[callHash];
+        if (ready == 0) revert CallNotAnnounced(callHash);
+        if (block.timestamp < ready) revert CallNotReady(callHash, ready);
+        if (block.timestamp >= ready + ANNOUNCEMENT_LIFE) revert CallExpired(callHash, ready + ANNOUNCEMENT_LIFE);
+
+        delete _announcements()[callHash];
+    }
+
+    function _announcements() private pure returns (mapping(bytes32 => uint256) storage map) {
+        bytes32 slot = ANNOUNCEMENTS;
+        assembly ("memory-safe") {
+            map.slot := slot
+        }
+    }
+}
