@@ -30,7 +30,7 @@ from scripts.children import Child, ChildEnded, running, start, tail
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 60.0
 DEPLOY_TIMEOUT_S = 180.0
-SIGNERS = 1  # hot keys of the relayer; more only help on a node that mines in parallel
+SIGNERS = 2  # hot keys of the relayer: one works, one is in reserve (the benchmark uses it)
 
 Say = Callable[[str], None]
 

@@ -59,7 +59,13 @@ def show(figures: Sequence[Figure], console: Console) -> None:
         bar = "" if figure.bar is None else f"{sign} {figure.bar:,g}{'' if figure.on_value else ' ×'}"
         verdict = "" if figure.bar is None else ("[green]pass[/]" if figure.passes else "[red]FAIL[/]")
         table.add_row(
-            figure.name, f"{figure.value:,.1f}", figure.unit, f"{figure.baseline:,.1f}", f"{figure.ratio:.2f}", bar, verdict
+            figure.name,
+            f"{figure.value:,.1f}",
+            figure.unit,
+            f"{figure.baseline:,.1f}",
+            f"{figure.ratio:.2f}",
+            bar,
+            verdict,
         )
     console.print(table)
 

@@ -1,0 +1,35 @@
+"""`moa bench`: runs the benchmarks whose names match and writes build/bench.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Console
+
+from scripts.bench.earning import earning
+from scripts.bench.figures import Figure, show, write
+from scripts.bench.reading import reading
+from scripts.world import ROOT
+
+BENCHES: dict[str, Callable[[], list[Figure]]] = {
+    "earn_ganache": lambda: earning("ganache"),
+    "earn_anvil": lambda: earning("anvil"),
+    "view_reads": reading,
+}
+
+
+def run(*, only: str) -> int:
+    """0 when every bar is met, 1 when one is not, 2 when no benchmark has such a name."""
+    console = Console(soft_wrap=True, highlight=False)
+    chosen = {name: bench for name, bench in BENCHES.items() if only in name}
+    if not chosen:
+        console.print(f"No benchmark's name contains {only!r}; there are {', '.join(BENCHES)}.")
+        return 2
+    figures: list[Figure] = []
+    for name, bench in chosen.items():
+        console.print(f"[bold]{name}[/]")
+        figures += bench()
+        write(figures, ROOT / "build" / "bench.json")
+    show(figures, console)
+    console.print("written to build/bench.json")
+    return 0 if all(figure.passes for figure in figures) else 1
