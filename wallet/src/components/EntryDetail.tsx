@@ -6,8 +6,14 @@ import { formatPoints } from "../money/points";
 import { formulaText } from "../view/formula";
 import { Proof } from "./Proof";
 
+interface EntryDetailProps {
+  entry: Entry;
+  listed: ReadonlySet<string>;
+  gateway: Gateway;
+}
+
 /** How an entry was worked out, and its proof. */
-export function EntryDetail({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
+export function EntryDetail({ entry, listed, gateway }: EntryDetailProps) {
   const { language, messages } = useLocale();
   const { rule, brand, decimals } = entry;
   const formula = formulaText(rule, language);
@@ -44,7 +50,17 @@ export function EntryDetail({ entry, gateway }: { entry: Entry; gateway: Gateway
         {entry.related.length > 0 && (
           <div>
             <dt>{messages.related}</dt>
-            <dd>{entry.related.map((id) => `#${id}`).join(", ")}</dd>
+            <dd className="related">
+              {entry.related.map((id) =>
+                listed.has(id) ? (
+                  <a key={id} href={`#entry-${id}`}>
+                    #{id}
+                  </a>
+                ) : (
+                  <span key={id}>#{id}</span>
+                ),
+              )}
+            </dd>
           </div>
         )}
       </dl>

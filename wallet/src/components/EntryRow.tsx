@@ -18,17 +18,24 @@ const ICONS: Record<string, IconName> = {
   expire: "fade",
   exchange_in: "swap",
   exchange_out: "swap",
+  unwind_in: "back",
+  unwind_out: "back",
+  pay: "spend",
+  burn: "fade",
+  leave_out: "spend",
   transfer_out: "spend",
 };
 
 interface EntryRowProps {
   entry: Entry;
   isNew: boolean;
+  /** Entries on the page, to which a related one may lead. */
+  listed: ReadonlySet<string>;
   gateway: Gateway;
 }
 
 /** One line of the history; opened, it shows how it was worked out and where it is on the chain. */
-export function EntryRow({ entry, isNew, gateway }: EntryRowProps) {
+export function EntryRow({ entry, isNew, listed, gateway }: EntryRowProps) {
   const { language, messages } = useLocale();
   const [isOpen, setOpen] = useState(false);
   const panel = useId();
@@ -38,7 +45,7 @@ export function EntryRow({ entry, isNew, gateway }: EntryRowProps) {
   // A capture takes what was already set aside: what changed is the hold, and it is shown as such.
   const isHeldOnly = entry.points === "0" && entry.held_delta !== "0";
   return (
-    <li className="entry" data-new={isNew} data-entry={entry.id} data-kind={entry.kind} data-brand={brand.slug}>
+    <li id={`entry-${entry.id}`} className="entry" data-new={isNew} data-entry={entry.id} data-kind={entry.kind} data-brand={brand.slug}>
       <button
         type="button"
         className="entry-row"
@@ -66,7 +73,7 @@ export function EntryRow({ entry, isNew, gateway }: EntryRowProps) {
         <Icon name="chevron" />
       </button>
       <div id={panel} className="entry-panel" hidden={!isOpen}>
-        {isOpen && <EntryDetail entry={entry} gateway={gateway} />}
+        {isOpen && <EntryDetail entry={entry} listed={listed} gateway={gateway} />}
       </div>
     </li>
   );

@@ -1,4 +1,4 @@
-import { useId } from "react";
+import { useId, useMemo } from "react";
 import type { Gateway } from "../api/gateway";
 import type { Entry } from "../api/types";
 import { useLocale } from "../i18n/locale";
@@ -17,6 +17,7 @@ export function History({ actions, gateway }: HistoryProps) {
   const { wallet, moreState, more } = actions;
   const heading = useId();
   const { entries, cursor, arrived } = wallet;
+  const listed = useMemo(() => new Set(entries?.map((entry) => entry.id)), [entries]);
   return (
     <section className="history" aria-labelledby={heading}>
       <div className="history-head">
@@ -30,7 +31,13 @@ export function History({ actions, gateway }: HistoryProps) {
           <h3>{period}</h3>
           <ol>
             {ofPeriod.map((entry) => (
-              <EntryRow key={entry.id} entry={entry} isNew={arrived.has(entry.id)} gateway={gateway} />
+              <EntryRow
+                key={entry.id}
+                entry={entry}
+                isNew={arrived.has(entry.id)}
+                listed={listed}
+                gateway={gateway}
+              />
             ))}
           </ol>
         </section>
