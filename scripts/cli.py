@@ -40,12 +40,13 @@ def demo(
     port: Annotated[int, typer.Option(help="the gateway's port; 0 chooses a free one")] = 0,
     rpc_port: Annotated[int, typer.Option(help="Ganache's port; 0 chooses a free one")] = 0,
     state: Annotated[Path, typer.Option(help="where the demo keeps its state")] = Path("var/demo"),
+    limit: Annotated[int, typer.Option(min=0, help="only the first so many purchases; 0: all")] = 0,
 ) -> None:
     """Replay 6,919 real purchases through the running system and show that the books balance."""
     from scripts.demo.run import run
 
     signal.signal(signal.SIGTERM, _as_interrupt)
-    raise typer.Exit(run(state=state.resolve(), once=once, fresh=fresh, port=port, rpc_port=rpc_port))
+    raise typer.Exit(run(state=state.resolve(), once=once, fresh=fresh, port=port, rpc_port=rpc_port, limit=limit))
 
 
 @app.command()

@@ -110,6 +110,8 @@ def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
         moa = [sys.executable, "-m", "scripts.cli"]
         children.append(start("worker", [*moa, "worker"], log=log / "worker.log", env=settings))
         children.append(start("gateway", [*moa, "gateway", "--port", str(port)], log=log / "gateway.log", env=settings))
+        pids = {"node": node.pid, **{child.name: child.process.pid for child in children}}
+        (plan.state / "pids.json").write_text(json.dumps(pids))
         running_world = World(
             plan=plan,
             rpc_url=node.url,

@@ -18,13 +18,13 @@ from scripts.world import Plan, World, WorldError, world
 WATCH_S = 1.0
 
 
-def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int) -> int:
+def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit: int = 0) -> int:
     """0 when the verdict holds; 1 when it does not or something ended; 130 after Ctrl-C before the verdict."""
     console = Console(soft_wrap=True, highlight=False)
     judged: int | None = None
     try:
         with world(Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh), _say(console)) as system:
-            judged = 0 if _play(system, console) else 1
+            judged = 0 if _play(system, console, limit) else 1
             if once:
                 return judged
             _serve(system, console)
@@ -42,8 +42,8 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int) -> in
         return 1
 
 
-def _play(system: World, console: Console) -> bool:
-    orders = {"cdnow": list(cdnow()), "hanok": list(hanok())}
+def _play(system: World, console: Console, limit: int) -> bool:
+    orders = {"cdnow": list(cdnow())[: limit or None], "hanok": list(hanok())}
     plan = expectation(orders)
     started = time.monotonic()
 

@@ -1,0 +1,133 @@
+"""The demo on real purchases: killed in the middle, run again, and nothing is missing or doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIMIT = 1_200
+RUN_TIMEOUT_S = 240
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def start_demo(state: Path, *more: str) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.cli",
+        "demo",
+        "--once",
+        "--state",
+        str(state),
+        "--limit",
+        str(LIMIT),
+        *more,
+    ]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def run_demo(state: Path) -> tuple[int, str]:
+    process = start_demo(state)
+    output, _ = process.communicate(timeout=RUN_TIMEOUT_S)
+    return process.returncode, output
+
+
+def until(good: Callable[[], bool], *, seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not good():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def pids(state: Path) -> dict[str, int]:
+    path = state / "pids.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def awards_confirmed(state: Path) -> int:
+    import sqlite3
+
+    if not (state / "moa.db").exists():
+        return 0
+    with sqlite3.connect(f"file:{state / 'moa.db'}?mode=ro", uri=True, timeout=5) as database:
+        try:
+            row = database.execute("SELECT count(*) FROM operation WHERE kind='award' AND state='confirmed'").fetchone()
+        except sqlite3.OperationalError:
+            return 0
+    return int(row[0])
+
+
+@pytest.mark.parametrize("victim", ["gateway", "worker", "node"])
+def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
+    """SPEC 11: run again after kill -9, the demo goes on where it was and its verdict holds."""
+    process = start_demo(tmp_path)
+    until(lambda: awards_confirmed(tmp_path) >= LIMIT // 4, seconds=120, what="a quarter of the purchases is confirmed")
+    os.kill(pids(tmp_path)[victim], signal.SIGKILL)
+    output, _ = process.communicate(timeout=RUN_TIMEOUT_S)
+    assert process.returncode == 1, output
+    assert "run the command again" in output
+
+    returncode, output = run_demo(tmp_path)
+
+    assert returncode == 0, output
+    assert "The books balance." in output
+    assert f"{LIMIT:,} of {LIMIT:,}" in output
+
+
+def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -> None:
+    """SPEC 11: whatever ends the demo, everything it started ends with it."""
+    process = start_demo(tmp_path)
+    until(lambda: awards_confirmed(tmp_path) >= LIMIT // 4, seconds=120, what="a quarter of the purchases is confirmed")
+    started = pids(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+    until(lambda: not any(psutil.pid_exists(pid) for pid in started.values()), seconds=20, what="all children are gone")
+    returncode, output = run_demo(tmp_path)
+    assert returncode == 0, output
+
+    again, second = run_demo(tmp_path)
+    assert again == 0, second
+    assert f"{LIMIT:,} of {LIMIT:,}" in second, "a third run replays everything and adds nothing"
+
+
+def test_ctrl_c_ends_everything_within_ten_seconds(tmp_path: Path) -> None:
+    """SPEC 11"""
+    process = start_demo(tmp_path)
+    until(lambda: "gateway" in pids(tmp_path), seconds=120, what="the gateway has started")
+    started = pids(tmp_path)
+
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 130, output
+    assert not any(psutil.pid_exists(pid) for pid in started.values())
+
+
+def test_two_demos_run_side_by_side_but_never_on_one_state(tmp_path: Path) -> None:
+    """SPEC 11: ports are chosen free; a second demo on the same folder is refused with a sentence."""
+    first = start_demo(tmp_path / "a")
+    until(lambda: "gateway" in pids(tmp_path / "a"), seconds=120, what="the first demo runs")
+
+    second = start_demo(tmp_path / "b")
+    until(lambda: "gateway" in pids(tmp_path / "b"), seconds=120, what="the second demo runs beside it")
+    refused, sentence = run_demo(tmp_path / "a")
+
+    for process in (first, second):
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert refused == 1
+    assert "Another Moa runs" in sentence
