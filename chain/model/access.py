@@ -1,0 +1,137 @@
+"""Who may call what (SPEC 6): roles of brands and of Moa, delays with announcements, members' authorisations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from chain.model.call import Call, Journal
+from chain.model.errors import (
+    AccessManagerUnauthorizedAccount,
+    AuthorisationExpired,
+    AuthorisationUsed,
+    CallExpired,
+    CallNotAnnounced,
+    CallNotReady,
+    RoleMissing,
+    SignatureInvalid,
+)
+from chain.model.ids import hash_of
+
+ANNOUNCEMENT_LIFE_S: Final = 7 * 86_400
+MOA_ADMIN: Final = 0
+MOA_OPERATOR: Final = 1
+MOA_GUARDIAN: Final = 2
+
+# Who really signed exactly the values of the call; None: nobody, or other values.
+Signature = str | None
+
+
+class Kind(IntEnum):
+    """The kinds of a brand's roles."""
+
+    OWNER = 1
+    ISSUER = 2
+    TILL = 3
+    TREASURER = 4
+    GUARDIAN = 5
+
+
+def role_of(brand_id: int, kind: int) -> int:
+    """The role id of a brand."""
+    return brand_id * 256 + kind
+
+
+@dataclass(slots=True)
+class Roles:
+    """The one AccessManager: who holds which role with which execution delay in seconds."""
+
+    delays_s: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def holds(self, role: int, account: str) -> bool:
+        """Whether the account has the role, at once or after an announcement."""
+        return (role, account) in self.delays_s
+
+    def give(self, role: int, account: str, delay_s: int = 0) -> None:
+        """Gives the role without asking who gives it: how the world is set up."""
+        self.delays_s[role, account] = delay_s
+
+    def grant_role(self, call: Call, role: int, account: str, delay_s: int) -> None:
+        """The role's admin gives it: a brand's owner its other roles, Moa's admin the rest."""
+        self._check_admin(call, role)
+        self.delays_s.setdefault((role, account), delay_s)
+
+    def revoke_role(self, call: Call, role: int, account: str) -> None:
+        """The role's admin takes it back."""
+        self._check_admin(call, role)
+        self.delays_s.pop((role, account), None)
+
+    def _check_admin(self, call: Call, role: int) -> None:
+        brand_id, kind = divmod(role, 256)
+        admin = role_of(brand_id, Kind.OWNER) if brand_id and kind != Kind.OWNER else MOA_ADMIN
+        if not self.holds(admin, call.by):
+            raise AccessManagerUnauthorizedAccount(call.by, admin)
+
+
+@dataclass(slots=True)
+class Announcements:
+    """The calls announced to one contract: from when each may be made."""
+
+    contract: str
+    roles: Roles
+    journal: Journal
+    ready_at: dict[str, int] = field(default_factory=dict)
+
+    def announce(self, call: Call, role: int, data: bytes) -> str:
+        """The caller says which call it will make by a role that it holds with a delay."""
+        if not self.roles.holds(role, call.by):
+            raise RoleMissing(call.by, role)
+        call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, data)
+        self.ready_at[call_hash] = call.at + self.roles.delays_s[role, call.by]
+        self.journal.say(self.contract, "CallAnnounced", call.by, call_hash, self.ready_at[call_hash])
+        return call_hash
+
+    def check(self, call: Call, role: int) -> Callable[[], None]:
+        """Refuses a caller without the role, or whose delayed call is not due; the answer uses the announcement up."""
+        if not self.roles.holds(role, call.by):
+            raise RoleMissing(call.by, role)
+        if self.roles.delays_s[role, call.by] == 0:
+            return lambda: None
+        call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, call.data)
+        ready_at = self.ready_at.get(call_hash, 0)
+        if ready_at == 0:
+            raise CallNotAnnounced(call_hash)
+        if call.at < ready_at:
+            raise CallNotReady(call_hash, ready_at)
+        if call.at >= ready_at + ANNOUNCEMENT_LIFE_S:
+            raise CallExpired(call_hash, ready_at + ANNOUNCEMENT_LIFE_S)
+        return lambda: self.ready_at.__delitem__(call_hash)
+
+
+@dataclass(slots=True)
+class Nonces:
+    """The authorisations that members have used or cancelled at one contract."""
+
+    contract: str
+    journal: Journal
+    used: set[tuple[str, int]] = field(default_factory=set)
+
+    def check(self, call: Call, member: str, nonce: int, deadline: int, signature: Signature) -> None:
+        """Refuses what is late, used, or not signed by the member; the caller that is the member signs by calling."""
+        if call.at > deadline:
+            raise AuthorisationExpired(deadline, call.at)
+        if (member, nonce) in self.used:
+            raise AuthorisationUsed(member, nonce)
+        if call.by != member and signature != member:
+            raise SignatureInvalid(member)
+
+    def spend(self, member: str, nonce: int) -> None:
+        """The authorisation has served."""
+        self.used.add((member, nonce))
+
+    def cancel_authorisation(self, call: Call, nonce: int) -> None:
+        """The member withdraws a nonce of its own."""
+        if (call.by, nonce) in self.used:
+            raise AuthorisationUsed(call.by, nonce)
+        self.spend(call.by, nonce)
+        self.journal.say(self.contract, "AuthorisationCancelled", call.by, nonce)

@@ -1,0 +1,280 @@
+"""What brands owe each other, the collateral behind it, netting, settlement and default (SPEC 5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from chain.model.access import MOA_OPERATOR, Announcements, Kind, Roles, role_of
+from chain.model.call import Call, Journal
+from chain.model.errors import (
+    AmountMissing,
+    AmountTooLarge,
+    BrandInDefault,
+    BrandListUnsorted,
+    BrandListWrong,
+    BrandNotInDefault,
+    CollateralExceeded,
+    CreditorsIncomplete,
+    ExposureExceeded,
+    PeriodWrong,
+    SettlementPending,
+    StatementUnknown,
+)
+from chain.model.registry import Registry
+
+CLEARING: Final = "ClearingHouse"
+BRANDS_MAX: Final = 32
+CREDITORS_MAX: Final = 64
+AMOUNT_MAX: Final = 2**96 - 1
+
+
+@dataclass(slots=True)
+class Account:
+    """A brand's collateral, all that it owes, and the netted part of that, in settlement units."""
+
+    collateral: int = 0
+    owed: int = 0
+    due: int = 0
+    in_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A netted period that waits for settlement."""
+
+    brand_ids: tuple[int, ...]
+    positions: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Clearing:
+    """Accounts by brand, obligations by (debtor, creditor), statements by period."""
+
+    cover_bps: int
+    registry: Registry
+    roles: Roles
+    journal: Journal
+    accounts: dict[int, Account] = field(default_factory=dict)
+    obligations: dict[tuple[int, int], int] = field(default_factory=dict)
+    statements: dict[int, Statement] = field(default_factory=dict)
+    next_period: int = 1
+    announcements: Announcements = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.announcements = Announcements(CLEARING, self.roles, self.journal)
+
+    # --- reading
+
+    def account_of(self, brand_id: int) -> Account:
+        """The brand's account; an untouched one is empty."""
+        return self.accounts.setdefault(brand_id, Account())
+
+    def obligation_of(self, debtor_id: int, creditor_id: int) -> int:
+        """What the debtor owes the creditor, not yet netted."""
+        return self.obligations.get((debtor_id, creditor_id), 0)
+
+    def required(self, owed: int, due: int) -> int:
+        """The collateral that covers such debts: netted ones whole, the others by the published share."""
+        return due + -(-(owed - due) * self.cover_bps // 10_000)
+
+    def positions_of(self, brand_ids: Sequence[int]) -> tuple[list[int], int]:
+        """What each would receive (or pay, negative) if all obligations among them were netted, and their sum gross."""
+        positions = [
+            sum(self.obligation_of(other, brand) - self.obligation_of(brand, other) for other in brand_ids)
+            for brand in brand_ids
+        ]
+        gross = sum(self.obligation_of(one, other) for one in brand_ids for other in brand_ids)
+        return positions, gross
+
+    # --- collateral
+
+    def deposit(self, call: Call, brand_id: int, amount: int) -> None:
+        """The caller's settlement tokens become a brand's collateral."""
+        self.registry.brand_of(brand_id)
+        if amount == 0:
+            raise AmountMissing()
+        account = self.account_of(brand_id)
+        if account.collateral + amount > AMOUNT_MAX:
+            raise AmountTooLarge(amount, AMOUNT_MAX - account.collateral)
+
+        account.collateral += amount
+        self.journal.say(CLEARING, "CollateralDeposited", brand_id, call.by, amount, account.collateral)
+
+    def withdraw(self, call: Call, brand_id: int, amount: int) -> None:
+        """Collateral that covers nothing goes to the brand's treasury."""
+        use = self.announcements.check(call, role_of(brand_id, Kind.TREASURER))
+        brand = self.registry.brand_of(brand_id)
+        account = self.account_of(brand_id)
+        if amount == 0:
+            raise AmountMissing()
+        if account.in_default:
+            raise BrandInDefault(brand_id)
+        required = self.required(account.owed, account.due)
+        if account.collateral - amount < required:
+            raise CollateralExceeded(brand_id, required + amount, account.collateral)
+
+        use()
+        account.collateral -= amount
+        self.journal.say(CLEARING, "CollateralWithdrawn", brand_id, brand.treasury, amount, account.collateral)
+
+    # --- the exchange
+
+    def check_book(self, debtor_id: int, creditor_id: int, amount: int, exposure_cap: int) -> None:
+        """Refuses a debt by default, exposure or collateral, in this order."""
+        for brand_id in (debtor_id, creditor_id):
+            if self.account_of(brand_id).in_default:
+                raise BrandInDefault(brand_id)
+        outstanding = self.obligation_of(debtor_id, creditor_id) + amount
+        if outstanding > exposure_cap:
+            raise ExposureExceeded(debtor_id, creditor_id, outstanding, exposure_cap)
+        account = self.account_of(debtor_id)
+        required = self.required(account.owed + amount, account.due)
+        if required > account.collateral:
+            raise CollateralExceeded(debtor_id, required, account.collateral)
+
+    def book(self, debtor_id: int, creditor_id: int, amount: int, exposure_cap: int, exchange_id: str) -> None:
+        """The debtor owes the creditor more."""
+        self.check_book(debtor_id, creditor_id, amount, exposure_cap)
+        self._add(debtor_id, creditor_id, amount, exchange_id)
+
+    def check_unbook(self, debtor_id: int, creditor_id: int, amount: int) -> None:
+        """Refuses a reduction whose remainder the creditor could not owe the other way."""
+        for brand_id in (debtor_id, creditor_id):
+            if self.account_of(brand_id).in_default:
+                raise BrandInDefault(brand_id)
+        rest = max(0, amount - self.obligation_of(debtor_id, creditor_id))
+        if rest:
+            account = self.account_of(creditor_id)
+            required = self.required(account.owed + rest, account.due)
+            if required > account.collateral:
+                raise CollateralExceeded(creditor_id, required, account.collateral)
+
+    def unbook(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
+        """A booked debt is taken back; what is netted already becomes a debt the other way."""
+        self.check_unbook(debtor_id, creditor_id, amount)
+        taken = min(amount, self.obligation_of(debtor_id, creditor_id))
+        if taken:
+            self._reduce(debtor_id, creditor_id, taken, exchange_id)
+        if amount > taken:
+            self._add(creditor_id, debtor_id, amount - taken, exchange_id)
+
+    def _add(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
+        outstanding = self.obligation_of(debtor_id, creditor_id) + amount
+        self.obligations[debtor_id, creditor_id] = outstanding
+        self.account_of(debtor_id).owed += amount
+        self.journal.say(CLEARING, "ObligationBooked", debtor_id, creditor_id, exchange_id, amount, outstanding)
+
+    def _reduce(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
+        outstanding = self.obligation_of(debtor_id, creditor_id) - amount
+        self.obligations[debtor_id, creditor_id] = outstanding
+        self.account_of(debtor_id).owed -= amount
+        self.journal.say(CLEARING, "ObligationReduced", debtor_id, creditor_id, exchange_id, amount, outstanding)
+
+    # --- netting
+
+    def net(self, call: Call, period: int, brand_ids: Sequence[int]) -> list[int]:
+        """All obligations among the brands become one position each."""
+        use = self.announcements.check(call, MOA_OPERATOR)
+        if period != self.next_period:
+            raise PeriodWrong(period, self.next_period)
+        self._check_list(brand_ids, 2, BRANDS_MAX)
+        for brand_id in brand_ids:
+            if self.account_of(brand_id).in_default:
+                raise BrandInDefault(brand_id)
+        positions, gross = self.positions_of(brand_ids)
+        assert sum(positions) == 0
+        for brand_id, position in zip(brand_ids, positions, strict=True):
+            account = self.account_of(brand_id)
+            cancelled = sum(self.obligation_of(brand_id, other) for other in brand_ids)
+            pays = max(0, -position)
+            required = self.required(account.owed - cancelled + pays, account.due + pays)
+            if pays and required > account.collateral:
+                raise CollateralExceeded(brand_id, required, account.collateral)
+
+        use()
+        for brand_id, position in zip(brand_ids, positions, strict=True):
+            account = self.account_of(brand_id)
+            account.owed -= sum(self.obligation_of(brand_id, other) for other in brand_ids)
+            account.owed += max(0, -position)
+            account.due += max(0, -position)
+        for one in brand_ids:
+            for other in brand_ids:
+                self.obligations.pop((one, other), None)
+        self.statements[period] = Statement(tuple(brand_ids), tuple(positions))
+        self.next_period += 1
+        self.journal.say(CLEARING, "PeriodNetted", period, tuple(brand_ids), tuple(positions), gross)
+        return positions
+
+    def settle(self, call: Call, period: int, brand_ids: Sequence[int], positions: Sequence[int]) -> None:
+        """A netted period is paid from collateral, once."""
+        if self.statements.get(period) != Statement(tuple(brand_ids), tuple(positions)):
+            raise StatementUnknown(period)
+
+        del self.statements[period]
+        for brand_id, position in zip(brand_ids, positions, strict=True):
+            account = self.account_of(brand_id)
+            account.collateral += position
+            account.owed -= max(0, -position)
+            account.due -= max(0, -position)
+            self.journal.say(CLEARING, "PositionSettled", period, brand_id, position, account.collateral)
+        self.journal.say(CLEARING, "PeriodSettled", period, sum(max(0, position) for position in positions))
+
+    # --- default
+
+    def declare_default(self, call: Call, brand_id: int, creditor_ids: Sequence[int]) -> None:
+        """Debts are set off, what remains is paid from the brand's collateral pro rata, exchange with it stops."""
+        use = self.announcements.check(call, MOA_OPERATOR)
+        self.registry.brand_of(brand_id)
+        account = self.account_of(brand_id)
+        if account.in_default:
+            raise BrandInDefault(brand_id)
+        if account.due:
+            raise SettlementPending(brand_id, account.due)
+        self._check_list(creditor_ids, 1, CREDITORS_MAX)
+        counted = sum(self.obligation_of(brand_id, creditor) for creditor in creditor_ids)
+        if counted != account.owed:
+            raise CreditorsIncomplete(counted, account.owed)
+
+        use()
+        account.in_default = True
+        nothing = "0x" + "00" * 32
+        for creditor in creditor_ids:
+            both = min(self.obligation_of(brand_id, creditor), self.obligation_of(creditor, brand_id))
+            if both:
+                self._reduce(brand_id, creditor, both, nothing)
+                self._reduce(creditor, brand_id, both, nothing)
+        claims = {creditor: self.obligation_of(brand_id, creditor) for creditor in creditor_ids}
+        self._pay_claims(brand_id, {creditor: claim for creditor, claim in claims.items() if claim})
+
+    def _pay_claims(self, brand_id: int, claims: dict[int, int]) -> None:
+        account = self.account_of(brand_id)
+        claimed, available = sum(claims.values()), account.collateral
+        paid_total = 0
+        for creditor, claim in claims.items():
+            paid = claim if claimed <= available else available * claim // claimed
+            paid_total += paid
+            creditor_account = self.account_of(creditor)
+            creditor_account.collateral += paid
+            account.collateral -= paid
+            account.owed -= claim
+            self.obligations[brand_id, creditor] = 0
+            self.journal.say(CLEARING, "ClaimPaid", brand_id, creditor, claim, paid, creditor_account.collateral)
+        self.journal.say(CLEARING, "BrandDefaulted", brand_id, claimed, paid_total)
+
+    def cure_default(self, call: Call, brand_id: int) -> None:
+        """The brand may exchange again."""
+        use = self.announcements.check(call, MOA_OPERATOR)
+        if not self.account_of(brand_id).in_default:
+            raise BrandNotInDefault(brand_id)
+
+        use()
+        self.account_of(brand_id).in_default = False
+        self.journal.say(CLEARING, "DefaultCured", brand_id)
+
+    def _check_list(self, brand_ids: Sequence[int], least: int, most: int) -> None:
+        if not least <= len(brand_ids) <= most:
+            raise BrandListWrong(len(brand_ids), most)
+        for previous, following in pairwise(brand_ids):
+            if previous >= following:
+                raise BrandListUnsorted(previous, following)

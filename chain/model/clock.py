@@ -1,0 +1,47 @@
+"""A token's calendar (SPEC 1): epochs since its creation, and the second at which a lot is gone."""
+
+from dataclasses import dataclass
+from typing import Final
+
+FOREVER: Final = 2**256 - 1
+EXPIRY_EPOCH_MAX: Final = 5 * 65_536 - 1
+EPOCH_S_MIN: Final = 3_600
+EPOCH_S_MAX: Final = 366 * 86_400
+LIFETIME_EPOCHS_MAX: Final = 15
+DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Seconds of origin, epoch and grace; lifetime_epochs 0: the clock stands still and nothing expires."""
+
+    origin: int
+    epoch_s: int
+    lifetime_epochs: int
+    grace_s: int
+
+    @property
+    def stands(self) -> bool:
+        """Whether points never expire."""
+        return self.lifetime_epochs == 0
+
+    def epoch(self, at: int) -> int:
+        """The epoch of second `at`."""
+        return 0 if self.stands else (at - self.origin) // self.epoch_s
+
+    def expiry_of_mint(self, at: int) -> int:
+        """The expiry epoch that points minted at `at` receive."""
+        return self.epoch(at) + 1 + self.lifetime_epochs
+
+    def expiry_of_grace(self, at: int) -> int:
+        """The expiry epoch of points that are renewed at `at`: the first boundary that leaves them the whole grace."""
+        return -(-(at + self.grace_s - self.origin) // self.epoch_s)
+
+    def expires_at(self, expiry_epoch: int) -> int:
+        """The first second at which lots of this expiry are gone."""
+        return FOREVER if self.stands else self.origin + expiry_epoch * self.epoch_s
+
+
+def day_of(at: int) -> int:
+    """The UTC day of second `at`."""
+    return at // DAY_S

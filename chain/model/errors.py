@@ -1,0 +1,670 @@
+"""Why a contract refuses: one class for each custom error, its values as fields in the contract's order.
+
+One name from Solidity to JSON: the class carries the name of the Solidity error, `values()` its values.
+Addresses and hashes are lower-case 0x text, everything else an integer.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+class Refused(Exception):
+    """A rule says no, and nothing has changed."""
+
+    @property
+    def name(self) -> str:
+        """The Solidity error's name."""
+        return type(self).__name__
+
+    def values(self) -> tuple[Any, ...]:
+        """The error's values in the contract's order."""
+        return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.values()}"
+
+
+# --- ERC-20, as OpenZeppelin names it (ERC-6093)
+
+
+@dataclass(eq=False)
+class ERC20InsufficientBalance(Refused):
+    """`sender` has fewer live points than needed."""
+
+    sender: str
+    balance: int
+    needed: int
+
+
+@dataclass(eq=False)
+class ERC20InvalidSender(Refused):
+    """Points cannot come from there."""
+
+    sender: str
+
+
+@dataclass(eq=False)
+class ERC20InvalidReceiver(Refused):
+    """Points cannot go there."""
+
+    receiver: str
+
+
+@dataclass(eq=False)
+class ERC20InsufficientAllowance(Refused):
+    """The holder allowed the spender less than needed."""
+
+    spender: str
+    allowance: int
+    needed: int
+
+
+@dataclass(eq=False)
+class ERC20InvalidApprover(Refused):
+    """Nobody can approve from there."""
+
+    approver: str
+
+
+@dataclass(eq=False)
+class ERC20InvalidSpender(Refused):
+    """Nobody can be allowed there."""
+
+    spender: str
+
+
+# --- OpenZeppelin's AccessManager
+
+
+@dataclass(eq=False)
+class AccessManagerUnauthorizedAccount(Refused):
+    """Only the role's admin may grant or revoke it."""
+
+    account: str
+    role: int
+
+
+# --- IAuthorised
+
+
+@dataclass(eq=False)
+class AuthorisationExpired(Refused):
+    """The last valid second has passed: valid while `block.timestamp <= deadline`."""
+
+    deadline: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class AuthorisationUsed(Refused):
+    """This member has used or cancelled this nonce here."""
+
+    member: str
+    nonce: int
+
+
+@dataclass(eq=False)
+class SignatureInvalid(Refused):
+    """The signature is not the member's for exactly these values."""
+
+    member: str
+
+
+# --- IBrandAccess
+
+
+@dataclass(eq=False)
+class RoleMissing(Refused):
+    """The caller does not hold `role`."""
+
+    caller: str
+    role: int
+
+
+@dataclass(eq=False)
+class CallNotAnnounced(Refused):
+    """The caller's role has an execution delay, and this call was not announced."""
+
+    call_hash: str
+
+
+@dataclass(eq=False)
+class CallNotReady(Refused):
+    """The announced call may be made from `readyAt` on."""
+
+    call_hash: str
+    ready_at: int
+
+
+@dataclass(eq=False)
+class CallExpired(Refused):
+    """The announced call was to be made before `expiredAt`."""
+
+    call_hash: str
+    expired_at: int
+
+
+# --- ILoyaltyToken
+
+
+@dataclass(eq=False)
+class TransferNotAllowed(Refused):
+    """The policy in force does not let `from` send to `to`."""
+
+    sender: str
+    receiver: str
+    policy: int
+
+
+@dataclass(eq=False)
+class LotOverflow(Refused):
+    """A lot holds at most 2^48 - 1 points; `room` is what still fits."""
+
+    expiry_epoch: int
+    points: int
+    room: int
+
+
+@dataclass(eq=False)
+class EpochOutOfRange(Refused):
+    """The token's clock has run out: expiry epochs end at 327,679."""
+
+    expiry_epoch: int
+
+
+@dataclass(eq=False)
+class ModuleOnly(Refused):
+    """Only Moa's own contracts may call this."""
+
+    caller: str
+
+
+@dataclass(eq=False)
+class AlreadyInitialised(Refused):
+    """The clone has its terms already."""
+
+
+@dataclass(eq=False)
+class TermsInvalid(Refused):
+    """These terms are outside the published bounds; the name of the field."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class ERC2612ExpiredSignature(Refused):
+    """ERC-2612: `block.timestamp` is past the permit's deadline."""
+
+    deadline: int
+
+
+@dataclass(eq=False)
+class ERC2612InvalidSigner(Refused):
+    """ERC-2612: the permit was signed by `signer`, not by `owner`."""
+
+    signer: str
+    owner: str
+
+
+# --- IPartnerRegistry
+
+
+@dataclass(eq=False)
+class BrandUnknown(Refused):
+    """Brand unknown."""
+
+    brand_id: int
+
+
+@dataclass(eq=False)
+class BrandStatusWrong(Refused):
+    """The brand is not in the state that this needs."""
+
+    brand_id: int
+    status: int
+
+
+@dataclass(eq=False)
+class BrandNotIssuing(Refused):
+    """The brand may not issue now: its status, its switches, or the switch for all."""
+
+    brand_id: int
+    status: int
+    brand_stopped: int
+    all_stopped: int
+
+
+@dataclass(eq=False)
+class AlreadySealed(Refused):
+    """Already sealed."""
+
+
+@dataclass(eq=False)
+class NotSealed(Refused):
+    """Not sealed."""
+
+
+@dataclass(eq=False)
+class AddressMissing(Refused):
+    """An address that must be given is zero; the name of the field."""
+
+    field: str
+
+
+# --- IRewardRules
+
+
+@dataclass(eq=False)
+class OperationUsed(Refused):
+    """This operation id has counted already for this brand."""
+
+    brand_id: int
+    operation_id: int
+
+
+@dataclass(eq=False)
+class MemberInvalid(Refused):
+    """Points cannot go there: nobody, or one of Moa's own contracts."""
+
+    member: str
+
+
+@dataclass(eq=False)
+class RuleUnknown(Refused):
+    """Rule unknown."""
+
+    brand_id: int
+    rule_id: int
+
+
+@dataclass(eq=False)
+class RuleNotInForce(Refused):
+    """The rule counts from `start` until before `end`."""
+
+    start: int
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class BaseAmountTooLarge(Refused):
+    """Base amount too large."""
+
+    base_amount: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class AwardTooLarge(Refused):
+    """The rule computed more than a lot can hold."""
+
+    points: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class MemberCapExceeded(Refused):
+    """Member cap exceeded."""
+
+    points: int
+    remaining: int
+
+
+@dataclass(eq=False)
+class BudgetExceeded(Refused):
+    """Budget exceeded."""
+
+    points: int
+    remaining: int
+
+
+@dataclass(eq=False)
+class SupplyExceeded(Refused):
+    """The brand's lot of this epoch is full."""
+
+    points: int
+    remaining: int
+
+
+@dataclass(eq=False)
+class BatchSizeWrong(Refused):
+    """A batch has 1 .. `maximum` items."""
+
+    items: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class RuleTermsInvalid(Refused):
+    """These terms are outside the published bounds; the name of the field."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class ChangePending(Refused):
+    """A change waits already; withdraw it first."""
+
+    version: int
+    in_force_at: int
+
+
+@dataclass(eq=False)
+class NoChangePending(Refused):
+    """No change pending."""
+
+    brand_id: int
+    rule_id: int
+
+
+# --- IRedemptionDesk
+
+
+@dataclass(eq=False)
+class HoldUnknown(Refused):
+    """Hold unknown."""
+
+    hold_id: str
+
+
+@dataclass(eq=False)
+class HoldStateWrong(Refused):
+    """Hold state wrong."""
+
+    hold_id: str
+    state: int
+
+
+@dataclass(eq=False)
+class PointsMissing(Refused):
+    """Points must be more than 0."""
+
+
+@dataclass(eq=False)
+class HoldUntilWrong(Refused):
+    """`holdUntil` must lie after now and at most MAXIMUM_HOLD ahead."""
+
+    hold_until: int
+    earliest: int
+    latest: int
+
+
+@dataclass(eq=False)
+class HoldOver(Refused):
+    """The hold's last second has passed: it can only be released."""
+
+    hold_id: str
+    hold_until: int
+
+
+@dataclass(eq=False)
+class HoldRunning(Refused):
+    """Only the till may release before the deadline has passed."""
+
+    hold_id: str
+    hold_until: int
+
+
+@dataclass(eq=False)
+class CaptureExceedsHold(Refused):
+    """Capture exceeds hold."""
+
+    points: int
+    held: int
+
+
+@dataclass(eq=False)
+class RefundExceedsCapture(Refused):
+    """Refund exceeds capture."""
+
+    points: int
+    refundable: int
+
+
+@dataclass(eq=False)
+class RefundOutOfDate(Refused):
+    """The refund was made against an older state: so a repeated refund does nothing."""
+
+    refunded_before: int
+    refunded: int
+
+
+@dataclass(eq=False)
+class ExchangeOnly(Refused):
+    """Exchange only."""
+
+    caller: str
+
+
+# --- IPartnerExchange
+
+
+@dataclass(eq=False)
+class AgreementUnknown(Refused):
+    """Agreement unknown."""
+
+    agreement_id: int
+
+
+@dataclass(eq=False)
+class AgreementStateWrong(Refused):
+    """Agreement state wrong."""
+
+    agreement_id: int
+    state: int
+
+
+@dataclass(eq=False)
+class AgreementTermsInvalid(Refused):
+    """Agreement terms invalid."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class BrandsEqual(Refused):
+    """A brand cannot agree with itself."""
+
+    brand_id: int
+
+
+@dataclass(eq=False)
+class PairTaken(Refused):
+    """The directed pair has an agreement that is proposed or in force."""
+
+    agreement_id: int
+
+
+@dataclass(eq=False)
+class OtherBrandOnly(Refused):
+    """This brand proposed it itself; the other accepts."""
+
+    agreement_id: int
+    by_brand_id: int
+
+
+@dataclass(eq=False)
+class NotAParty(Refused):
+    """Not aparty."""
+
+    agreement_id: int
+    brand_id: int
+
+
+@dataclass(eq=False)
+class ExchangeChangePending(Refused):
+    """Exchange change pending."""
+
+    agreement_id: int
+    version: int
+
+
+@dataclass(eq=False)
+class NoExchangeChangePending(Refused):
+    """No exchange change pending."""
+
+    agreement_id: int
+
+
+@dataclass(eq=False)
+class VersionChanged(Refused):
+    """The quote was made with another version than the one in force."""
+
+    version: int
+    in_force: int
+
+
+@dataclass(eq=False)
+class PointsInInvalid(Refused):
+    """Points in invalid."""
+
+    points_in: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class OutBelowMinimum(Refused):
+    """The exchange would give less than the member accepts (or nothing)."""
+
+    out: int
+    minimum: int
+
+
+@dataclass(eq=False)
+class OutTooLarge(Refused):
+    """The exchange would give more than a lot can hold."""
+
+    out: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class DailyCapExceeded(Refused):
+    """Daily cap exceeded."""
+
+    points_in: int
+    remaining: int
+
+
+@dataclass(eq=False)
+class ExchangeUnknown(Refused):
+    """Exchange unknown."""
+
+    exchange_id: str
+
+
+@dataclass(eq=False)
+class ExchangeNotOpen(Refused):
+    """The data given is not the exchange with this id, or it was unwound or cancelled."""
+
+    exchange_id: str
+
+
+# --- IClearingHouse
+
+
+@dataclass(eq=False)
+class ExchangeContractOnly(Refused):
+    """Exchange contract only."""
+
+    caller: str
+
+
+@dataclass(eq=False)
+class AmountMissing(Refused):
+    """Amount missing."""
+
+
+@dataclass(eq=False)
+class ExposureExceeded(Refused):
+    """The obligation in this direction would exceed the agreement's exposure cap."""
+
+    debtor_id: int
+    creditor_id: int
+    outstanding: int
+    exposure_cap: int
+
+
+@dataclass(eq=False)
+class CollateralExceeded(Refused):
+    """The brand's collateral would not cover `required`."""
+
+    brand_id: int
+    required: int
+    collateral: int
+
+
+@dataclass(eq=False)
+class BrandInDefault(Refused):
+    """Brand in default."""
+
+    brand_id: int
+
+
+@dataclass(eq=False)
+class BrandNotInDefault(Refused):
+    """Brand not in default."""
+
+    brand_id: int
+
+
+@dataclass(eq=False)
+class AmountTooLarge(Refused):
+    """Amount too large."""
+
+    amount: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class PeriodWrong(Refused):
+    """Periods are netted one after the other; `expected` is the next."""
+
+    period: int
+    expected: int
+
+
+@dataclass(eq=False)
+class BrandListWrong(Refused):
+    """2 .. `maximum` brands, ascending and without repetition."""
+
+    brands: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class BrandListUnsorted(Refused):
+    """Brand list unsorted."""
+
+    previous: int
+    next: int
+
+
+@dataclass(eq=False)
+class StatementUnknown(Refused):
+    """These are not the brands and positions of that period, or it is settled."""
+
+    period: int
+
+
+@dataclass(eq=False)
+class PositionsUnbalanced(Refused):
+    """Positions unbalanced."""
+
+    sum: int
+
+
+@dataclass(eq=False)
+class CreditorsIncomplete(Refused):
+    """The counterparties given do not account for all that the brand owes."""
+
+    claims: int
+    owed: int
+
+
+@dataclass(eq=False)
+class SettlementPending(Refused):
+    """A netted debt of the brand waits for settlement first."""
+
+    brand_id: int
+    due: int

@@ -1,0 +1,100 @@
+"""The whole ledger: all contracts' rules over one set of books."""
+
+from dataclasses import dataclass, field
+
+from chain.model.access import MOA_ADMIN, MOA_GUARDIAN, MOA_OPERATOR, Roles
+from chain.model.agreements import Agreements
+from chain.model.call import NOBODY, Fact, Journal
+from chain.model.clearing import Clearing
+from chain.model.clock import Clock
+from chain.model.desk import Desk
+from chain.model.exchange import Exchanges
+from chain.model.registry import Registry
+from chain.model.rules import Rules
+from chain.model.token import Policy, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Where Moa's contracts are and who runs them; addresses lower-case 0x text."""
+
+    registry: str
+    rules: str
+    desk: str
+    exchange: str
+    clearing: str
+    admin: str
+    operator: str
+    guardian: str
+    cover_bps: int
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Brands are added as they are invited; every other change is a call on one of the parts."""
+
+    parties: Parties
+    journal: Journal = field(default_factory=Journal)
+    roles: Roles = field(default_factory=Roles)
+    tokens: dict[int, Token] = field(default_factory=dict)
+    registry: Registry = field(init=False)
+    rules: Rules = field(init=False)
+    desk: Desk = field(init=False)
+    clearing: Clearing = field(init=False)
+    agreements: Agreements = field(init=False)
+    exchanges: Exchanges = field(init=False)
+
+    def __post_init__(self) -> None:
+        parties = self.parties
+        self.roles.give(MOA_ADMIN, parties.admin)
+        self.roles.give(MOA_OPERATOR, parties.operator)
+        self.roles.give(MOA_GUARDIAN, parties.guardian)
+        self.registry = Registry(self.roles, self.journal)
+        self.rules = Rules(self.registry, self.tokens, self.own, self.roles, self.journal)
+        self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
+        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.agreements = Agreements(self.registry, self.roles, self.journal)
+        self.exchanges = Exchanges(
+            parties.exchange,
+            self.agreements,
+            self.registry,
+            self.tokens,
+            self.clearing,
+            self.desk,
+            self.journal,
+        )
+
+    @property
+    def own(self) -> frozenset[str]:
+        """Where no points of a member may lie: nowhere, and Moa's contracts."""
+        parties = self.parties
+        return frozenset({NOBODY, parties.registry, parties.rules, parties.desk, parties.exchange, parties.clearing})
+
+    def invite(
+        self,
+        token: str,
+        clock: Clock,
+        *,
+        policy: Policy,
+        owner: str,
+        treasury: str,
+        metadata_hash: str = "0x" + "00" * 32,
+    ) -> int:
+        """A new brand with its token; its id."""
+        brand_id = len(self.registry.brands) + 1
+        self.registry.add(brand_id, token, owner, treasury, metadata_hash)
+        self.tokens[brand_id] = Token(
+            brand_id=brand_id,
+            address=token,
+            clock=clock,
+            policy=policy,
+            own=self.own | {token},
+            desk=self.parties.desk,
+            roles=self.roles,
+            journal=self.journal,
+        )
+        return brand_id
+
+    def facts(self) -> list[Fact]:
+        """What the contracts have said since the last time this was asked."""
+        return self.journal.drain()

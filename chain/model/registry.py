@@ -1,0 +1,150 @@
+"""Brands and their standing, and the switches that stop issuing (SPEC 6)."""
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Final
+
+from chain.model.access import MOA_GUARDIAN, MOA_OPERATOR, Announcements, Kind, Roles, role_of
+from chain.model.call import NOBODY, Call, Journal
+from chain.model.errors import AddressMissing, BrandNotIssuing, BrandStatusWrong, BrandUnknown
+
+REGISTRY: Final = "PartnerRegistry"
+
+
+class Status(IntEnum):
+    """A brand's standing."""
+
+    UNKNOWN = 0
+    INVITED = 1
+    ACTIVE = 2
+    SUSPENDED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand as the registry knows it."""
+
+    token: str
+    status: Status
+    brand_switch: bool
+    moa_switch: bool
+    treasury: str
+    metadata_hash: str
+
+
+@dataclass(slots=True)
+class Registry:
+    """All brands by id from 1, and the switch for all."""
+
+    roles: Roles
+    journal: Journal
+    brands: dict[int, Brand] = field(default_factory=dict)
+    all_stopped: bool = False
+    announcements: Announcements = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.announcements = Announcements(REGISTRY, self.roles, self.journal)
+
+    def add(self, brand_id: int, token: str, owner: str, treasury: str, metadata_hash: str) -> None:
+        """A brand that was invited: its owner holds the owner role."""
+        self.brands[brand_id] = Brand(token, Status.INVITED, False, False, treasury, metadata_hash)
+        self.roles.give(role_of(brand_id, Kind.OWNER), owner)
+
+    def brand_of(self, brand_id: int) -> Brand:
+        """The brand, or BrandUnknown."""
+        if brand_id not in self.brands:
+            raise BrandUnknown(brand_id)
+        return self.brands[brand_id]
+
+    def is_issuing(self, brand_id: int) -> bool:
+        """Whether awards and exchanges of this brand may go through."""
+        brand = self.brands.get(brand_id)
+        return brand is not None and self._issues(brand)
+
+    def check_issuing(self, brand_id: int) -> None:
+        """Refuses for a brand that is unknown or may not issue now."""
+        brand = self.brand_of(brand_id)
+        if not self._issues(brand):
+            stopped = brand.brand_switch or brand.moa_switch
+            raise BrandNotIssuing(brand_id, brand.status, stopped, self.all_stopped)
+
+    def _issues(self, brand: Brand) -> bool:
+        return brand.status == Status.ACTIVE and not (brand.brand_switch or brand.moa_switch or self.all_stopped)
+
+    def activate(self, call: Call, brand_id: int) -> None:
+        """Moa's operator lets an invited or suspended brand issue."""
+        self._move(call, brand_id, {Status.INVITED, Status.SUSPENDED}, Status.ACTIVE, "BrandActivated")
+
+    def suspend(self, call: Call, brand_id: int) -> None:
+        """Moa's operator stops an active brand from issuing."""
+        self._move(call, brand_id, {Status.ACTIVE}, Status.SUSPENDED, "BrandSuspended")
+
+    def _move(self, call: Call, brand_id: int, before: set[Status], after: Status, said: str) -> None:
+        use = self.announcements.check(call, MOA_OPERATOR)
+        brand = self.brand_of(brand_id)
+        if brand.status not in before:
+            raise BrandStatusWrong(brand_id, brand.status)
+
+        use()
+        self.brands[brand_id] = replace(brand, status=after)
+        self.journal.say(REGISTRY, said, brand_id)
+
+    def set_treasury(self, call: Call, brand_id: int, treasury: str) -> None:
+        """The owner names where the brand's collateral returns to."""
+        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
+        brand = self.brand_of(brand_id)
+        if treasury == NOBODY:
+            raise AddressMissing("treasury")
+
+        use()
+        self.brands[brand_id] = replace(brand, treasury=treasury)
+        self.journal.say(REGISTRY, "TreasuryChanged", brand_id, treasury)
+
+    def set_metadata(self, call: Call, brand_id: int, metadata_hash: str) -> None:
+        """The owner names the hash of the brand's public page."""
+        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
+        brand = self.brand_of(brand_id)
+
+        use()
+        self.brands[brand_id] = replace(brand, metadata_hash=metadata_hash)
+        self.journal.say(REGISTRY, "MetadataChanged", brand_id, metadata_hash)
+
+    def stop(self, call: Call, brand_id: int) -> None:
+        """The brand's guardian throws the brand's own switch."""
+        self._switch(call, role_of(brand_id, Kind.GUARDIAN), brand_id, False, True)
+
+    def resume(self, call: Call, brand_id: int) -> None:
+        """The brand's owner puts it back."""
+        self._switch(call, role_of(brand_id, Kind.OWNER), brand_id, False, False)
+
+    def stop_by_moa(self, call: Call, brand_id: int) -> None:
+        """Moa's guardian throws Moa's switch for one brand."""
+        self._switch(call, MOA_GUARDIAN, brand_id, True, True)
+
+    def resume_by_moa(self, call: Call, brand_id: int) -> None:
+        """The operator puts it back."""
+        self._switch(call, MOA_OPERATOR, brand_id, True, False)
+
+    def _switch(self, call: Call, role: int, brand_id: int, by_moa: bool, stopped: bool) -> None:
+        use = self.announcements.check(call, role)
+        brand = self.brand_of(brand_id)
+
+        use()
+        changed = replace(brand, moa_switch=stopped) if by_moa else replace(brand, brand_switch=stopped)
+        self.brands[brand_id] = changed
+        self.journal.say(REGISTRY, "BrandSwitched", brand_id, by_moa, stopped)
+
+    def stop_all(self, call: Call) -> None:
+        """Moa's guardian stops all brands."""
+        self._switch_all(call, MOA_GUARDIAN, True)
+
+    def resume_all(self, call: Call) -> None:
+        """The operator puts that back."""
+        self._switch_all(call, MOA_OPERATOR, False)
+
+    def _switch_all(self, call: Call, role: int, stopped: bool) -> None:
+        use = self.announcements.check(call, role)
+
+        use()
+        self.all_stopped = stopped
+        self.journal.say(REGISTRY, "AllSwitched", stopped)

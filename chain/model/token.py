@@ -1,0 +1,290 @@
+"""A brand's points: lots that expire by themselves, and who may move them (SPEC 1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from chain.model import lots as lot
+from chain.model.access import Announcements, Kind, Nonces, Roles, Signature, role_of
+from chain.model.call import NOBODY, Call, Journal
+from chain.model.clock import FOREVER, Clock
+from chain.model.errors import (
+    ERC20InsufficientAllowance,
+    ERC20InsufficientBalance,
+    ERC20InvalidReceiver,
+    ERC20InvalidSpender,
+    ERC2612ExpiredSignature,
+    LotOverflow,
+    SignatureInvalid,
+    TransferNotAllowed,
+)
+from chain.model.lots import LOT_POINTS_MAX, Lots
+
+
+class Policy(IntEnum):
+    """Who may use transfer and transferFrom."""
+
+    CLOSED = 0
+    ALLOW_LIST = 1
+    OPEN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """How lots came back: with their own expiry, with new life by the brand's grace, or not at all."""
+
+    returned: int
+    renewed: int
+    lapsed: int
+
+
+@dataclass(slots=True)
+class Token:
+    """One brand's ledger. `own`: Moa's contracts, which hold no points of their own; `desk`: where held points lie."""
+
+    brand_id: int
+    address: str
+    clock: Clock
+    policy: Policy
+    own: frozenset[str]
+    desk: str
+    roles: Roles
+    journal: Journal
+    accounts: dict[str, Lots] = field(default_factory=dict)
+    supply: Lots = field(default_factory=dict)
+    allowances: dict[tuple[str, str], int] = field(default_factory=dict)
+    permit_nonces: dict[str, int] = field(default_factory=dict)
+    allowed: set[str] = field(default_factory=set)
+    nonces: Nonces = field(init=False)
+    announcements: Announcements = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.nonces = Nonces(self.name, self.journal)
+        self.announcements = Announcements(self.name, self.roles, self.journal)
+
+    @property
+    def name(self) -> str:
+        """What the journal calls this contract."""
+        return f"LoyaltyToken {self.brand_id}"
+
+    # --- reading
+
+    def lots_of(self, account: str, at: int) -> Lots:
+        """The live lots, oldest first."""
+        return lot.live(self.accounts.get(account, {}), self.clock.epoch(at))
+
+    def balance_of(self, account: str, at: int) -> int:
+        """Live points."""
+        return lot.total(self.lots_of(account, at))
+
+    def supply_by_expiry(self, at: int) -> Lots:
+        """The live supply, oldest first."""
+        return lot.live(self.supply, self.clock.epoch(at))
+
+    def total_supply(self, at: int) -> int:
+        """Live points of all."""
+        return lot.total(self.supply_by_expiry(at))
+
+    def mintable(self, at: int) -> int:
+        """What still fits into the lot of the present epoch."""
+        return LOT_POINTS_MAX - self.supply.get(self.clock.expiry_of_mint(at), 0)
+
+    # --- the holder
+
+    def approve(self, call: Call, spender: str, points: int) -> None:
+        """The caller lets `spender` move up to `points`."""
+        if spender == NOBODY:
+            raise ERC20InvalidSpender(spender)
+        self._approve(call.by, spender, points)
+
+    def permit(self, call: Call, owner: str, spender: str, points: int, deadline: int, signer: Signature) -> None:
+        """ERC-2612: the same by signature, with an ordered nonce."""
+        if call.at > deadline:
+            raise ERC2612ExpiredSignature(deadline)
+        if signer != owner:
+            raise SignatureInvalid(owner)
+        if spender == NOBODY:
+            raise ERC20InvalidSpender(spender)
+        self.permit_nonces[owner] = self.permit_nonces.get(owner, 0) + 1
+        self._approve(owner, spender, points)
+
+    def transfer(self, call: Call, to: str, points: int) -> None:
+        """Moves the caller's points as the policy allows."""
+        self._check_transfer(call, call.by, to, points)
+        self._move(call.by, to, points, call.at)
+
+    def transfer_from(self, call: Call, holder: str, to: str, points: int) -> None:
+        """Moves a holder's points by its allowance; an allowance without bound is not reduced."""
+        allowance = self.allowances.get((holder, call.by), 0)
+        if allowance < points:
+            raise ERC20InsufficientAllowance(call.by, allowance, points)
+        self._check_transfer(call, holder, to, points)
+        if allowance != FOREVER:
+            self.allowances[holder, call.by] = allowance - points
+        self._move(holder, to, points, call.at)
+
+    def transfer_with_authorisation(
+        self, call: Call, holder: str, to: str, points: int, nonce: int, deadline: int, signature: Signature
+    ) -> None:
+        """Moves a holder's points by its signature, where the policy allows the same transfer without."""
+        self.nonces.check(call, holder, nonce, deadline, signature)
+        self._check_transfer(call, holder, to, points)
+        self.nonces.spend(holder, nonce)
+        self._move(holder, to, points, call.at)
+
+    def leave(
+        self,
+        call: Call,
+        member: str,
+        wallet: str,
+        nonce: int,
+        deadline: int,
+        member_signature: Signature,
+        wallet_signature: Signature,
+    ) -> int:
+        """Moves everything to a wallet that agrees, whatever policy, status and switches say."""
+        self.nonces.check(call, member, nonce, deadline, member_signature)
+        if call.by != wallet and wallet_signature != wallet:
+            raise SignatureInvalid(wallet)
+        if wallet == NOBODY or wallet in self.own:
+            raise ERC20InvalidReceiver(wallet)
+        points = self.balance_of(member, call.at)
+        if points == 0:
+            raise ERC20InsufficientBalance(member, 0, 1)
+
+        self.nonces.spend(member, nonce)
+        self._move(member, wallet, points, call.at)
+        self.journal.say(self.name, "Left", member, wallet, points)
+        return points
+
+    # --- the brand's owner
+
+    def set_policy(self, call: Call, policy: Policy) -> None:
+        """Changes who may transfer."""
+        use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
+        use()
+        self.policy = policy
+        self.journal.say(self.name, "PolicyChanged", policy)
+
+    def set_allowed(self, call: Call, account: str, allowed: bool) -> None:
+        """Puts an account on the list of receivers, or takes it off."""
+        use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
+        use()
+        (self.allowed.add if allowed else self.allowed.discard)(account)
+        self.journal.say(self.name, "AllowListChanged", account, allowed)
+
+    # --- Moa's contracts
+
+    def check_balance(self, member: str, points: int, at: int) -> None:
+        """Refuses when the member has fewer live points."""
+        balance = self.balance_of(member, at)
+        if balance < points:
+            raise ERC20InsufficientBalance(member, balance, points)
+
+    def check_room(self, points: int, at: int) -> None:
+        """Refuses when the lot of the present epoch cannot take the points."""
+        if points > self.mintable(at):
+            raise LotOverflow(self.clock.expiry_of_mint(at), points, self.mintable(at))
+
+    def mint(self, member: str, points: int, at: int) -> None:
+        """New points in the lot of the present epoch."""
+        self.check_room(points, at)
+        self._mint(member, {self.clock.expiry_of_mint(at): points}, at)
+
+    def burn(self, member: str, points: int, at: int) -> Lots:
+        """Burns the member's oldest points; the lots that were taken."""
+        self.check_balance(member, points, at)
+        taken = lot.oldest(self.lots_of(member, at), points)
+        self._burn(member, taken, at)
+        return taken
+
+    def set_aside(self, member: str, points: int, at: int) -> Lots:
+        """Moves the member's oldest points to the desk; the lots that were taken."""
+        self.check_balance(member, points, at)
+        return self._move(member, self.desk, points, at)
+
+    def burn_aside(self, lots: Mapping[int, int], at: int) -> int:
+        """Burns those of the lots at the desk that still live."""
+        alive = lot.live(lots, self.clock.epoch(at))
+        if alive:
+            self._burn(self.desk, alive, at)
+        return lot.total(alive)
+
+    def give_back(self, member: str, lots: Mapping[int, int], at: int) -> Back:
+        """Lots at the desk go back to the member: live ones as they are, expired ones by grace."""
+        back, renewed = self._split(lots, at)
+        alive = lot.live(lots, self.clock.epoch(at))
+        if alive:
+            self._shift(self.desk, member, alive, at)
+        if renewed:
+            self._mint(member, renewed, at)
+        return back
+
+    def restore(self, member: str, lots: Mapping[int, int], at: int) -> Back:
+        """Burnt lots are minted again: live ones as they were, expired ones by grace."""
+        back, renewed = self._split(lots, at)
+        alive = lot.live(lots, self.clock.epoch(at))
+        if alive or renewed:
+            self._mint(member, lot.plus(alive, renewed), at)
+        return back
+
+    def check_back(self, lots: Mapping[int, int], at: int, *, burnt: bool) -> None:
+        """Refuses what coming back would not fit; `burnt`: the live lots are minted again too."""
+        _, renewed = self._split(lots, at)
+        minted = lot.plus(renewed, lot.live(lots, self.clock.epoch(at)) if burnt else {})
+        self._check_fits(minted)
+
+    def _split(self, lots: Mapping[int, int], at: int) -> tuple[Back, Lots]:
+        epoch = self.clock.epoch(at)
+        returned = lot.total(lot.live(lots, epoch))
+        expired = lot.total(lot.gone(lots, epoch))
+        if expired == 0 or self.clock.grace_s == 0:
+            return Back(returned, 0, expired), {}
+        return Back(returned, expired, 0), {self.clock.expiry_of_grace(at): expired}
+
+    # --- movements
+
+    def _check_transfer(self, call: Call, sender: str, receiver: str, points: int) -> None:
+        if receiver == NOBODY:
+            raise ERC20InvalidReceiver(receiver)
+        listed = self.policy == Policy.ALLOW_LIST and receiver in self.allowed
+        if not (listed or self.policy == Policy.OPEN) or receiver in self.own:
+            raise TransferNotAllowed(sender, receiver, self.policy)
+        self.check_balance(sender, points, call.at)
+
+    def _approve(self, owner: str, spender: str, points: int) -> None:
+        self.allowances[owner, spender] = points
+        self.journal.say(self.name, "Approval", owner, spender, points)
+
+    def _check_fits(self, lots: Mapping[int, int]) -> None:
+        for expiry, points in lots.items():
+            room = LOT_POINTS_MAX - self.supply.get(expiry, 0)
+            if points > room:
+                raise LotOverflow(expiry, points, room)
+
+    def _move(self, sender: str, receiver: str, points: int, at: int) -> Lots:
+        taken = lot.oldest(self.lots_of(sender, at), points)
+        self._shift(sender, receiver, taken, at)
+        return taken
+
+    def _shift(self, sender: str, receiver: str, lots: Mapping[int, int], at: int) -> None:
+        self._take(sender, lots, at)
+        self._put(receiver, lots, at)
+        self.journal.say(self.name, "Transfer", sender, receiver, lot.total(lots))
+
+    def _mint(self, member: str, lots: Mapping[int, int], at: int) -> None:
+        self._check_fits(lots)
+        self.supply = lot.plus(self.supply_by_expiry(at), lots)
+        self._put(member, lots, at)
+        self.journal.say(self.name, "Transfer", NOBODY, member, lot.total(lots))
+
+    def _burn(self, member: str, lots: Mapping[int, int], at: int) -> None:
+        self.supply = lot.minus(self.supply_by_expiry(at), lots)
+        self._take(member, lots, at)
+        self.journal.say(self.name, "Transfer", member, NOBODY, lot.total(lots))
+
+    def _take(self, account: str, lots: Mapping[int, int], at: int) -> None:
+        self.accounts[account] = lot.minus(self.lots_of(account, at), lots)
+
+    def _put(self, account: str, lots: Mapping[int, int], at: int) -> None:
+        self.accounts[account] = lot.plus(self.lots_of(account, at), lots)
