@@ -83,7 +83,7 @@ class ChainSigner(SQLModel, table=True):
 
 
 class ChainTransaction(SQLModel, table=True):
-    """A nonce given out. State: assigned, signed, sent, mined, reverted."""
+    """A nonce given out. State: assigned, signed, sent, mined, reverted, lost."""
 
     __tablename__ = "chain_transaction"
     __table_args__ = (

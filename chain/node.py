@@ -224,7 +224,8 @@ class Anvil(Node):
         self._log_start = log.tell()
         command = [str(ANVIL), "--host", "127.0.0.1", "--port", str(self._asked_port), "--hardfork", "shanghai"]
         command += ["--chain-id", str(self.chain_id), "--gas-limit", str(BLOCK_GAS_LIMIT), "--mnemonic", self.mnemonic]
-        command += ["--accounts", str(ACCOUNTS), "--balance", str(BALANCE_ETHER), "--state", str(self.state / "anvil.json")]
+        command += ["--accounts", str(ACCOUNTS), "--balance", str(BALANCE_ETHER)]
+        command += ["--state", str(self.state / "anvil.json")]
         keeper = [sys.executable, "-m", "chain.keeper", *command]
         return subprocess.Popen(keeper, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT)
 

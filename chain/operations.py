@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from time import time
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -89,6 +89,21 @@ class OperationView:
 
 VIEW: Final = [table.c[name] for name in OperationView.__dataclass_fields__]
 
+# Built once: on the gateway's path the building of a statement costs as much as running it.
+_BY_KEYS: Final = select(table.c.id, table.c.key, table.c.kind, table.c.brand, table.c.lane, table.c.payload).where(
+    table.c.key.in_(bindparam("keys", expanding=True))
+)
+_TAKE_IDS: Final = text(
+    "INSERT INTO operation_counter (brand, next_id) VALUES (:brand, :following) "
+    "ON CONFLICT (brand) DO UPDATE SET next_id = operation_counter.next_id + :count RETURNING next_id"
+)
+_INSERT: Final = {
+    "sqlite": sqlite_insert(table).on_conflict_do_nothing(index_elements=[table.c.key]).returning(table.c.id, table.c.key),
+    "postgresql": postgresql_insert(table)
+    .on_conflict_do_nothing(index_elements=[table.c.key])
+    .returning(table.c.id, table.c.key),
+}
+
 
 def now_ms() -> int:
     """Unix time in milliseconds."""
@@ -130,7 +145,7 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
     ids = {key: row.id for key, row in known.items()}
     if fresh:
         rows = _rows(connection, list(fresh.values()))
-        made = connection.execute(_insert_missing(connection).returning(table.c.id, table.c.key), rows).all()
+        made = connection.execute(_insert_missing(connection), rows).all()
         ids |= {key: id for id, key in made}
         # A key that another transaction wrote between our look and our insert.
         missed = [key for key in fresh if key not in ids]
@@ -231,14 +246,14 @@ def _settle_statement(by_id: bool, counted: bool, state: str) -> Any:
     )
     after = state if counted else FAILED
     allowed = ", ".join(f"'{before}'" for before in sources(after) if counted or before != CONFIRMED)
-    values = "result = :v_result, error = NULL, error_args = NULL" if counted else "error = :v_error, error_args = :v_error_args"
+    values = "error = :v_error, error_args = :v_error_args"
+    if counted:
+        values = "result = :v_result, error = NULL, error_args = NULL"
     statement = text(
         f"UPDATE operation SET state = '{after}', tx_hash = :v_tx_hash, block_number = :v_block_number, "  # noqa: S608
         f"block_hash = :v_block_hash, log_index = :v_log_index, {values}, updated_at_ms = :at_ms "
         f"WHERE {found} AND state IN ({allowed})"
     )
-    from sqlalchemy import bindparam
-
     if counted:
         return statement.bindparams(bindparam("v_result", type_=table.c.result.type))
     return statement.bindparams(bindparam("v_error_args", type_=table.c.error_args.type))
@@ -255,9 +270,7 @@ _SETTLE: Final = {
 def _known(connection: Connection | Session, keys: Sequence[str]) -> dict[str, Any]:
     found = {}
     for start in range(0, len(keys), KEYS_PER_QUERY_MAX):
-        chosen = keys[start : start + KEYS_PER_QUERY_MAX]
-        columns = (table.c.id, table.c.key, table.c.kind, table.c.brand, table.c.lane, table.c.payload)
-        for row in connection.execute(select(*columns).where(table.c.key.in_(chosen))):
+        for row in connection.execute(_BY_KEYS, {"keys": list(keys[start : start + KEYS_PER_QUERY_MAX])}):
             found[row.key] = row
     return found
 
@@ -298,17 +311,10 @@ def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) 
 
 def _take_ids(connection: Connection | Session, brand: str, count: int) -> int:
     """The first of `count` operation ids of the brand, taken for good with the caller's transaction."""
-    make = _dialect_insert(connection)(counter).values(brand=brand, next_id=FIRST_OPERATION_ID + count)
-    taken = make.on_conflict_do_update(
-        index_elements=[counter.c.brand], set_={"next_id": counter.c.next_id + count}
-    ).returning(counter.c.next_id)
-    return int(connection.execute(taken).scalar_one()) - count
-
-
-def _dialect_insert(connection: Connection | Session) -> Any:
-    name = connection.get_bind().dialect.name if isinstance(connection, Session) else connection.dialect.name
-    return sqlite_insert if name == "sqlite" else postgresql_insert if name == "postgresql" else insert
+    values = {"brand": brand, "following": FIRST_OPERATION_ID + count, "count": count}
+    return int(connection.execute(_TAKE_IDS, values).scalar_one()) - count
 
 
 def _insert_missing(connection: Connection | Session) -> Any:
-    return _dialect_insert(connection)(table).on_conflict_do_nothing(index_elements=[table.c.key])
+    bind = connection.get_bind() if isinstance(connection, Session) else connection
+    return _INSERT[bind.dialect.name]

@@ -1,0 +1,59 @@
+"""One leader per database: the lock is the kernel's (SQLite) or the server's (PostgreSQL), so it dies with its holder."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from sqlalchemy import Connection, Engine, text
+
+from chain.errors import LeaderElsewhere
+
+# Any constant will do, as long as nothing else in the database uses it: "moa" in ASCII.
+ADVISORY_LOCK: Final = 0x6D6F61
+
+
+class Leader:
+    """with Leader(engine): ... raises LeaderElsewhere while another process leads."""
+
+    def __init__(self, engine: Engine):
+        self._engine = engine
+        self._descriptor: int | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        if self._engine.dialect.name == "sqlite":
+            self._lock_file()
+        else:
+            self._lock_server()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        if self._connection is not None:
+            # Closed for good rather than pooled: the lock lives as long as the session does.
+            self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def _lock_file(self) -> None:
+        database = self._engine.url.database
+        assert database, "a worker needs a database in a file"
+        self._descriptor = os.open(Path(f"{database}.leader"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            self._descriptor = None
+            raise LeaderElsewhere("Another worker leads this database.") from None
+
+    def _lock_server(self) -> None:
+        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        taken = self._connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": ADVISORY_LOCK})
+        if not taken.scalar_one():
+            self._connection.close()
+            self._connection = None
+            raise LeaderElsewhere("Another worker leads this database.")

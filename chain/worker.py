@@ -1,0 +1,104 @@
+"""The worker: relayer and mirror in one process, one leader per database, ended cleanly by SIGTERM."""
+
+import logging
+import signal
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from chain import heartbeat
+from chain.database import engine as make_engine
+from chain.deployment import Deployment
+from chain.errors import LeaderElsewhere, NodeUnavailable
+from chain.keystore import LocalKeystore
+from chain.leader import Leader
+from chain.mirror import Mirror, MirrorSettings
+from chain.relayer import Relayer, RelayerSettings
+from chain.rpc import Rpc
+
+log = logging.getLogger(__name__)
+
+LEADER_POLL_S: Final = 1.0
+NODE_POLL_S: Final = 0.5
+STOP_TIMEOUT_S: Final = 5.0
+SEND_TIMEOUT_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """Everything a worker needs; read once where the program is put together."""
+
+    database_url: str
+    rpc_url: str
+    deployments: Path
+    keystore_path: Path
+    keystore_password: str = field(repr=False)
+    chain_id: int = 1337
+    relayer: RelayerSettings = RelayerSettings()
+    mirror: MirrorSettings = MirrorSettings()
+
+
+def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
+    """Leads until `stop`, SIGTERM or SIGINT. Waits while another worker leads and while the node is away; raises
+    what waiting cannot help: a deployment or chain that does not match, a reorg too deep, a locked keystore."""
+    stop = stop or threading.Event()
+    _stop_on_signals(stop)
+    engine = make_engine(settings.database_url)
+    keystore = LocalKeystore.open(settings.keystore_path, settings.keystore_password)
+    try:
+        while not stop.is_set():
+            try:
+                with Leader(engine):
+                    _lead(settings, stop, engine, keystore)
+            except LeaderElsewhere:
+                log.info("another worker leads; waiting")
+                stop.wait(LEADER_POLL_S)
+    finally:
+        engine.dispose()
+
+
+def _lead(settings: WorkerSettings, stop: threading.Event, engine: object, keystore: LocalKeystore) -> None:
+    deployment = Deployment.load(settings.deployments, settings.chain_id)
+    revert = deployment.codec.revert
+    relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
+    mirror_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
+    _await_node(relayer_rpc, deployment, engine, stop)
+    if stop.is_set():
+        return
+    relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)  # type: ignore[arg-type]
+    mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)  # type: ignore[arg-type]
+    failures: list[BaseException] = []
+
+    def loop(work: Relayer | Mirror) -> None:
+        try:
+            work.run(stop)
+        except BaseException as error:
+            failures.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=loop, args=(work,), name=type(work).__name__) for work in (mirror, relayer)]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join(SEND_TIMEOUT_S + STOP_TIMEOUT_S)
+    relayer_rpc.close()
+    mirror_rpc.close()
+    if failures:
+        raise failures[0]
+
+
+def _await_node(rpc: Rpc, deployment: Deployment, engine: object, stop: threading.Event) -> None:
+    while not stop.is_set():
+        try:
+            return deployment.verify(rpc)
+        except NodeUnavailable as error:
+            heartbeat.beat(engine, "relayer", "waiting", str(error))  # type: ignore[arg-type]
+            stop.wait(NODE_POLL_S)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
