@@ -262,12 +262,13 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /// @dev The owner's role grants the brand's others; the brand's guardian may veto scheduled calls.
     function _giveRoles(uint256 brandId, address owner) private {
         uint64 ownerRole = Roles.id(brandId, Roles.OWNER);
+        // First of all: once the owner's role is its own admin, the registry can no longer grant it.
+        MANAGER.grantRole(ownerRole, owner, 0);
         for (uint8 kind = Roles.OWNER; kind <= Roles.GUARDIAN; ++kind) {
             uint64 role = Roles.id(brandId, kind);
             MANAGER.setRoleAdmin(role, ownerRole);
             MANAGER.setRoleGuardian(role, Roles.id(brandId, Roles.GUARDIAN));
         }
         MANAGER.setGrantDelay(Roles.id(brandId, Roles.TREASURER), TREASURER_GRANT_DELAY);
-        MANAGER.grantRole(ownerRole, owner, 0);
     }
 }
