@@ -45,6 +45,8 @@ UNKNOWN_ROUNDS_MAX: Final = 8
 LIVE: Final = "live"
 BACKFILLING: Final = "backfilling"
 STOPPED: Final = "stopped"
+# The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
+FOLLOWED: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 
 checkpoint: Final = MirrorCheckpoint.__table__  # type: ignore[attr-defined]
 known_blocks: Final = MirrorBlock.__table__  # type: ignore[attr-defined]
@@ -94,7 +96,7 @@ class Mirror:
         self._committed = committed
         self._tip: Tip | None = None
         self._range_blocks = self.settings.range_blocks_max
-        self._names = {contract.address: contract.name for contract in deployment.contracts.values()}
+        self._names = {deployment.address(name): name for name in FOLLOWED}
         self._tokens: dict[str, str] = {}
 
     def run(self, stop: threading.Event) -> None:
