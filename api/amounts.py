@@ -1,11 +1,11 @@
 """Amounts on the wire: strings of whole base units, decimals beside them, never floats.
 
-    Problem
-    ├── AmountMalformed    not a string, or not a number in plain digits
-    ├── AmountFractional   parts of a base unit
-    ├── AmountNegative
-    ├── AmountZero         an order of value nothing says so with `free`
-    └── AmountTooLarge     more than a lot on the chain can hold
+Problem
+├── AmountMalformed    not a string, or not a number in plain digits
+├── AmountFractional   parts of a base unit
+├── AmountNegative
+├── AmountZero         an order of value nothing says so with `free`
+└── AmountTooLarge     more than a lot on the chain can hold
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def parse_amount(value: Any) -> int:
     requests have equal hashes.
     """
     if not isinstance(value, str):
-        raise _refusal(AmountMalformed, "An amount is a string of base units, such as \"1250\".")
+        raise _refusal(AmountMalformed, 'An amount is a string of base units, such as "1250".')
     if _whole.match(value):
         if len(value) > DIGITS_MAX or int(value) > AMOUNT_MAX:
             raise _refusal(AmountTooLarge, f"An amount is at most {AMOUNT_MAX} base units.")
@@ -87,7 +87,7 @@ def parse_amount(value: Any) -> int:
         raise _refusal(AmountNegative, "An amount is never negative.")
     if _fraction.match(value):
         raise _refusal(AmountFractional, "An amount is in whole base units; decimals are beside it.")
-    raise _refusal(AmountMalformed, "An amount is a string of plain digits, such as \"1250\".")
+    raise _refusal(AmountMalformed, 'An amount is a string of plain digits, such as "1250".')
 
 
 def parse_positive(value: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ from api.identity.routes import router as identity
 from api.journeys.routes import router as journeys
 from api.openapi import describe
 from api.settings import Settings
-from api.state import open_state, put_state
+from api.state import State, open_state, put_state
 
 TITLE = "Moa"
 VERSION = "0.1.0"
@@ -38,15 +38,19 @@ TAGS = [
 ]
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application. Without settings only its OpenAPI document is of use."""
+def create_app(settings: Settings | None = None, *, opened: Callable[[Settings], State] = open_state) -> FastAPI:
+    """The application. Without settings only its OpenAPI document is of use.
+
+    opened: opens what the settings name, at the start and not before.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         assert settings is not None, "an application that runs has settings"
-        state = open_state(settings)
+        state = opened(settings)
         put_state(app, state)
-        async with loops.running(state):
+        async with loops.running(state) as hub:
+            app.state.hub = hub
             yield
         state.close()
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import Depends, Header, Request
@@ -25,6 +25,7 @@ from api.idempotency import (
     IdempotencyKeyMalformed,
     IdempotencyKeyMissing,
     IdempotencyKeyReused,
+    answered,
     claim,
     hash_of,
     keep,
@@ -34,6 +35,7 @@ from api.identity.current import Caller
 from api.problems import BodyTooLarge, ContractRefused, RequestMalformed
 from api.state import State, state_of
 
+T = TypeVar("T")
 WAIT_S_MAX = 30
 WAIT_POLL_S = 0.05
 _wait = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
@@ -87,8 +89,31 @@ class Write:
 
         follow: tells the body anew from its stored form, once its operation is confirmed.
         """
+        return await self._answer(caller, None, lambda session, _: effect(session), follow)
+
+    async def prepared(
+        self,
+        caller: Caller,
+        prepare: Callable[[], T],
+        effect: Callable[[Session, T], Answer],
+        *,
+        follow: Callable[[Session, dict[str, Any]], BaseModel] | None = None,
+    ) -> Response:
+        """The same for an effect that needs something slow (the node's word) which no transaction should wait for.
+
+        prepare is not run for a write that has its answer already.
+        """
+        return await self._answer(caller, prepare, effect, follow)
+
+    async def _answer(
+        self,
+        caller: Caller,
+        prepare: Callable[[], T] | None,
+        effect: Callable[[Session, Any], Answer],
+        follow: Callable[[Session, dict[str, Any]], BaseModel] | None,
+    ) -> Response:
         wanted = Claim(caller.principal, self.key, self.route, hash_of(await self._request.body()))
-        status, answer, replayed = await run_in_threadpool(self._once, wanted, effect)
+        status, answer, replayed = await run_in_threadpool(self._once, wanted, prepare, effect)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         wait_s = wanted_wait_s(self._prefer)
         if follow is not None and wait_s > 0:
@@ -102,12 +127,21 @@ class Write:
                 return _json(_dump(body), 201, headers)
         return _json(answer, status, headers)
 
-    def _once(self, wanted: Claim, effect: Callable[[Session], Answer]) -> tuple[int, bytes, bool]:
+    def _once(
+        self, wanted: Claim, prepare: Callable[[], T] | None, effect: Callable[[Session, Any], Answer]
+    ) -> tuple[int, bytes, bool]:
+        ready: T | None = None
+        if prepare is not None:
+            with Session(self.state.database.engine) as session:
+                known = answered(session, wanted)
+            if known is not None:
+                return known.status, known.answer, True
+            ready = prepare()
         with self.state.database.write() as session:
             before = claim(session, wanted)
             if before is not None:
                 return before.status, before.answer, True
-            answer = effect(session)
+            answer = effect(session, ready)
             body = _dump(answer.body)
             keep(session, wanted, answer.status, body if answer.stored is None else _dump(answer.stored))
             return answer.status, body, False

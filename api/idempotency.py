@@ -1,15 +1,16 @@
 """A write counts once: its key, what it was bound to and its answer, in the same SQL transaction as its effect.
 
-    Problem
-    ├── IdempotencyKeyMissing    400
-    ├── IdempotencyKeyMalformed  400
-    └── IdempotencyKeyReused     422   the same key on another route or with another body
+Problem
+├── IdempotencyKeyMissing    400
+├── IdempotencyKeyMalformed  400
+└── IdempotencyKeyReused     422   the same key on another route or with another body
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 import orjson
@@ -99,10 +100,9 @@ def read_key(header: str | None) -> str:
 
 def hash_of(body: bytes) -> str:
     """SHA-256 of a JSON body that does not depend on spacing or on the order of fields."""
-    try:
+    # Not JSON: refused by its schema later; until then the bytes are what they are.
+    with suppress(orjson.JSONDecodeError):
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else b""
-    except orjson.JSONDecodeError:
-        pass  # Not JSON: refused by its schema later; until then the bytes are what they are.
     return hashlib.sha256(body).hexdigest()
 
 
@@ -127,7 +127,14 @@ def claim(session: Session, wanted: Claim) -> Stored | None:
     )
     if taken:
         return None
-    before = session.get_one(IdempotentWrite, (wanted.principal, wanted.key), populate_existing=True)
+    return answered(session, wanted)
+
+
+def answered(session: Session, wanted: Claim) -> Stored | None:
+    """The answer that this write was given before, if any; refuses a key that was used for another."""
+    before = session.get(IdempotentWrite, (wanted.principal, wanted.key), populate_existing=True)
+    if before is None:
+        return None
     if before.route != wanted.route or before.body_hash != wanted.body_hash:
         raise IdempotencyKeyReused(
             "This key was used for another request; take a new key for a new request.", key=wanted.key

@@ -220,9 +220,7 @@ class LinesAnswer(Response):
         after, last = self._marked_line, chunk[-1].number
         running = self._hash.copy()
         with self._write.state.database.write() as session:
-            known = marks(
-                session, principal=self._caller.principal, key=self._key, after_line=after, to_line=last
-            )
+            known = marks(session, principal=self._caller.principal, key=self._key, after_line=after, to_line=last)
             finish = marks(
                 session, principal=self._caller.principal, key=self._key, after_line=END_MARK - 1, to_line=END_MARK
             )

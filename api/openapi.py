@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from api.ndjson import UNSIGNED
-from api.problems import MEDIA_TYPE
+from api.problems import MEDIA_TYPE, ProblemDocument, RequestMalformed
 
 REF = "#/components/schemas/{model}"
 
@@ -52,9 +52,15 @@ def _say_problems(document: dict[str, Any]) -> None:
     """FastAPI puts the schema of a refusal under application/json; ours are application/problem+json."""
     for methods in document["paths"].values():
         for operation in methods.values():
-            for told in operation["responses"].values():
+            for status, told in operation["responses"].items():
                 content = told.get("content", {})
                 if MEDIA_TYPE in content:
                     content[MEDIA_TYPE] |= content.pop("application/json")
+                elif told.get("description") == "Validation Error":
+                    schema = {"$ref": REF.format(model=ProblemDocument.__name__)}
+                    operation["responses"][status] = {
+                        "description": RequestMalformed.__name__,
+                        "content": {MEDIA_TYPE: {"schema": schema}},
+                    }
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)

@@ -23,6 +23,7 @@ class Settings:
 
     session_lifetime: timedelta = timedelta(days=1)
     hold_lifetime: timedelta = timedelta(minutes=15)
+    exchange_lifetime: timedelta = timedelta(minutes=15)
     quote_lifetime: timedelta = timedelta(seconds=60)
 
     # Bounds. Each protects one process from one caller.

@@ -1,10 +1,10 @@
 """Refusals of channels.
 
-    Problem
-    ├── CursorMalformed    422
-    ├── EntryUnknown       404
-    ├── ViewUnavailable    503   the mirror has not begun
-    └── StreamsTooMany     429
+Problem
+├── CursorMalformed    422
+├── EntryUnknown       404
+├── ViewUnavailable    503   the mirror has not begun
+└── StreamsTooMany     429
 """
 
 from __future__ import annotations

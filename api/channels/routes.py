@@ -51,9 +51,7 @@ async def list_my_entries(
     request: Request, caller: ByMember, cursor: Cursor = None, limit: Limit = PAGE, brand: Slug | None = None
 ) -> Response:
     """The member's history over all brands, the newest first, each entry with its place on the chain."""
-    body = await service.entries(
-        state_of(request), address=caller.address, only=brand, cursor=cursor, limit=limit
-    )
+    body = await service.entries(state_of(request), address=caller.address, only=brand, cursor=cursor, limit=limit)
     return Response(body, media_type="application/json", headers=service.PRIVATE)
 
 
@@ -66,9 +64,7 @@ async def list_my_entries(
 )
 async def prove_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> EntryProof:
     """Looks an entry up at the node now, past the mirror."""
-    return await run_in_threadpool(
-        proofs.prove, state_of(request), address=caller.address, entry_id=entry_id
-    )
+    return await run_in_threadpool(proofs.prove, state_of(request), address=caller.address, entry_id=entry_id)
 
 
 @router.get(
@@ -152,6 +148,4 @@ async def get_health(request: Request) -> Health:
 async def get_ready(request: Request) -> Response:
     """Whether everything that the gateway needs is there, and what is not."""
     told = await condition.ready(state_of(request))
-    return Response(
-        told.model_dump_json(), status_code=200 if told.ready else 503, media_type="application/json"
-    )
+    return Response(told.model_dump_json(), status_code=200 if told.ready else 503, media_type="application/json")

@@ -83,9 +83,7 @@ class Entry(Told):
     operation_id: str | None = Field(default=None, examples=["17"])
     rule: RuleCited | None = None
     reference: str | None = Field(default=None, description="The brand's order id.", examples=["order-1"])
-    related: list[str] = Field(
-        description="Entries of the same transaction or hold.", examples=[["312"]]
-    )
+    related: list[str] = Field(description="Entries of the same transaction or hold.", examples=[["312"]])
     detail: dict[str, Any] = Field(description="What else the chain's event said.", examples=[{}])
 
 

@@ -1,10 +1,13 @@
 """Refusals of decisions. Those that the contracts know have the contracts' names and values.
 
     Problem
-    ├── RuleNotInForce, BudgetExceeded …   by ContractRefused, as the contract's quote says
+    ├── RuleNotInForce      409
     ├── AgreementUnknown    404   no agreement from this brand to that
     ├── VersionChanged      409   the quote was made with another version
-    └── OutBelowMinimum     409   the exchange would give less than the member accepts
+    ├── OutBelowMinimum     409   the exchange would give less than the member accepts
+    └── OutTooLarge         409
+
+What a contract refuses otherwise (BudgetExceeded, DailyCapExceeded …) comes as ContractRefused by its own name.
 """
 
 from __future__ import annotations

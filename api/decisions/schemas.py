@@ -34,7 +34,6 @@ class AwardQuoteAsk(Asked):
     amount: AmountOrZero
 
 
-
 class AwardQuote(Told):
     points: Points
     decimals: int = Field(examples=[2])

@@ -1,11 +1,11 @@
 """Refusals of events.
 
-    Problem
-    ├── PurchaseConflict    409   the same order id with another content
-    ├── CurrencyWrong       422
-    ├── FreeNotZero         422
-    ├── OperationUnknown    404
-    └── RuleMissing         409
+Problem
+├── PurchaseConflict    409   the same order id with another content
+├── CurrencyWrong       422
+├── FreeNotZero         422
+├── OperationUnknown    404
+└── RuleMissing         409
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from api.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
 from api.problems import Problem, of_validation
 from chain import calls, operations
 from chain.deployment import Deployment
+from chain.operations import NewOperation
 
 PURCHASE = "purchase"
 _adapter = TypeAdapter(PurchaseCreate)
@@ -53,7 +54,7 @@ def count(
     members = identity.addresses(session, slug=slug, references=[wanted.member for wanted in purchases])
     known = _known(session, slug=slug, ids=[wanted.id for wanted in purchases])
     results: list[Counted | Problem | int] = []
-    fresh: list[calls.NewOperation] = []
+    fresh: list[NewOperation] = []
     rows: list[dict[str, object]] = []
     at_ms = now_ms()
     for wanted in purchases:
@@ -83,9 +84,8 @@ def count(
                 key=f"{PURCHASE}/{slug}/{wanted.id}",
                 brand=slug,
                 member=address,
-                rule=rule.id,
+                rule=rule,
                 base_amount=wanted.amount,
-                at=occurred_at_ms // 1000,
             )
         )
         rows.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
@@ -15,7 +15,7 @@ from api.edge import WRITE_PROBLEMS, Answer, Writes
 from api.events import service
 from api.events.errors import CurrencyWrong, FreeNotZero, OperationUnknown, PurchaseConflict, RuleMissing
 from api.events.purchases import purchase_lines
-from api.events.schemas import OperationPublic, PurchaseAccepted, PurchaseCreate, PurchaseLine
+from api.events.schemas import OperationCounts, OperationPublic, PurchaseAccepted, PurchaseCreate, PurchaseLine
 from api.identity.current import CALLER_PROBLEMS, ByBrand, ByBrandOrMember
 from api.identity.errors import MemberUnclear, MemberUnknown
 from api.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
@@ -24,6 +24,7 @@ from api.state import State, state_of
 
 router = APIRouter(prefix="/v1")
 
+Kind = Annotated[str | None, Query(pattern="^[a-z_]{1,32}$", examples=["award"])]
 OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
 
 
@@ -74,6 +75,19 @@ async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Re
         return PurchaseAccepted(id=told["id"], member=told["member"], operation=operation)
 
     return await write(caller, effect, follow=follow)
+
+
+@router.get(
+    "/operations",
+    tags=["brand"],
+    operation_id="operationCounts",
+    response_model=OperationCounts,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed),
+)
+async def operation_counts(request: Request, caller: ByBrand, kind: Kind = None) -> OperationCounts:
+    """How many of the brand's operations are in which state."""
+    reads = state_of(request).database.reads
+    return await run_in_threadpool(reads, lambda read: service.operation_counts(read, slug=caller.slug, kind=kind))
 
 
 @router.get(

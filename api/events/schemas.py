@@ -63,6 +63,13 @@ class OperationPublic(Told):
     updated_at: str = Field(examples=[EXAMPLE_TIME])
 
 
+class OperationCounts(Told):
+    """How many of the brand's operations are in which state."""
+
+    states: dict[OperationState, int] = Field(examples=[{"queued": 12, "confirmed": 6907}])
+    kinds: dict[str, int] = Field(examples=[{"award": 6919}])
+
+
 class PurchaseAccepted(Told):
     """The purchase counts. The points follow when the operation is confirmed."""
 

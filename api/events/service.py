@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from sqlmodel import Session
 
 from api.clock import rfc3339
+from api.database import Snapshot
 from api.events.errors import OperationUnknown
 from api.events.purchases import Counted, count
-from api.events.schemas import OperationPublic, PurchaseAccepted, PurchaseCreate, Receipt
+from api.events.schemas import (
+    OperationCounts,
+    OperationPublic,
+    OperationState,
+    PurchaseAccepted,
+    PurchaseCreate,
+    Receipt,
+)
 from api.identity.current import BrandCaller, MemberCaller
 from chain import operations
 from chain.deployment import Deployment
@@ -36,6 +46,20 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
         if mine:
             return told_operation(found)
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
+
+
+_COUNTS = "SELECT state, kind, COUNT(*) FROM operation WHERE brand = ? GROUP BY state, kind"
+
+
+def operation_counts(read: Snapshot, *, slug: str, kind: str | None) -> OperationCounts:
+    """The brand's operations by state and by kind; every state is named, those without any as 0."""
+    states: dict[OperationState, int] = dict.fromkeys(get_args(OperationState), 0)
+    kinds: dict[str, int] = {}
+    for state, found, number in read.rows(_COUNTS, slug):
+        if kind in (None, found):
+            states[state] += number
+            kinds[found] = kinds.get(found, 0) + number
+    return OperationCounts(states=states, kinds=kinds)
 
 
 def told_operation_of(session: Session, operation_id: int) -> OperationPublic:

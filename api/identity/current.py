@@ -122,9 +122,7 @@ class _Calls(SecurityBase):
 _operator = _Calls("operatorKey", "the operator's key", OperatorCaller)
 _brand = _Calls("brandKey", "a brand's key", BrandCaller)
 _member = _Calls("memberSession", "a member's session", MemberCaller)
-_brand_or_member = _Calls(
-    "brandKeyOrMemberSession", "a brand's key or a member's session", BrandCaller, MemberCaller
-)
+_brand_or_member = _Calls("brandKeyOrMemberSession", "a brand's key or a member's session", BrandCaller, MemberCaller)
 
 ByOperator = Annotated[OperatorCaller, Security(_operator)]
 ByBrand = Annotated[BrandCaller, Security(_brand)]

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
+from api.addresses import checksum
 from api.clock import now_ms, rfc3339
 from api.database import lock
 from api.edge import Write
@@ -20,7 +21,6 @@ from api.identity.schemas import MemberCreate
 from api.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
 from api.problems import Problem, of_validation
 from chain.keystore import Keystore
-from chain.text import checksum
 
 
 def enrol_lines(caller: BrandCaller, write: Write) -> LinesAnswer:

@@ -1,13 +1,13 @@
 """Refusals of identity.
 
-    Problem
-    ├── KeyMissing, KeyInvalid                     401
-    ├── SessionExpired                             401
-    ├── NotYours                                   403   a known caller, the wrong kind or brand
-    ├── BrandUnknown, MemberUnknown, KeyUnknown    404
-    ├── BrandExists, BrandNotDeployed              409
-    ├── IdentifierTaken                            409
-    └── MemberUnclear                              422
+Problem
+├── KeyMissing, KeyInvalid                     401
+├── SessionExpired                             401
+├── NotYours                                   403   a known caller, the wrong kind or brand
+├── BrandUnknown, MemberUnknown, KeyUnknown    404
+├── BrandExists, BrandNotDeployed              409
+├── IdentifierTaken                            409
+└── MemberUnclear                              422
 """
 
 from __future__ import annotations

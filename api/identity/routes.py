@@ -23,7 +23,6 @@ from api.identity.errors import (
     MemberUnknown,
 )
 from api.identity.schemas import (
-
     BrandCreate,
     BrandList,
     BrandPublic,
@@ -184,9 +183,7 @@ async def enrol_member(request: Request, caller: ByBrand, write: Writes) -> Resp
         raise of_validation(fault.errors()) from None
 
     def effect(session: Session) -> Answer:
-        enrolment, member, new = service.enrol(
-            session, keystore=write.state.keystore, slug=caller.slug, wanted=wanted
-        )
+        enrolment, member, new = service.enrol(session, keystore=write.state.keystore, slug=caller.slug, wanted=wanted)
         return Answer(service.told_member(member, enrolment), 201 if new else 200)
 
     return await write(caller, effect)

@@ -89,9 +89,7 @@ class MemberCreate(Asked):
 class MemberPublic(Told):
     id: str = Field(examples=[EXAMPLE_MEMBER])
     address: str = Field(examples=[EXAMPLE_ADDRESS])
-    identifier: str | None = Field(
-        description="The calling brand's name for the member.", examples=["customer-00004"]
-    )
+    identifier: str | None = Field(description="The calling brand's name for the member.", examples=["customer-00004"])
     enrolled_at: str | None = Field(examples=[EXAMPLE_TIME])
 
 

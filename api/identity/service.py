@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
+from api.addresses import checksum
 from api.clock import now_ms, rfc3339, rfc3339_or_none
 from api.database import Database, Snapshot, lock
 from api.identity.current import BrandCaller, MemberCaller
@@ -34,7 +35,7 @@ from api.identity.schemas import (
 )
 from chain.deployment import Deployment
 from chain.keystore import Keystore
-from chain.text import checksum
+from chain.models import Balance
 
 DECIMALS = 2
 BRANDS_MAX = 1_000
@@ -172,9 +173,7 @@ def enrol(session: Session, *, keystore: Keystore, slug: str, wanted: MemberCrea
     known = session.get(Enrolment, (slug, wanted.identifier))
     if known is not None:
         if wanted.id is not None and wanted.id != known.member_id:
-            raise IdentifierTaken(
-                f"{wanted.identifier} is another member here.", identifier=wanted.identifier
-            )
+            raise IdentifierTaken(f"{wanted.identifier} is another member here.", identifier=wanted.identifier)
         return known, session.get_one(Member, known.member_id), False
     at_ms = now_ms()
     if wanted.id is None:
@@ -248,18 +247,34 @@ def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, membe
     return KnownMember(*found)
 
 
-def referred(read: Snapshot, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> KnownMember:
+def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
     """The member that a request is about: a brand names it, a member is it."""
     if isinstance(caller, MemberCaller):
         if reference is not None and reference.id != caller.member_id:
             raise NotYours("A member acts for itself only.")
-        return KnownMember(caller.member_id, caller.address, None, None)
+        return session.get_one(Member, caller.member_id)
     if reference is None:
         raise MemberUnknown("Name the member by id or by identifier.")
-    return member_of(read, slug=caller.slug, identifier=reference.identifier, member_id=reference.id)
+    if reference.identifier is not None:
+        enrolment = session.get(Enrolment, (caller.slug, reference.identifier))
+        if enrolment is not None:
+            return session.get_one(Member, enrolment.member_id)
+    elif (found := session.get(Member, reference.id)) is not None and _knows(session, caller.slug, found):
+        return found
+    raise MemberUnknown("This brand knows no such member.")
 
 
-def addresses(session: Session, *, slug: str, references: Sequence[MemberReference]) -> dict[tuple[str, str], tuple[str, str]]:
+def _knows(session: Session, slug: str, member: Member) -> bool:
+    """Whether the brand enrolled the member, or the member holds its points."""
+    enrolled = select(Enrolment.identifier).where(Enrolment.brand == slug, Enrolment.member_id == member.id)
+    if session.exec(enrolled.limit(1)).first() is not None:
+        return True
+    return session.get(Balance, (brand(session, slug=slug).token, member.address)) is not None
+
+
+def addresses(
+    session: Session, *, slug: str, references: Sequence[MemberReference]
+) -> dict[tuple[str, str], tuple[str, str]]:
     """(how, name) → (member id, address) for those of the references that the brand knows; two statements."""
     named = sorted({wanted.identifier for wanted in references if wanted.identifier is not None})
     by_id = sorted({wanted.id for wanted in references if wanted.id is not None})

@@ -1,12 +1,12 @@
 """Refusals of journeys; those that the contracts know have the contracts' names and facts.
 
-    Problem
-    ├── HoldUnknown                404
-    ├── HoldStateWrong             409   captured, released or refused already, or not on the chain yet
-    ├── HoldOver                   409   its last second has passed
-    ├── CaptureExceedsHold         409
-    ├── RefundExceedsCapture       409
-    └── ERC20InsufficientBalance   409   fewer points are spendable
+Problem
+├── HoldUnknown                404
+├── HoldStateWrong             409   captured, released or refused already, or not on the chain yet
+├── HoldOver                   409   its last second has passed
+├── CaptureExceedsHold         409
+├── RefundExceedsCapture       409
+└── ERC20InsufficientBalance   409   fewer points are spendable
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from api.journeys.schemas import (
 )
 from api.problems import NodeUnavailable, RequestMalformed, responses
 from api.state import State, state_of
+from chain.authorisation import Domain
 
 router = APIRouter(prefix="/v1")
 
@@ -57,16 +58,20 @@ def waited(model: type[Told]) -> dict[int | str, dict[str, Any]]:
         MemberUnknown,
         BrandUnknown,
         ERC20InsufficientBalance,
+        NodeUnavailable,
     )
     | waited(HoldPublic),
 )
 async def place_hold(caller: ByBrandOrMember, wanted: HoldPlace, write: Writes) -> Response:
     """Sets a member's points aside, by the member's signed authorisation."""
 
-    def effect(session: Session) -> Answer:
-        return Answer(holds.place(session, state=write.state, caller=caller, wanted=wanted), 202)
+    def prepare() -> Domain:
+        return write.state.node.domain("RedemptionDesk")
 
-    return await write(caller, effect, follow=_told_again)
+    def effect(session: Session, domain: Domain) -> Answer:
+        return Answer(holds.place(session, state=write.state, domain=domain, caller=caller, wanted=wanted), 202)
+
+    return await write.prepared(caller, prepare, effect, follow=_told_again)
 
 
 @router.get(
@@ -103,9 +108,7 @@ async def get_hold(request: Request, caller: ByBrandOrMember, hold_id: HoldId) -
     )
     | waited(HoldPublic),
 )
-async def capture_hold(
-    caller: ByBrand, hold_id: HoldId, write: Writes, wanted: HoldCapture | None = None
-) -> Response:
+async def capture_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: HoldCapture | None = None) -> Response:
     """Burns held points, all or some; the rest goes back to the member."""
 
     def effect(session: Session) -> Answer:
@@ -176,13 +179,11 @@ async def refund_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: H
 async def exchange(caller: ByMember, wanted: ExchangeCreate, write: Writes) -> Response:
     """Exchanges points of one brand for another's, as quoted: at least `minimum_out`, or refused."""
 
-    def prepare() -> int:
+    def prepare() -> exchanges.Agreed:
         return exchanges.agreed(write.state, wanted=wanted)
 
-    def effect(session: Session, agreement_id: int) -> Answer:
-        told = exchanges.exchange(
-            session, state=write.state, caller=caller, wanted=wanted, agreement_id=agreement_id
-        )
+    def effect(session: Session, terms: exchanges.Agreed) -> Answer:
+        told = exchanges.exchange(session, state=write.state, caller=caller, wanted=wanted, terms=terms)
         return Answer(told, 202)
 
     def follow(session: Session, told: dict[str, Any]) -> ExchangePublic:

@@ -1,0 +1,62 @@
+"""Do the books balance? Asked of the chain itself, by one at a time, and kept for a few seconds for the others."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+
+from api.addresses import checksum
+from api.channels.errors import ViewUnavailable
+from api.channels.schemas import Books, BrandBooks
+from api.state import State
+from chain import books
+
+BOOKS_LIFE_S = 5.0
+DECIMALS = 2
+
+
+@dataclass
+class Ledgered:
+    """The newest books and when they were made."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    books: Books | None = None
+    made_at_s: float = 0.0
+
+
+async def latest(state: State) -> Books:
+    """The books, at most a few seconds old: a public question must not cost the node a walk each time."""
+    kept = state.keep(Ledgered)
+    async with kept.lock:
+        if kept.books is None or time.monotonic() - kept.made_at_s > BOOKS_LIFE_S:
+            kept.books = await run_in_threadpool(made, state)
+            kept.made_at_s = time.monotonic()
+        return kept.books
+
+
+def made(state: State) -> Books:
+    """Supply, sum of balances on the chain, sum in the mirror, drift: of each brand, at one block."""
+    found = books.books(state.node.rpc, state.database.engine, state.deployment)
+    if found is None:
+        raise ViewUnavailable("The mirror has not read its first block yet.")
+    return Books(
+        balanced=all(line.drift == 0 for line in found.brands),
+        block_number=found.block_number,
+        block_hash=found.block_hash,
+        brands=[
+            BrandBooks(
+                brand=line.brand,
+                token=checksum(line.token),
+                decimals=DECIMALS,
+                supply_on_chain=str(line.supply_on_chain),
+                sum_on_chain=str(line.sum_on_chain),
+                sum_in_mirror=str(line.sum_in_mirror),
+                held=str(line.held),
+                drift=str(line.drift),
+            )
+            for line in found.brands
+        ],
+    )

@@ -1,0 +1,80 @@
+"""Views and pages of history for whoever may see them. Read from one snapshot each; no session, no model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+
+from api.channels import history
+from api.channels import view as views
+from api.channels.as_of import moment
+from api.channels.errors import CursorMalformed
+from api.database import Snapshot
+from api.decisions.catalogue import Catalogues
+from api.identity import service as identity
+from api.identity.errors import BrandUnknown
+from api.identity.service import KnownMember
+from api.state import State
+
+T = TypeVar("T")
+PRIVATE = {"Cache-Control": "private, no-store"}
+_cursor = re.compile(r"[1-9][0-9]{0,18}\Z", re.ASCII)
+
+
+async def view(state: State, *, member_id: str, address: str, only: str | None) -> bytes:
+    """A MemberView in JSON. only: the one brand that the reader may see."""
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        catalogue = state.keep(Catalogues).newest(read)
+        return views.member_view(
+            read, state=state, catalogue=catalogue, member_id=member_id, address=address, only=only
+        )
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def entries(state: State, *, address: str, only: str | None, cursor: str | None, limit: int) -> bytes:
+    """An EntryPage in JSON, the newest first."""
+    before = read_cursor(cursor)
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        catalogue = state.keep(Catalogues).newest(read)
+        as_of = moment(read)
+        token = None
+        if only is not None:
+            card = catalogue.by_slug.get(only)
+            if card is None:
+                raise BrandUnknown(f"No brand is called {only}.", brand=only)
+            token = card.token
+        rows = history.newest(read, address=address, token=token, before=before, limit=limit + 1)
+        told = [
+            history.told_entry(read, catalogue=catalogue, as_of=as_of, address=address, row=row) for row in rows[:limit]
+        ]
+        return {
+            "entries": [entry for entry in told if entry is not None],
+            "next_cursor": str(rows[limit - 1][0]) if len(rows) > limit else None,
+            "as_of": as_of.told(state),
+        }
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def brands_member(state: State, *, slug: str, member_id: str) -> KnownMember:
+    """The member as the brand knows it, or MemberUnknown."""
+    return await _read(state, lambda read: identity.member_of(read, slug=slug, member_id=member_id))
+
+
+def read_cursor(cursor: str | None) -> int:
+    """The seq below which a page begins."""
+    if cursor is None:
+        return history.SEQ_END
+    if not _cursor.match(cursor) or int(cursor) > history.SEQ_END:
+        raise CursorMalformed("Give the next_cursor of the page before, or none.", cursor=cursor[:40])
+    return int(cursor)
+
+
+async def _read(state: State, compose: Callable[[Snapshot], T]) -> T:
+    return await state.database.reads.off_loop(compose)

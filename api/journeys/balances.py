@@ -1,0 +1,37 @@
+"""What a member can spend now, for refusals that come before the chain's own."""
+
+from __future__ import annotations
+
+from sqlmodel import Session, col, select
+
+from api.clock import now_ms
+from api.journeys.errors import ERC20InsufficientBalance
+from chain import lots
+from chain.models import Balance, BrandToken, Operation
+
+OPEN_STATES = ("queued", "assigned", "sent", "mined")
+
+
+def refuse_shortage(session: Session, *, token: str, address: str, points: int) -> None:
+    """Raises ERC20InsufficientBalance when the mirror knows that the member has too little.
+
+    While something of the member's is still under way the contract decides: what is on the way may suffice.
+    """
+    open_operation = session.exec(
+        select(Operation.id).where(col(Operation.lane) == address, col(Operation.state).in_(OPEN_STATES)).limit(1)
+    ).first()
+    if open_operation is not None:
+        return
+    row = session.exec(
+        select(Balance.lots, BrandToken)
+        .join(BrandToken, col(BrandToken.token) == col(Balance.token))
+        .where(Balance.token == token, Balance.account == address)
+    ).first()
+    has = 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_ms() // 1000)
+    if has < points:
+        raise ERC20InsufficientBalance(
+            f"The member has {has} spendable points here, {points} were asked for.",
+            sender=address,
+            balance=str(has),
+            needed=str(points),
+        )

@@ -1,0 +1,52 @@
+"""Brings the database to the newest schema; run at every start, does nothing when there is nothing to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+from chain import database
+
+FOLDER = Path(__file__).with_name("migrations")
+# Two processes that start at once: one migrates, the other waits for it here.
+POSTGRES_LOCK = 0x6D6F61
+
+
+class DatabaseOutdated(Exception):
+    """The database has another schema than this program."""
+
+
+def run(url: str) -> None:
+    """Migrates to the newest schema, in one transaction."""
+    engine = database.engine(url)
+    try:
+        with database.writer(engine).begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": POSTGRES_LOCK})
+                connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            command.upgrade(configured(connection), "head")
+    finally:
+        engine.dispose()
+
+
+def refuse_outdated(engine: Engine) -> str:
+    """The schema's revision, or DatabaseOutdated when it is not the newest."""
+    wanted = ScriptDirectory.from_config(configured(None)).get_current_head()
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != wanted:
+        raise DatabaseOutdated(f"The database is at revision {found}, this program needs {wanted}; restart it.")
+    return str(found)
+
+
+def configured(connection: Connection | None) -> Config:
+    """Alembic on our folder and connection; it reads no ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config

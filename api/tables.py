@@ -1,0 +1,22 @@
+"""Every table of the gateway; importing this makes them all known to SQLModel.metadata."""
+
+from sqlmodel import SQLModel
+
+from api.events.models import Event
+from api.idempotency import IdempotentBatch, IdempotentWrite
+from api.identity.models import ApiKey, Brand, Enrolment, Member, MemberSession
+from api.journeys.models import ExchangeRequest, HoldRequest, HoldStep
+
+TABLES: tuple[type[SQLModel], ...] = (
+    Brand,
+    Member,
+    Enrolment,
+    ApiKey,
+    MemberSession,
+    IdempotentWrite,
+    IdempotentBatch,
+    Event,
+    HoldRequest,
+    HoldStep,
+    ExchangeRequest,
+)

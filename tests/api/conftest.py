@@ -1,0 +1,263 @@
+"""A gateway on a fresh SQLite database with two brands; no node, so operations stay queued.
+
+What needs the chain is in tests/end_to_end. The mirror's rows are written here as the mirror would write them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from api import migrate
+from api.app import create_app
+from api.clock import now_ms
+from api.database import Database
+from api.identity import service as identity
+from api.settings import Settings
+from api.state import Node, State
+from chain.authorisation import Domain
+from chain.codec import Codec
+from chain.deployment import Brand, Contract, Deployment
+from chain.keystore import LocalKeystore
+
+TOKENS = {"cdnow": "0x" + "c1" * 20, "beans": "0x" + "be" * 20}
+DESK = "0x" + "de" * 20
+NDJSON = {"Content-Type": "application/x-ndjson"}
+EPOCH_S = 86_400
+
+
+def deployment() -> Deployment:
+    names = ("RewardRules", "RedemptionDesk", "PartnerExchange")
+    return Deployment(
+        chain_id=1337,
+        start_block=0,
+        genesis_hash="0x" + "00" * 32,
+        contracts={name: Contract(name, DESK, "0x" + "00" * 32) for name in names},
+        brands={
+            "cdnow": Brand("cdnow", 1, TOKENS["cdnow"], {"purchase": 1}),
+            "beans": Brand("beans", 2, TOKENS["beans"], {"purchase": 1}),
+        },
+        raw={},
+        codec=Codec({}),
+    )
+
+
+@dataclass
+class Caller:
+    """Someone who calls with one key. `write` gives each call an idempotency key of its own."""
+
+    client: TestClient
+    key: str
+    name: str = ""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.client.get(path, headers=self.headers, params=parameters)
+
+    def write(
+        self, path: str, body: Any = None, *, key: str | None = None, method: str = "POST", **headers: str
+    ) -> Any:
+        key = key or f"{self.name}-{next(self._numbers)}"
+        content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
+        sent = {"Content-Type": "application/json", **self.headers, "Idempotency-Key": key, **headers}
+        return self.client.request(method, path, content=content, headers=sent)
+
+
+@dataclass
+class World:
+    """The gateway, its database and everyone who calls it."""
+
+    app: FastAPI
+    client: TestClient
+    database: Database
+    settings: Settings
+    operator: Caller
+    brand: Caller
+    other: Caller
+    anyone: Caller
+
+    def member(self, identifier: str = "m-1", brand: Caller | None = None) -> dict[str, Any]:
+        """Enrols a member with the brand."""
+        answer = (brand or self.brand).write("/v1/members", {"identifier": identifier})
+        assert answer.status_code == 201, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    def session(self, member: dict[str, Any]) -> Caller:
+        """A caller who is the member."""
+        answer = self.operator.write(f"/v1/members/{member['id']}/sessions")
+        assert answer.status_code == 201, answer.text
+        return Caller(self.client, answer.json()["token"], member["id"])
+
+    def run(self, sql: str, **values: Any) -> None:
+        with self.database.write() as session:
+            session.execute(text(sql), values)
+
+    def rows(self, sql: str, **values: Any) -> list[Any]:
+        with self.database.engine.connect() as connection:
+            return list(connection.execute(text(sql), values))
+
+    def everything(self) -> dict[str, int]:
+        """Rows of each table that a refused write must leave as they are."""
+        tables = (
+            "brand member enrolment api_key member_session idempotent_write idempotent_batch event operation"
+            " hold_request hold_step exchange_request operation_counter"
+        )
+        return {table: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables.split()}
+
+    def mirror(self, block_number: int = 7) -> None:
+        """The mirror is live at this block."""
+        hash_ = f"0x{block_number:064x}"
+        self.run("DELETE FROM mirror_checkpoint")
+        self.run(
+            "INSERT INTO mirror_checkpoint (id, genesis_hash, start_block, block_number, block_hash, block_time,"
+            " head_number, safe_number, final_number, state, updated_at_ms)"
+            " VALUES (1, '0x00', 0, :n, :h, :t, :n, :s, :f, 'live', :at)",
+            n=block_number,
+            h=hash_,
+            t=now_ms() // 1000,
+            s=block_number - 1,
+            f=block_number - 3,
+            at=now_ms(),
+        )
+
+    def holds_points(self, address: str, points: int, brand: str = "cdnow") -> None:
+        """The mirror has this balance: one lot that never expires."""
+        token = TOKENS[brand]
+        self.run("DELETE FROM brand_token WHERE token = :t", t=token)
+        self.run(
+            "INSERT INTO brand_token (token, brand_id, name, symbol, decimals, origin, epoch_s, lifetime_epochs,"
+            " grace_s, since_block) VALUES (:t, :b, 'x', 'X', 2, 0, :e, 0, 0, 1)",
+            t=token,
+            b="1" if brand == "cdnow" else "2",
+            e=EPOCH_S,
+        )
+        self.run("DELETE FROM balance WHERE token = :t AND account = :a", t=token, a=address.lower())
+        self.run(
+            "INSERT INTO balance (token, account, lots, points, block_number, log_index) VALUES (:t, :a, :l, :p, 7, 0)",
+            t=token,
+            a=address.lower(),
+            l=f"{points << 48:064x}" + "0" * 192,
+            p=str(points),
+        )
+
+    def entry(self, address: str, points: int, *, brand: str = "cdnow", block_number: int = 7, index: int = 0) -> None:
+        """The mirror wrote an award."""
+        self.run(
+            "INSERT INTO entry (token, account, kind, points, held, tx_hash, block_number, block_hash, block_time,"
+            " log_index, contract, brand_id, operation_id, detail)"
+            " VALUES (:t, :a, 'award', :p, '0', :x, :n, :h, :at, :i, 'RewardRules', '1', NULL, :d)",
+            t=TOKENS[brand],
+            a=address.lower(),
+            p=str(points),
+            x="0x" + "aa" * 32,
+            n=block_number,
+            h=f"0x{block_number:064x}",
+            at=now_ms() // 1000,
+            i=index,
+            d='{"rule": "1", "version": "1", "base_amount": "2933"}',
+        )
+
+    def finish(self, kind: str, state: str, error: str | None = None) -> None:
+        """The chain room settled every operation of a kind."""
+        self.run(
+            "UPDATE operation SET state = :s, error = :e, error_args = :g WHERE kind = :k",
+            s=state,
+            e=error,
+            g=None if error is None else "{}",
+            k=kind,
+        )
+
+
+def purchase(number: int = 1, *, member: str = "m-1", amount: Any = "2933", **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"order-{number}",
+        "member": {"identifier": member},
+        "amount": amount,
+        "currency": "USD",
+        "occurred_at": "1997-01-01T00:00:00Z",
+        **more,
+    }
+
+
+def settings_in(folder: Path, url: str | None = None) -> Settings:
+    return Settings(
+        database_url=url or f"sqlite:///{folder}/moa.db",
+        rpc_url="http://127.0.0.1:9",
+        chain_id=1337,
+        deployments=folder,
+        keystore_path=folder / "keystore.json",
+        keystore_password="",
+        wallet_dist=folder / "dist",
+    )
+
+
+def state_without_node(settings: Settings) -> State:
+    """What open_state gives, with a keystore of a known seed and the domains that a node would tell."""
+    where = deployment()
+    domains = {name: Domain(name, "1", 1337, DESK) for name in where.contracts}
+    return State(
+        settings=settings,
+        database=Database(settings.database_url),
+        keystore=LocalKeystore(b"\x07" * 32),
+        deployment=where,
+        node=Node(where, settings.rpc_url, 0.5, domains=domains),
+    )
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database made by running the migrations, to copy for each test."""
+    folder = tmp_path_factory.mktemp("migrated")
+    migrate.run(settings_in(folder).database_url)
+    return folder / "moa.db"
+
+
+@pytest.fixture
+def make_world(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., World]]:
+    """Makes gateways; all end with the test."""
+    opened: list[TestClient] = []
+
+    def make(*, fresh: bool = True, **changes: Any) -> World:
+        settings = replace(settings_in(tmp_path), **changes)
+        if fresh:
+            (tmp_path / "moa.db").write_bytes(migrated.read_bytes())
+        app = create_app(settings, opened=state_without_node)
+        client = TestClient(app, raise_server_exceptions=False)
+        client.__enter__()
+        opened.append(client)
+        database = Database(settings.database_url)
+        made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
+        keys = made.brand_keys
+        return World(
+            app=app,
+            client=client,
+            database=database,
+            settings=settings,
+            operator=Caller(client, made.operator_key or "", "operator"),
+            brand=Caller(client, keys["cdnow"] or "", "cdnow"),
+            other=Caller(client, keys["beans"] or "", "beans"),
+            anyone=Caller(client, "", "anyone"),
+        )
+
+    yield make
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World]) -> World:
+    return make_world()
