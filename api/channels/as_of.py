@@ -11,8 +11,8 @@ from api.database import Snapshot
 from api.state import State
 
 _CHECKPOINT = (
-    "SELECT c.block_number, c.block_hash, c.block_time, c.safe_number, c.final_number, c.updated_at_ms, h.at_ms"
-    " FROM mirror_checkpoint c LEFT JOIN heartbeat h ON h.name = 'mirror' AND h.state = 'live' WHERE c.id = 1"
+    "SELECT c.block_number, c.block_hash, c.block_time, c.safe_number, c.final_number, c.updated_at_ms, c.head_number, h.at_ms"
+    " FROM mirror_checkpoint c LEFT JOIN heartbeat h ON h.name = 'mirror' AND h.state = 'working' WHERE c.id = 1"
 )
 
 
@@ -52,4 +52,8 @@ def moment(read: Snapshot) -> Moment:
     row = read.row(_CHECKPOINT)
     if row is None:
         raise ViewUnavailable("The mirror has not read its first block yet; try again in a moment.")
-    return Moment(row[0], row[1], row[2], row[3], row[4], max(row[5], row[6] or 0))
+    number, hash_, time_s, safe, final, updated_at_ms, head, beat_at_ms = row
+    # At the head, a look that found nothing new makes the view as fresh as a new block would. Behind it, the
+    # view is as old as its block.
+    seen_at_ms = max(updated_at_ms, beat_at_ms or 0) if number >= head else time_s * 1000
+    return Moment(number, hash_, time_s, safe, final, seen_at_ms)

@@ -13,6 +13,7 @@ from api.channels.errors import ViewUnavailable
 from api.channels.schemas import Books, BrandBooks
 from api.state import State
 from chain import books
+from chain.errors import AnswerInconsistent
 
 BOOKS_LIFE_S = 5.0
 DECIMALS = 2
@@ -39,11 +40,12 @@ async def latest(state: State) -> Books:
 
 def made(state: State) -> Books:
     """Supply, sum of balances on the chain, sum in the mirror, drift: of each brand, at one block."""
-    found = books.books(state.node.rpc, state.database.engine, state.deployment)
-    if found is None:
-        raise ViewUnavailable("The mirror has not read its first block yet.")
+    try:
+        found = books.books(state.node.rpc, state.database.engine, state.deployment)
+    except AnswerInconsistent as fault:
+        raise ViewUnavailable(str(fault)) from fault
     return Books(
-        balanced=all(line.drift == 0 for line in found.brands),
+        balanced=found.balanced,
         block_number=found.block_number,
         block_hash=found.block_hash,
         brands=[
