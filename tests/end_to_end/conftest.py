@@ -1,13 +1,17 @@
-"""One running Moa for the whole session: real Ganache, worker, gateway, the plan's two brands."""
+"""One running Moa for the whole session (real Ganache, worker, gateway, the plan's two brands), and a browser."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
 
+from scripts.demo.gateway import Gateway
 from scripts.world import Plan, World, world
+from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, Member, Screen, as_brand, buy
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +20,31 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     state: Path = tmp_path_factory.mktemp("moa")
     with world(Plan(state=state)) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def member(demo: World) -> Member:
+    """A new member of both brands with one purchase at each, confirmed."""
+    name = f"wallet-{secrets.token_hex(6)}"
+    with as_brand(demo, "cdnow") as cdnow, as_brand(demo, "hanok") as hanok:
+        made = cdnow.post("/v1/members", {"identifier": name}, key=f"{name}-cdnow")
+        hanok.post("/v1/members", {"identifier": name, "id": made["id"]}, key=f"{name}-hanok")
+    for brand, amount in (("cdnow", "12050"), ("hanok", "4200")):
+        buy(demo, brand, made["id"], amount)
+    with Gateway(demo.url, demo.operator_key) as operator:
+        session = operator.post(f"/v1/members/{made['id']}/sessions", {}, key=f"{name}-session")
+    return Member(made["id"], made["address"], f"{demo.url}/#session={session['token']}", f"{demo.url}/")
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    with Screen(browser, PHONE) as phone:
+        yield phone

@@ -476,6 +476,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Operation Counts
+         * @description How many of the brand's operations are in which state.
+         */
+        get: operations["operationCounts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operations/{operation_id}": {
         parameters: {
             query?: never;
@@ -1401,6 +1421,31 @@ export interface components {
             member: components["schemas"]["MemberCard"];
         };
         /**
+         * OperationCounts
+         * @description How many of the brand's operations are in which state.
+         */
+        OperationCounts: {
+            /**
+             * Kinds
+             * @example {
+             *       "award": 6919
+             *     }
+             */
+            kinds: {
+                [key: string]: number;
+            };
+            /**
+             * States
+             * @example {
+             *       "confirmed": 6907,
+             *       "queued": 12
+             *     }
+             */
+            states: {
+                [key: string]: number;
+            };
+        };
+        /**
          * OperationPublic
          * @description Anything asked of the ledger. `confirmed` means mined and mirrored.
          */
@@ -1722,7 +1767,6 @@ export interface components {
              */
             token: string | null;
         };
-        HTTPValidationError: Record<string, never>;
     };
     responses: never;
     parameters: never;
@@ -2047,13 +2091,13 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description Validation Error */
+            /** @description RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -2501,6 +2545,15 @@ export interface operations {
             };
             /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, MemberUnclear */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NodeUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3556,6 +3609,55 @@ export interface operations {
             };
             /** @description ViewUnavailable */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    operationCounts: {
+        parameters: {
+            query?: {
+                kind?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperationCounts"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

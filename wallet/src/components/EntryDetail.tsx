@@ -25,7 +25,7 @@ export function EntryDetail({ entry, listed, gateway }: EntryDetailProps) {
           <div>
             <dt>{messages.formula}</dt>
             <dd>
-              {formula} = {points} {brand.symbol}
+              {formula} → {points} {brand.symbol}
             </dd>
           </div>
         )}

@@ -30,8 +30,8 @@ export function Proof({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
                 <dt>{label}</dt>
                 <dd data-proof={name} data-value={value}>
                   {value.startsWith("0x") ? <Hash text={value} /> : (shown ?? value)}
+                  <CopyButton text={value} label={label} />
                 </dd>
-                <CopyButton text={value} label={label} />
               </div>
             ),
         )}

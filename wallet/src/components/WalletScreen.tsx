@@ -48,7 +48,10 @@ export function WalletScreen({ token, refused }: { token: string; refused(): voi
           <FreshnessLine wallet={wallet} />
         </div>
         <div className="columns">
-          <section className="balances" aria-label={messages.balances}>
+          <section className="balances" aria-labelledby="balances">
+            <h2 id="balances" className="visually-hidden">
+              {messages.balances}
+            </h2>
             {balances === undefined && <div className="card card-wait" role="status" aria-label={messages.loading} />}
             {balances?.length === 0 && <p className="quiet">{messages.noBalances}</p>}
             {balances?.map((one) => (

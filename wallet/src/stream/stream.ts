@@ -52,7 +52,10 @@ async function listen(
   onFrame: (frame: Frame) => void,
 ): Promise<void> {
   const silent = new AbortController();
-  let timer = setTimeout(() => silent.abort(), SILENCE_MAX_MS);
+  const drop = () => silent.abort();
+  let timer = setTimeout(drop, SILENCE_MAX_MS);
+  // A device that lost its network leaves an open line hanging: no need to wait for the silence.
+  window.addEventListener("offline", drop);
   try {
     const headers: Record<string, string> = { Authorization: `Bearer ${options.token}`, Accept: "text/event-stream" };
     if (lastId !== null) headers["Last-Event-ID"] = lastId;
@@ -68,13 +71,14 @@ async function listen(
       const { done, value } = await text.read();
       if (done) return;
       clearTimeout(timer);
-      timer = setTimeout(() => silent.abort(), SILENCE_MAX_MS);
+      timer = setTimeout(drop, SILENCE_MAX_MS);
       frames.read(value).forEach(onFrame);
     }
   } finally {
     clearTimeout(timer);
+    window.removeEventListener("offline", drop);
     // Also frees the connection when a frame could not be read.
-    silent.abort();
+    drop();
   }
 }
 
@@ -84,11 +88,13 @@ function pause(ms: number, closed: AbortSignal): Promise<void> {
     const wake = () => {
       clearTimeout(timer);
       window.removeEventListener("online", wake);
+      document.removeEventListener("visibilitychange", wake);
       closed.removeEventListener("abort", wake);
       resolve();
     };
     const timer = setTimeout(wake, ms);
     window.addEventListener("online", wake);
+    document.addEventListener("visibilitychange", wake);
     closed.addEventListener("abort", wake);
   });
 }

@@ -1,0 +1,85 @@
+"""What the browser tests share: a member with a link, a page that tolerates no fault, and what it shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page
+
+from scripts.demo.gateway import Gateway
+from scripts.world import World
+
+ROOT = Path(__file__).resolve().parents[2]
+SCREENS = ROOT / "build" / "screens"
+CHROMIUM = os.environ.get("MOA_CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 800}
+WAIT_S = 20
+WAIT_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Member:
+    """Someone with points at two brands, and the link that opens their wallet."""
+
+    id: str
+    address: str
+    link: str
+    bare: str
+
+
+class Screen:
+    """A page of a fresh browser profile; a fault in its scripts or a breach of its policy fails the test."""
+
+    def __init__(self, browser: Browser, size: dict[str, int], *, locale: str = "en-US", scheme: str = "light"):
+        self._context = browser.new_context(
+            viewport={"width": size["width"], "height": size["height"]},
+            locale=locale,
+            color_scheme="dark" if scheme == "dark" else "light",
+            device_scale_factor=2 if size is PHONE else 1,
+        )
+        self._faults: list[str] = []
+
+    def __enter__(self) -> Page:
+        SCREENS.mkdir(parents=True, exist_ok=True)
+        page = self._context.new_page()
+        page.on("pageerror", lambda error: self._faults.append(str(error)))
+        page.on("console", lambda said: self._faults.append(said.text) if "Content Security" in said.text else None)
+        return page
+
+    def __exit__(self, *_: object) -> None:
+        self._context.close()
+        assert self._faults == []
+
+
+def as_brand(demo: World, slug: str) -> Gateway:
+    return Gateway(demo.url, demo.brand_keys[slug])
+
+
+def buy(demo: World, brand: str, member: str, amount: str) -> None:
+    """A purchase of `amount` cents, waited for until it is mirrored."""
+    order = f"order-{secrets.token_hex(8)}"
+    body = {
+        "id": order, "member": {"id": member}, "amount": amount, "currency": "USD",
+        "occurred_at": "2026-11-21T12:00:00Z",
+    }  # fmt: skip
+    with as_brand(demo, brand) as shop:
+        done = shop.post("/v1/purchases", body, key=order, wait_s=WAIT_S)
+    assert done["operation"]["state"] == "confirmed", done
+
+
+def spendable(page: Page, brand: str) -> Locator:
+    return page.locator(f".card[data-brand={brand}] .card-figure .amount")
+
+
+def points(amount: Locator) -> int:
+    """Base units of an amount on the screen; every brand of the demo has two decimals."""
+    return int(re.sub(r"[^0-9]", "", amount.inner_text()))

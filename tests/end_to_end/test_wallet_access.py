@@ -1,0 +1,57 @@
+"""Whether everyone can read and use the wallet: axe-core's rules, target sizes, keyboard, no sideways scrolling."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.end_to_end.screen import DESKTOP, PHONE, ROOT, SCREENS, Member, Screen
+
+pytestmark = pytest.mark.slow
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+TARGET_PX = 44
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("locale", "size"), [("en-US", "phone"), ("ko-KR", "phone"), ("en-US", "desktop"), ("ko-KR", "desktop")]
+)
+def test_everyone_can_read_and_use_it(member: Member, browser: Browser, locale: str, size: str, scheme: str) -> None:
+    """SPEC 10.9"""
+    with Screen(browser, PHONE if size == "phone" else DESKTOP, locale=locale, scheme=scheme) as page:
+        page.goto(member.link)
+        expect(page.locator(".entry")).to_have_count(2)
+        page.locator(".entry-row").first.click()
+        page.screenshot(path=SCREENS / f"{size}-{locale[:2]}-{scheme}.png")
+
+        assert _violations(page) == []
+        assert _small_targets(page) == []
+        page.locator(".card-button").last.click()
+        page.wait_for_timeout(600)  # The sheet has risen: contrast is measured on what stands still.
+        assert _violations(page) == []
+        assert _small_targets(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert page.evaluate("document.activeElement.className") == "card-button"
+
+
+def _violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA."""
+    page.wait_for_timeout(800)  # Entrances are over: a fading text has no contrast of its own.
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+def _small_targets(page: Page) -> list[str]:
+    script = """least => [...document.querySelectorAll('button, summary, select, a:not(.skip, .related a)')]
+      .filter(element => element.checkVisibility() && element.getBoundingClientRect().height < least)
+      .map(element => element.outerHTML)"""
+    small: list[str] = page.evaluate(script, TARGET_PX)
+    return small
