@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import eth_abi
-from eth_utils import keccak
+from eth_abi import abi
 
 from chain.codec import Codec
+from chain.hashing import keccak, keccak_text
 from chain.rpc import Rpc
 
-DOMAIN_TYPE: Final = keccak(
-    text="EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-)
+DOMAIN_TYPE: Final = keccak_text("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 TYPES: Final[Mapping[str, str]] = {
     "Hold": "Hold(address member,uint256 brandId,uint256 points,bytes32 rewardId,uint256 holdUntil,"
     "uint256 nonce,uint256 deadline)",
@@ -44,9 +42,9 @@ class Domain:
     def separator(self) -> bytes:
         """The domain's hash."""
         return keccak(
-            eth_abi.encode(
+            abi.encode(
                 ["bytes32", "bytes32", "bytes32", "uint256", "address"],
-                [DOMAIN_TYPE, keccak(text=self.name), keccak(text=self.version), self.chain_id, self.contract],
+                [DOMAIN_TYPE, keccak_text(self.name), keccak_text(self.version), self.chain_id, self.contract],
             )
         )
 
@@ -63,7 +61,9 @@ class Domains:
         """The domain of the contract `contract` (by ABI name) at `address`."""
         if address not in self._known:
             data = "0x" + self._codec.calldata(contract, "eip712Domain").hex()
-            answer = self._codec.result(contract, "eip712Domain", self._rpc.call("eth_call", {"to": address, "data": data}, "latest"))
+            answer = self._codec.result(
+                contract, "eip712Domain", self._rpc.call("eth_call", {"to": address, "data": data}, "latest")
+            )
             _fields, name, version, chain_id, verifying, _salt, _extensions = answer
             self._known[address] = Domain(name, version, int(chain_id), verifying)
         return self._known[address]
@@ -79,7 +79,7 @@ def digest(domain: Domain, kind: str, values: Mapping[str, Any]) -> bytes:
         for type_, name in fields
     ]  # fmt: skip
     types = ["bytes32", *(type_ for type_, _ in fields)]
-    return keccak(b"\x19\x01" + domain.separator + keccak(eth_abi.encode(types, [keccak(text=declared), *plain])))
+    return keccak(b"\x19\x01" + domain.separator + keccak(abi.encode(types, [keccak_text(declared), *plain])))
 
 
 def fresh_nonce() -> int:
@@ -89,4 +89,4 @@ def fresh_nonce() -> int:
 
 def record_id(member: str, nonce: int) -> str:
     """The id of a hold or an exchange: keccak256(abi.encode(member, nonce)), known before it is mined."""
-    return "0x" + keccak(eth_abi.encode(["address", "uint256"], [member, nonce])).hex()
+    return "0x" + keccak(abi.encode(["address", "uint256"], [member, nonce])).hex()

@@ -38,10 +38,10 @@ def choose(
 ) -> Choice:
     """Picks from the queue (oldest first).
 
-    busy_awards: lanes with an award under way at the same signer; busy_singles: lanes with anything else under way. An
-    award may follow an award of the same signer: nonces keep their order. Anything else is simulated first, so it waits until its lane is clear, and
-    whatever comes after it in the lane waits for it. A batch that is not full waits until its oldest is delay_ms old;
-    with only_full it waits on, to grow while the node is busy anyhow.
+    busy_awards: lanes with an award under way at the same signer; busy_singles: lanes with anything else under way.
+    An award may follow an award of the same signer: nonces keep their order. Anything else is simulated first, so it
+    waits until its lane is clear, and whatever comes after it in the lane waits for it. A batch that is not full waits
+    until its oldest is delay_ms old; with only_full it waits on, to grow while the node is busy anyhow.
     """
     blocked = set(busy_singles)
     awarded = set(busy_awards)

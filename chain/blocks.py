@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from eth_utils import keccak
-
 from chain.errors import AnswerInconsistent
+from chain.hashing import keccak
 from chain.rpc import Rpc
 
 Raw = dict[str, Any]
@@ -69,7 +68,7 @@ def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Seq
     bloom says there should be logs and there are none, or when the last block changed while we were reading.
     """
     wanted = [number for number in range(first, last + 1) if number != head.number]
-    known = {number: found for number, found in zip(wanted, headers(rpc, wanted), strict=True)}
+    known = dict(zip(wanted, headers(rpc, wanted), strict=True))
     known[head.number] = head
     chain = [_present(known[number], number) for number in range(first, last + 1)]
     _check_links(chain, parent_hash)

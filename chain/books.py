@@ -14,7 +14,7 @@ from chain.codec import address_word
 from chain.database import reading
 from chain.deployment import Deployment
 from chain.errors import AnswerInconsistent, OperationInvalid, ResultTooWide
-from chain.models import Balance, BrandToken, MirrorCheckpoint
+from chain.models import Balance, BrandToken, MirrorCheckpoint, table_of
 from chain.rpc import Rpc
 
 DIFFERENCES_SHOWN_MAX: Final = 20
@@ -85,11 +85,11 @@ def books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
 
 def _books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
     with reading(engine) as connection:
-        point = connection.execute(select(MirrorCheckpoint.__table__)).one_or_none()  # type: ignore[attr-defined]
+        point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
         if point is None:
             raise AnswerInconsistent("The mirror has not begun yet.")
-        tokens = connection.execute(select(BrandToken.__table__)).all()  # type: ignore[attr-defined]
-        balance = Balance.__table__  # type: ignore[attr-defined]
+        tokens = connection.execute(select(table_of(BrandToken))).all()
+        balance = table_of(Balance)
         rows = {
             token.token: connection.execute(
                 select(balance.c.account, balance.c.lots).where(balance.c.token == token.token)

@@ -11,11 +11,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import eth_abi
 import orjson
-from eth_utils import keccak
+from eth_abi import abi
+from eth_abi.exceptions import EncodingError
 
 from chain.errors import AbiMissing, OperationInvalid
+from chain.hashing import keccak_text
 from chain.rpc import plain_revert
 
 ABI_FOLDER: Final = Path(__file__).with_name("abi")
@@ -96,6 +97,11 @@ def word_reader(kind: str) -> Decode | None:
     return None
 
 
+def hash_reader(data: bytes, at: int) -> str:
+    """What stands in a topic for an indexed value of many words."""
+    return "0x" + data[at : at + WORD].hex()
+
+
 def static_reader(parameter: Mapping[str, Any]) -> tuple[Decode, int] | None:
     """Reads a value of fixed size and tells how many bytes it takes, or None when its size varies."""
     kind = str(parameter["type"])
@@ -153,7 +159,7 @@ def data_reader(parameters: Sequence[Mapping[str, Any]]) -> Callable[[bytes], di
             types = [canonical(part) for part in parameters]
             return lambda data: {
                 part["name"]: present(part, value)
-                for part, value in zip(parameters, eth_abi.decode(types, data), strict=True)
+                for part, value in zip(parameters, abi.decode(types, data), strict=True)
             }
 
     def read(data: bytes) -> dict[str, Any]:
@@ -187,17 +193,15 @@ class Codec:
     def events(self) -> dict[tuple[str, int], EventShape]:
         """By topic and number of indexed arguments."""
         shapes = {}
-        for abi in self.abis.values():
-            for item in abi:
+        for items in self.abis.values():
+            for item in items:
                 if item.get("type") == "event" and not item.get("anonymous"):
                     indexed = [part for part in item["inputs"] if part["indexed"]]
                     shape = EventShape(
                         name=item["name"],
-                        topic="0x" + keccak(text=signature(item)).hex(),
+                        topic="0x" + keccak_text(signature(item)).hex(),
                         # An indexed value of many words is only a hash: shown as bytes32.
-                        indexed=tuple(
-                            (part["name"], word_reader(part["type"]) or word_reader("bytes32")) for part in indexed  # type: ignore[misc]
-                        ),
+                        indexed=tuple((part["name"], word_reader(part["type"]) or hash_reader) for part in indexed),
                         plain=data_reader([part for part in item["inputs"] if not part["indexed"]]),
                     )
                     shapes[shape.topic, len(indexed)] = shape
@@ -207,10 +211,10 @@ class Codec:
     def errors(self) -> dict[bytes, tuple[str, Callable[[bytes], dict[str, Any]]]]:
         """By selector."""
         found = {}
-        for abi in self.abis.values():
-            for item in abi:
+        for items in self.abis.values():
+            for item in items:
                 if item.get("type") == "error":
-                    found[keccak(text=signature(item))[:4]] = (item["name"], data_reader(item["inputs"]))
+                    found[keccak_text(signature(item))[:4]] = (item["name"], data_reader(item["inputs"]))
         return found
 
     def log(self, raw: Mapping[str, Any], contract: str) -> Log | None:
@@ -251,14 +255,14 @@ class Codec:
             raise OperationInvalid(f"{contract}.{function} takes {len(inputs)} arguments, not {len(values)}.")
         try:
             plain = [absorb(part, value) for part, value in zip(inputs, values, strict=True)]
-            return selector + eth_abi.encode(types, plain)
-        except (eth_abi.exceptions.EncodingError, KeyError, TypeError, ValueError) as error:
+            return selector + abi.encode(types, plain)
+        except (EncodingError, KeyError, TypeError, ValueError) as error:
             raise OperationInvalid(f"{contract}.{function} cannot take these values: {error}") from error
 
     def result(self, contract: str, function: str, data: str) -> Any:
         """What a call returned: one value, or a list of several."""
         outputs = next(item for item in self._items(contract) if item.get("name") == function)["outputs"]
-        values = eth_abi.decode([canonical(part) for part in outputs], bytes.fromhex(data[2:]))
+        values = abi.decode([canonical(part) for part in outputs], bytes.fromhex(data[2:]))
         shown = [present(part, value) for part, value in zip(outputs, values, strict=True)]
         return shown[0] if len(shown) == 1 else shown
 
@@ -274,7 +278,7 @@ class Codec:
             for item in self._items(contract):
                 if item.get("type") == "function" and item["name"] == function:
                     inputs = list(item["inputs"])
-                    known = keccak(text=signature(item))[:4], [canonical(part) for part in inputs], inputs
+                    known = keccak_text(signature(item))[:4], [canonical(part) for part in inputs], inputs
                     self._functions[contract, function] = known
                     break
             else:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from eth_utils import keccak
 
 from chain.codec import Codec
 from chain.errors import ChainReplaced, DeploymentMismatch, DeploymentMissing
+from chain.hashing import keccak
 from chain.rpc import Rpc
 
 
@@ -87,7 +87,7 @@ class Deployment:
         if genesis["hash"] != self.genesis_hash:
             raise ChainReplaced(self.genesis_hash, genesis["hash"])
         for contract, code in zip(self.contracts.values(), codes, strict=True):
-            found = "0x" + keccak(hexstr=code).hex() if len(code) > 2 else "no code"
+            found = "0x" + keccak(bytes.fromhex(code[2:])).hex() if len(code) > 2 else "no code"
             if found != contract.bytecode_hash:
                 raise DeploymentMismatch(f"{contract.name} at {contract.address}", contract.bytecode_hash, found)
 

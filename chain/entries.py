@@ -118,9 +118,7 @@ class Fold:
         if points:
             self._claim(token, ZERO, args["member"])
         detail = {"rule": args["ruleId"], "version": args["version"], "base_amount": args["baseAmount"]}
-        self._entry(
-            log, token, args["member"], "award", points, operation_id=args["operationId"], detail=detail
-        )
+        self._entry(log, token, args["member"], "award", points, operation_id=args["operationId"], detail=detail)
 
     def _rule(self, log: Log, args: Mapping[str, Any]) -> None:
         self.ledger.put(
@@ -146,7 +144,10 @@ class Fold:
         token, points = self.context.tokens[args["brandId"]], int(args["points"])
         self._claim(token, args["member"], self.context.desk)
         self._put_hold(log, args, token, state="held", captured="0", hold_until=int(args["holdUntil"]))
-        detail = {name: args[key] for name, key in (("hold_id", "holdId"), ("reward_id", "rewardId"), ("hold_until", "holdUntil"))}
+        detail = {
+            name: args[key]
+            for name, key in (("hold_id", "holdId"), ("reward_id", "rewardId"), ("hold_until", "holdUntil"))
+        }
         self._entry(log, token, args["member"], "hold", -points, held=points, detail=detail)
 
     def _hold_paid(self, log: Log, args: Mapping[str, Any]) -> None:
@@ -192,7 +193,12 @@ class Fold:
         changed = {**hold, **values, "block_number": log.block_number, "log_index": log.log_index}
         self.ledger.put("hold", changed)
         back = int(args["returned"]) + int(args["renewed"])
-        detail = {"hold_id": args["holdId"], "returned": args["returned"], "renewed": args["renewed"], "lapsed": args["lapsed"]}
+        detail = {
+            "hold_id": args["holdId"],
+            "returned": args["returned"],
+            "renewed": args["renewed"],
+            "lapsed": args["lapsed"],
+        }
         if "captured" in args:
             detail["captured"] = args["captured"]
         self._entry(log, token, member, kind, back, held=-int(hold["points"]), detail=detail)
@@ -204,7 +210,9 @@ class Fold:
         place = {"block_number": log.block_number, "log_index": log.log_index}
         self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"]})
         detail = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
-        self._entry(log, hold["token"], args["member"], "refund", int(args["returned"]) + int(args["renewed"]), detail=detail)
+        self._entry(
+            log, hold["token"], args["member"], "refund", int(args["returned"]) + int(args["renewed"]), detail=detail
+        )
 
     # Exchange
 

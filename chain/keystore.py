@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-from eth_utils import keccak
 
 from chain.errors import KeystoreError, KeystoreLocked, KeystoreMissing
+from chain.hashing import keccak
 
 VERSION: Final = 1
 SEED_BYTES: Final = 32

@@ -1,4 +1,4 @@
-"""One leader per database: the lock is the kernel's (SQLite) or the server's (PostgreSQL), so it dies with its holder."""
+"""One leader per database. The lock is the kernel's (SQLite) or the server's (PostgreSQL): it dies with its holder."""
 
 import fcntl
 import os
@@ -29,7 +29,9 @@ class Leader:
             self._lock_server()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, delete, insert, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import SQLModel
 
 from chain.models import (
     Agreement,
@@ -22,20 +23,29 @@ from chain.models import (
     Obligation,
     Rule,
     Supply,
+    table_of,
 )
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
-RELATIONS: Final[Mapping[str, Table]] = {
-    model.__tablename__: model.__table__  # type: ignore[attr-defined]
-    for model in (Balance, BrandToken, BrandStanding, Supply, Hold, Obligation, Collateral, Rule, Agreement)
-}
+MODELS: Final[tuple[type[SQLModel], ...]] = (
+    Balance,
+    BrandToken,
+    BrandStanding,
+    Supply,
+    Hold,
+    Obligation,
+    Collateral,
+    Rule,
+    Agreement,
+)
+RELATIONS: Final[Mapping[str, Table]] = {table_of(model).name: table_of(model) for model in MODELS}
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(column.name for column in table.primary_key.columns) for name, table in RELATIONS.items()
 }
 KEYS_PER_QUERY_MAX: Final = 400
-undo: Final = MirrorUndo.__table__  # type: ignore[attr-defined]
+undo: Final = table_of(MirrorUndo)
 
 
 class Ledger:
@@ -79,9 +89,7 @@ class Ledger:
         place = (relation, key)
         if self._block is not None and place not in self._touched:
             self._touched.add(place)
-            self._undo.append(
-                {"block_number": self._block, "relation": relation, "key": list(key), "before": before}
-            )
+            self._undo.append({"block_number": self._block, "relation": relation, "key": list(key), "before": before})
         self._rows[place] = row
         self._dirty.add(place)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 
 from chain import blocks, heartbeat, ledger, operations, transactions
 from chain.blocks import Header, Range
@@ -32,7 +32,16 @@ from chain.errors import (
     RpcError,
 )
 from chain.ledger import Ledger, Row
-from chain.models import MIRROR_TABLES, BrandToken, Entry, LedgerEvent, MirrorBlock, MirrorCheckpoint, MirrorReorg
+from chain.models import (
+    MIRROR_TABLES,
+    BrandToken,
+    Entry,
+    LedgerEvent,
+    MirrorBlock,
+    MirrorCheckpoint,
+    MirrorReorg,
+    table_of,
+)
 from chain.operations import CONFIRMED, MINED, now_ms
 from chain.outcomes import outcomes
 from chain.rpc import Rpc
@@ -48,12 +57,12 @@ STOPPED: Final = "stopped"
 # The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
 FOLLOWED: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 
-checkpoint: Final = MirrorCheckpoint.__table__  # type: ignore[attr-defined]
-known_blocks: Final = MirrorBlock.__table__  # type: ignore[attr-defined]
-reorgs: Final = MirrorReorg.__table__  # type: ignore[attr-defined]
-events: Final = LedgerEvent.__table__  # type: ignore[attr-defined]
-entries: Final = Entry.__table__  # type: ignore[attr-defined]
-tokens: Final = BrandToken.__table__  # type: ignore[attr-defined]
+checkpoint: Final = table_of(MirrorCheckpoint)
+known_blocks: Final = table_of(MirrorBlock)
+reorgs: Final = table_of(MirrorReorg)
+events: Final = table_of(LedgerEvent)
+entries: Final = table_of(Entry)
+tokens: Final = table_of(BrandToken)
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,7 @@ class Mirror:
                 row = self._make_checkpoint(connection)
             if row.genesis_hash != found:
                 raise ChainReplaced(row.genesis_hash, found)
-            self._tokens = {
-                brand_id: token for brand_id, token in connection.execute(select(tokens.c.brand_id, tokens.c.token))
-            }
+            self._tokens = _tokens_by_brand(connection)
         self._tip = Tip(row.block_number, row.block_hash, row.block_time)
         return self._tip
 
@@ -285,8 +292,11 @@ class Mirror:
             self._same_checkpoint(connection, tip)
             if ancestor.number < tip.number:
                 self._roll_back(connection, tip, ancestor)
-            known = {id: token for id, token in connection.execute(select(tokens.c.brand_id, tokens.c.token))}
-            context = Context(desk=self.deployment.address("RedemptionDesk"), tokens=known, token_rows=token_rows)
+            context = Context(
+                desk=self.deployment.address("RedemptionDesk"),
+                tokens=_tokens_by_brand(connection),
+                token_rows=token_rows,
+            )
             self._apply(connection, context, found, logs, head)
             new_tip = Tip(last.number, last.hash, last.time) if last else ancestor
             self._keep_checkpoint(connection, new_tip, head)
@@ -386,18 +396,23 @@ def forget(engine: Engine) -> None:
     """Empties the mirror's tables, so that the next run rebuilds them from the chain."""
     with writing(engine) as connection:
         for model in MIRROR_TABLES:
-            connection.execute(delete(model.__table__))  # type: ignore[attr-defined]
+            connection.execute(delete(table_of(model)))
         if connection.dialect.name == "sqlite":
-            names = [model.__tablename__ for model in MIRROR_TABLES]
-            connection.exec_driver_sql(
-                f"DELETE FROM sqlite_sequence WHERE name IN ({', '.join('?' * len(names))})", tuple(names)  # noqa: S608
-            )
+            # Without this the numbers of a rebuilt mirror would go on where the old one's ended.
+            for model in MIRROR_TABLES:
+                connection.execute(
+                    text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table_of(model).name}
+                )
 
 
 def entry_count(engine: Engine) -> int:
     """How many entries the mirror holds."""
     with reading(engine) as connection:
         return int(connection.execute(select(func.count()).select_from(entries)).scalar_one())
+
+
+def _tokens_by_brand(connection: Connection) -> dict[str, str]:
+    return {row.brand_id: row.token for row in connection.execute(select(tokens.c.brand_id, tokens.c.token))}
 
 
 def _block_row(block: Header) -> Row:

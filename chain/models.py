@@ -7,7 +7,7 @@ rebuilt from the chain; the relayer's (above) cannot.
 
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -29,6 +29,12 @@ def big(**options: Any) -> Any:
 def document(**options: Any) -> Any:
     """A JSON value; absent is SQL NULL, never JSON null."""
     return Field(default=None, sa_type=DOCUMENT.with_variant(JSON(none_as_null=True), "sqlite"), **options)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table behind a model, for statements without objects."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
 
 
 class Operation(SQLModel, table=True):
@@ -343,7 +349,7 @@ class MirrorUndo(SQLModel, table=True):
 
 
 # The tables that a rebuild empties, in an order that needs no foreign keys.
-MIRROR_TABLES: Final = (
+MIRROR_TABLES: Final[tuple[type[SQLModel], ...]] = (
     MirrorCheckpoint,
     MirrorBlock,
     MirrorUndo,

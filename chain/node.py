@@ -64,7 +64,7 @@ class Node:
         """The words the node's funded accounts come from; made once and kept in the state folder."""
         path = self.state / "mnemonic"
         if not path.exists():
-            from eth_account.hdaccount import Mnemonic
+            from eth_account.hdaccount.mnemonic import Mnemonic
 
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(Mnemonic().generate(12))
@@ -121,7 +121,9 @@ class Node:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _spawn(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
@@ -198,7 +200,8 @@ class Ganache(Node):
         return process
 
     def _await_port(self, until: float) -> int:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         stdout = self._process.stdout.fileno()
         line = b""
         while not line.endswith(b"\n"):

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from chain.errors import OperationKeyReused, TransitionForbidden
-from chain.models import Operation, OperationCounter
+from chain.models import Operation, OperationCounter, table_of
 
 QUEUED: Final = "queued"
 ASSIGNED: Final = "assigned"
@@ -43,8 +43,8 @@ AWARD: Final = "award"
 KEYS_PER_QUERY_MAX: Final = 500
 FIRST_OPERATION_ID: Final = 1
 
-table: Final = Operation.__table__  # type: ignore[attr-defined]
-counter: Final = OperationCounter.__table__  # type: ignore[attr-defined]
+table: Final = table_of(Operation)
+counter: Final = table_of(OperationCounter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,9 @@ _TAKE_IDS: Final = text(
     "ON CONFLICT (brand) DO UPDATE SET next_id = operation_counter.next_id + :count RETURNING next_id"
 )
 _INSERT: Final = {
-    "sqlite": sqlite_insert(table).on_conflict_do_nothing(index_elements=[table.c.key]).returning(table.c.id, table.c.key),
+    "sqlite": sqlite_insert(table)
+    .on_conflict_do_nothing(index_elements=[table.c.key])
+    .returning(table.c.id, table.c.key),
     "postgresql": postgresql_insert(table)
     .on_conflict_do_nothing(index_elements=[table.c.key])
     .returning(table.c.id, table.c.key),

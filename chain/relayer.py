@@ -209,7 +209,12 @@ class Relayer:
         """The error of a reverted transaction, by calling it again on the state before its block."""
         with reading(self.engine) as connection:
             data = transactions.calldata(connection, transaction.id)
-        call = {"from": transaction.signer, "to": transaction.target, "data": "0x" + data.hex(), "gas": hex(transaction.gas)}
+        call = {
+            "from": transaction.signer,
+            "to": transaction.target,
+            "data": "0x" + data.hex(),
+            "gas": hex(transaction.gas),
+        }
         for block in (hex(block_number - 1), hex(block_number)):
             try:
                 self.rpc.call("eth_call", call, block)
@@ -250,7 +255,7 @@ class Relayer:
 
     def _take(self, flight: Sequence[Transaction]) -> list[Transaction]:
         """Gives nonces to what may go now."""
-        load = {address: 0 for address in self.refs}
+        load = dict.fromkeys(self.refs, 0)
         for transaction in flight:
             if transaction.signer in load:
                 load[transaction.signer] += 1

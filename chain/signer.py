@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import rlp
-from eth_utils import keccak
 
+from chain.hashing import keccak
 from chain.keystore import Keystore
 
 TYPE: Final = b"\x02"

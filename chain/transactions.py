@@ -1,8 +1,8 @@
 """Transactions with a nonce, in SQL: every step of the relayer's order of writing is one function here.
 
-    assigned ──> signed ──> sent ──> mined
-        │           │         └────> reverted      a reorg takes mined and reverted back to sent
-        └───────────┴──────────────> lost          the nonce was used by a transaction that is not ours
+assigned ──> signed ──> sent ──> mined
+    │           │         └────> reverted      a reorg takes mined and reverted back to sent
+    └───────────┴──────────────> lost          the nonce was used by a transaction that is not ours
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from chain import operations
-from chain.models import ChainSigner, ChainTransaction, ChainTransactionHash
+from chain.models import ChainSigner, ChainTransaction, ChainTransactionHash, table_of
 from chain.operations import ASSIGNED, QUEUED, SENT, now_ms
 
 OPEN: Final = ("assigned", "signed", "sent")
 
-table: Final = ChainTransaction.__table__  # type: ignore[attr-defined]
-hashes: Final = ChainTransactionHash.__table__  # type: ignore[attr-defined]
-signers: Final = ChainSigner.__table__  # type: ignore[attr-defined]
+table: Final = table_of(ChainTransaction)
+hashes: Final = table_of(ChainTransactionHash)
+signers: Final = table_of(ChainSigner)
 operation: Final = operations.table
 
 
@@ -95,7 +95,9 @@ def assign(connection: Connection, signer: str, plans: Sequence[Plan]) -> list[T
         row = {**values, "calldata": "0x" + plan.calldata.hex(), "created_at_ms": at_ms, "updated_at_ms": at_ms}
         id = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
         if plan.operations:
-            rows = [{"k_id": operation_id, "v_transaction_id": id, "v_at_ms": at_ms} for operation_id in plan.operations]
+            rows = [
+                {"k_id": operation_id, "v_transaction_id": id, "v_at_ms": at_ms} for operation_id in plan.operations
+            ]
             connection.execute(_ASSIGN, rows)
         made.append(Transaction(id=id, **values))
     return made
@@ -195,6 +197,4 @@ def hashes_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[tupl
 
 
 def _state(id: int, before: Sequence[str], after: str, at_ms: int) -> Any:
-    return (
-        update(table).where(table.c.id == id, table.c.state.in_(before)).values(state=after, updated_at_ms=at_ms)
-    )
+    return update(table).where(table.c.id == id, table.c.state.in_(before)).values(state=after, updated_at_ms=at_ms)

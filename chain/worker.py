@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Engine
+
 from chain import heartbeat
 from chain.database import engine as make_engine
 from chain.deployment import Deployment
@@ -35,8 +37,8 @@ class WorkerSettings:
     keystore_path: Path
     keystore_password: str = field(repr=False)
     chain_id: int = 1337
-    relayer: RelayerSettings = RelayerSettings()
-    mirror: MirrorSettings = MirrorSettings()
+    relayer: RelayerSettings = field(default_factory=RelayerSettings)
+    mirror: MirrorSettings = field(default_factory=MirrorSettings)
 
 
 def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
@@ -58,7 +60,7 @@ def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
         engine.dispose()
 
 
-def _lead(settings: WorkerSettings, stop: threading.Event, engine: object, keystore: LocalKeystore) -> None:
+def _lead(settings: WorkerSettings, stop: threading.Event, engine: Engine, keystore: LocalKeystore) -> None:
     deployment = Deployment.load(settings.deployments, settings.chain_id)
     revert = deployment.codec.revert
     relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
@@ -66,8 +68,8 @@ def _lead(settings: WorkerSettings, stop: threading.Event, engine: object, keyst
     _await_node(relayer_rpc, deployment, engine, stop)
     if stop.is_set():
         return
-    relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)  # type: ignore[arg-type]
-    mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)  # type: ignore[arg-type]
+    relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)
+    mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)
     failures: list[BaseException] = []
 
     def loop(work: Relayer | Mirror) -> None:
@@ -89,12 +91,13 @@ def _lead(settings: WorkerSettings, stop: threading.Event, engine: object, keyst
         raise failures[0]
 
 
-def _await_node(rpc: Rpc, deployment: Deployment, engine: object, stop: threading.Event) -> None:
+def _await_node(rpc: Rpc, deployment: Deployment, engine: Engine, stop: threading.Event) -> None:
     while not stop.is_set():
         try:
-            return deployment.verify(rpc)
+            deployment.verify(rpc)
+            return
         except NodeUnavailable as error:
-            heartbeat.beat(engine, "relayer", "waiting", str(error))  # type: ignore[arg-type]
+            heartbeat.beat(engine, "relayer", "waiting", str(error))
             stop.wait(NODE_POLL_S)
 
 
