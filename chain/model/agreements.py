@@ -169,7 +169,7 @@ class Agreements:
         terms.check()
 
         use()
-        self.agreements.append(Agreement(from_brand_id, to_brand_id, by_brand_id, AgreementState.PROPOSED, 0, 1, terms))
+        self.agreements.append(Agreement(from_brand_id, to_brand_id, by_brand_id, AgreementState.PROPOSED, 1, 1, terms))
         agreement_id = len(self.agreements)
         self._say("AgreementProposed", agreement_id, from_brand_id, to_brand_id, by_brand_id, astuple(terms))
         return agreement_id
@@ -183,7 +183,7 @@ class Agreements:
             raise AgreementTermsInvalid("termsHash")
 
         use()
-        agreement.state, agreement.version = AgreementState.AGREED, 1
+        agreement.state = AgreementState.AGREED
         self._say("AgreementAccepted", agreement_id, 1)
 
     def propose_change(self, call: Call, agreement_id: int, by_brand_id: int, terms: AgreementTerms) -> int:

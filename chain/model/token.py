@@ -14,6 +14,7 @@ from chain.model.errors import (
     ERC20InvalidReceiver,
     ERC20InvalidSpender,
     ERC2612ExpiredSignature,
+    ERC2612InvalidSigner,
     LotOverflow,
     SignatureInvalid,
     TransferNotAllowed,
@@ -102,7 +103,7 @@ class Token:
         if call.at > deadline:
             raise ERC2612ExpiredSignature(deadline)
         if signer != owner:
-            raise SignatureInvalid(owner)
+            raise ERC2612InvalidSigner(signer or NOBODY, owner)
         if spender == NOBODY:
             raise ERC20InvalidSpender(spender)
         self.permit_nonces[owner] = self.permit_nonces.get(owner, 0) + 1

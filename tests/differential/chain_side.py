@@ -1,0 +1,298 @@
+"""The contracts on a node: deployed from the build's artifacts, called step by step, read back."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chain.codec import Codec, signature
+from chain.model.clock import Clock
+from chain.model.ledger import Ledger, Parties
+from chain.model.token import Policy
+from chain.rpc import Rpc
+from eth_abi import decode, encode
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_account.signers.local import LocalAccount
+from eth_utils import keccak, to_checksum_address
+
+from tests.differential.cast import Cast
+from tests.differential.steps import TOKEN, Outcome, Signed, Step, plain
+
+ARTIFACTS = Path(__file__).resolve().parents[2] / "build" / "contracts"
+ABIS = (
+    "Authority",
+    "PartnerRegistry",
+    "LoyaltyToken",
+    "RewardRules",
+    "RedemptionDesk",
+    "PartnerExchange",
+    "ClearingHouse",
+    "SettlementToken",
+    "SmartWallet",
+)
+INTERFACES = (
+    "IAuthorised",
+    "IBrandAccess",
+    "ILoyaltyToken",
+    "IPartnerRegistry",
+    "IRewardRules",
+    "IRedemptionDesk",
+    "IPartnerExchange",
+    "IClearingHouse",
+)
+COVER_BPS = 8_000
+GAS = 12_000_000
+GAS_PRICE = 10 * 10**9
+RECEIPT_TIMEOUT_S = 20.0
+SETTLEMENT_EACH = 2**80
+
+# What a member signs, by the function that takes the signature: EIP-712 name and fields.
+TYPED = {
+    "hold": (
+        "Hold",
+        "address member,uint256 brandId,uint256 points,bytes32 rewardId,uint256 holdUntil,uint256 nonce,"
+        "uint256 deadline",
+    ),
+    "exchange": (
+        "Exchange",
+        "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 minimumOut,uint256 nonce,"
+        "uint256 deadline",
+    ),
+    "payAtPartner": (
+        "PayAtPartner",
+        "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,bytes32 rewardId,"
+        "uint256 nonce,uint256 deadline",
+    ),
+    "unwind": ("Unwind", "address member,bytes32 exchangeId,uint256 deadline"),
+    "transferWithAuthorisation": (
+        "TransferAuthorisation",
+        "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
+    ),
+    "leave": ("Leave", "address member,address wallet,uint256 nonce,uint256 deadline"),
+    "permit": ("Permit", "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline"),
+}
+
+
+def artifact(name: str) -> dict[str, Any]:
+    """Brownie's artifact of a contract: abi and bytecode."""
+    found: dict[str, Any] = json.loads((ARTIFACTS / f"{name}.json").read_text())
+    return found
+
+
+class ChainSide:
+    """The contracts and their people on one node."""
+
+    def __init__(self, rpc: Rpc, chain_id: int, cast: Cast, *, anvil: bool):
+        self.rpc, self.chain_id, self.cast, self.anvil = rpc, chain_id, cast, anvil
+        self.artifacts = {name: artifact(name) for name in ABIS}
+        self.codec = Codec({name: artifact(name)["abi"] for name in (*ABIS, *INTERFACES)})
+        self.order = {
+            (item["name"], len(item["inputs"])): [part["name"] for part in item["inputs"]]
+            for abi in self.codec.abis.values()
+            for item in abi
+            if item["type"] == "event"
+        }
+        self.addresses: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.domains: dict[str, dict[str, Any]] = {}
+        self.nonces: dict[str, int] = {}
+        self.words: dict[tuple[str, str], list[int]] = {}
+        self.permits: dict[tuple[str, str], int] = {}
+
+    # --- sending
+
+    def now(self) -> int:
+        """The newest block's time."""
+        return int(self.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def send(self, by: str, to: str | None, data: bytes, *, at: int = 0, value: int = 0) -> dict[str, Any]:
+        """The receipt of one transaction, in a block of time `at` (Ganache: about then)."""
+        if at and self.anvil:
+            self.rpc.call("evm_setNextBlockTimestamp", at)
+        elif at and at > self.now() + 1:
+            self.rpc.call("evm_mine", {"timestamp": at})
+        nonce = self.nonces.get(by)
+        if nonce is None:
+            nonce = int(self.rpc.call("eth_getTransactionCount", by, "latest"), 16)
+        self.nonces[by] = nonce + 1
+        fields: dict[str, Any] = {
+            "nonce": nonce,
+            "gas": GAS,
+            "gasPrice": GAS_PRICE,
+            "value": value,
+            "data": data,
+            "chainId": self.chain_id,
+        }
+        if to is not None:
+            fields["to"] = to_checksum_address(to)
+        raw = self.cast.keys[by].sign_transaction(fields).raw_transaction
+        tx_hash = self.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+        until = time.monotonic() + RECEIPT_TIMEOUT_S
+        while (receipt := self.rpc.call("eth_getTransactionReceipt", tx_hash)) is None:
+            assert time.monotonic() < until, "the node did not mine the transaction"
+            time.sleep(0.005)
+        return dict(receipt)
+
+    def deploy(self, name: str, *values: Any, label: str = "") -> str:
+        """The address of a new contract, made by the admin."""
+        found = self.artifacts[name]
+        inputs = next((item["inputs"] for item in found["abi"] if item["type"] == "constructor"), [])
+        arguments = encode([part["type"] for part in inputs], values)
+        code = bytes.fromhex(found["bytecode"].removeprefix("0x"))
+        receipt = self.send(self.cast["admin"], None, code + arguments)
+        assert receipt["status"] == "0x1", f"{name} could not be deployed"
+        address: str = receipt["contractAddress"].lower()
+        self.name(label or name, address)
+        return address
+
+    def name(self, label: str, address: str) -> None:
+        """Remembers a contract."""
+        self.addresses[label] = address
+        self.labels[address] = label
+
+    def read(self, contract: str, function: str, *values: Any) -> Any:
+        """What a view returns now, in plain integers and tuples."""
+        data = self.codec.calldata(contract.split()[0], function, *values)
+        answer = self.rpc.call(
+            "eth_call", {"to": self.addresses[contract], "data": "0x" + data.hex()}, "latest"
+        )
+        return self.decoded(contract, function, answer)
+
+    def read_many(self, calls: Sequence[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
+        """Many views at once."""
+        asked = [
+            (
+                "eth_call",
+                [
+                    {
+                        "to": self.addresses[contract],
+                        "data": "0x" + self.codec.calldata(contract.split()[0], function, *values).hex(),
+                    },
+                    "latest",
+                ],
+            )
+            for contract, function, values in calls
+        ]
+        answers = self.rpc.batch(asked)
+        return [
+            self.decoded(contract, function, answer)
+            for (contract, function, _), answer in zip(calls, answers, strict=True)
+        ]
+
+    def decoded(self, contract: str, function: str, answer: str) -> Any:
+        """A view's result."""
+        return integers(self.codec.result(contract.split()[0], function, answer))
+
+    # --- steps
+
+    def calldata(self, step: Step, ledger: Ledger | None = None) -> bytes:
+        """The calldata of a step, its signatures made."""
+        values = [
+            self.sign(step, value) if isinstance(value, Signed) else plain(value) for value in step.values
+        ]
+        if step.function == "permit":
+            owner, spender, points, deadline, signed = values
+            values = [owner, spender, points, deadline, signed[64], signed[:32], signed[32:64]]
+        return self.codec.calldata(step.contract.split()[0], step.function, *values)
+
+    def sign(self, step: Step, signed: Signed) -> bytes:
+        """65 bytes over the step's values, or over others."""
+        name, fields = TYPED[step.function]
+        kinds = [field.split() for field in fields.split(",")]
+        values = self.message(step)
+        assert len(values) == len(kinds), f"{step.function}: {len(values)} values for {len(kinds)} fields"
+        message = {kind[1]: value for kind, value in zip(kinds, values, strict=True)}
+        if not signed.honest:
+            message["deadline"] += 1
+        found = encode_typed_data(
+            self.domain(step.contract),
+            {name: [{"type": kind[0], "name": kind[1]} for kind in kinds]},
+            message,
+        )
+        return bytes(self.cast.signer(signed.by).sign_message(found).signature)
+
+    def message(self, step: Step) -> list[Any]:
+        """The values that are signed, in the order of the fields."""
+        values = list(step.values)
+        if step.function in ("hold", "exchange"):
+            return list(plain(values[0]))
+        if step.function == "payAtPartner":
+            quote = list(plain(values[0]))
+            return [*quote[:5], values[1], *quote[5:]]
+        if step.function == "unwind":
+            return [values[1].member, values[0], values[2]]
+        if step.function == "permit":
+            nonce = self.read(step.contract, "nonces", values[0])
+            return [values[0], values[1], values[2], nonce, values[3]]
+        return [value for value in values if not isinstance(value, Signed)]
+
+    def domain(self, contract: str) -> dict[str, Any]:
+        """The contract's own EIP-712 domain (ERC-5267)."""
+        if contract not in self.domains:
+            _, name, version, chain_id, verifier, _, _ = self.read(contract, "eip712Domain")
+            self.domains[contract] = {
+                "name": name,
+                "version": str(version),
+                "chainId": chain_id,
+                "verifyingContract": verifier,
+            }
+        return self.domains[contract]
+
+    def make(self, step: Step, data: bytes) -> tuple[Outcome, int]:
+        """Makes the call on the chain; what happened, and the block's time."""
+        receipt = self.send(step.by, self.addresses[step.contract], data, at=step.at)
+        block = self.rpc.call("eth_getBlockByNumber", receipt["blockNumber"], False)
+        at = int(block["timestamp"], 16)
+        if receipt["status"] != "0x1":
+            return Outcome({}, self.reason(receipt["transactionHash"])), at
+        facts: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
+        for log in receipt["logs"]:
+            self._note(log, facts)
+        return Outcome(facts), at
+
+    def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]]) -> None:
+        label = self.labels[log["address"].lower()]
+        if label in ("Authority", "SettlementToken"):
+            return
+        found = self.codec.log(log, label)
+        assert found is not None, f"{label} said something that is in no interface"
+        if found.name == "LotsChanged":
+            account = found.args["account"]
+            words = self.words.setdefault((label, account), [0] * 4)
+            for word in integers(found.args["words"]):
+                words[(word >> 240) % 4] = word if word & (2**240 - 1) else 0
+            return
+        names = self.order[found.name, len(found.args)]
+        values = [integers(found.args[name]) for name in names]
+        if found.name == "AwardRefused":
+            values[-1] = self.refusal(bytes.fromhex(values[-1][2:]))
+        facts.setdefault(label, []).append((found.name, tuple(values)))
+
+    def reason(self, tx_hash: str) -> tuple[str, tuple[Any, ...]]:
+        """Why a transaction was refused."""
+        if self.anvil:
+            trace = self.rpc.call("debug_traceTransaction", tx_hash, {"tracer": "callTracer"})
+            return self.refusal(bytes.fromhex(trace.get("output", "0x")[2:]))
+        options = {"disableMemory": True, "disableStack": True, "disableStorage": True}
+        trace = self.rpc.call("debug_traceTransaction", tx_hash, options)
+        return self.refusal(bytes.fromhex(trace["returnValue"].removeprefix("0x")))
+
+    def refusal(self, data: bytes) -> tuple[str, tuple[Any, ...]]:
+        """A custom error's name and values."""
+        name, values = self.codec.revert(data)
+        return name, tuple(integers(value) for value in values.values())
+
+
+def integers(value: Any) -> Any:
+    """The codec's plain values with all numbers as integers and structs as tuples."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return tuple(integers(each) for each in value.values())
+    if isinstance(value, list | tuple):
+        return tuple(integers(each) for each in value)
+    if isinstance(value, str) and value.removeprefix("-").isdigit():
+        return int(value)
+    return value

@@ -1,0 +1,111 @@
+"""A step of the walk: one call, told in the model's words, that both the contracts and the model can make."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from chain.model.call import Call
+from chain.model.errors import Refused
+from chain.model.ledger import Ledger
+
+TOKEN = "LoyaltyToken"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signature by `by` over the step's values; honest: exactly these values, else others."""
+
+    by: str
+    honest: bool = True
+
+
+@dataclass(frozen=True)
+class Step:
+    """`by` calls `function` of `contract` ("LoyaltyToken 2": brand 2's) with `values` at second `at`."""
+
+    contract: str
+    function: str
+    values: tuple[Any, ...]
+    by: str
+    at: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.by[:8]} {self.contract}.{self.function}{self.values}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step did: what each contract said, or the error with its values."""
+
+    facts: dict[str, list[tuple[str, tuple[Any, ...]]]]
+    error: tuple[str, tuple[Any, ...]] | None = None
+
+
+def plain(value: Any) -> Any:
+    """Structs as tuples, enums as integers, refusals as name and values: how both sides are compared."""
+    if isinstance(value, Refused):
+        return value.name, tuple(plain(each) for each in value.values())
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, IntEnum):
+        return int(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return tuple(plain(getattr(value, each.name)) for each in dataclasses.fields(value))
+    if isinstance(value, list | tuple):
+        return tuple(plain(each) for each in value)
+    return value
+
+
+def of_contract(ledger: Ledger, contract: str) -> Any:
+    """The part of the model that stands for a contract."""
+    if contract.startswith(TOKEN):
+        return ledger.tokens[int(contract.split()[1])]
+    return {
+        "PartnerRegistry": ledger.registry,
+        "RewardRules": ledger.rules,
+        "RedemptionDesk": ledger.desk,
+        "PartnerExchange": ledger.exchanges,
+        "ClearingHouse": ledger.clearing,
+        "Authority": ledger.roles,
+    }[contract]
+
+
+AGREEMENTS = {"propose", "accept", "propose_change", "accept_change", "withdraw_change", "end"}
+
+
+def method(ledger: Ledger, step: Step) -> Callable[..., Any]:
+    """The model's method for a step."""
+    part = of_contract(ledger, step.contract)
+    name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in step.function)
+    if name == "announce":
+        return (
+            ledger.agreements.announcements.announce
+            if part is ledger.exchanges
+            else part.announcements.announce
+        )
+    if part is ledger.exchanges and name in AGREEMENTS:
+        return getattr(ledger.agreements, name)  # type: ignore[no-any-return]
+    if name == "cancel_authorisation" and step.contract.startswith(TOKEN):
+        return part.nonces.cancel_authorisation  # type: ignore[no-any-return]
+    return getattr(part, name)  # type: ignore[no-any-return]
+
+
+def apply(ledger: Ledger, step: Step, data: bytes = b"") -> Outcome:
+    """Makes the call on the model."""
+
+    def signature(value: Any) -> Any:
+        return (value.by if value.honest else None) if isinstance(value, Signed) else value
+
+    values = [signature(value) for value in step.values]
+    try:
+        method(ledger, step)(Call(step.by, step.at, data), *values)
+    except Refused as refusal:
+        leftovers = ledger.facts()
+        assert not leftovers, f"the model said {leftovers} and then refused {step}"
+        return Outcome({}, plain(refusal))
+    facts: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
+    for fact in ledger.facts():
+        facts.setdefault(fact.contract, []).append((fact.name, plain(fact.values)))
+    return Outcome(facts)

@@ -1,0 +1,231 @@
+"""Both sides set up alike: the contracts deployed, the same brands, rules, agreements, collateral and roles."""
+
+from dataclasses import dataclass
+
+from chain.model.access import Kind, role_of
+from chain.model.agreements import AgreementTerms
+from chain.model.clock import Clock
+from chain.model.ledger import Ledger, Parties
+from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.model.token import Policy
+from chain.rpc import Rpc
+
+from tests.differential.cast import Cast
+from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, TOKEN, ChainSide
+from tests.differential.compare import compare_all, compare_step
+from tests.differential.steps import Step, apply
+
+HOUR = 3_600
+DAY = 86_400
+FUNDS_WEI = 10**21
+FAR = 2**40 - 1
+ZERO32 = "0x" + "00" * 32
+
+
+@dataclass(frozen=True)
+class Brand:
+    """A brand's fixed terms."""
+
+    name: str
+    epoch_s: int
+    lifetime_epochs: int
+    grace_s: int
+    policy: Policy
+
+
+BRANDS = (
+    Brand("Café", DAY, 15, 3 * DAY, Policy.OPEN),
+    Brand("Mart", 30 * DAY, 3, 0, Policy.ALLOW_LIST),
+    Brand("Gold", DAY, 0, 0, Policy.CLOSED),
+    Brand("Hour", HOUR, 1, 15 * HOUR, Policy.OPEN),
+)
+
+
+def rule(
+    numerator: int,
+    denominator: int = 1,
+    *,
+    kind: RuleKind = RuleKind.RATE,
+    rounding: Rounding = Rounding.DOWN,
+    per_award: int = 0,
+    per_day: int = 0,
+    budget: int = 2**56 - 1,
+    start: int = 0,
+    end: int = FAR,
+    notice_s: int = HOUR,
+) -> RuleTerms:
+    """A rule's terms with the usual bounds."""
+    return RuleTerms(
+        activity="0x" + b"purchase".ljust(32, b"\0").hex(),
+        kind=kind,
+        rounding=rounding,
+        numerator=numerator,
+        denominator=denominator,
+        cap_per_award=per_award,
+        cap_per_member_day=per_day,
+        budget=budget,
+        start=start,
+        end=end,
+        notice_s=notice_s,
+        text_hash="0x" + "ab" * 32,
+    )
+
+
+def agreement(
+    numerator: int, denominator: int, fee_bps: int, *, exposure_cap: int, daily_cap: int = 10**7
+) -> AgreementTerms:
+    """An agreement's terms."""
+    return AgreementTerms(
+        numerator=numerator,
+        denominator=denominator,
+        fee_bps=fee_bps,
+        daily_cap=daily_cap,
+        exposure_cap=exposure_cap,
+        value_numerator=7,
+        value_denominator=3,
+        notice_s=2 * HOUR,
+    )
+
+
+class World:
+    """The contracts and the model, step by step the same. `record` holds every step with both outcomes' source."""
+
+    def __init__(self, rpc: Rpc, chain_id: int, *, anvil: bool):
+        self.cast = Cast.of(len(BRANDS))
+        self.chain = ChainSide(rpc, chain_id, self.cast, anvil=anvil)
+        self.record: list[tuple[Step, bytes]] = []
+        self._fund()
+        self.parties = self._deploy()
+        self.ledger = Ledger(self.parties)
+        self.invitations: list[tuple[str, Clock, Policy, str, str]] = []
+        for number, brand in enumerate(BRANDS, 1):
+            self._invite(number, brand)
+        self._prologue()
+        compare_all(self, self.at)
+
+    @property
+    def at(self) -> int:
+        """The newest block's time."""
+        return self.chain.now()
+
+    def fresh_ledger(self, kind: type[Ledger] = Ledger) -> Ledger:
+        """The model as it was before the first step: for a replay without a node."""
+        ledger = kind(self.parties)
+        for token, clock, policy, owner, treasury in self.invitations:
+            ledger.invite(token, clock, policy=policy, owner=owner, treasury=treasury)
+        return ledger
+
+    def do(self, step: Step) -> str:
+        """Makes a step on both sides and compares; the error's name, or nothing."""
+        data = self.chain.calldata(step)
+        found, at = self.chain.make(step, data)
+        done = Step(step.contract, step.function, step.values, step.by, at)
+        self.record.append((done, data))
+        expected = apply(self.ledger, done, data)
+        compare_step(self, done, expected, found)
+        return found.error[0] if found.error else ""
+
+    # --- setting up
+
+    def _fund(self) -> None:
+        bank = self.chain.rpc.call("eth_accounts")[0]
+        for address in self.cast.keys:
+            self.chain.rpc.call(
+                "eth_sendTransaction",
+                {"from": bank, "to": address, "value": hex(FUNDS_WEI), "gas": "0x5208", "gasPrice": hex(10**10)},
+            )
+
+    def _deploy(self) -> Parties:
+        chain, cast = self.chain, self.cast
+        authority = chain.deploy("Authority", cast["admin"])
+        registry = chain.deploy("PartnerRegistry", authority)
+        settlement = chain.deploy("SettlementToken")
+        desk = chain.deploy("RedemptionDesk", authority, registry)
+        rules = chain.deploy("RewardRules", authority, registry, desk)
+        clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS)
+        exchange = chain.deploy("PartnerExchange", authority, registry, desk, clearing)
+        code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, label=f"{TOKEN} 0")
+        self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
+        for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
+            self._set_up("admin", "Authority", "grantRole", role, holder, 0)
+        self._set_up("operator", "PartnerRegistry", "seal", (code, rules, desk, exchange, clearing))
+        for name in ("stranger", *(f"owner{number}" for number in range(1, len(BRANDS) + 1))):
+            self._set_up(name, "SettlementToken", "mint", cast[name], SETTLEMENT_EACH)
+            self._set_up(name, "SettlementToken", "approve", clearing, 2**256 - 1)
+        return Parties(
+            registry=registry,
+            rules=rules,
+            desk=desk,
+            exchange=exchange,
+            clearing=clearing,
+            admin=cast["admin"],
+            operator=cast["operator"],
+            guardian=cast["guardian"],
+            cover_bps=COVER_BPS,
+        )
+
+    def _set_up(self, by: str, contract: str, function: str, *values: object) -> None:
+        data = self.chain.codec.calldata(contract, function, *values)
+        receipt = self.chain.send(self.cast[by], self.chain.addresses[contract], data)
+        assert receipt["status"] == "0x1", (contract, function, self.chain.reason(receipt["transactionHash"]))
+
+    def _invite(self, number: int, brand: Brand) -> None:
+        owner, treasury = self.cast[f"owner{number}"], self.cast[f"owner{number}"]
+        self._set_up(
+            "operator",
+            "PartnerRegistry",
+            "invite",
+            (
+                brand.name,
+                brand.name[:4].upper(),
+                brand.epoch_s,
+                brand.lifetime_epochs,
+                brand.grace_s,
+                int(brand.policy),
+                owner,
+                treasury,
+                bytes(32),
+            ),
+        )
+        token = self.chain.read("PartnerRegistry", "tokenOf", number)
+        self.chain.name(f"{TOKEN} {number}", token)
+        origin = self.chain.read(f"{TOKEN} {number}", "origin")
+        clock = Clock(origin, brand.epoch_s, brand.lifetime_epochs, brand.grace_s)
+        self.invitations.append((token, clock, brand.policy, owner, treasury))
+        assert self.ledger.invite(token, clock, policy=brand.policy, owner=owner, treasury=treasury) == number
+
+    def _prologue(self) -> None:
+        for number in range(1, len(BRANDS) + 1):
+            self._begin(number)
+        agreements = {
+            (1, 2): agreement(3, 2, 100, exposure_cap=2_000_000),
+            (2, 1): agreement(2, 3, 250, exposure_cap=2_000_000),
+            (1, 3): agreement(1, 7, 0, exposure_cap=10**6),
+            (3, 1): agreement(7, 1, 5_000, exposure_cap=10**6, daily_cap=20_000),
+            (4, 1): agreement(1, 1, 1, exposure_cap=50_000),
+            (1, 4): agreement(999, 1_000, 33, exposure_cap=10**9),
+        }
+        for number, ((giving, taking), terms) in enumerate(agreements.items(), 1):
+            self._must("PartnerExchange", "propose", (giving, giving, taking, terms), f"owner{giving}")
+            self._must("PartnerExchange", "accept", (number, terms.hash()), f"owner{taking}")
+
+    def _begin(self, number: int) -> None:
+        owner = f"owner{number}"
+        for kind in (Kind.ISSUER, Kind.TILL, Kind.TREASURER, Kind.GUARDIAN):
+            holder = self.cast[f"{kind.name.lower()}{number}"]
+            self._must("Authority", "grantRole", (role_of(number, kind), holder, 0), owner)
+        slow = role_of(number, Kind.TREASURER), self.cast[f"slow{number}"], HOUR
+        self._must("Authority", "grantRole", slow, owner)
+        self._must("PartnerRegistry", "activate", (number,), "operator")
+        self._must("ClearingHouse", "deposit", (number, 500_000 * number), owner)
+        for terms in (
+            rule(3, 2, rounding=Rounding.NEAREST),
+            rule(1, 100, rounding=Rounding.UP, per_award=5_000, per_day=9_000),
+            rule(250, kind=RuleKind.FIXED, budget=20_000, per_day=1_000),
+            rule(2**48 - 1, 3, end=self.at + 40 * DAY),
+        ):
+            self._must("RewardRules", "publish", (number, terms), owner)
+
+    def _must(self, contract: str, function: str, values: tuple[object, ...], by: str) -> None:
+        error = self.do(Step(contract, function, values, self.cast[by]))
+        assert not error, f"{contract}.{function}{values} was refused: {error}"
