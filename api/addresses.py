@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from eth_utils import to_checksum_address
+from eth_utils.address import to_checksum_address
 
 ADDRESSES_CACHED_MAX = 65_536
 

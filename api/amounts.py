@@ -100,7 +100,7 @@ def parse_positive(value: Any) -> int:
 
 def _refusal(problem: type[Problem], sentence: str) -> PydanticCustomError:
     # The sentence is a template to pydantic; ours have no braces.
-    return PydanticCustomError(problem.__name__, sentence)  # type: ignore[arg-type]
+    return PydanticCustomError(problem.__name__, sentence)
 
 
 _written = PlainSerializer(str, return_type=str)

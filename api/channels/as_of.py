@@ -11,7 +11,8 @@ from api.database import Snapshot
 from api.state import State
 
 _CHECKPOINT = (
-    "SELECT c.block_number, c.block_hash, c.block_time, c.safe_number, c.final_number, c.updated_at_ms, c.head_number, h.at_ms"
+    "SELECT c.block_number, c.block_hash, c.block_time, c.safe_number, c.final_number, c.updated_at_ms,"
+    " c.head_number, h.at_ms"
     " FROM mirror_checkpoint c LEFT JOIN heartbeat h ON h.name = 'mirror' AND h.state = 'working' WHERE c.id = 1"
 )
 

@@ -60,7 +60,7 @@ def _check(name: str, look: Callable[[], str | None]) -> Check:
 
 
 def _loop_check(state: State, name: str) -> Check:
-    return _check(name, lambda: state.database.reads(lambda read: _loop(state, read, name)))
+    return _check(f"{name} loop", lambda: state.database.reads(lambda read: _loop(state, read, name)))
 
 
 def _node(state: State) -> str:

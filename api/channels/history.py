@@ -21,7 +21,7 @@ _AFTER = f"{_COLUMNS} AND seq > ? ORDER BY seq LIMIT ?"
 _ONE = f"{_COLUMNS} AND seq = ?"
 # An award's order: by the operation id that the contract counted.
 _ORDER = "SELECT id, key FROM operation WHERE brand = ? AND operation_id = ?"
-_LEGS = "SELECT seq FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT 16"
+_LEGS = "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT 16"
 _HOLD_PLACED = "SELECT placed_tx_hash FROM hold WHERE hold_id = ?"
 SEQ_END = 2**63 - 1
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
@@ -44,8 +44,13 @@ def one(read: Snapshot, *, address: str, seq: int) -> Row | None:
     return read.row(_ONE, address, seq)
 
 
-def told_entry(read: Snapshot, *, catalogue: Catalogue, as_of: Moment, address: str, row: Row) -> dict[str, Any] | None:
-    """An Entry as plain values; None for a token of no brand that the gateway knows."""
+def told_entry(
+    read: Snapshot, *, catalogue: Catalogue, as_of: Moment, address: str, row: Row, only: str | None = None
+) -> dict[str, Any] | None:
+    """An Entry as plain values; None for a token of no brand that the gateway knows.
+
+    only: the one token whose entries the reader may see; others are not named as related either.
+    """
     seq, token, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract = row[:11]
     operation_id, detail = row[11], json_value(row[12])
     card = catalogue.by_token.get(token)
@@ -71,7 +76,7 @@ def told_entry(read: Snapshot, *, catalogue: Catalogue, as_of: Moment, address: 
         "operation_id": None if order is None else str(order[0]),
         "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
-        "related": _related(read, address=address, seq=seq, kind=kind, tx_hash=tx_hash, detail=detail),
+        "related": _related(read, address=address, row=row, detail=detail, only=only),
         "detail": detail,
     }
 
@@ -107,12 +112,14 @@ def _order_id(key: str) -> str | None:
     return parts[2] if len(parts) == 3 and parts[0] == "purchase" else None
 
 
-def _related(read: Snapshot, *, address: str, seq: int, kind: str, tx_hash: str, detail: dict[str, Any]) -> list[str]:
+def _related(read: Snapshot, *, address: str, row: Row, detail: dict[str, Any], only: str | None) -> list[str]:
     """The other leg of an exchange; the placing of the hold that this captured, released or refunded."""
-    if kind in RELATED_KINDS:
-        return [str(found) for (found,) in read.rows(_LEGS, tx_hash, address, seq)]
+    seq, _, kind, _, _, tx_hash = row[:6]
     if kind in HOLD_KINDS and "hold_id" in detail:
         placed = read.row(_HOLD_PLACED, detail["hold_id"])
-        if placed is not None:
-            return [str(found) for (found,) in read.rows(_LEGS, placed[0], address, seq)]
-    return []
+        tx_hash = None if placed is None else placed[0]
+    elif kind not in RELATED_KINDS:
+        tx_hash = None
+    if tx_hash is None:
+        return []
+    return [str(found) for found, token in read.rows(_LEGS, tx_hash, address, seq) if only is None or token == only]

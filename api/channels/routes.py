@@ -51,7 +51,9 @@ async def list_my_entries(
     request: Request, caller: ByMember, cursor: Cursor = None, limit: Limit = PAGE, brand: Slug | None = None
 ) -> Response:
     """The member's history over all brands, the newest first, each entry with its place on the chain."""
-    body = await service.entries(state_of(request), address=caller.address, only=brand, cursor=cursor, limit=limit)
+    body = await service.entries(
+        state_of(request), address=caller.address, only=None, brand=brand, cursor=cursor, limit=limit
+    )
     return Response(body, media_type="application/json", headers=service.PRIVATE)
 
 
@@ -116,7 +118,7 @@ async def list_member_entries(
     """A member's history with the calling brand, the newest first."""
     state = state_of(request)
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
-    body = await service.entries(state, address=known.address, only=caller.slug, cursor=cursor, limit=limit)
+    body = await service.entries(state, address=known.address, only=caller.slug, brand=None, cursor=cursor, limit=limit)
     return Response(body, media_type="application/json", headers=service.PRIVATE)
 
 

@@ -36,22 +36,33 @@ async def view(state: State, *, member_id: str, address: str, only: str | None) 
     return orjson.dumps(await _read(state, compose))
 
 
-async def entries(state: State, *, address: str, only: str | None, cursor: str | None, limit: int) -> bytes:
-    """An EntryPage in JSON, the newest first."""
+async def entries(
+    state: State, *, address: str, only: str | None, brand: str | None, cursor: str | None, limit: int
+) -> bytes:
+    """An EntryPage in JSON, the newest first. only: the one brand that the reader may see. brand: is asked for."""
+    wanted = only or brand
     before = read_cursor(cursor)
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.keep(Catalogues).newest(read)
         as_of = moment(read)
         token = None
-        if only is not None:
-            card = catalogue.by_slug.get(only)
+        if wanted is not None:
+            card = catalogue.by_slug.get(wanted)
             if card is None:
-                raise BrandUnknown(f"No brand is called {only}.", brand=only)
+                raise BrandUnknown(f"No brand is called {wanted}.", brand=wanted)
             token = card.token
         rows = history.newest(read, address=address, token=token, before=before, limit=limit + 1)
         told = [
-            history.told_entry(read, catalogue=catalogue, as_of=as_of, address=address, row=row) for row in rows[:limit]
+            history.told_entry(
+                read,
+                catalogue=catalogue,
+                as_of=as_of,
+                address=address,
+                row=row,
+                only=None if only is None else token,
+            )
+            for row in rows[:limit]
         ]
         return {
             "entries": [entry for entry in told if entry is not None],

@@ -6,8 +6,8 @@ result against `schemas.MemberView`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from api.addresses import checksum
 from api.channels.as_of import moment
@@ -37,7 +37,7 @@ def member_view(
     """A MemberView as plain values. only: the one brand that the reader may see."""
     as_of = moment(read)
     at_s = max(as_of.block_time, now_ms() // 1000)
-    words = dict(read.rows(_BALANCES, address))
+    words: dict[str, str] = dict(cast(Iterable[tuple[str, str]], read.rows(_BALANCES, address)))
     held = _held(read, address)
     pending = _pending(read, catalogue, address)
     shown = {card.slug for token in words if (card := catalogue.by_token.get(token)) is not None}

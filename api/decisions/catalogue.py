@@ -118,8 +118,8 @@ _AGREEMENTS = (
 def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
     """Reads everything in force now."""
     cards = [
-        BrandCard(*row[:8], clock=Clock(row[8] or 0, row[9] or 1, row[10] or 0))
-        for row in read.rows(_BRANDS, BRANDS_MAX)
+        BrandCard(*card, Clock(origin or 0, epoch_s or 1, lifetime or 0))
+        for *card, origin, epoch_s, lifetime in read.rows(_BRANDS, BRANDS_MAX)
     ]
     by_number = {card.number: card for card in cards}
     terms: dict[tuple[str, str, int], Mapping[str, Any]] = {}

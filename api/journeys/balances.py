@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
+from api.addresses import checksum
 from api.clock import now_ms
 from api.journeys.errors import ERC20InsufficientBalance
 from chain import lots
@@ -31,7 +32,7 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
     if has < points:
         raise ERC20InsufficientBalance(
             f"The member has {has} spendable points here, {points} were asked for.",
-            sender=address,
+            sender=checksum(address),
             balance=str(has),
             needed=str(points),
         )
