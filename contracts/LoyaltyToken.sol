@@ -302,8 +302,9 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         bytes32 structHash = keccak256(abi.encode(LEAVE_TYPEHASH, member, wallet, nonce, deadline));
         _checkSignature(member, structHash, memberSignature);
         _checkSignature(wallet, structHash, walletSignature);
+        if (wallet == member) revert ERC20InvalidReceiver(wallet);
         points = _sumLive(_lots[member]);
-        if (points == 0 || wallet == member) revert ERC20InsufficientBalance(member, points, points + 1);
+        if (points == 0) revert ERC20InsufficientBalance(member, 0, 1);
 
         _move(member, wallet, points);
 
