@@ -23,6 +23,7 @@ FLAGS = [
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 800}
 WAIT_S = 20
+CURRENCY = {"cdnow": "USD", "hanok": "KRW"}
 WAIT_MS = 20_000
 
 
@@ -65,10 +66,10 @@ def as_brand(demo: World, slug: str) -> Gateway:
 
 
 def buy(demo: World, brand: str, member: str, amount: str) -> None:
-    """A purchase of `amount` cents, waited for until it is mirrored."""
+    """A purchase of `amount` cents or won, waited for until it is mirrored."""
     order = f"order-{secrets.token_hex(8)}"
     body = {
-        "id": order, "member": {"id": member}, "amount": amount, "currency": "USD",
+        "id": order, "member": {"id": member}, "amount": amount, "currency": CURRENCY[brand],
         "occurred_at": "2026-11-21T12:00:00Z",
     }  # fmt: skip
     with as_brand(demo, brand) as shop:

@@ -16,7 +16,7 @@ interface EntryDetailProps {
 export function EntryDetail({ entry, listed, gateway }: EntryDetailProps) {
   const { language, messages } = useLocale();
   const { rule, brand, decimals } = entry;
-  const formula = formulaText(rule, language);
+  const formula = formulaText(rule, decimals, language);
   const points = formatPoints(entry.points, decimals, language);
   return (
     <>

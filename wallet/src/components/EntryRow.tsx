@@ -41,7 +41,7 @@ export function EntryRow({ entry, isNew, listed, gateway }: EntryRowProps) {
   const panel = useId();
   const { brand, decimals } = entry;
   const { fill, ink } = brandColour(brand.colour);
-  const formula = formulaText(entry.rule, language);
+  const formula = formulaText(entry.rule, decimals, language);
   // A capture takes what was already set aside: what changed is the hold, and it is shown as such.
   const isHeldOnly = entry.points === "0" && entry.held_delta !== "0";
   return (

@@ -3,6 +3,22 @@
 /** Digits after the point before a rate is cut and marked as approximate. */
 const RATE_DIGITS_MAX = 6;
 
+/** What a number is multiplied by, exactly: "× 1.5", "÷ 120", or "× 5 ÷ 6" when no decimal says it. */
+export function formatFactor(numerator: bigint, denominator: bigint, locale: string): string {
+  if (denominator === 0n) return "× –";
+  const shared = gcd(numerator, denominator) || 1n;
+  const [over, under] = [numerator / shared, denominator / shared];
+  const decimal = formatRate(over.toString(), under.toString(), locale);
+  const integer = new Intl.NumberFormat(locale);
+  if (over === 1n && under > 1n) return `÷ ${integer.format(under)}`;
+  return decimal.startsWith("≈") ? `× ${integer.format(over)} ÷ ${integer.format(under)}` : `× ${decimal}`;
+}
+
+function gcd(one: bigint, other: bigint): bigint {
+  while (other !== 0n) [one, other] = [other, one % other];
+  return one;
+}
+
 /** A fraction as text: 3/2 → "1.5"; one that does not end in six digits → "≈ 0.333333". */
 export function formatRate(numerator: string, denominator: string, locale: string): string {
   const over = BigInt(denominator);

@@ -1,10 +1,16 @@
-/** A rule's inputs as a member reads them: "29.33 USD × 1.5". */
+/** A rule's inputs as a member reads them: "29.33 USD × 1.5", "4,200 KRW ÷ 120". */
 import type { RuleCited } from "../api/types";
 import { formatPoints } from "../money/points";
-import { formatRate } from "../money/rate";
+import { formatFactor } from "../money/rate";
 
-export function formulaText(rule: RuleCited | null | undefined, language: string): string | null {
+/**
+ * The base amount and what it is multiplied by, both in whole units. The rule itself counts base units
+ * on both sides (cents, won; hundredths of a point), so the factor is scaled by their difference.
+ */
+export function formulaText(rule: RuleCited | null | undefined, decimals: number, language: string): string | null {
   if (rule == null) return null;
   const base = formatPoints(rule.base_amount, rule.base_decimals, language);
-  return `${base} ${rule.currency} × ${formatRate(rule.numerator, rule.denominator, language)}`;
+  const numerator = BigInt(rule.numerator) * 10n ** BigInt(rule.base_decimals);
+  const denominator = BigInt(rule.denominator) * 10n ** BigInt(decimals);
+  return `${base} ${rule.currency} ${formatFactor(numerator, denominator, language)}`;
 }
