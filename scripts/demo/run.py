@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -20,7 +21,7 @@ WATCH_S = 1.0
 
 def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit: int = 0) -> int:
     """0 when the verdict holds; 1 when it does not or something ended; 130 after Ctrl-C before the verdict."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 132)
     judged: int | None = None
     try:
         with world(Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh), _say(console)) as system:
