@@ -174,13 +174,28 @@ def _deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> N
         "MOA_SIGNERS": ",".join(signers),
     }
     command = [str(ROOT / "scripts" / "brownie"), "run", "deploy", "--network", "moa"]
-    with log.open("wb") as output:
+    with _brownie_alone(), log.open("wb") as output:
         done = subprocess.run(
             command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
             timeout=DEPLOY_TIMEOUT_S, check=False,
         )  # fmt: skip
     if done.returncode != 0:
         raise WorldError(f"The contracts could not be deployed. The log is {log}.\n{tail(log)}")
+
+
+@contextlib.contextmanager
+def _brownie_alone() -> Iterator[None]:
+    """One Brownie at a time, and none that remembers the contracts of another chain with the same id.
+
+    Brownie keeps what it deployed in build/deployments/<chain id> and refuses to start where one of these is missing.
+    Our own record is the one in MOA_DEPLOYMENTS.
+    """
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with (build / "brownie.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(build / "deployments", ignore_errors=True)
+        yield
 
 
 def _set_aside_other_chain(state: Path, deployment: Deployment, say: Say) -> None:

@@ -72,7 +72,7 @@ def awards_confirmed(state: Path) -> int:
 
 @pytest.mark.parametrize("victim", ["gateway", "worker", "node"])
 def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
-    """SPEC 11: run again after kill -9, the demo goes on where it was and its verdict holds."""
+    """SPEC 11.7: run again after kill -9, the demo goes on where it was and its verdict holds."""
     process = start_demo(tmp_path)
     until(lambda: awards_confirmed(tmp_path) >= LIMIT // 4, seconds=120, what="a quarter of the purchases is confirmed")
     os.kill(pids(tmp_path)[victim], signal.SIGKILL)
@@ -88,7 +88,7 @@ def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp
 
 
 def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -> None:
-    """SPEC 11: whatever ends the demo, everything it started ends with it."""
+    """SPEC 11.10: whatever ends the demo, everything it started ends with it."""
     process = start_demo(tmp_path)
     until(lambda: awards_confirmed(tmp_path) >= LIMIT // 4, seconds=120, what="a quarter of the purchases is confirmed")
     started = pids(tmp_path)
@@ -105,7 +105,7 @@ def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -
 
 
 def test_ctrl_c_ends_everything_within_ten_seconds(tmp_path: Path) -> None:
-    """SPEC 11"""
+    """SPEC 11.10"""
     process = start_demo(tmp_path)
     until(lambda: "gateway" in pids(tmp_path), seconds=120, what="the gateway has started")
     started = pids(tmp_path)
@@ -118,7 +118,7 @@ def test_ctrl_c_ends_everything_within_ten_seconds(tmp_path: Path) -> None:
 
 
 def test_two_demos_run_side_by_side_but_never_on_one_state(tmp_path: Path) -> None:
-    """SPEC 11: ports are chosen free; a second demo on the same folder is refused with a sentence."""
+    """SPEC 11.9: ports are chosen free; a second demo on the same folder is refused with a sentence."""
     first = start_demo(tmp_path / "a")
     until(lambda: "gateway" in pids(tmp_path / "a"), seconds=120, what="the first demo runs")
 

@@ -77,11 +77,11 @@ def test_the_plan_conserves_points_but_for_captures_fees_and_rates() -> None:
 
 
 def test_the_verdict_falls_when_any_one_figure_differs() -> None:
-    """SPEC 11: each of the four sums, the count of awards and the members must agree."""
-    right = dict(
-        brand="cdnow", expected=7, supply_on_chain=7, sum_on_chain=7, sum_in_mirror=7,
-        awards_on_chain=3, awards_expected=3, members_right=2, members=2,
-    )  # fmt: skip
+    """SPEC 11.5: each of the four sums, the count of awards and the members must agree."""
+    right = {
+        "brand": "cdnow", "expected": 7, "supply_on_chain": 7, "sum_on_chain": 7, "sum_in_mirror": 7,
+        "awards_on_chain": 3, "awards_expected": 3, "members_right": 2, "members": 2,
+    }  # fmt: skip
 
     assert Line(**right).holds  # type: ignore[arg-type]
     for name in right:
