@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
-from chain.books import books
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from chain.books import books
 from chain.database import engine
 from chain.deployment import Deployment
 from chain.rpc import Rpc

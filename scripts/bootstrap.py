@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from api import migrate
+import api.migrate
 from api.database import Database
 from api.identity import service
 from api.identity.schemas import BrandCreate
@@ -17,7 +17,7 @@ from scripts.demo.plan import terms
 
 def bootstrap(*, database_url: str, chain_id: int, deployments: Path, keys: Path) -> None:
     """Adds what is missing to `keys` ({"operator": key, slug: key}, readable by its owner only)."""
-    migrate.run(database_url)
+    api.migrate.run(database_url)
     deployment = Deployment.load(deployments, chain_id)
     made = service.bootstrap(
         Database(database_url), deployment=deployment, named=_named(deployment, terms()), brand_keys=True

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -62,7 +61,6 @@ def gateway(
 ) -> None:
     """Serve the HTTP interface and the screens."""
     from api.server import run
-
     from api.settings import Settings
 
     end_with_parent()
@@ -162,4 +160,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from chain.calls import batch_gas
 from chain.keystore import LocalKeystore, signer_ref
@@ -34,11 +34,13 @@ FIRST_OPERATION = 1 << 40  # far from the gateway's own ids
 def earning(node: str) -> list[Figure]:
     """One figure: purchases a second. Bar of the design: at least 0.9 of the node's own batch rate."""
     orders = list(cdnow())[: PURCHASES[node]]
-    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder:
-        with world(Plan(state=Path(folder), node=node)) as system:
-            before = node_rate(system, orders, run=0)
-            value = _gateway_rate(system, orders)
-            after = node_rate(system, orders, run=1)
+    with (
+        tempfile.TemporaryDirectory(prefix="moa-bench-") as folder,
+        world(Plan(state=Path(folder), node=node)) as system,
+    ):
+        before = node_rate(system, orders, run=0)
+        value = _gateway_rate(system, orders)
+        after = node_rate(system, orders, run=1)
     return [Figure(f"earn_{node}", value, "purchases/s, HTTP to mirrored", (before + after) / 2, bar=0.9)]
 
 

@@ -103,7 +103,6 @@ def points(base_units: int) -> str:
 def _awards(world: World, brand: str) -> int:
     """Awards that the contract counted, from the chain itself, not from the mirror."""
     from chain.books import awards_on_chain
-
     from chain.rpc import Rpc
 
     rpc = Rpc(world.rpc_url)
