@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IClearingHouse} from "../../../contracts/interfaces/IClearingHouse.sol";
+import {Acts} from "./Acts.sol";
+
+/// @title Collateral, netting, settlement, default: the books of what brands owe each other.
+abstract contract ClearingActs is Acts {
+    struct Statement {
+        uint256 period;
+        uint256[] brandIds;
+        int256[] positions;
+        bool open;
+    }
+
+    uint256 internal constant COVER_BPS = 8_000;
+
+    mapping(uint256 debtorId => mapping(uint256 creditorId => uint256 amount)) internal obligation;
+    mapping(uint256 brandId => uint256 amount) internal owed;
+    mapping(uint256 brandId => uint256 amount) internal due;
+    mapping(uint256 brandId => uint256 amount) internal deposited;
+    mapping(uint256 brandId => bool) internal inDefault;
+    Statement[] internal statements;
+
+    function deposit(uint256 seed) external act(seed) {
+        uint256 brandId = rollBrand();
+        uint256 amount = 1 + roll(20_000);
+        won.mint(RELAYER, amount);
+        vm.prank(RELAYER);
+        won.approve(address(house), amount);
+        vm.prank(RELAYER);
+        house.deposit(brandId, amount);
+        deposited[brandId] += amount;
+    }
+
+    function withdraw(uint256 seed) external act(seed) {
+        uint256 brandId = rollBrand();
+        uint256 most = deposited[brandId] - _min(deposited[brandId], required(brandId, 0));
+        uint256 amount = rollPoints(most / (1 + roll(3)));
+        address sender = roll(6) == 0 ? owner(brandId) : treasurer(brandId);
+        bool fine = sender == treasurer(brandId) && amount > 0 && amount <= most && !inDefault[brandId];
+        call(sender, address(house), abi.encodeCall(IClearingHouse.withdraw, (brandId, amount)), fine, "withdraw");
+        if (fine) deposited[brandId] -= amount;
+    }
+
+    function net(uint256 seed) external act(seed) {
+        uint256[] memory brandIds = _rollBrands();
+        uint256 period = statements.length + 1;
+        if (roll(12) == 0) ++period;
+        int256[] memory positions = new int256[](brandIds.length);
+        bool fine = period == statements.length + 1;
+        int256 sum = 0;
+        for (uint256 i = 0; i < brandIds.length; ++i) {
+            positions[i] = _positionOf(brandIds, brandIds[i]);
+            sum += positions[i];
+            fine = fine && _covers(brandIds, brandIds[i], positions[i]);
+        }
+        vm.assertEq(sum, 0, "net positions sum to 0");
+        address sender = roll(8) == 0 ? MALLORY : OPERATOR;
+        fine = fine && sender == OPERATOR;
+        bytes memory data = abi.encodeCall(IClearingHouse.net, (period, brandIds));
+        bytes memory result = call(sender, address(house), data, fine, "net");
+        if (!fine) return;
+        vm.assertEq(result, abi.encode(positions), "positions are what obligations say");
+        for (uint256 i = 0; i < brandIds.length; ++i) {
+            _close(brandIds, brandIds[i], positions[i]);
+        }
+        Statement storage statement = statements.push();
+        (statement.period, statement.brandIds, statement.positions, statement.open) =
+            (period, brandIds, positions, true);
+    }
+
+    function settle(uint256 seed) external act(seed) {
+        if (statements.length == 0) return;
+        Statement storage s = statements[statements.length - 1 - roll(_min(statements.length, 3))];
+        int256[] memory positions = s.positions;
+        bool forged = roll(8) == 0;
+        if (forged) (++positions[0], --positions[1]);
+        bytes memory data = abi.encodeCall(IClearingHouse.settle, (s.period, s.brandIds, positions));
+        bool fine = s.open && !forged;
+        call(MALLORY, address(house), data, fine, "settle");
+        if (!fine) return;
+        s.open = false;
+        for (uint256 i = 0; i < positions.length; ++i) {
+            uint256 brandId = s.brandIds[i];
+            if (positions[i] > 0) {
+                deposited[brandId] += uint256(positions[i]);
+                continue;
+            }
+            uint256 paid = uint256(-positions[i]);
+            deposited[brandId] -= paid;
+            owed[brandId] -= paid;
+            due[brandId] -= paid;
+        }
+    }
+
+    function declareDefault(uint256 seed) external act(seed) {
+        if (roll(3) != 0) return;
+        uint256 brandId = rollBrand();
+        uint256[] memory creditorIds = new uint256[](2);
+        (creditorIds[0], creditorIds[1]) = brandId == 1 ? (2, 3) : brandId == 2 ? (1, 3) : (1, 2);
+        address sender = roll(8) == 0 ? MALLORY : OPERATOR;
+        bool fine = sender == OPERATOR && !inDefault[brandId] && due[brandId] == 0;
+        bytes memory data = abi.encodeCall(IClearingHouse.declareDefault, (brandId, creditorIds));
+        call(sender, address(house), data, fine, "declareDefault");
+        if (fine) _default(brandId, creditorIds);
+    }
+
+    function cureDefault(uint256 seed) external act(seed) {
+        uint256 brandId = rollBrand();
+        bytes memory data = abi.encodeCall(IClearingHouse.cureDefault, (brandId));
+        call(OPERATOR, address(house), data, inDefault[brandId], "cureDefault");
+        inDefault[brandId] = false;
+    }
+
+    /* WHAT EXCHANGES ASK */
+
+    function mayBook(uint256 debtorId, uint256 creditorId, uint256 amount, uint256 exposureCap)
+        internal
+        view
+        returns (bool)
+    {
+        return !inDefault[debtorId] && !inDefault[creditorId] && obligation[debtorId][creditorId] + amount <= exposureCap
+            && required(debtorId, amount) <= deposited[debtorId];
+    }
+
+    function book(uint256 debtorId, uint256 creditorId, uint256 amount) internal {
+        obligation[debtorId][creditorId] += amount;
+        owed[debtorId] += amount;
+    }
+
+    function mayUnbook(uint256 debtorId, uint256 creditorId, uint256 amount) internal view returns (bool) {
+        if (inDefault[debtorId] || inDefault[creditorId]) return false;
+        uint256 back = amount - _min(amount, obligation[debtorId][creditorId]);
+        return back == 0 || required(creditorId, back) <= deposited[creditorId];
+    }
+
+    function unbook(uint256 debtorId, uint256 creditorId, uint256 amount) internal {
+        uint256 reduced = _min(amount, obligation[debtorId][creditorId]);
+        obligation[debtorId][creditorId] -= reduced;
+        owed[debtorId] -= reduced;
+        if (amount > reduced) book(creditorId, debtorId, amount - reduced);
+    }
+
+    /// @dev Netted debts whole, the rest by the cover, rounded up.
+    function required(uint256 brandId, uint256 more) internal view returns (uint256) {
+        uint256 open = owed[brandId] + more - due[brandId];
+        uint256 cover = open * COVER_BPS / 10_000;
+        if (cover * 10_000 < open * COVER_BPS) ++cover;
+        return due[brandId] + cover;
+    }
+
+    /* INSIDE */
+
+    function _rollBrands() private returns (uint256[] memory brandIds) {
+        uint256 kind = roll(5);
+        if (kind >= 2) {
+            brandIds = new uint256[](3);
+            (brandIds[0], brandIds[1], brandIds[2]) = (1, 2, 3);
+        } else {
+            brandIds = new uint256[](2);
+            (brandIds[0], brandIds[1]) = kind == 0 ? (1, 2) : (2, 3);
+        }
+    }
+
+    function _positionOf(uint256[] memory brandIds, uint256 brandId) private view returns (int256 position) {
+        for (uint256 j = 0; j < brandIds.length; ++j) {
+            position += int256(obligation[brandIds[j]][brandId]) - int256(obligation[brandId][brandIds[j]]);
+        }
+    }
+
+    function _grossOf(uint256[] memory brandIds, uint256 brandId) private view returns (uint256 gross) {
+        for (uint256 j = 0; j < brandIds.length; ++j) {
+            gross += obligation[brandId][brandIds[j]];
+        }
+    }
+
+    /// @dev A brand that comes out owing must be able to pay it whole, and cover the rest of what it owes.
+    function _covers(uint256[] memory brandIds, uint256 brandId, int256 position) private view returns (bool) {
+        if (position >= 0) return true;
+        uint256 debt = uint256(-position);
+        uint256 open = owed[brandId] - _grossOf(brandIds, brandId) - due[brandId];
+        uint256 cover = (open * COVER_BPS + 9_999) / 10_000;
+        return due[brandId] + debt + cover <= deposited[brandId];
+    }
+
+    function _close(uint256[] memory brandIds, uint256 brandId, int256 position) private {
+        uint256 debt = position < 0 ? uint256(-position) : 0;
+        owed[brandId] = owed[brandId] - _grossOf(brandIds, brandId) + debt;
+        due[brandId] += debt;
+        for (uint256 j = 0; j < brandIds.length; ++j) {
+            obligation[brandId][brandIds[j]] = 0;
+        }
+    }
+
+    function _default(uint256 brandId, uint256[] memory creditorIds) private {
+        uint256 claims = 0;
+        for (uint256 i = 0; i < 2; ++i) {
+            uint256 both = _min(obligation[brandId][creditorIds[i]], obligation[creditorIds[i]][brandId]);
+            obligation[brandId][creditorIds[i]] -= both;
+            obligation[creditorIds[i]][brandId] -= both;
+            owed[creditorIds[i]] -= both;
+            claims += obligation[brandId][creditorIds[i]];
+        }
+        uint256 pool = _min(claims, deposited[brandId]);
+        uint256 paid = 0;
+        for (uint256 i = 0; i < 2; ++i) {
+            uint256 claim = obligation[brandId][creditorIds[i]];
+            uint256 before = deposited[creditorIds[i]];
+            deposited[creditorIds[i]] = house.accountOf(creditorIds[i]).collateral;
+            uint256 part = deposited[creditorIds[i]] - before;
+            paid += part;
+            obligation[brandId][creditorIds[i]] = 0;
+            if (claims == 0) continue;
+            // Pro rata, to the unit.
+            vm.assertLe(part * claims, claim * pool + claims, "a creditor got more than its share");
+            vm.assertGe(part * claims + claims, claim * pool, "a creditor got less than its share");
+        }
+        vm.assertEq(paid, pool, "a default pays out the pool and nothing else");
+        deposited[brandId] -= pool;
+        owed[brandId] = 0;
+        inDefault[brandId] = true;
+    }
+
+    function _min(uint256 a, uint256 b) internal pure returns (uint256) {
+        return a < b ? a : b;
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IPartnerExchange} from "../../../contracts/interfaces/IPartnerExchange.sol";
+import {AwardActs} from "./AwardActs.sol";
+import {DeskActs} from "./DeskActs.sol";
+import {ClearingActs} from "./ClearingActs.sol";
+
+/// @title Members exchange, pay at partners, and undo exchanges.
+abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
+    struct AgreementModel {
+        uint256 fromBrandId;
+        uint256 toBrandId;
+        IPartnerExchange.Terms terms;
+    }
+
+    struct ExchangeModel {
+        bytes32 id;
+        IPartnerExchange.Exchange record;
+        Taken lots;
+        bool open;
+    }
+
+    /// @dev Ids from 1.
+    AgreementModel[] internal agreements;
+    ExchangeModel[] internal exchanges;
+    mapping(uint256 agreementId => mapping(uint256 day => uint256 pointsIn)) internal usedOfDay;
+
+    struct Deal {
+        uint256 member;
+        uint256 fromBrandId;
+        uint256 toBrandId;
+        uint256 out;
+        uint256 fee;
+        uint256 obligation;
+        bool fine;
+    }
+
+    function exchangePoints(uint256 seed) external act(seed) {
+        (IPartnerExchange.Quote memory quote, Deal memory deal, Word memory word) = _rollQuote();
+        seal(word, deal.member, address(exchange), exchangeHash(quote));
+        deal.fine = deal.fine && word.valid;
+        bytes memory data = abi.encodeCall(IPartnerExchange.exchange, (quote, word.signature));
+        call(word.sender, address(exchange), data, deal.fine, "exchange");
+        if (deal.fine) _record(quote, deal, true);
+    }
+
+    function payAtPartner(uint256 seed) external act(seed) {
+        (IPartnerExchange.Quote memory quote, Deal memory deal, Word memory word) = _rollQuote();
+        seal(word, deal.member, address(exchange), payHash(quote, "reward"));
+        deal.fine = deal.fine && word.valid && quote.minimumOut > 0;
+        bytes memory data = abi.encodeCall(IPartnerExchange.payAtPartner, (quote, "reward", word.signature));
+        bytes memory result = call(word.sender, address(exchange), data, deal.fine, "payAtPartner");
+        if (!deal.fine) return;
+        bytes32 id = _record(quote, deal, false);
+        (, bytes32 holdId,) = abi.decode(result, (bytes32, bytes32, uint256));
+        vm.assertEq(holdId, keccak256(abi.encode(address(exchange), id)), "a payment's hold id is known before");
+        Taken memory taken = takeOldest(deal.toBrandId, quote.member, quote.minimumOut);
+        burnt(deal.toBrandId, taken);
+        rememberPayment(holdId, quote.member, deal.toBrandId, quote.minimumOut, taken);
+    }
+
+    function unwind(uint256 seed) external act(seed) {
+        if (exchanges.length == 0) return;
+        ExchangeModel storage x = exchanges[roll(exchanges.length)];
+        IPartnerExchange.Exchange memory record = x.record;
+        AgreementModel memory agreement = agreements[record.agreementId - 1];
+        uint256 member = _memberOf(record.member);
+        Word memory word = rollWord(member, address(this));
+        bool inTime = word.deadline >= block.timestamp;
+        word.valid = inTime;
+        seal(word, member, address(exchange), unwindHash(record.member, x.id, word.deadline));
+        // Only the till of the brand that was entered; the member alone cannot.
+        if (word.sender != members[member]) word.sender = roll(6) == 0 ? till(agreement.fromBrandId) : till(agreement.toBrandId);
+        bool forged = roll(8) == 0;
+        if (forged) ++record.pointsIn;
+        bool fine = word.valid && x.open && !forged && word.sender == till(agreement.toBrandId)
+            && issuing(agreement.fromBrandId) && issuing(agreement.toBrandId)
+            && record.pointsOut <= free(agreement.toBrandId, record.member) && fitsAgain(agreement.fromBrandId, x.lots)
+            && mayUnbook(agreement.fromBrandId, agreement.toBrandId, record.obligation);
+        bytes memory data = abi.encodeCall(IPartnerExchange.unwind, (x.id, record, word.deadline, word.signature));
+        call(word.sender, address(exchange), data, fine, "unwind");
+        if (!fine) return;
+        x.open = false;
+        burnt(agreement.toBrandId, takeOldest(agreement.toBrandId, record.member, record.pointsOut));
+        mintAgain(agreement.fromBrandId, record.member, x.lots);
+        unbook(agreement.fromBrandId, agreement.toBrandId, record.obligation);
+    }
+
+    function _rollQuote()
+        private
+        returns (IPartnerExchange.Quote memory quote, Deal memory deal, Word memory word)
+    {
+        quote.agreementId = 1 + roll(agreements.length);
+        AgreementModel memory agreement = agreements[quote.agreementId - 1];
+        deal.member = rollMember();
+        (deal.fromBrandId, deal.toBrandId) = (agreement.fromBrandId, agreement.toBrandId);
+        quote.member = members[deal.member];
+        quote.version = roll(16) == 0 ? 2 : 1;
+        uint256 available = free(deal.fromBrandId, quote.member);
+        quote.pointsIn = rollPoints(available);
+        if (available > 20_000 && roll(4) != 0) quote.pointsIn = 1 + roll(20_000);
+        word = rollWord(deal.member, address(exchange));
+        (quote.nonce, quote.deadline) = (word.nonce, word.deadline);
+        _price(agreement.terms, quote.pointsIn, deal);
+        quote.minimumOut = roll(12) == 0 ? deal.out + 1 : deal.out - (deal.out > 0 ? roll(deal.out) / 3 : 0);
+        deal.fine = quote.version == 1 && quote.pointsIn > 0 && quote.pointsIn <= available
+            && quote.pointsIn <= LOT_MAX && deal.out > 0 && deal.out >= quote.minimumOut && deal.out <= LOT_MAX
+            && issuing(deal.fromBrandId) && issuing(deal.toBrandId)
+            && usedOfDay[quote.agreementId][block.timestamp / 1 days] + quote.pointsIn <= agreement.terms.dailyCap
+            && minted[deal.toBrandId][mintEpoch(deal.toBrandId)] + deal.out <= LOT_MAX
+            && mayBook(deal.fromBrandId, deal.toBrandId, deal.obligation, agreement.terms.exposureCap);
+    }
+
+    /// @dev By the agreed fraction; what remains of a division never goes to the caller.
+    function _price(IPartnerExchange.Terms memory terms, uint256 pointsIn, Deal memory deal) private pure {
+        uint256 gross = pointsIn > LOT_MAX ? 0 : pointsIn * terms.numerator / terms.denominator;
+        deal.fee = gross * terms.feeBps / 10_000;
+        if (deal.fee * 10_000 < gross * terms.feeBps) ++deal.fee;
+        deal.out = gross - deal.fee;
+        deal.obligation = gross * terms.valueNumerator / terms.valueDenominator;
+        if (deal.obligation * terms.valueDenominator < gross * terms.valueNumerator) ++deal.obligation;
+    }
+
+    function _record(IPartnerExchange.Quote memory quote, Deal memory deal, bool open) private returns (bytes32 id) {
+        id = keccak256(abi.encode(quote.member, quote.nonce));
+        spentNonce[address(exchange)][quote.member][quote.nonce] = true;
+        usedOfDay[quote.agreementId][block.timestamp / 1 days] += quote.pointsIn;
+        Taken memory taken = takeOldest(deal.fromBrandId, quote.member, quote.pointsIn);
+        burnt(deal.fromBrandId, taken);
+        mintOne(deal.toBrandId, quote.member, mintEpoch(deal.toBrandId), deal.out);
+        book(deal.fromBrandId, deal.toBrandId, deal.obligation);
+        // Points in = points out at the agreed fraction, the fee included, and no remainder goes to the member.
+        IPartnerExchange.Terms memory terms = agreements[quote.agreementId - 1].terms;
+        vm.assertLe((deal.out + deal.fee) * terms.denominator, quote.pointsIn * terms.numerator, "rounding favours the caller");
+        IPartnerExchange.Exchange memory record = IPartnerExchange.Exchange(
+            quote.member, quote.agreementId, 1, quote.pointsIn, deal.out, deal.fee, deal.obligation, pack(taken)
+        );
+        bytes32 expected = open ? keccak256(abi.encode(record)) : bytes32(uint256(1));
+        vm.assertEq(exchange.recordOf(id), expected, "an exchange is recorded as it happened");
+        ExchangeModel storage x = exchanges.push();
+        (x.id, x.record, x.lots, x.open) = (id, record, taken, open);
+    }
+
+    function _memberOf(address account) private view returns (uint256 i) {
+        while (members[i] != account) ++i;
+    }
+}
