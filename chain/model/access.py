@@ -19,6 +19,10 @@ from chain.model.errors import (
 from chain.model.ids import hash_of
 
 ANNOUNCEMENT_LIFE_S: Final = 7 * 86_400
+TREASURER_WAIT_S: Final = 86_400
+TREASURER_WAITS_AFTER_S: Final = 5 * 86_400
+BRAND_ID_MAX: Final = 2**32 - 1
+NO_ROLE: Final = 2**64 - 2
 MOA_ADMIN: Final = 0
 MOA_OPERATOR: Final = 1
 MOA_GUARDIAN: Final = 2
@@ -38,38 +42,55 @@ class Kind(IntEnum):
 
 
 def role_of(brand_id: int, kind: int) -> int:
-    """The role id of a brand."""
-    return brand_id * 256 + kind
+    """The role id of a brand; what nobody ever holds for an id that no brand can have."""
+    return brand_id * 256 + kind if 0 < brand_id <= BRAND_ID_MAX else NO_ROLE
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role held from second `since` on; delay_s: how long its calls are announced before."""
+
+    since: int
+    delay_s: int
 
 
 @dataclass(slots=True)
 class Roles:
     """The one AccessManager: who holds which role with which execution delay in seconds."""
 
-    delays_s: dict[tuple[int, str], int] = field(default_factory=dict)
+    grants: dict[tuple[int, str], Grant] = field(default_factory=dict)
+    invited_at: dict[int, int] = field(default_factory=dict)
 
-    def holds(self, role: int, account: str) -> bool:
-        """Whether the account has the role, at once or after an announcement."""
-        return (role, account) in self.delays_s
+    def holds(self, role: int, account: str, at: int) -> bool:
+        """Whether the account has the role at second `at`, for calls at once or announced ones."""
+        grant = self.grants.get((role, account))
+        return grant is not None and at >= grant.since
 
-    def give(self, role: int, account: str, delay_s: int = 0) -> None:
+    def delay_s(self, role: int, account: str) -> int:
+        """How long the holder's calls are announced before."""
+        return self.grants[role, account].delay_s
+
+    def give(self, role: int, account: str) -> None:
         """Gives the role without asking who gives it: how the world is set up."""
-        self.delays_s[role, account] = delay_s
+        self.grants[role, account] = Grant(0, 0)
 
     def grant_role(self, call: Call, role: int, account: str, delay_s: int) -> None:
-        """The role's admin gives it: a brand's owner its other roles, Moa's admin the rest."""
+        """The role's admin gives it: a brand's owner the brand's, Moa's admin the rest. Treasurers wait a day."""
         self._check_admin(call, role)
-        self.delays_s.setdefault((role, account), delay_s)
+        brand_id, kind = divmod(role, 256)
+        waits = kind == Kind.TREASURER and call.at >= self.invited_at[brand_id] + TREASURER_WAITS_AFTER_S
+        since = call.at + (TREASURER_WAIT_S if waits else 0)
+        self.grants.setdefault((role, account), Grant(since, delay_s))
 
     def revoke_role(self, call: Call, role: int, account: str) -> None:
         """The role's admin takes it back."""
         self._check_admin(call, role)
-        self.delays_s.pop((role, account), None)
+        self.grants.pop((role, account), None)
 
     def _check_admin(self, call: Call, role: int) -> None:
-        brand_id, kind = divmod(role, 256)
-        admin = role_of(brand_id, Kind.OWNER) if brand_id and kind != Kind.OWNER else MOA_ADMIN
-        if not self.holds(admin, call.by):
+        brand_id = role // 256
+        admin = role_of(brand_id, Kind.OWNER) if brand_id else MOA_ADMIN
+        if not self.holds(admin, call.by, call.at):
             raise AccessManagerUnauthorizedAccount(call.by, admin)
 
 
@@ -84,18 +105,18 @@ class Announcements:
 
     def announce(self, call: Call, role: int, data: bytes) -> str:
         """The caller says which call it will make by a role that it holds with a delay."""
-        if not self.roles.holds(role, call.by):
+        if not self.roles.holds(role, call.by, call.at):
             raise RoleMissing(call.by, role)
         call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, data)
-        self.ready_at[call_hash] = call.at + self.roles.delays_s[role, call.by]
+        self.ready_at[call_hash] = call.at + self.roles.delay_s(role, call.by)
         self.journal.say(self.contract, "CallAnnounced", call.by, call_hash, self.ready_at[call_hash])
         return call_hash
 
-    def check(self, call: Call, role: int) -> Callable[[], None]:
+    def check(self, call: Call, role: int, *, undelayed: bool = False) -> Callable[[], None]:
         """Refuses a caller without the role, or whose delayed call is not due; the answer uses the announcement up."""
-        if not self.roles.holds(role, call.by):
+        if not self.roles.holds(role, call.by, call.at):
             raise RoleMissing(call.by, role)
-        if self.roles.delays_s[role, call.by] == 0:
+        if undelayed or self.roles.delay_s(role, call.by) == 0:
             return lambda: None
         call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, call.data)
         ready_at = self.ready_at.get(call_hash, 0)

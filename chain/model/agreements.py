@@ -155,18 +155,18 @@ class Agreements:
 
     def propose(self, call: Call, by_brand_id: int, from_brand_id: int, to_brand_id: int, terms: AgreementTerms) -> int:
         """One of two brands proposes exchange from one into the other; the agreement's id."""
-        use = self.announcements.check(call, role_of(by_brand_id, Kind.OWNER))
+        self.registry.brand_of(from_brand_id)
+        self.registry.brand_of(to_brand_id)
         if from_brand_id == to_brand_id:
             raise BrandsEqual(from_brand_id)
         if by_brand_id not in (from_brand_id, to_brand_id):
             raise NotAParty(0, by_brand_id)
-        self.registry.brand_of(from_brand_id)
-        self.registry.brand_of(to_brand_id)
+        use = self.announcements.check(call, role_of(by_brand_id, Kind.OWNER))
+        terms.check()
         for number, other in enumerate(self.agreements, 1):
             same = (other.from_brand_id, other.to_brand_id) == (from_brand_id, to_brand_id)
             if same and other.state_at(call.at) != AgreementState.ENDED:
                 raise PairTaken(number)
-        terms.check()
 
         use()
         self.agreements.append(Agreement(from_brand_id, to_brand_id, by_brand_id, AgreementState.PROPOSED, 1, 1, terms))
@@ -189,8 +189,8 @@ class Agreements:
     def propose_change(self, call: Call, agreement_id: int, by_brand_id: int, terms: AgreementTerms) -> int:
         """New terms for an agreement in force; their version."""
         agreement = self.agreement(agreement_id)
-        use = self._check_party(call, agreement_id, by_brand_id)
         self._check_state(call, agreement_id, AgreementState.AGREED)
+        use = self._check_party(call, agreement_id, by_brand_id)
         waiting = agreement.pending(call.at)
         if waiting is not None:
             raise ExchangeChangePending(agreement_id, waiting.version)

@@ -27,6 +27,7 @@ CLEARING: Final = "ClearingHouse"
 BRANDS_MAX: Final = 32
 CREDITORS_MAX: Final = 64
 AMOUNT_MAX: Final = 2**96 - 1
+NO_EXCHANGE: Final = "0x" + "00" * 32
 
 
 @dataclass(slots=True)
@@ -96,15 +97,15 @@ class Clearing:
             raise AmountMissing()
         account = self.account_of(brand_id)
         if account.collateral + amount > AMOUNT_MAX:
-            raise AmountTooLarge(amount, AMOUNT_MAX - account.collateral)
+            raise AmountTooLarge(account.collateral + amount, AMOUNT_MAX)
 
         account.collateral += amount
         self.journal.say(CLEARING, "CollateralDeposited", brand_id, call.by, amount, account.collateral)
 
     def withdraw(self, call: Call, brand_id: int, amount: int) -> None:
         """Collateral that covers nothing goes to the brand's treasury."""
-        use = self.announcements.check(call, role_of(brand_id, Kind.TREASURER))
         brand = self.registry.brand_of(brand_id)
+        use = self.announcements.check(call, role_of(brand_id, Kind.TREASURER))
         account = self.account_of(brand_id)
         if amount == 0:
             raise AmountMissing()
@@ -128,10 +129,7 @@ class Clearing:
         outstanding = self.obligation_of(debtor_id, creditor_id) + amount
         if outstanding > exposure_cap:
             raise ExposureExceeded(debtor_id, creditor_id, outstanding, exposure_cap)
-        account = self.account_of(debtor_id)
-        required = self.required(account.owed + amount, account.due)
-        if required > account.collateral:
-            raise CollateralExceeded(debtor_id, required, account.collateral)
+        self._check_cover(debtor_id, amount)
 
     def book(self, debtor_id: int, creditor_id: int, amount: int, exposure_cap: int, exchange_id: str) -> None:
         """The debtor owes the creditor more."""
@@ -145,10 +143,7 @@ class Clearing:
                 raise BrandInDefault(brand_id)
         rest = max(0, amount - self.obligation_of(debtor_id, creditor_id))
         if rest:
-            account = self.account_of(creditor_id)
-            required = self.required(account.owed + rest, account.due)
-            if required > account.collateral:
-                raise CollateralExceeded(creditor_id, required, account.collateral)
+            self._check_cover(creditor_id, rest)
 
     def unbook(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
         """A booked debt is taken back; what is netted already becomes a debt the other way."""
@@ -158,6 +153,14 @@ class Clearing:
             self._reduce(debtor_id, creditor_id, taken, exchange_id)
         if amount > taken:
             self._add(creditor_id, debtor_id, amount - taken, exchange_id)
+
+    def _check_cover(self, debtor_id: int, amount: int) -> None:
+        account = self.account_of(debtor_id)
+        if account.owed + amount > AMOUNT_MAX:
+            raise AmountTooLarge(account.owed + amount, AMOUNT_MAX)
+        required = self.required(account.owed + amount, account.due)
+        if required > account.collateral:
+            raise CollateralExceeded(debtor_id, required, account.collateral)
 
     def _add(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
         outstanding = self.obligation_of(debtor_id, creditor_id) + amount
@@ -179,9 +182,6 @@ class Clearing:
         if period != self.next_period:
             raise PeriodWrong(period, self.next_period)
         self._check_list(brand_ids, 2, BRANDS_MAX)
-        for brand_id in brand_ids:
-            if self.account_of(brand_id).in_default:
-                raise BrandInDefault(brand_id)
         positions, gross = self.positions_of(brand_ids)
         assert sum(positions) == 0
         for brand_id, position in zip(brand_ids, positions, strict=True):
@@ -217,50 +217,57 @@ class Clearing:
             account.collateral += position
             account.owed -= max(0, -position)
             account.due -= max(0, -position)
-            self.journal.say(CLEARING, "PositionSettled", period, brand_id, position, account.collateral)
+            if position:
+                self.journal.say(CLEARING, "PositionSettled", period, brand_id, position, account.collateral)
         self.journal.say(CLEARING, "PeriodSettled", period, sum(max(0, position) for position in positions))
 
     # --- default
 
     def declare_default(self, call: Call, brand_id: int, creditor_ids: Sequence[int]) -> None:
-        """Debts are set off, what remains is paid from the brand's collateral pro rata, exchange with it stops."""
-        use = self.announcements.check(call, MOA_OPERATOR)
+        """Debts are set off, the rest is paid from the brand's collateral pro rata, exchange with it stops."""
         self.registry.brand_of(brand_id)
+        use = self.announcements.check(call, MOA_OPERATOR)
         account = self.account_of(brand_id)
         if account.in_default:
             raise BrandInDefault(brand_id)
         if account.due:
             raise SettlementPending(brand_id, account.due)
-        self._check_list(creditor_ids, 1, CREDITORS_MAX)
-        counted = sum(self.obligation_of(brand_id, creditor) for creditor in creditor_ids)
-        if counted != account.owed:
-            raise CreditorsIncomplete(counted, account.owed)
+        self._check_list(creditor_ids, 0, CREDITORS_MAX)
+        set_off = {each: self._both(brand_id, each) for each in creditor_ids}
+        claims = {each: self.obligation_of(brand_id, each) - set_off[each] for each in creditor_ids}
+        owed = account.owed - sum(set_off.values())
+        if sum(claims.values()) != owed:
+            raise CreditorsIncomplete(sum(claims.values()), owed)
 
         use()
         account.in_default = True
-        nothing = "0x" + "00" * 32
-        for creditor in creditor_ids:
-            both = min(self.obligation_of(brand_id, creditor), self.obligation_of(creditor, brand_id))
+        for creditor_id, both in set_off.items():
             if both:
-                self._reduce(brand_id, creditor, both, nothing)
-                self._reduce(creditor, brand_id, both, nothing)
-        claims = {creditor: self.obligation_of(brand_id, creditor) for creditor in creditor_ids}
-        self._pay_claims(brand_id, {creditor: claim for creditor, claim in claims.items() if claim})
+                self._reduce(brand_id, creditor_id, both, NO_EXCHANGE)
+                self._reduce(creditor_id, brand_id, both, NO_EXCHANGE)
+        self._pay_claims(brand_id, claims)
+
+    def _both(self, one: int, other: int) -> int:
+        return min(self.obligation_of(one, other), self.obligation_of(other, one))
 
     def _pay_claims(self, brand_id: int, claims: dict[int, int]) -> None:
         account = self.account_of(brand_id)
-        claimed, available = sum(claims.values()), account.collateral
-        paid_total = 0
-        for creditor, claim in claims.items():
-            paid = claim if claimed <= available else available * claim // claimed
-            paid_total += paid
-            creditor_account = self.account_of(creditor)
-            creditor_account.collateral += paid
-            account.collateral -= paid
-            account.owed -= claim
-            self.obligations[brand_id, creditor] = 0
-            self.journal.say(CLEARING, "ClaimPaid", brand_id, creditor, claim, paid, creditor_account.collateral)
-        self.journal.say(CLEARING, "BrandDefaulted", brand_id, claimed, paid_total)
+        claimed = sum(claims.values())
+        pool = min(account.collateral, claimed)
+        account.collateral -= pool
+        account.owed = 0
+        counted = given = 0
+        for creditor_id, claim in claims.items():
+            if claim:
+                # By the running total, so that the rounded parts make up the pool exactly.
+                counted += claim
+                paid = counted * pool // claimed - given
+                given += paid
+                creditor = self.account_of(creditor_id)
+                creditor.collateral += paid
+                self.obligations[brand_id, creditor_id] = 0
+                self.journal.say(CLEARING, "ClaimPaid", brand_id, creditor_id, claim, paid, creditor.collateral)
+        self.journal.say(CLEARING, "BrandDefaulted", brand_id, claimed, pool)
 
     def cure_default(self, call: Call, brand_id: int) -> None:
         """The brand may exchange again."""

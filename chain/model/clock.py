@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from chain.model.errors import EpochOutOfRange
+
 FOREVER: Final = 2**256 - 1
 EXPIRY_EPOCH_MAX: Final = 5 * 65_536 - 1
-EPOCH_S_MIN: Final = 3_600
-EPOCH_S_MAX: Final = 366 * 86_400
-LIFETIME_EPOCHS_MAX: Final = 15
 DAY_S: Final = 86_400
 
 
@@ -36,6 +35,11 @@ class Clock:
     def expiry_of_grace(self, at: int) -> int:
         """The expiry epoch of points that are renewed at `at`: the first boundary that leaves them the whole grace."""
         return -(-(at + self.grace_s - self.origin) // self.epoch_s)
+
+    def check(self, expiry_epoch: int) -> None:
+        """Refuses an expiry epoch at which the token's clock has run out."""
+        if expiry_epoch > EXPIRY_EPOCH_MAX:
+            raise EpochOutOfRange(expiry_epoch)
 
     def expires_at(self, expiry_epoch: int) -> int:
         """The first second at which lots of this expiry are gone."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from chain.model import lots as lot
 from chain.model.access import Announcements, Kind, Roles, Signature, role_of
-from chain.model.call import NOBODY, Call, Journal
+from chain.model.call import Call, Journal
 from chain.model.errors import (
     AuthorisationExpired,
     AuthorisationUsed,
@@ -147,7 +147,7 @@ class Desk:
         hold_id = nonce_id(call.by, nonce)
         if hold_id in self.holds:
             raise AuthorisationUsed(call.by, nonce)
-        self.holds[hold_id] = Hold(NOBODY, 0, HoldState.CANCELLED, 0, 0, 0, 0, {})
+        self.holds[hold_id] = Hold(call.by, 0, HoldState.CANCELLED, 0, 0, 0, 0, {})
         self.journal.say(DESK, "AuthorisationCancelled", call.by, nonce)
 
     # --- the till
@@ -188,11 +188,11 @@ class Desk:
     def release(self, call: Call, hold_id: str) -> Back:
         """Gives the whole hold back: the till at any time, anyone after the hold's last second."""
         hold = self.hold_of(hold_id)
-        self._check_state(hold_id, hold, HoldState.HELD)
         timed_out = call.at > hold.hold_until
-        if not timed_out and not self.roles.holds(role_of(hold.brand_id, Kind.TILL), call.by):
-            raise HoldRunning(hold_id, hold.hold_until)
         till = role_of(hold.brand_id, Kind.TILL)
+        if not timed_out and not self.roles.holds(till, call.by, call.at):
+            raise HoldRunning(hold_id, hold.hold_until)
+        self._check_state(hold_id, hold, HoldState.HELD)
         use = None if timed_out else self.announcements.check(call, till)
         token = self.tokens[hold.brand_id]
         token.check_back(hold.lots, call.at, burnt=False)

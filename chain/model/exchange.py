@@ -19,6 +19,7 @@ from chain.model.errors import (
     OutBelowMinimum,
     OutTooLarge,
     PointsInInvalid,
+    PointsMissing,
     SignatureInvalid,
     VersionChanged,
 )
@@ -86,7 +87,7 @@ class Exchanges:
 
     def pay_at_partner(self, call: Call, quote: Quote, reward_id: str, signature: Signature) -> tuple[str, Exchange]:
         """Exchanges, and redeems exactly the quote's minimum at the receiving brand."""
-        exchange_id, done = self._exchange(call, quote, signature)
+        exchange_id, done = self._exchange(call, quote, signature, paying=True)
         self.records[exchange_id] = None
         brand_id = self.agreements.agreement(quote.agreement_id).to_brand_id
         hold_id = self.payment_id(exchange_id)
@@ -96,14 +97,14 @@ class Exchanges:
 
     def unwind(self, call: Call, exchange_id: str, exchange: Exchange, deadline: int, signature: Signature) -> Back:
         """Undoes an exchange at its own rate, once, with the member's authorisation."""
-        if call.at > deadline:
-            raise AuthorisationExpired(deadline, call.at)
         if exchange_id not in self.records:
             raise ExchangeUnknown(exchange_id)
         if self.records[exchange_id] != exchange:
             raise ExchangeNotOpen(exchange_id)
         agreement = self.agreements.agreement(exchange.agreement_id)
         use = self.agreements.announcements.check(call, role_of(agreement.to_brand_id, Kind.TILL))
+        if call.at > deadline:
+            raise AuthorisationExpired(deadline, call.at)
         if call.by != exchange.member and signature != exchange.member:
             raise SignatureInvalid(exchange.member)
         home, away = self._issuing(agreement)
@@ -138,7 +139,9 @@ class Exchanges:
         self.records[exchange_id] = None
         self._say("AuthorisationCancelled", call.by, nonce)
 
-    def _exchange(self, call: Call, quote: Quote, signature: Signature) -> tuple[str, Exchange]:
+    def _exchange(
+        self, call: Call, quote: Quote, signature: Signature, *, paying: bool = False
+    ) -> tuple[str, Exchange]:
         exchange_id = nonce_id(quote.member, quote.nonce)
         self._check_authorised(call, quote, exchange_id, signature)
         agreement = self._agreed(call, quote.agreement_id)
@@ -149,14 +152,18 @@ class Exchanges:
         given = self._give(terms, quote.points_in)
         if given.out < max(1, quote.minimum_out):
             raise OutBelowMinimum(given.out, quote.minimum_out)
+        if given.out > LOT_POINTS_MAX:
+            raise OutTooLarge(given.out, LOT_POINTS_MAX)
         used = agreement.used_by_day.get(day_of(call.at), 0)
         remaining = max(0, terms.daily_cap - used)
         if quote.points_in > remaining:
             raise DailyCapExceeded(quote.points_in, remaining)
         home.check_balance(quote.member, quote.points_in, call.at)
         debt = agreement.from_brand_id, agreement.to_brand_id, given.obligation, terms.exposure_cap
-        self.clearing.check_book(*debt)
         away.check_room(given.out, call.at)
+        self.clearing.check_book(*debt)
+        if paying and quote.minimum_out == 0:
+            raise PointsMissing()
 
         agreement.used_by_day[day_of(call.at)] = used + quote.points_in
         burnt = home.burn(quote.member, quote.points_in, call.at)
@@ -198,10 +205,7 @@ class Exchanges:
     def _give(self, terms: AgreementTerms, points_in: int) -> Given:
         if not 1 <= points_in <= LOT_POINTS_MAX:
             raise PointsInInvalid(points_in, LOT_POINTS_MAX)
-        given = terms.give(points_in)
-        if given.out > LOT_POINTS_MAX:
-            raise OutTooLarge(given.out, LOT_POINTS_MAX)
-        return given
+        return terms.give(points_in)
 
     def _say(self, name: str, *values: object) -> None:
         self.journal.say(EXCHANGE, name, *values)

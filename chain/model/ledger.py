@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from chain.model.access import MOA_ADMIN, MOA_GUARDIAN, MOA_OPERATOR, Roles
 from chain.model.agreements import Agreements
-from chain.model.call import NOBODY, Fact, Journal
+from chain.model.call import Fact, Journal
 from chain.model.clearing import Clearing
 from chain.model.clock import Clock
 from chain.model.desk import Desk
@@ -18,11 +18,8 @@ from chain.model.token import Policy, Token
 class Parties:
     """Where Moa's contracts are and who runs them; addresses lower-case 0x text."""
 
-    registry: str
-    rules: str
     desk: str
     exchange: str
-    clearing: str
     admin: str
     operator: str
     guardian: str
@@ -50,7 +47,7 @@ class Ledger:
         self.roles.give(MOA_OPERATOR, parties.operator)
         self.roles.give(MOA_GUARDIAN, parties.guardian)
         self.registry = Registry(self.roles, self.journal)
-        self.rules = Rules(self.registry, self.tokens, self.own, self.roles, self.journal)
+        self.rules = Rules(self.registry, self.tokens, self.roles, self.journal)
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
         self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
@@ -64,12 +61,6 @@ class Ledger:
             self.journal,
         )
 
-    @property
-    def own(self) -> frozenset[str]:
-        """Where no points of a member may lie: nowhere, and Moa's contracts."""
-        parties = self.parties
-        return frozenset({NOBODY, parties.registry, parties.rules, parties.desk, parties.exchange, parties.clearing})
-
     def invite(
         self,
         token: str,
@@ -80,15 +71,14 @@ class Ledger:
         treasury: str,
         metadata_hash: str = "0x" + "00" * 32,
     ) -> int:
-        """A new brand with its token; its id."""
+        """A new brand with its token, invited at the clock's origin; its id."""
         brand_id = len(self.registry.brands) + 1
-        self.registry.add(brand_id, token, owner, treasury, metadata_hash)
+        self.registry.add(brand_id, token, owner, treasury, metadata_hash, clock.origin)
         self.tokens[brand_id] = Token(
             brand_id=brand_id,
             address=token,
             clock=clock,
             policy=policy,
-            own=self.own | {token},
             desk=self.parties.desk,
             roles=self.roles,
             journal=self.journal,

@@ -45,10 +45,11 @@ class Registry:
     def __post_init__(self) -> None:
         self.announcements = Announcements(REGISTRY, self.roles, self.journal)
 
-    def add(self, brand_id: int, token: str, owner: str, treasury: str, metadata_hash: str) -> None:
+    def add(self, brand_id: int, token: str, owner: str, treasury: str, metadata_hash: str, invited_at: int) -> None:
         """A brand that was invited: its owner holds the owner role."""
         self.brands[brand_id] = Brand(token, Status.INVITED, False, False, treasury, metadata_hash)
         self.roles.give(role_of(brand_id, Kind.OWNER), owner)
+        self.roles.invited_at[brand_id] = invited_at
 
     def brand_of(self, brand_id: int) -> Brand:
         """The brand, or BrandUnknown."""
@@ -91,8 +92,8 @@ class Registry:
 
     def set_treasury(self, call: Call, brand_id: int, treasury: str) -> None:
         """The owner names where the brand's collateral returns to."""
-        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
         brand = self.brand_of(brand_id)
+        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
         if treasury == NOBODY:
             raise AddressMissing("treasury")
 
@@ -102,8 +103,8 @@ class Registry:
 
     def set_metadata(self, call: Call, brand_id: int, metadata_hash: str) -> None:
         """The owner names the hash of the brand's public page."""
-        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
         brand = self.brand_of(brand_id)
+        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
 
         use()
         self.brands[brand_id] = replace(brand, metadata_hash=metadata_hash)
@@ -126,8 +127,8 @@ class Registry:
         self._switch(call, MOA_OPERATOR, brand_id, True, False)
 
     def _switch(self, call: Call, role: int, brand_id: int, by_moa: bool, stopped: bool) -> None:
-        use = self.announcements.check(call, role)
         brand = self.brand_of(brand_id)
+        use = self.announcements.check(call, role, undelayed=stopped)
 
         use()
         changed = replace(brand, moa_switch=stopped) if by_moa else replace(brand, brand_switch=stopped)
@@ -143,7 +144,7 @@ class Registry:
         self._switch_all(call, MOA_OPERATOR, False)
 
     def _switch_all(self, call: Call, role: int, stopped: bool) -> None:
-        use = self.announcements.check(call, role)
+        use = self.announcements.check(call, role, undelayed=stopped)
 
         use()
         self.all_stopped = stopped

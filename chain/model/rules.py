@@ -1,12 +1,12 @@
 """The published rules by which a brand awards points (SPEC 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Final
 
 from chain.model.access import Announcements, Kind, Roles, role_of
-from chain.model.call import Call, Journal
+from chain.model.call import NOBODY, Call, Journal
 from chain.model.clock import day_of
 from chain.model.errors import (
     AwardTooLarge,
@@ -31,7 +31,7 @@ from chain.model.token import Token
 RULES: Final = "RewardRules"
 BASE_AMOUNT_MAX: Final = 2**96 - 1
 BUDGET_MAX: Final = 2**56 - 1
-TIME_MAX: Final = 2**48 - 1
+END_MAX: Final = 2**40 - 1
 NOTICE_S_MIN: Final = 3_600
 NOTICE_S_MAX: Final = 365 * 86_400
 BATCH_ITEMS_MAX: Final = 500
@@ -77,7 +77,7 @@ class RuleTerms:
             "capPerAward": self.cap_per_award <= LOT_POINTS_MAX,
             "capPerMemberDay": self.cap_per_member_day <= LOT_POINTS_MAX,
             "budget": self.budget <= BUDGET_MAX,
-            "end": self.start < self.end <= TIME_MAX,
+            "end": self.start < self.end <= END_MAX,
             "noticeSeconds": NOTICE_S_MIN <= self.notice_s <= NOTICE_S_MAX,
         }
         for name, kept in bounds.items():
@@ -153,7 +153,6 @@ class Rules:
 
     registry: Registry
     tokens: dict[int, Token]
-    own: frozenset[str]
     roles: Roles
     journal: Journal
     rules: dict[int, list[Rule]] = field(default_factory=dict)
@@ -178,12 +177,15 @@ class Rules:
 
     def quote(self, call: Call, brand_id: int, item: Item) -> tuple[int, int]:
         """Points and version that the item would get now, or why it is refused."""
+        self.registry.check_issuing(brand_id)
+        self.tokens[brand_id].check_clock(call.at)
         return self._decide(brand_id, item, call.at)
 
     # --- the brand's owner
 
     def publish(self, call: Call, brand_id: int, terms: RuleTerms) -> int:
         """A new rule, in force at once; its id."""
+        self.registry.brand_of(brand_id)
         use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
         terms.check()
 
@@ -226,8 +228,7 @@ class Rules:
 
     def award(self, call: Call, brand_id: int, item: Item) -> int:
         """One award; its points."""
-        use = self.announcements.check(call, role_of(brand_id, Kind.ISSUER))
-        self.registry.check_issuing(brand_id)
+        use = self._check_issuer(call, brand_id)
         points, version = self._decide(brand_id, item, call.at)
 
         use()
@@ -236,8 +237,7 @@ class Rules:
 
     def award_batch(self, call: Call, brand_id: int, items: Sequence[Item]) -> tuple[int, int]:
         """Many awards, a bad one refused alone; how many counted and their points."""
-        use = self.announcements.check(call, role_of(brand_id, Kind.ISSUER))
-        self.registry.check_issuing(brand_id)
+        use = self._check_issuer(call, brand_id)
         if not 1 <= len(items) <= BATCH_ITEMS_MAX:
             raise BatchSizeWrong(len(items), BATCH_ITEMS_MAX)
 
@@ -254,11 +254,16 @@ class Rules:
             points_total += points
         return awarded, points_total
 
+    def _check_issuer(self, call: Call, brand_id: int) -> Callable[[], None]:
+        self.registry.check_issuing(brand_id)
+        self.tokens[brand_id].check_clock(call.at)
+        return self.announcements.check(call, role_of(brand_id, Kind.ISSUER))
+
     def _decide(self, brand_id: int, item: Item, at: int) -> tuple[int, int]:
         if self.is_operation_used(brand_id, item.operation_id):
             raise OperationUsed(brand_id, item.operation_id)
-        token = self.tokens.get(brand_id)
-        if item.member in self.own or (token is not None and item.member == token.address):
+        token = self.tokens[brand_id]
+        if item.member in (NOBODY, token.desk, token.address):
             raise MemberInvalid(item.member)
         rule = self.rule(brand_id, item.rule_id)
         terms, version = rule.in_force(at)
@@ -272,7 +277,6 @@ class Rules:
         if points > LOT_POINTS_MAX:
             raise AwardTooLarge(points, LOT_POINTS_MAX)
         self._check_room(rule, terms, item.member, points, at)
-        assert token is not None, "a brand with rules has a token"
         if points > token.mintable(at):
             raise SupplyExceeded(points, token.mintable(at))
         return points, version

@@ -12,6 +12,7 @@ from chain.model.errors import (
     ERC20InsufficientAllowance,
     ERC20InsufficientBalance,
     ERC20InvalidReceiver,
+    ERC20InvalidSender,
     ERC20InvalidSpender,
     ERC2612ExpiredSignature,
     ERC2612InvalidSigner,
@@ -41,13 +42,12 @@ class Back:
 
 @dataclass(slots=True)
 class Token:
-    """One brand's ledger. `own`: Moa's contracts, which hold no points of their own; `desk`: where held points lie."""
+    """One brand's ledger. `desk`: the account where held points lie, which receives no others."""
 
     brand_id: int
     address: str
     clock: Clock
     policy: Policy
-    own: frozenset[str]
     desk: str
     roles: Roles
     journal: Journal
@@ -94,8 +94,7 @@ class Token:
 
     def approve(self, call: Call, spender: str, points: int) -> None:
         """The caller lets `spender` move up to `points`."""
-        if spender == NOBODY:
-            raise ERC20InvalidSpender(spender)
+        self._check_spender(spender)
         self._approve(call.by, spender, points)
 
     def permit(self, call: Call, owner: str, spender: str, points: int, deadline: int, signer: Signature) -> None:
@@ -104,8 +103,7 @@ class Token:
             raise ERC2612ExpiredSignature(deadline)
         if signer != owner:
             raise ERC2612InvalidSigner(signer or NOBODY, owner)
-        if spender == NOBODY:
-            raise ERC20InvalidSpender(spender)
+        self._check_spender(spender)
         self.permit_nonces[owner] = self.permit_nonces.get(owner, 0) + 1
         self._approve(owner, spender, points)
 
@@ -147,11 +145,12 @@ class Token:
         self.nonces.check(call, member, nonce, deadline, member_signature)
         if call.by != wallet and wallet_signature != wallet:
             raise SignatureInvalid(wallet)
-        if wallet == NOBODY or wallet in self.own:
+        if wallet == member:
             raise ERC20InvalidReceiver(wallet)
         points = self.balance_of(member, call.at)
         if points == 0:
             raise ERC20InsufficientBalance(member, 0, 1)
+        self._check_receiver(wallet)
 
         self.nonces.spend(member, nonce)
         self._move(member, wallet, points, call.at)
@@ -182,10 +181,13 @@ class Token:
         if balance < points:
             raise ERC20InsufficientBalance(member, balance, points)
 
+    def check_clock(self, at: int) -> None:
+        """Refuses once the token's clock has run out."""
+        self.clock.check(self.clock.expiry_of_mint(at))
+
     def check_room(self, points: int, at: int) -> None:
         """Refuses when the lot of the present epoch cannot take the points."""
-        if points > self.mintable(at):
-            raise LotOverflow(self.clock.expiry_of_mint(at), points, self.mintable(at))
+        self._check_fits({self.clock.expiry_of_mint(at): points})
 
     def mint(self, member: str, points: int, at: int) -> None:
         """New points in the lot of the present epoch."""
@@ -246,12 +248,21 @@ class Token:
     # --- movements
 
     def _check_transfer(self, call: Call, sender: str, receiver: str, points: int) -> None:
-        if receiver == NOBODY:
-            raise ERC20InvalidReceiver(receiver)
         listed = self.policy == Policy.ALLOW_LIST and receiver in self.allowed
-        if not (listed or self.policy == Policy.OPEN) or receiver in self.own:
+        if not (listed or self.policy == Policy.OPEN):
             raise TransferNotAllowed(sender, receiver, self.policy)
+        if sender == NOBODY:
+            raise ERC20InvalidSender(sender)
+        self._check_receiver(receiver)
         self.check_balance(sender, points, call.at)
+
+    def _check_receiver(self, receiver: str) -> None:
+        if receiver in (NOBODY, self.address, self.desk):
+            raise ERC20InvalidReceiver(receiver)
+
+    def _check_spender(self, spender: str) -> None:
+        if spender == NOBODY:
+            raise ERC20InvalidSpender(spender)
 
     def _approve(self, owner: str, spender: str, points: int) -> None:
         self.allowances[owner, spender] = points
@@ -259,6 +270,7 @@ class Token:
 
     def _check_fits(self, lots: Mapping[int, int]) -> None:
         for expiry, points in lots.items():
+            self.clock.check(expiry)
             room = LOT_POINTS_MAX - self.supply.get(expiry, 0)
             if points > room:
                 raise LotOverflow(expiry, points, room)

@@ -6,19 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chain.codec import Codec, signature
-from chain.model.clock import Clock
-from chain.model.ledger import Ledger, Parties
-from chain.model.token import Policy
-from chain.rpc import Rpc
-from eth_abi import decode, encode
-from eth_account import Account
+from eth_abi import encode
 from eth_account.messages import encode_typed_data
-from eth_account.signers.local import LocalAccount
-from eth_utils import keccak, to_checksum_address
+from eth_utils import to_checksum_address
 
+from chain.codec import Codec
+from chain.model.ledger import Ledger
+from chain.rpc import Rpc
 from tests.differential.cast import Cast
-from tests.differential.steps import TOKEN, Outcome, Signed, Step, plain
+from tests.differential.steps import Outcome, Signed, Step, plain
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "build" / "contracts"
 ABIS = (
@@ -155,9 +151,7 @@ class ChainSide:
     def read(self, contract: str, function: str, *values: Any) -> Any:
         """What a view returns now, in plain integers and tuples."""
         data = self.codec.calldata(contract.split()[0], function, *values)
-        answer = self.rpc.call(
-            "eth_call", {"to": self.addresses[contract], "data": "0x" + data.hex()}, "latest"
-        )
+        answer = self.rpc.call("eth_call", {"to": self.addresses[contract], "data": "0x" + data.hex()}, "latest")
         return self.decoded(contract, function, answer)
 
     def read_many(self, calls: Sequence[tuple[str, str, tuple[Any, ...]]]) -> list[Any]:
@@ -189,9 +183,7 @@ class ChainSide:
 
     def calldata(self, step: Step, ledger: Ledger | None = None) -> bytes:
         """The calldata of a step, its signatures made."""
-        values = [
-            self.sign(step, value) if isinstance(value, Signed) else plain(value) for value in step.values
-        ]
+        values = [self.sign(step, value) if isinstance(value, Signed) else plain(value) for value in step.values]
         if step.function == "permit":
             owner, spender, points, deadline, signed = values
             values = [owner, spender, points, deadline, signed[64], signed[:32], signed[32:64]]

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from chain.model import lots as lot
 from chain.model.errors import Refused
-
 from tests.differential.steps import TOKEN, Outcome, Step, plain
 
 if TYPE_CHECKING:
@@ -41,9 +40,7 @@ def touched(world: World, step: Step, outcome: Outcome) -> list[tuple[Read, Any]
     for contract, facts in outcome.facts.items():
         if contract.startswith(TOKEN):
             brand_id = int(contract.split()[1])
-            accounts = {
-                each for name, values in facts if name in ("Transfer", "Left") for each in values[:2]
-            }
+            accounts = {each for name, values in facts if name in ("Transfer", "Left") for each in values[:2]}
             for account in sorted(accounts - {"0x" + "00" * 20}):
                 found += account_reads(world, brand_id, account, step.at)
             found += supply_reads(world, brand_id, step.at)
@@ -91,7 +88,7 @@ def compare_all(world: World, at: int) -> None:
         reads += hold_reads(world, hold_id)
     reads += clearing_reads(world) + agreement_reads(world, at) + registry_reads(world)
     compare(world, at, reads)
-    held = world.chain.read("SettlementToken", "balanceOf", world.parties.clearing)
+    held = world.chain.read("SettlementToken", "balanceOf", world.chain.addresses["ClearingHouse"])
     check("collateral in all", sum(each.collateral for each in world.ledger.clearing.accounts.values()), held)
 
 
@@ -179,9 +176,7 @@ def registry_reads(world: World) -> list[tuple[Read, Any]]:
     reads: list[tuple[Read, Any]] = [
         (("PartnerRegistry", "brandOf", (number,)), brand) for number, brand in registry.brands.items()
     ]
-    reads += [
-        (("PartnerRegistry", "isIssuing", (number,)), registry.is_issuing(number)) for number in registry.brands
-    ]
+    reads += [(("PartnerRegistry", "isIssuing", (number,)), registry.is_issuing(number)) for number in registry.brands]
     return [*reads, (("PartnerRegistry", "allStopped", ()), registry.all_stopped)]
 
 

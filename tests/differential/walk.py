@@ -17,7 +17,6 @@ from chain.model.exchange import Quote
 from chain.model.ids import nonce_id
 from chain.model.rules import Item, Rounding, RuleKind
 from chain.model.token import Policy
-
 from tests.differential.steps import TOKEN, Signed, Step
 from tests.differential.world import DAY, HOUR, World, agreement, rule
 
@@ -49,9 +48,11 @@ class Walk:
             return now + rng.randint(1, 90)
         if draw < 0.90:
             return max(now + 1, self.edge(now) + rng.choice((-1, 0, 0, 1)))
-        if draw < 0.985:
+        if draw < 0.905:
+            return now + rng.choice((17 * HOUR, 33 * HOUR, 4 * DAY, 18 * DAY))
+        if draw < 0.93:
             return now + rng.randint(HOUR // 2, 9 * HOUR)
-        return now + rng.choice((17 * HOUR, 33 * HOUR, 4 * DAY, 18 * DAY))
+        return now + rng.randint(90, HOUR // 2)
 
     def edge(self, now: int) -> int:
         """A second at which something changes."""
@@ -68,8 +69,8 @@ class Walk:
             edges += [each.terms.end for each in rules]
         for each in ledger.agreements.agreements:
             edges += [each.ends_at, each.change.in_force_at if each.change else 0]
-        near = [each for each in edges if now < each < now + 3 * DAY]
-        return rng.choice(near)
+        near = sorted({each for each in edges if now < each < now + 3 * DAY})
+        return rng.choice(near[:4] if rng.random() < 0.9 else near)
 
     # --- choosing
 
@@ -102,9 +103,7 @@ class Walk:
         if self.bad(0.08) or balance == 0:
             return int(self.some([0, balance + 1, balance + 500, 2**48, 2**255]))
         first = next(iter(lots.values()))
-        return int(
-            self.some([1, first, min(balance, first + 1), balance, *[self.rng.randint(1, balance)] * 4])
-        )
+        return int(self.some([1, first, min(balance, first + 1), balance, *[self.rng.randint(1, balance)] * 4]))
 
     def staff(self, kind: str, brand_id: int) -> str:
         """The one with the role; at times someone else."""
@@ -112,9 +111,7 @@ class Walk:
         if not self.bad(0.06):
             return cast[f"{kind}{brand_id}"]
         other = self.brand()
-        return str(
-            self.some([cast["stranger"], cast[f"{kind}{other}"], cast[f"guardian{brand_id}"], self.member()])
-        )
+        return str(self.some([cast["stranger"], cast[f"{kind}{other}"], cast[f"guardian{brand_id}"], self.payer()]))
 
     def moa(self, name: str) -> str:
         """Moa's operator or guardian; at times someone else."""
@@ -162,7 +159,8 @@ class Walk:
             rule_id = 1
         member = self.member()
         if self.bad(share / 2):
-            member = str(self.some([NOBODY, self.world.parties.desk]))
+            member = self.world.chain.addresses[str(self.some([f"{TOKEN} {brand_id}", "RedemptionDesk"]))]
+            member = str(self.some([NOBODY, member]))
         base = int(self.some([0, 1, 2, 3, *[self.rng.randint(1, 9_000)] * 6]))
         if rule_id >= 4 or self.bad(share):
             base = int(self.some([2**96 - 1, 2**96, 3, 4, self.rng.randint(0, 9), 2**255, 2**30]))
@@ -185,9 +183,8 @@ class Walk:
     def receiver(self, brand_id: int) -> str:
         """Where points may go; at times where they may not."""
         if self.bad(0.08):
-            parties = self.world.parties
-            token = self.world.ledger.tokens[brand_id].address
-            return str(self.some([NOBODY, parties.desk, token, parties.exchange, parties.rules]))
+            others = [f"{TOKEN} {brand_id}", "RedemptionDesk", "PartnerExchange", "RewardRules"]
+            return str(self.some([NOBODY, *[self.world.chain.addresses[each] for each in others]]))
         return self.member()
 
     def transfer(self) -> Made:
@@ -330,9 +327,7 @@ class Walk:
         """A quote by the terms in force; at times too dear, late, of another version, of no agreement."""
         agreements = self.world.ledger.agreements.agreements
         number = self.rng.randint(1, len(agreements))
-        agreed = [
-            key for key, each in enumerate(agreements, 1) if each.state_at(self.at) == AgreementState.AGREED
-        ]
+        agreed = [key for key, each in enumerate(agreements, 1) if each.state_at(self.at) == AgreementState.AGREED]
         if agreed and not self.bad(0.05):
             number = int(self.some(agreed))
         found = agreements[number - 1]
@@ -588,7 +583,7 @@ class Walk:
         role = role_of(brand_id, self.rng.randint(2, 5))
         by = self.staff("owner", brand_id)
         extra = self.world.cast["walletOwner"]
-        if self.world.ledger.roles.holds(role, extra):
+        if self.world.ledger.roles.holds(role, extra, self.at):
             return "Authority", "revokeRole", (role, extra), by
         return "Authority", "grantRole", (role, extra, 0), by
 

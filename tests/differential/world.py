@@ -9,7 +9,6 @@ from chain.model.ledger import Ledger, Parties
 from chain.model.rules import Rounding, RuleKind, RuleTerms
 from chain.model.token import Policy
 from chain.rpc import Rpc
-
 from tests.differential.cast import Cast
 from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, TOKEN, ChainSide
 from tests.differential.compare import compare_all, compare_step
@@ -153,11 +152,8 @@ class World:
             self._set_up(name, "SettlementToken", "mint", cast[name], SETTLEMENT_EACH)
             self._set_up(name, "SettlementToken", "approve", clearing, 2**256 - 1)
         return Parties(
-            registry=registry,
-            rules=rules,
             desk=desk,
             exchange=exchange,
-            clearing=clearing,
             admin=cast["admin"],
             operator=cast["operator"],
             guardian=cast["guardian"],
