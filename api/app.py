@@ -72,7 +72,8 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         },
         separate_input_output_schemas=False,
     )
-    for router in (identity, events, decisions, journeys, channels):
+    # Routes are tried one after the other, so those asked most come first.
+    for router in (channels, events, journeys, decisions, identity):
         app.include_router(router)
     if settings is not None:
         app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)

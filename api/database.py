@@ -81,21 +81,19 @@ class Reads:
         # SQLite answers from memory in microseconds, cheaper than a change of thread; a server does not.
         self.inline = self._url.get_backend_name() == "sqlite"
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
-        """One consistent look; a lost PostgreSQL connection is opened anew the next time."""
+    def __call__(self, read: Callable[[Snapshot], T]) -> T:
+        """What `read` gives of one consistent look; a lost PostgreSQL connection is opened anew the next time."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._open()
-        if isinstance(connection, sqlite3.Connection):
+        if self.inline:
             connection.execute("BEGIN")
             try:
-                yield _SqliteSnapshot(connection)
+                return read(_SqliteSnapshot(connection))
             finally:
                 connection.execute("COMMIT")
-            return
         try:
-            yield _PostgresSnapshot(connection)
+            answer = read(_PostgresSnapshot(connection))
             connection.rollback()
         except psycopg.OperationalError:
             self._local.connection = None
@@ -104,10 +102,7 @@ class Reads:
         except BaseException:
             connection.rollback()
             raise
-
-    def __call__(self, read: Callable[[Snapshot], T]) -> T:
-        with self.snapshot() as snapshot:
-            return read(snapshot)
+        return answer
 
     async def off_loop(self, read: Callable[[Snapshot], T]) -> T:
         """The same from a coroutine, without ever blocking the loop on a server's answer."""

@@ -7,10 +7,10 @@ from typing import Any
 
 from api.channels.errors import ViewUnavailable
 from api.clock import now_ms, rfc3339
-from api.database import Snapshot
+from api.database import Row, Snapshot
 from api.state import State
 
-_CHECKPOINT = (
+CHECKPOINT = (
     "SELECT c.block_number, c.block_hash, c.block_time, c.safe_number, c.final_number, c.updated_at_ms,"
     " c.head_number, h.at_ms"
     " FROM mirror_checkpoint c LEFT JOIN heartbeat h ON h.name = 'mirror' AND h.state = 'working' WHERE c.id = 1"
@@ -50,7 +50,11 @@ class Moment:
 
 def moment(read: Snapshot) -> Moment:
     """Where the mirror is in this snapshot, or ViewUnavailable before its first block."""
-    row = read.row(_CHECKPOINT)
+    return moment_of(read.row(CHECKPOINT))
+
+
+def moment_of(row: Row | None) -> Moment:
+    """The moment that a row of CHECKPOINT tells."""
     if row is None:
         raise ViewUnavailable("The mirror has not read its first block yet; try again in a moment.")
     number, hash_, time_s, safe, final, updated_at_ms, head, beat_at_ms = row

@@ -12,15 +12,17 @@ from api.channels import history
 from api.channels import view as views
 from api.channels.as_of import moment
 from api.channels.errors import CursorMalformed
+from api.clock import now_ms
 from api.database import Snapshot
 from api.decisions.catalogue import Catalogues
 from api.identity import service as identity
-from api.identity.errors import BrandUnknown
+from api.identity.current import MemberCaller, identify
+from api.identity.errors import BrandUnknown, NotYours
+from api.identity.keys import Token
 from api.identity.service import KnownMember
 from api.state import State
 
 T = TypeVar("T")
-PRIVATE = {"Cache-Control": "private, no-store"}
 _cursor = re.compile(r"[1-9][0-9]{0,18}\Z", re.ASCII)
 
 
@@ -31,6 +33,26 @@ async def view(state: State, *, member_id: str, address: str, only: str | None) 
         catalogue = state.keep(Catalogues).newest(read)
         return views.member_view(
             read, state=state, catalogue=catalogue, member_id=member_id, address=address, only=only
+        )
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def my_view(state: State, token: Token) -> bytes:
+    """The MemberView of whoever holds this token, in JSON."""
+    at_ms = now_ms()
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        caller = identify(read, token, at_ms=at_ms)
+        if not isinstance(caller, MemberCaller):
+            raise NotYours("This needs a member's session.")
+        return views.member_view(
+            read,
+            state=state,
+            catalogue=state.keep(Catalogues).newest(read),
+            member_id=caller.member_id,
+            address=caller.address,
+            only=None,
         )
 
     return orjson.dumps(await _read(state, compose))

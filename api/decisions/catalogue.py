@@ -118,7 +118,7 @@ _AGREEMENTS = (
 def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
     """Reads everything in force now."""
     cards = [
-        BrandCard(*card, Clock(origin or 0, epoch_s or 1, lifetime or 0))
+        BrandCard(*card, Clock(origin or 0, epoch_s or 1, lifetime or 0))  # type: ignore[call-arg]
         for *card, origin, epoch_s, lifetime in read.rows(_BRANDS, BRANDS_MAX)
     ]
     by_number = {card.number: card for card in cards}

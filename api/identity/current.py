@@ -7,7 +7,7 @@ read on a primary key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request, Security
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -128,4 +128,6 @@ ByOperator = Annotated[OperatorCaller, Security(_operator)]
 ByBrand = Annotated[BrandCaller, Security(_brand)]
 ByMember = Annotated[MemberCaller, Security(_member)]
 ByBrandOrMember = Annotated[BrandCaller | MemberCaller, Security(_brand_or_member)]
+# For a route that looks its caller up itself, in the same read as all the rest.
+BY_MEMBER: dict[str, Any] = {"security": [{_member.scheme_name: []}]}
 CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours)
