@@ -66,8 +66,9 @@ bench: setup ## side-by-side benchmarks into build/bench.json
 hooks: ## installs the pre-commit hooks
 	@.venv/bin/pre-commit install
 
-locks: ## resolves requirements/*.in again (needs uv; writes hashes, never an index address)
-	@for f in app contracts; do uv pip compile -q --generate-hashes --python-version 3.11 --no-header requirements/$$f.in -o requirements/$$f.txt; done
+locks: ## resolves the lock files again (needs uv; writes hashes, never an address)
+	@for f in app contracts halmos slither; do uv pip compile -q --generate-hashes --python-version 3.11 --no-header requirements/$$f.in -o requirements/$$f.txt; done
+	@$(PY) -m scripts.npm_lock
 
 clean: ## removes what make made, the demo's state included
 	@rm -rf build var .venv .venv-contracts node_modules wallet/dist
