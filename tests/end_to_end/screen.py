@@ -65,15 +65,19 @@ def as_brand(demo: World, slug: str) -> Gateway:
     return Gateway(demo.url, demo.brand_keys[slug])
 
 
-def buy(demo: World, brand: str, member: str, amount: str) -> None:
-    """A purchase of `amount` cents or won, waited for until it is mirrored."""
-    order = f"order-{secrets.token_hex(8)}"
-    body = {
-        "id": order, "member": {"id": member}, "amount": amount, "currency": CURRENCY[brand],
-        "occurred_at": "2026-11-21T12:00:00Z",
+def order(brand: str, member: str, amount: str) -> dict[str, object]:
+    """A new order of `amount` cents or won, as a shop tells it."""
+    return {
+        "id": f"order-{secrets.token_hex(8)}", "member": {"id": member}, "amount": amount,
+        "currency": CURRENCY[brand], "occurred_at": "2026-11-21T12:00:00Z",
     }  # fmt: skip
+
+
+def buy(demo: World, brand: str, member: str, amount: str) -> None:
+    """A purchase, waited for until it is mirrored."""
+    told = order(brand, member, amount)
     with as_brand(demo, brand) as shop:
-        done = shop.post("/v1/purchases", body, key=order, wait_s=WAIT_S)
+        done = shop.post("/v1/purchases", told, key=str(told["id"]), wait_s=WAIT_S)
     assert done["operation"]["state"] == "confirmed", done
 
 
@@ -84,3 +88,13 @@ def spendable(page: Page, brand: str) -> Locator:
 def points(amount: Locator) -> int:
     """Base units of an amount on the screen; every brand of the demo has two decimals."""
     return int(re.sub(r"[^0-9]", "", amount.inner_text()))
+
+
+def picture(page: Page, name: str) -> None:
+    """Takes a picture for build/screens once nothing moves any more."""
+    page.evaluate(
+        """Promise.all(document.getAnimations()
+          .filter(one => one.effect.getComputedTiming().iterations !== Infinity)
+          .map(one => one.finished.catch(() => undefined)))"""
+    )
+    page.screenshot(path=SCREENS / f"{name}.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.screen import DESKTOP, PHONE, ROOT, SCREENS, Member, Screen
+from tests.end_to_end.screen import DESKTOP, PHONE, ROOT, Member, Screen, picture
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def test_everyone_can_read_and_use_it(member: Member, browser: Browser, locale: 
         page.goto(member.link)
         expect(page.locator(".entry")).to_have_count(2)
         page.locator(".entry-row").first.click()
-        page.screenshot(path=SCREENS / f"{size}-{locale[:2]}-{scheme}.png")
+        picture(page, f"{size}-{locale[:2]}-{scheme}")
 
         assert _violations(page) == []
         assert _small_targets(page) == []

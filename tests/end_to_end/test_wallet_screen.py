@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from scripts.world import World
-from tests.end_to_end.screen import PHONE, SCREENS, WAIT_MS, Member, Screen, buy, points, spendable
+from tests.end_to_end.screen import PHONE, WAIT_MS, Member, Screen, as_brand, buy, order, picture, points, spendable
 
 pytestmark = pytest.mark.slow
 
@@ -19,8 +19,11 @@ BANNER_MS = 30_000
 
 def test_without_a_session_the_wallet_says_what_to_do(demo: World, page: Page) -> None:
     """SPEC 10.2"""
-    page.goto(f"{demo.url}/")
+    answer = page.goto(f"{demo.url}/")
 
+    assert answer is not None
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
     expect(page.get_by_role("heading", level=1)).to_have_text("Open your wallet with your own link")
     expect(page.locator(".card")).to_have_count(0)
 
@@ -64,7 +67,7 @@ def test_points_arrive_without_a_reload_and_are_proved_by_the_node(demo: World, 
     expect(page.locator("[aria-live=polite].visually-hidden")).to_contain_text("CDNOW")
     assert points(spendable(page, "cdnow")) == before + gained
     assert page.evaluate("window.stillHere") is True
-    page.screenshot(path=SCREENS / "phone-arrived.png")
+    picture(page, "phone-arrived")
 
     newest.get_by_role("button").first.click()
     told = {
@@ -83,7 +86,7 @@ def test_points_arrive_without_a_reload_and_are_proved_by_the_node(demo: World, 
 
     newest.get_by_role("button", name="Check on the chain").click()
     expect(newest.locator(".verdict")).to_have_attribute("data-verified", "true")
-    page.screenshot(path=SCREENS / "phone-proof.png")
+    picture(page, "phone-proof")
 
 
 def test_an_offer_is_seen_and_then_exchanged(member: Member, page: Page) -> None:
@@ -101,7 +104,7 @@ def test_an_offer_is_seen_and_then_exchanged(member: Member, page: Page) -> None
     sheet.get_by_role("button", name="See the offer").click()
     offered = points(sheet.locator(".offer-receive .amount"))
     expect(sheet.get_by_role("timer")).to_contain_text("Offer holds for")
-    page.screenshot(path=SCREENS / "phone-offer.png")
+    picture(page, "phone-offer")
     sheet.get_by_role("button", name="Exchange now").click()
 
     expect(sheet.locator(".outcome-text")).to_contain_text("are yours", timeout=WAIT_MS)
@@ -111,6 +114,24 @@ def test_an_offer_is_seen_and_then_exchanged(member: Member, page: Page) -> None
     expect(page.locator(".entry[data-kind=exchange_in]")).to_have_count(1, timeout=WAIT_MS)
     assert points(spendable(page, "cdnow")) == given - 2050
     assert points(spendable(page, "hanok")) == received + offered
+
+
+def test_an_offer_whose_time_is_over_cannot_be_accepted(member: Member, page: Page) -> None:
+    """SPEC 10.11"""
+    page.clock.install()
+    page.goto(member.link)
+    page.locator(".card[data-brand=cdnow]").get_by_role("button", name="Exchange").click()
+    sheet = page.get_by_role("dialog")
+    sheet.get_by_label("Points to give").fill("1")
+    sheet.get_by_role("button", name="See the offer").click()
+    expect(sheet.get_by_role("button", name="Exchange now")).to_be_visible()
+
+    page.clock.fast_forward("10:00")
+
+    expect(sheet.get_by_role("timer")).to_have_text("This offer has run out.")
+    expect(sheet.get_by_role("button", name="Exchange now")).to_have_count(0)
+    sheet.get_by_role("button", name="Get a new offer").click()
+    expect(sheet.get_by_role("button", name="Exchange now")).to_be_visible()
 
 
 def test_points_are_set_aside_with_a_code_for_the_till(member: Member, page: Page) -> None:
@@ -125,7 +146,7 @@ def test_points_are_set_aside_with_a_code_for_the_till(member: Member, page: Pag
 
     expect(sheet.get_by_role("img", name="Code for the till")).to_be_visible(timeout=WAIT_MS)
     expect(sheet.locator("code")).to_have_text(re.compile(r"^hold_[0-9a-f]{32}$"))
-    page.screenshot(path=SCREENS / "phone-hold.png")
+    picture(page, "phone-hold")
     sheet.get_by_role("button", name="Done").click()
     expect(card.locator(".card-split dd").first).to_have_text("5.00", timeout=WAIT_MS)
     assert points(spendable(page, "hanok")) == before - 500
@@ -140,13 +161,43 @@ def test_a_lost_line_keeps_the_figures_and_brings_what_was_missed(demo: World, m
     page.context.set_offline(True)
     expect(page.locator(".banner")).to_be_visible(timeout=BANNER_MS)
     assert points(spendable(page, "cdnow")) == before
-    page.screenshot(path=SCREENS / "phone-offline.png")
+    picture(page, "phone-offline")
     buy(demo, "cdnow", member.id, "1000")
     page.context.set_offline(False)
 
     expect(page.locator(".entry")).to_have_count(3, timeout=WAIT_MS)
     expect(page.locator(".banner")).to_have_count(0, timeout=WAIT_MS)
     assert points(spendable(page, "cdnow")) > before
+
+
+def test_the_lots_of_a_balance_open_and_add_up(member: Member, page: Page) -> None:
+    """SPEC 10.8"""
+    page.goto(member.link)
+    card = page.locator(".card[data-brand=cdnow]")
+    card.get_by_text(re.compile(r"^[\d.,]+ expire \d+ \w+ \d{4}$")).click()
+
+    lots = card.locator(".lots li .amount")
+    expect(lots.first).to_be_visible()
+    assert sum(points(lot) for lot in lots.all()) == points(spendable(page, "cdnow"))
+
+
+def test_a_long_history_comes_page_by_page_without_a_gap(demo: World, member: Member, page: Page) -> None:
+    with as_brand(demo, "cdnow") as shop:
+        lines = [order("cdnow", member.id, str(100 + place)) for place in range(45)]
+        answers = shop.post_lines("/v1/purchases", lines, key=f"many-{member.id}")
+    assert {answer["status"] for answer in answers} == {"accepted"}
+    page.goto(member.link)
+    expect(spendable(page, "cdnow")).to_have_text("262.99 CDN", timeout=WAIT_MS)
+    page.reload()
+    expect(page.locator(".entry")).to_have_count(20)
+
+    for shown in (40, 47):
+        page.get_by_role("button", name="Show more").click()
+        expect(page.locator(".entry")).to_have_count(shown)
+
+    expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    ids = [int(entry.get_attribute("data-entry") or "0") for entry in page.locator(".entry").all()]
+    assert ids == sorted(set(ids), reverse=True)
 
 
 def test_one_brand_can_be_shown_alone(member: Member, page: Page) -> None:

@@ -43,8 +43,8 @@ export function openGateway(token: string, refused: () => void): Gateway {
       throw new Unreachable();
     });
     const told = Date.parse(response.headers.get("Date") ?? "");
-    // The header is cut to the second: taken as its end, no countdown promises more than there is.
-    if (!Number.isNaN(told)) skew = told + 999 - Date.now();
+    // The header is cut to the second and renewed once a second: read two seconds ahead, no countdown promises too much.
+    if (!Number.isNaN(told)) skew = told + 2000 - Date.now();
     if (response.ok && data !== undefined) return data;
     if (response.status === 401) refused();
     // A failure of the gateway itself says nothing about whether the operation was taken; a typed 503 does.

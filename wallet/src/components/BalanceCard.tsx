@@ -19,6 +19,7 @@ export function BalanceCard({ balance, onExchange, onRedeem }: BalanceCardProps)
   const { brand, decimals, spendable } = balance;
   const { fill, ink } = brandColour(brand.colour);
   const heading = useId();
+  const [atFirst] = useState(spendable);
   const canSpend = BigInt(spendable) > 0n;
   return (
     <article
@@ -32,7 +33,7 @@ export function BalanceCard({ balance, onExchange, onRedeem }: BalanceCardProps)
         {messages.balanceSentence(formatPoints(spendable, decimals, language), brand.symbol, brand.name)}
       </p>
       <p className="card-amount" aria-hidden="true">
-        <span key={spendable} className="card-figure">
+        <span key={spendable} className="card-figure" data-changed={spendable !== atFirst}>
           <Amount points={spendable} decimals={decimals} symbol={brand.symbol} />
         </span>
       </p>

@@ -32,7 +32,7 @@ export function EntryDetail({ entry, listed, gateway }: EntryDetailProps) {
         {rule != null && (
           <div>
             <dt>{messages.rule}</dt>
-            <dd>{messages.ruleVersion(rule.name, String(rule.version))}</dd>
+            <dd>{messages.ruleVersion(messages.kinds[rule.name] ?? rule.name, String(rule.version))}</dd>
           </div>
         )}
         {entry.reference != null && (

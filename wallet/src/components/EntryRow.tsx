@@ -59,8 +59,10 @@ export function EntryRow({ entry, isNew, listed, gateway }: EntryRowProps) {
         <span className="entry-what">
           <span className="entry-kind">{kindText(entry, messages.kinds)}</span>
           <span className="entry-sub">
-            <span>{brand.name}</span>
-            <time dateTime={entry.at}>{momentText(entry.at, language)}</time>
+            <span className="entry-where">
+              <span className="entry-brand">{brand.name}</span>
+              <time dateTime={entry.at}>{momentText(entry.at, language)}</time>
+            </span>
             {formula !== null && <span className="entry-formula">{formula}</span>}
           </span>
         </span>

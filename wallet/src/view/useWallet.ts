@@ -22,6 +22,7 @@ const STREAM_ADDRESS = "/v1/me/stream";
 export function useWallet(gateway: Gateway, token: string, refused: () => void): WalletActions {
   const [wallet, tell] = useReducer(learn, EMPTY);
   const [failures, setFailures] = useState(0);
+  const [headFailures, setHeadFailures] = useState(0);
   const [moreState, setMoreState] = useState<WalletActions["moreState"]>("idle");
   const { brand, cursor } = wallet;
 
@@ -62,12 +63,22 @@ export function useWallet(gateway: Gateway, token: string, refused: () => void):
   useEffect(() => {
     if (balances === undefined) return;
     let isOver = false;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     gateway.entries(brand, null).then(
-      (page) => isOver || tell({ fact: "head", brand, page }),
-      () => undefined, // The stream's own return, or the next view, asks again.
+      (page) => {
+        if (isOver) return;
+        tell({ fact: "head", brand, page });
+        setHeadFailures(0);
+      },
+      () => {
+        if (!isOver) timer = setTimeout(() => setHeadFailures((count) => count + 1), backoffMs(headFailures));
+      },
     );
-    return () => void (isOver = true);
-  }, [gateway, brand, balances, isLive]);
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
+  }, [gateway, brand, balances, isLive, headFailures]);
 
   const more = useCallback(() => {
     if (cursor === null) return;
