@@ -23,7 +23,9 @@ class AsOf(Told):
     finality: Finality = Field(examples=["latest"])
     age_s: float = Field(description="Seconds since the mirror last saw the chain's head.", examples=[0.2])
     reorganised: bool = Field(
-        default=False, description="The chain took blocks back; this view is earlier than one shown before."
+        default=False,
+        examples=[False],
+        description="The chain took blocks back; this view is earlier than one shown before.",
     )
 
 

@@ -107,5 +107,6 @@ def _known(session: Session, *, slug: str, identifiers: Sequence[str]) -> dict[s
 
 
 def _existing(session: Session, *, ids: Sequence[str]) -> dict[str, str]:
-    rows = session.exec(select(Member.id, Member.address).where(col(Member.id).in_(ids))) if ids else ()
-    return dict(rows)
+    if not ids:
+        return {}
+    return dict(session.exec(select(Member.id, Member.address).where(col(Member.id).in_(ids))).all())

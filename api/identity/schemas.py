@@ -99,7 +99,7 @@ class MemberLine(Told):
     line: int = Field(examples=[1])
     status: Literal["accepted", "replayed", "refused"] = Field(examples=["accepted"])
     member: MemberPublic | None = None
-    problem: dict[str, object] | None = None
+    problem: dict[str, object] | None = Field(default=None, examples=[None])
 
 
 class MemberReference(Asked):

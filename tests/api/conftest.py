@@ -47,7 +47,7 @@ def deployment() -> Deployment:
             "beans": Brand("beans", 2, TOKENS["beans"], {"purchase": 1}),
         },
         raw={},
-        codec=Codec({}),
+        codec=Codec.load(),
     )
 
 
@@ -169,6 +169,30 @@ class World:
             at=now_ms() // 1000,
             i=index,
             d='{"rule": "1", "version": "1", "base_amount": "2933"}',
+        )
+
+    def agreement(self) -> None:
+        """The mirror has an agreement from the first brand to the second: 3 for 2."""
+        versions = (
+            '[{"version": 1, "terms": {"numerator": "3", "denominator": "2", "feeBps": "0"},'
+            ' "in_force_at": 1, "withdrawn": false}]'
+        )
+        self.run(
+            "INSERT INTO agreement (agreement_id, from_brand_id, to_brand_id, state, proposed_by, versions)"
+            " VALUES ('1', '1', '2', 'agreed', '1', :v)",
+            v=versions,
+        )
+
+    def rule(self) -> None:
+        """The mirror has the first brand's rule: 3 points for 2 cents, rounded down."""
+        terms = (
+            '{"activity": "0x7075726368617365", "kind": 0, "rounding": 0, "numerator": "3", "denominator": "2",'
+            ' "capPerAward": "0"}'
+        )
+        self.run(
+            "INSERT INTO rule (brand_id, rule_id, version, in_force_at, withdrawn, terms)"
+            " VALUES ('1', '1', 1, 1, false, :t)",
+            t=terms,
         )
 
     def finish(self, kind: str, state: str, error: str | None = None) -> None:

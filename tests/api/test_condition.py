@@ -1,0 +1,121 @@
+"""Alive, ready or not and why, the books, and the wallet's files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import World
+
+
+def failing(world: World) -> set[str]:
+    answer = world.client.get("/ready")
+    told = answer.json()
+    assert answer.status_code == (200 if told["ready"] else 503)
+    return {check["name"] for check in told["checks"] if not check["ok"]}
+
+
+def beat(world: World, name: str, ago_s: int = 0) -> None:
+    world.run(
+        "INSERT INTO heartbeat (name, state, detail, at_ms) VALUES (:n, 'working', '', :at)"
+        " ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms",
+        n=name,
+        at=int(time.time() * 1000) - ago_s * 1000,
+    )
+
+
+def test_health_needs_nothing_but_the_process(world: World) -> None:
+    assert world.client.get("/health").json()["status"] == "alive"
+
+
+def test_ready_names_everything_that_is_missing(world: World) -> None:
+    """SPEC 9.14"""
+    assert failing(world) == {"node", "mirror", "relayer loop", "mirror loop"}
+
+
+def test_ready_needs_fresh_loops_and_a_live_mirror(world: World) -> None:
+    """SPEC 9.14"""
+    world.mirror()
+    beat(world, "relayer")
+    beat(world, "mirror")
+    assert failing(world) == {"node"}
+
+    beat(world, "relayer", ago_s=600)
+    world.run("UPDATE mirror_checkpoint SET state = 'stopped', reason = 'a reorg too deep'")
+
+    assert failing(world) == {"node", "mirror", "relayer loop"}
+    assert "a reorg too deep" in world.client.get("/ready").text
+
+
+def test_ready_notices_a_database_of_another_schema(world: World) -> None:
+    world.run("UPDATE alembic_version SET version_num = 'older'")
+
+    assert "database" in failing(world)
+
+
+def test_books_without_a_mirror_are_unavailable(world: World) -> None:
+    answer = world.client.get("/v1/books")
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "ViewUnavailable")
+
+
+def test_page_says_so_when_the_wallet_is_not_built(world: World) -> None:
+    answer = world.client.get("/")
+
+    assert answer.status_code == 503
+    assert "not built" in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+@pytest.fixture
+def built(world: World) -> World:
+    dist: Path = world.settings.wallet_dist
+    (dist / "assets").mkdir(parents=True)
+    (dist / "index.html").write_text("<!doctype html><title>Moa</title>")
+    (dist / "assets" / "app-1a2b.js").write_text("1")
+    (dist / "icon.svg").write_text("<svg/>")
+    (dist.parent / "secret.txt").write_text("never")
+    return world
+
+
+def test_wallet_is_served_with_a_strict_policy(built: World) -> None:
+    """SPEC 9.15"""
+    page = built.client.get("/")
+    asset = built.client.get("/assets/app-1a2b.js")
+    icon = built.client.get("/icon.svg")
+
+    assert page.headers["cache-control"] == "no-cache"
+    assert asset.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert icon.headers["cache-control"] == "no-cache"
+    for answer in (page, asset, icon):
+        assert answer.status_code == 200
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_wallet_that_is_unchanged_is_not_sent_again(built: World) -> None:
+    first = built.client.get("/")
+
+    again = built.client.get("/", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_addresses_of_the_wallet_lead_to_its_page(built: World) -> None:
+    assert built.client.get("/history").text == built.client.get("/").text
+
+
+@pytest.mark.parametrize(
+    "path", ["/assets/none.js", "/none.png", "/../secret.txt", "/%2e%2e/secret.txt", "/assets/%2e%2e/%2e%2e/secret.txt"]
+)
+def test_nothing_outside_the_wallet_is_served(built: World, path: str) -> None:
+    """SPEC 9.15"""
+    answer = built.client.get(path)
+
+    assert answer.status_code == 404
+    assert "never" not in answer.text

@@ -1,0 +1,177 @@
+"""Every route from its negative side: nobody, the wrong one, without a key, and what the document says of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from api.app import openapi
+from scripts.openapi import TARGET
+from tests.api.conftest import Caller, World
+
+PUBLIC = {"/health", "/ready", "/v1/books"}
+MEMBER = "mem_" + "0" * 32
+HOLD = "hold_" + "0" * 32
+FILL = {
+    "{slug}": "cdnow",
+    "{key_id}": "0" * 12,
+    "{member_id}": MEMBER,
+    "{hold_id}": HOLD,
+    "{operation_id}": "1",
+    "{entry_id}": "1",
+}
+DOCUMENT = openapi()
+OPERATIONS = [
+    (method.upper(), path, operation)
+    for path, methods in sorted(DOCUMENT["paths"].items())
+    for method, operation in methods.items()
+]
+GUARDED = [one for one in OPERATIONS if one[1] not in PUBLIC]
+WRITES = [one for one in GUARDED if any(p["name"] == "idempotency-key" for p in one[2].get("parameters", ()))]
+
+
+def named(operation: tuple[str, str, Any]) -> str:
+    return f"{operation[0]} {operation[1]}"
+
+
+def filled(path: str) -> str:
+    for name, value in FILL.items():
+        path = path.replace(name, value)
+    return path
+
+
+def call(caller: Caller, method: str, path: str, **headers: str) -> Any:
+    body = b"{}" if method == "POST" else b""
+    sent = {"Content-Type": "application/json", **caller.headers, **headers}
+    return caller.client.request(method, filled(path), content=body, headers=sent)
+
+
+def test_openapi_document_is_fresh() -> None:
+    assert TARGET.read_bytes() == orjson.dumps(DOCUMENT, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"
+
+
+def test_every_write_takes_an_idempotency_key() -> None:
+    """SPEC 9.5"""
+    quotes = {"/v1/awards/quote", "/v1/exchanges/quote"}
+    writes = {named(one) for one in GUARDED if one[0] != "GET" and one[1] not in quotes}
+
+    assert {named(one) for one in WRITES} == writes
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=named)
+def test_every_route_is_described_with_examples(operation: tuple[str, str, Any]) -> None:
+    _, path, told = operation
+
+    assert told["operationId"].isidentifier()
+    assert len(told["operationId"]) <= 20
+    assert told.get("description")
+    good = [status for status in told["responses"] if status.startswith("2")]
+    assert good
+    for status, answer in told["responses"].items():
+        if status.startswith(("4", "5")) and path != "/ready":
+            assert "application/problem+json" in answer["content"], (path, status)
+            assert answer["content"]["application/problem+json"]["schema"]["$ref"].endswith("/ProblemDocument")
+
+
+def test_every_field_of_every_schema_has_an_example() -> None:
+    bare = [
+        f"{name}.{field}"
+        for name, schema in DOCUMENT["components"]["schemas"].items()
+        for field, told in schema.get("properties", {}).items()
+        if "$ref" not in str(told) and not {"examples", "const", "enum"} & told.keys() and "examples" not in str(told)
+    ]
+
+    assert bare == []
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=named)
+def test_nobody_gets_in_without_a_key(world: World, operation: tuple[str, str, Any]) -> None:
+    """SPEC 9.1"""
+    method, path, _ = operation
+
+    answer = call(world.anyone, method, path, **{"Idempotency-Key": "k"})
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "KeyMissing")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("key", ["moa", "moa_b_x_y", "moa_b_000000000000_" + "a" * 43, "moa_o_000000000000_" + "a" * 43])
+def test_unknown_keys_are_refused_alike(world: World, key: str) -> None:
+    """SPEC 9.1"""
+    answer = Caller(world.client, key).get("/v1/operations")
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "KeyInvalid")
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=named)
+def test_callers_of_another_kind_are_refused(world: World, operation: tuple[str, str, Any]) -> None:
+    """SPEC 9.1"""
+    method, path, told = operation
+    [scheme] = [name for needed in told["security"] for name in needed]
+    wrong = {
+        "operatorKey": [world.brand],
+        "brandKey": [world.operator, world.session(world.member())],
+        "memberSession": [world.operator, world.brand],
+        "brandKeyOrMemberSession": [world.operator],
+    }[scheme]
+
+    for caller in wrong:
+        answer = call(caller, method, path, **{"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.json()["error"]) == (403, "NotYours")
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=named)
+@pytest.mark.parametrize(
+    ("key", "error"), [(None, "IdempotencyKeyMissing"), ("x" * 129, "IdempotencyKeyMalformed"), ("a b", "IdempotencyKeyMalformed")]
+)
+def test_write_without_a_good_idempotency_key_is_refused(
+    world: World, operation: tuple[str, str, Any], key: str | None, error: str
+) -> None:
+    """SPEC 9.5"""
+    method, path, told = operation
+    [scheme] = [name for needed in told["security"] for name in needed]
+    member = world.session(world.member())
+    caller = {"operatorKey": world.operator, "brandKey": world.brand, "memberSession": member}.get(scheme, world.brand)
+    bodies = {
+        "/v1/brands": {"slug": "new", "name": "New", "symbol": "NEW"},
+        "/v1/members": {"identifier": "x"},
+        "/v1/purchases": {
+            "id": "1",
+            "member": {"identifier": "m-1"},
+            "amount": "1",
+            "occurred_at": "2026-01-01T00:00:00Z",
+        },
+        "/v1/holds": {"member": {"identifier": "m-1"}, "points": "1"},
+        "/v1/exchanges": {"from": "cdnow", "to": "beans", "points_in": "1", "minimum_out": "1", "agreement_version": 1},
+    }
+    headers = {"Content-Type": "application/json", **caller.headers, **({} if key is None else {"Idempotency-Key": key})}
+    before = world.everything()
+
+    answer = world.client.request(
+        method, filled(path), content=orjson.dumps(bodies.get(path, {})), headers=headers
+    )
+
+    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert world.everything() == before
+
+
+def test_unknown_route_and_method_are_told_as_problems(world: World) -> None:
+    nowhere = world.brand.get("/v1/nowhere")
+    wrong_method = world.client.request("PATCH", "/v1/purchases", headers=world.brand.headers)
+
+    for answer in (nowhere, wrong_method):
+        assert (answer.status_code, answer.json()["error"]) == (404, "RouteUnknown")
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_body_beyond_the_bound_is_refused_announced_or_not(world: World) -> None:
+    headers = {**world.brand.headers, "Content-Type": "application/json", "Idempotency-Key": "k"}
+    large = b" " * (world.settings.body_bytes_max + 1)
+
+    announced = world.client.post("/v1/purchases", content=large, headers=headers)
+    chunked = world.client.post("/v1/purchases", content=iter([large[:50_000], large[50_000:]]), headers=headers)
+
+    for answer in (announced, chunked):
+        assert (answer.status_code, answer.json()["error"]) == (413, "BodyTooLarge")

@@ -1,0 +1,208 @@
+"""The live stream on a real server: what comes, in which order, again after a break, and how it ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+import uvicorn
+
+from api.server import Server
+from tests.api.conftest import World
+
+
+@contextmanager
+def served(world: World) -> Iterator[tuple[str, Server]]:
+    """The world's application on a port of its own."""
+    world.client.__exit__(None, None, None)
+    config = uvicorn.Config(
+        world.app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=3
+    )
+    server = Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}", server
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+        world.client.__enter__()
+
+
+class Events:
+    """Reads events of one open stream."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+
+    def next(self) -> tuple[str, Any, str | None]:
+        """(name, data, id) of the next event; a comment has the name ":"."""
+        name, data, event_id = "", None, None
+        for line in self._lines:
+            if line.startswith(":"):
+                name = ":"
+            elif line.startswith("event: "):
+                name = line[7:]
+            elif line.startswith("id: "):
+                event_id = line[4:]
+            elif line.startswith("data: "):
+                data = orjson.loads(line[6:])
+            elif not line and name:
+                return name, data, event_id
+        raise EOFError
+
+    def until(self, name: str) -> tuple[Any, str | None]:
+        while True:
+            found, data, event_id = self.next()
+            if found == name:
+                return data, event_id
+
+
+@contextmanager
+def listening(url: str, key: str, last_event_id: str | None = None) -> Iterator[Events]:
+    headers = {"Authorization": f"Bearer {key}"}
+    if last_event_id is not None:
+        headers["Last-Event-ID"] = last_event_id
+    with (
+        httpx.Client(timeout=20) as client,
+        client.stream("GET", f"{url}/v1/me/stream", headers=headers) as answer,
+    ):
+        assert answer.status_code == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Events(answer.iter_lines())
+
+
+@pytest.fixture
+def live(make_world: Callable[..., World]) -> World:
+    world = make_world(heartbeat=timedelta(milliseconds=300), stream_poll=timedelta(milliseconds=20))
+    world.mirror()
+    return world
+
+
+def test_stream_tells_the_view_then_each_entry_as_it_comes(live: World) -> None:
+    """SPEC 9.13"""
+    member = live.member()
+    key = live.session(member).key
+    live.entry(member["address"], 1, index=1)
+
+    with served(live) as (url, _), listening(url, key) as events:
+        view, first_id = events.until("view")
+        live.entry(member["address"], 42, index=2)
+        began = time.monotonic()
+        entry, entry_id = events.until("entry")
+
+        assert view["member"]["id"] == member["id"]
+        assert first_id == "1"
+        assert (entry["points"], entry["id"], entry_id) == ("42", "2", "2")
+        assert time.monotonic() - began < 2
+        assert events.next()[0] == "view"
+
+
+def test_stream_resumes_after_the_last_event_seen(live: World) -> None:
+    """SPEC 9.13"""
+    member = live.member()
+    key = live.session(member).key
+    for index in range(5):
+        live.entry(member["address"], index, index=index)
+
+    with served(live) as (url, _), listening(url, key, "2") as events:
+        seen = [events.next() for _ in range(4)]
+
+    assert [(name, data["points"]) for name, data, _ in seen[:3]] == [("entry", "2"), ("entry", "3"), ("entry", "4")]
+    assert seen[3][0] == "view"
+
+
+def test_stream_tells_nothing_of_others(live: World) -> None:
+    """SPEC 9.3"""
+    member, stranger = live.member(), live.member("m-2")
+    key = live.session(member).key
+
+    with served(live) as (url, _), listening(url, key) as events:
+        events.until("view")
+        live.entry(stranger["address"], 7, index=1)
+        live.entry(member["address"], 8, index=2)
+
+        entry, _ = events.until("entry")
+
+    assert entry["points"] == "8"
+
+
+def test_stream_tells_new_blocks_and_keeps_alive(live: World) -> None:
+    """SPEC 9.13"""
+    key = live.session(live.member()).key
+
+    with served(live) as (url, _), listening(url, key) as events:
+        events.until("view")
+        assert events.next()[0] == ":"
+        time.sleep(1)
+        live.mirror(8)
+
+        block, _ = events.until("block")
+
+    assert block["block_number"] == 8
+
+
+def test_rollback_makes_the_stream_show_the_view_again(live: World) -> None:
+    """SPEC 9.13"""
+    key = live.session(live.member()).key
+
+    with served(live) as (url, _), listening(url, key) as events:
+        events.until("view")
+        time.sleep(0.1)
+        live.run(
+            "INSERT INTO mirror_reorg (common_number, head_number, depth, entries_removed, at_ms) VALUES (5, 7, 2, 0, 1)"
+        )
+
+        view, _ = events.until("view")
+
+    assert view["as_of"]["block_number"] == 7
+
+
+def test_streams_are_bounded_for_each_member(make_world: Callable[..., World]) -> None:
+    world = make_world(streams_per_member_max=1)
+    world.mirror()
+    key = world.session(world.member()).key
+
+    with served(world) as (url, _), listening(url, key) as events:
+        events.until("view")
+        answer = httpx.get(f"{url}/v1/me/stream", headers={"Authorization": f"Bearer {key}"})
+
+    assert (answer.status_code, answer.json()["error"]) == (429, "StreamsTooMany")
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "1e3"])
+def test_bad_last_event_id_is_refused(world: World, last: str) -> None:
+    world.mirror()
+    member = world.session(world.member())
+
+    answer = member.client.get("/v1/me/stream", headers={**member.headers, "Last-Event-ID": last})
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "CursorMalformed")
+
+
+def test_open_streams_end_promptly_when_the_gateway_stops(live: World) -> None:
+    """SPEC 9.13"""
+    key = live.session(live.member()).key
+
+    with served(live) as (url, server), listening(url, key) as events:
+        events.until("view")
+        began = time.monotonic()
+        server.config.loaded_app  # noqa: B018 - the server runs
+        live.app.state.moa.stopping.set()
+        server.should_exit = True
+        with pytest.raises((EOFError, httpx.RemoteProtocolError)):
+            while True:
+                events.next()
+
+    assert time.monotonic() - began < 3

@@ -1,0 +1,217 @@
+"""What a member and a brand see: of whom, as of when, and nothing of anyone else."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from api.channels.schemas import EntryPage, MemberView
+from tests.api.conftest import TOKENS, World, purchase
+
+
+@pytest.fixture
+def seen(world: World) -> World:
+    """m-1 holds points of both brands and is enrolled with the first only."""
+    world.mirror()
+    world.rule()
+    world.agreement()
+    address = world.member()["address"]
+    world.holds_points(address, 4_399)
+    world.holds_points(address, 700, "beans")
+    world.entry(address, 4_399, index=1)
+    world.entry(address, 700, brand="beans", index=2)
+    return world
+
+
+def member_of(world: World) -> dict[str, Any]:
+    [(member_id, address)] = world.rows("SELECT id, address FROM member")
+    return {"id": member_id, "address": address}
+
+
+def test_member_sees_every_brand_with_block_and_age(seen: World) -> None:
+    """SPEC 9.11"""
+    answer = seen.session(member_of(seen)).get("/v1/me/view")
+
+    view = MemberView.model_validate(answer.json())
+    assert [(line.brand.slug, line.spendable) for line in view.balances] == [("beans", "700"), ("cdnow", "4399")]
+    assert (view.as_of.block_number, view.as_of.finality) == (7, "latest")
+    assert 0 <= view.as_of.age_s < 60
+    assert [brand.slug for brand in view.balances[1].exchange_to] == ["beans"]
+    assert answer.headers["cache-control"] == "private, no-store"
+
+
+def test_brand_sees_its_own_part_only(seen: World) -> None:
+    """SPEC 9.3"""
+    member = member_of(seen)
+
+    ours = seen.brand.get(f"/v1/members/{member['id']}/view")
+    theirs = seen.other.get(f"/v1/members/{member['id']}/view")
+    entries = seen.brand.get(f"/v1/members/{member['id']}/entries")
+
+    assert [line["brand"]["slug"] for line in ours.json()["balances"]] == ["cdnow"]
+    # Never enrolled there, but a holder of its points: known to it by id, with its own part.
+    assert [line["brand"]["slug"] for line in theirs.json()["balances"]] == ["beans"]
+    assert {entry["brand"]["slug"] for entry in entries.json()["entries"]} == {"cdnow"}
+    for answer in (ours, entries):
+        assert TOKENS["beans"] not in answer.text.lower()
+        assert "beans" not in answer.text
+
+
+def test_enrolled_member_without_points_sees_a_zero(world: World) -> None:
+    world.mirror()
+    view = world.session(world.member()).get("/v1/me/view").json()
+
+    assert [(line["brand"]["slug"], line["spendable"], line["expiring"]) for line in view["balances"]] == [
+        ("cdnow", "0", [])
+    ]
+
+
+def test_points_on_their_way_are_pending_by_the_rule(seen: World) -> None:
+    """SPEC 9.11"""
+    seen.brand.write("/v1/purchases", purchase(1, amount="2933"))
+    seen.brand.write("/v1/purchases", purchase(2, amount="1"))
+    member = seen.session(member_of(seen))
+
+    before = member.get("/v1/me/view").json()["balances"][1]
+    seen.finish("award", "confirmed")
+    after = member.get("/v1/me/view").json()["balances"][1]
+
+    assert (before["pending"], after["pending"]) == (str(4_399 + 1), "0")
+
+
+def test_held_points_are_shown_apart(seen: World) -> None:
+    member = member_of(seen)
+    seen.run(
+        "INSERT INTO hold (hold_id, brand_id, token, account, state, points, captured, refunded, hold_until, reward_id,"
+        " placed_tx_hash, placed_at, block_number, log_index)"
+        " VALUES ('0x1', '1', :t, :a, 'held', '250', '0', '0', 9, '0x', '0x', 1, 1, 1),"
+        " ('0x2', '1', :t, :a, 'released', '99', '0', '0', 9, '0x', '0x', 1, 1, 1)",
+        t=TOKENS["cdnow"],
+        a=member["address"],
+    )
+
+    view = seen.session(member).get("/v1/me/view").json()
+
+    assert view["balances"][1]["held"] == "250"
+
+
+def test_expired_points_are_not_shown_though_the_words_hold_them(seen: World) -> None:
+    """SPEC 9.11"""
+    seen.run(
+        "UPDATE brand_token SET lifetime_epochs = 1, origin = :o, epoch_s = 3600 WHERE brand_id = '1'",
+        o=int(time.time()) - 7_200,
+    )
+
+    view = seen.session(member_of(seen)).get("/v1/me/view").json()
+
+    assert view["balances"][1]["spendable"] == "0"
+
+
+def test_view_before_the_mirrors_first_block_is_unavailable(world: World) -> None:
+    answer = world.session(world.member()).get("/v1/me/view")
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "ViewUnavailable")
+
+
+@pytest.mark.parametrize(("block", "finality"), [(4, "final"), (6, "safe"), (7, "latest")])
+def test_entry_says_how_final_it_is(world: World, block: int, finality: str) -> None:
+    """SPEC 9.12"""
+    world.mirror(7)
+    member = world.member()
+    world.entry(member["address"], 5, block_number=block)
+
+    [entry] = world.session(member).get("/v1/me/entries").json()["entries"]
+
+    assert entry["state"] == finality
+
+
+def test_chain_that_takes_blocks_back_is_marked(seen: World) -> None:
+    """SPEC 9.12"""
+    member = seen.session(member_of(seen))
+    marks = []
+    for block in (7, 9, 8, 9, 10):
+        seen.mirror(block)
+        marks.append(member.get("/v1/me/view").json()["as_of"]["reorganised"])
+
+    assert marks == [False, False, True, False, False]
+
+
+def test_entry_shows_its_place_on_the_chain_and_its_rule(seen: World) -> None:
+    """SPEC 9.12"""
+    page = EntryPage.model_validate(seen.session(member_of(seen)).get("/v1/me/entries").json())
+
+    award = page.entries[1]
+    assert (award.brand.slug, award.kind, award.points, award.proof.block_number) == ("cdnow", "award", "4399", 7)
+    assert award.rule is not None
+    assert (award.rule.base_amount, award.rule.numerator, award.rule.denominator, award.rule.currency) == (
+        "2933",
+        "3",
+        "2",
+        "USD",
+    )
+    assert award.rule.name == "purchase"
+
+
+def test_pages_join_without_gap_or_repetition(world: World) -> None:
+    """SPEC 9.12"""
+    world.mirror()
+    member = world.member()
+    stranger = world.member("m-2")
+    for index in range(25):
+        world.entry(member["address"], index, index=index)
+        world.entry(stranger["address"], 1, index=100 + index)
+    caller = world.session(member)
+
+    read: list[str] = []
+    cursor: str | None = None
+    for _ in range(4):
+        page = caller.get("/v1/me/entries", limit=7, **({} if cursor is None else {"cursor": cursor})).json()
+        read += [entry["points"] for entry in page["entries"]]
+        cursor = page["next_cursor"]
+
+    assert cursor is None
+    assert read == [str(points) for points in reversed(range(25))]
+
+
+@pytest.mark.parametrize("query", [{"cursor": "x"}, {"cursor": "-1"}, {"cursor": "0"}, {"cursor": "9" * 19}])
+def test_bad_cursor_is_refused(seen: World, query: dict[str, str]) -> None:
+    answer = seen.session(member_of(seen)).get("/v1/me/entries", **query)
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "CursorMalformed")
+
+
+@pytest.mark.parametrize("query", [{"limit": "0"}, {"limit": "201"}, {"limit": "x"}, {"brand": "No Brand"}])
+def test_bad_page_is_refused(seen: World, query: dict[str, str]) -> None:
+    answer = seen.session(member_of(seen)).get("/v1/me/entries", **query)
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "RequestMalformed")
+
+
+def test_history_may_be_asked_of_one_brand(seen: World) -> None:
+    member = seen.session(member_of(seen))
+
+    only = member.get("/v1/me/entries", brand="beans").json()["entries"]
+    nobody = member.get("/v1/me/entries", brand="nobody")
+
+    assert [entry["brand"]["slug"] for entry in only] == ["beans"]
+    assert nobody.json()["error"] == "BrandUnknown"
+
+
+def test_proof_of_anothers_entry_is_unknown(seen: World) -> None:
+    """SPEC 9.3"""
+    [(entry,)] = seen.rows("SELECT seq FROM entry WHERE points = '700'")
+    stranger = seen.session(seen.member("m-2"))
+
+    answer = stranger.get(f"/v1/me/entries/{entry}/proof")
+
+    assert (answer.status_code, answer.json()["error"]) == (404, "EntryUnknown")
+
+
+def test_proof_without_a_node_is_unavailable(seen: World) -> None:
+    [(entry,)] = seen.rows("SELECT seq FROM entry WHERE points = '700'")
+
+    answer = seen.session(member_of(seen)).get(f"/v1/me/entries/{entry}/proof")
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "NodeUnavailable")
