@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chain.model import lots as lot
-from chain.model.errors import Refused
 from tests.differential.steps import TOKEN, Outcome, Step, plain
 
 if TYPE_CHECKING:
@@ -178,8 +177,3 @@ def registry_reads(world: World) -> list[tuple[Read, Any]]:
     ]
     reads += [(("PartnerRegistry", "isIssuing", (number,)), registry.is_issuing(number)) for number in registry.brands]
     return [*reads, (("PartnerRegistry", "allStopped", ()), registry.all_stopped)]
-
-
-def refused(error: Refused) -> tuple[str, tuple[Any, ...]]:
-    """A refusal's name and values."""
-    return error.name, error.values()

@@ -14,7 +14,6 @@ from chain.model.agreements import AgreementState
 from chain.model.clock import FOREVER
 from chain.model.desk import HoldRequest, HoldState
 from chain.model.exchange import Quote
-from chain.model.ids import nonce_id
 from chain.model.rules import Item, Rounding, RuleKind
 from chain.model.token import Policy
 from tests.differential.steps import TOKEN, Signed, Step
@@ -44,15 +43,15 @@ class Walk:
         """Mostly seconds later; often exactly at an edge or one second beside; rarely past a whole ring of epochs."""
         rng = self.rng
         draw = rng.random()
-        if draw < 0.72:
+        if draw < 0.80:
             return now + rng.randint(1, 90)
-        if draw < 0.90:
-            return max(now + 1, self.edge(now) + rng.choice((-1, 0, 0, 1)))
-        if draw < 0.905:
-            return now + rng.choice((17 * HOUR, 33 * HOUR, 4 * DAY, 18 * DAY))
         if draw < 0.93:
+            return max(now + 1, self.edge(now) + rng.choice((-1, 0, 0, 1)))
+        if draw < 0.98:
+            return now + rng.randint(90, HOUR // 2)
+        if draw < 0.992:
             return now + rng.randint(HOUR // 2, 9 * HOUR)
-        return now + rng.randint(90, HOUR // 2)
+        return now + rng.choice((17 * HOUR, 33 * HOUR, 4 * DAY, 18 * DAY))
 
     def edge(self, now: int) -> int:
         """A second at which something changes."""
@@ -70,7 +69,7 @@ class Walk:
         for each in ledger.agreements.agreements:
             edges += [each.ends_at, each.change.in_force_at if each.change else 0]
         near = sorted({each for each in edges if now < each < now + 3 * DAY})
-        return rng.choice(near[:4] if rng.random() < 0.9 else near)
+        return rng.choice(near[:3] if rng.random() < 0.9 else near)
 
     # --- choosing
 
@@ -180,6 +179,12 @@ class Walk:
 
     # --- the token
 
+    def moving_brand(self) -> int:
+        """Mostly a brand whose points anyone may transfer."""
+        tokens = self.world.ledger.tokens
+        fitting = [key for key, token in tokens.items() if token.policy == Policy.OPEN]
+        return int(self.some(fitting)) if fitting and not self.bad(0.3) else self.brand()
+
     def receiver(self, brand_id: int) -> str:
         """Where points may go; at times where they may not."""
         if self.bad(0.08):
@@ -188,7 +193,7 @@ class Walk:
         return self.member()
 
     def transfer(self) -> Made:
-        brand_id = self.brand()
+        brand_id = self.moving_brand()
         holder = self.owner_of_points(brand_id)
         while holder == self.world.cast.wallet:
             holder = self.member()
@@ -202,7 +207,7 @@ class Walk:
         return f"{TOKEN} {brand_id}", "approve", (spender, points), self.payer()
 
     def transfer_from(self) -> Made:
-        brand_id = self.brand()
+        brand_id = self.moving_brand()
         known = [pair for pair, left in self.world.ledger.tokens[brand_id].allowances.items() if left]
         holder, spender = self.some(known) if known and not self.bad() else (self.member(), self.payer())
         points = self.points(brand_id, holder)
@@ -219,7 +224,7 @@ class Walk:
         return f"{TOKEN} {brand_id}", "permit", values, self.world.cast["stranger"]
 
     def transfer_signed(self) -> Made:
-        brand_id = self.brand()
+        brand_id = self.moving_brand()
         holder = self.owner_of_points(brand_id)
         values = (
             holder,
@@ -279,7 +284,13 @@ class Walk:
         holds = self.world.ledger.desk.holds
         if not holds or self.bad(0.02):
             return "0x" + "77" * 32
-        fitting = [key for key, hold in holds.items() if hold.state in states]
+        fitting = [
+            key
+            for key, hold in holds.items()
+            if hold.state in states
+            and (hold.state != HoldState.HELD or hold.hold_until >= self.at or self.bad(0.1))
+            and (hold.state != HoldState.CAPTURED or hold.captured > hold.refunded or self.bad(0.02))
+        ]
         return str(self.some(fitting if fitting and not self.bad(0.06) else list(holds)))
 
     def hold_brand(self, hold_id: str) -> int:
@@ -329,11 +340,13 @@ class Walk:
         number = self.rng.randint(1, len(agreements))
         agreed = [key for key, each in enumerate(agreements, 1) if each.state_at(self.at) == AgreementState.AGREED]
         if agreed and not self.bad(0.05):
-            number = int(self.some(agreed))
+            number = int(self.some([each for each in agreed if self._rich(each)] or agreed))
         found = agreements[number - 1]
         terms, version = found.in_force(self.at)
         member = self.owner_of_points(found.from_brand_id)
         points_in = self.points(found.from_brand_id, member)
+        if 2_000 < points_in < 2**48 and not self.bad(0.2):
+            points_in = self.rng.randint(500, 2_000)
         minimum = terms.give(min(points_in, 2**60)).out
         if self.bad(0.5):
             minimum = self.rng.randint(0, max(0, minimum))
@@ -344,6 +357,11 @@ class Walk:
         if self.bad(0.01):
             number = int(self.some([0, 1_000]))
         return Quote(member, number, version, points_in, minimum, self.nonce(), self.deadline())
+
+    def _rich(self, agreement_id: int) -> bool:
+        giving = self.world.ledger.agreements.agreement(agreement_id).from_brand_id
+        token, issuing = self.world.ledger.tokens[giving], self.world.ledger.registry.is_issuing
+        return issuing(giving) and any(token.balance_of(each, self.at) for each in self.world.cast.members)
 
     def exchange(self) -> Made:
         quote = self.quote()
@@ -380,7 +398,14 @@ class Walk:
         return ledger.tokens[ledger.agreements.agreement(agreement_id).to_brand_id]
 
     def propose(self) -> Made:
-        giving, taking = self.brand(), self.brand()
+        brands, agreements = list(self.world.ledger.tokens), self.world.ledger.agreements.agreements
+        taken = {
+            (each.from_brand_id, each.to_brand_id)
+            for each in agreements
+            if each.state_at(self.at) != AgreementState.ENDED
+        }
+        free = [(one, other) for one in brands for other in brands if one != other and (one, other) not in taken]
+        giving, taking = self.some(free) if free and not self.bad() else (self.brand(), self.brand())
         by = giving if not self.bad(0.1) else self.brand()
         terms = self.some_terms()
         return "PartnerExchange", "propose", (by, giving, taking, terms), self.staff("owner", by)
@@ -419,8 +444,16 @@ class Walk:
     def agree(self) -> Made:
         """Whatever two brands can do about an agreement."""
         act = self.some(["propose", "accept", "accept", "change", "accept_change", "accept_change", "withdraw", "end"])
-        if act == "propose":
+        agreements = self.world.ledger.agreements.agreements
+        states = [each.state_at(self.at) for each in agreements]
+        agreed_few = states.count(AgreementState.AGREED) < 6
+        if act == "propose" or (act == "accept" and AgreementState.PROPOSED not in states and not self.bad()):
             return self.propose()
+        if act == "end" and agreed_few and not self.bad(0.3):
+            act = "accept"
+        waiting = any(each.pending(self.at) for each in agreements)
+        if act in ("accept_change", "withdraw") and not waiting and not self.bad():
+            act = "change"
         proposed = act == "accept"
         number = self.some_agreement(AgreementState.PROPOSED if proposed else AgreementState.AGREED)
         found = self.world.ledger.agreements.agreement(number)
@@ -642,7 +675,7 @@ class Walk:
         ("grant", 1),
         ("by_grant", 1),
         ("announce", 1),
-        ("announced_call", 2),
+        ("announced_call", 1),
     )
 
     def next(self, now: int) -> Step:
@@ -651,14 +684,14 @@ class Walk:
         names = [name for name, _ in self.WEIGHTS]
         chosen = self.rng.choices(names, [weight for _, weight in self.WEIGHTS])[0]
         make: Callable[[], Made] = getattr(self, chosen)
+        registry, tokens = self.world.ledger.registry, self.world.ledger.tokens
+        if not all(registry.is_issuing(each) for each in tokens) and self.bad(0.12):
+            make = self.resume
+        if any(each.in_default for each in self.world.ledger.clearing.accounts.values()) and self.bad(0.04):
+            make = self.cure
         if self.spent and self.bad(0.02):
             return replace(self.some(self.spent[-30:]), at=self.at)
         step = Step(*make(), at=self.at)
         if any(isinstance(value, Signed) for value in step.values) and step.function != "permit":
             self.spent.append(step)
         return step
-
-
-def nonce_of(member: str, nonce: int) -> str:
-    """The id of a hold or an exchange."""
-    return nonce_id(member, nonce)

@@ -1,6 +1,6 @@
 """Both sides set up alike: the contracts deployed, the same brands, rules, agreements, collateral and roles."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chain.model.access import Kind, role_of
 from chain.model.agreements import AgreementTerms
@@ -10,9 +10,9 @@ from chain.model.rules import Rounding, RuleKind, RuleTerms
 from chain.model.token import Policy
 from chain.rpc import Rpc
 from tests.differential.cast import Cast
-from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, TOKEN, ChainSide
+from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, ChainSide
 from tests.differential.compare import compare_all, compare_step
-from tests.differential.steps import Step, apply
+from tests.differential.steps import TOKEN, Outcome, Step, apply
 
 HOUR = 3_600
 DAY = 86_400
@@ -86,13 +86,22 @@ def agreement(
     )
 
 
+@dataclass(frozen=True)
+class Made:
+    """A step that was made: at its block's time, with its calldata and what the contracts did."""
+
+    step: Step
+    data: bytes
+    outcome: Outcome
+
+
 class World:
-    """The contracts and the model, step by step the same. `record` holds every step with both outcomes' source."""
+    """The contracts and the model, step by step the same; `record`: every step, its calldata, what the chain did."""
 
     def __init__(self, rpc: Rpc, chain_id: int, *, anvil: bool):
         self.cast = Cast.of(len(BRANDS))
         self.chain = ChainSide(rpc, chain_id, self.cast, anvil=anvil)
-        self.record: list[tuple[Step, bytes]] = []
+        self.record: list[Made] = []
         self._fund()
         self.parties = self._deploy()
         self.ledger = Ledger(self.parties)
@@ -100,6 +109,7 @@ class World:
         for number, brand in enumerate(BRANDS, 1):
             self._invite(number, brand)
         self._prologue()
+        self.prologue_steps = len(self.record)
         compare_all(self, self.at)
 
     @property
@@ -107,19 +117,22 @@ class World:
         """The newest block's time."""
         return self.chain.now()
 
-    def fresh_ledger(self, kind: type[Ledger] = Ledger) -> Ledger:
+    def fresh_ledger(self) -> Ledger:
         """The model as it was before the first step: for a replay without a node."""
-        ledger = kind(self.parties)
+        ledger = Ledger(self.parties)
         for token, clock, policy, owner, treasury in self.invitations:
             ledger.invite(token, clock, policy=policy, owner=owner, treasury=treasury)
         return ledger
 
     def do(self, step: Step) -> str:
         """Makes a step on both sides and compares; the error's name, or nothing."""
-        data = self.chain.calldata(step)
+        return self.redo(step, self.chain.calldata(step))
+
+    def redo(self, step: Step, data: bytes) -> str:
+        """The same with calldata made before."""
         found, at = self.chain.make(step, data)
-        done = Step(step.contract, step.function, step.values, step.by, at)
-        self.record.append((done, data))
+        done = replace(step, at=at)
+        self.record.append(Made(done, data, found))
         expected = apply(self.ledger, done, data)
         compare_step(self, done, expected, found)
         return found.error[0] if found.error else ""
