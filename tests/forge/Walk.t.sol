@@ -6,6 +6,9 @@ import {Test} from "./support/Test.sol";
 
 /// @title One long walk with a known seed: the invariants' acts really happen, all of them and often.
 contract Walk is Test {
+    /// @dev Shown by forge with -vv.
+    event log_named_uint(string act, uint256 count);
+
     uint256 private constant STEPS = 3_000;
 
     function test_a_walk_of_three_thousand_acts_reaches_every_act() public {
@@ -46,6 +49,7 @@ contract Walk is Test {
             "attack tried"
         ];
         for (uint256 i = 0; i < names.length; ++i) {
+            emit log_named_uint(names[i], handler.times(keccak256(bytes(names[i]))));
             vm.assertGe(handler.times(keccak256(bytes(names[i]))), 5, string.concat("too rare: ", names[i]));
         }
         vm.assertEq(handler.times(keccak256("attack")), 0, "an attack went through");

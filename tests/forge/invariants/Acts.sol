@@ -96,15 +96,15 @@ abstract contract Acts is Model {
 
     /// @notice Time passes: to an edge of a brand's epochs exactly, next to it, within it, or over a whole turn of the ring.
     function wait(uint256 seed) external act(seed) {
-        uint256 length = epochSeconds(rollBrand());
+        uint256 length = epochSeconds(roll(3) == 0 ? CAFE : BOOKS);
         uint256 edge = START + ((block.timestamp - START) / length + 1) * length;
         uint256 kind = roll(8);
         if (kind <= 1) vm.warp(edge);
         else if (kind == 2) vm.warp(edge - 1);
         else if (kind == 3) vm.warp(edge + 1);
         else if (kind <= 5) vm.warp(block.timestamp + roll(6 hours));
-        else if (kind == 6) vm.warp(block.timestamp + roll(5 days));
-        else if (roll(3) == 0) vm.warp(block.timestamp + length * (16 + roll(6)));
+        else if (kind == 6 && roll(3) == 0) vm.warp(block.timestamp + roll(5 days));
+        else if (roll(6) == 0) vm.warp(block.timestamp + length * (16 + roll(6)));
         ++times[keccak256("wait")];
     }
 }

@@ -24,7 +24,7 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
     /// @notice A switch is thrown now and then, and soon put back.
     function standing(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
-        uint256 kind = roll(12);
+        uint256 kind = roll(20);
         if (kind == 0) {
             _as(OPERATOR, abi.encodeCall(IPartnerRegistry.suspend, (brandId)), !suspended[brandId], "suspend");
             suspended[brandId] = true;
@@ -76,8 +76,8 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
         uint256[4] memory lots;
         lots[(mintEpoch(brandId) / 5) % 4] =
             ((mintEpoch(brandId) / 5) << 240) | (value << (48 * (mintEpoch(brandId) % 5)));
-        ILoyaltyToken.Mint[] memory mints = new ILoyaltyToken.Mint[](1);
-        mints[0] = ILoyaltyToken.Mint(victim, value);
+        uint256[] memory mints = new uint256[](1);
+        mints[0] = (uint256(uint160(victim)) << 96) | uint96(value);
         uint256 kind = roll(10);
         if (kind == 0) data = abi.encodeCall(ILoyaltyToken.mint, (MALLORY, value));
         else if (kind == 1) data = abi.encodeCall(ILoyaltyToken.mintBatch, (mints));

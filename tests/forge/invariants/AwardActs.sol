@@ -9,6 +9,7 @@ abstract contract AwardActs is Acts {
     mapping(uint256 brandId => IRewardRules.Terms[] terms) internal ruleTerms;
     mapping(uint256 brandId => mapping(uint256 ruleId => uint256 points)) internal spent;
     mapping(uint256 brandId => mapping(uint256 operationId => bool counted)) internal counted;
+    mapping(uint256 brandId => uint256 count) private operations;
     mapping(uint256 brandId => mapping(uint256 ruleId => mapping(address member => mapping(uint256 day => uint256))))
         internal dayPoints;
     /// @dev A change that waits: its terms, and from when on they count.
@@ -72,14 +73,15 @@ abstract contract AwardActs is Acts {
     }
 
     function _rollItem(uint256 brandId) private returns (IRewardRules.Item memory item) {
-        // Few operation ids near the edge of a bitmap word, so that they come twice; rules that do not exist as well.
-        item.operationId = 200 + roll(120);
+        // Ids grow as a gateway's do, from below the edge of a bitmap word; some come twice. Rules that do not exist as well.
+        item.operationId = 236 + operations[brandId] + roll(20);
         item.ruleId = 1 + roll(ruleTerms[brandId].length + (roll(8) == 0 ? 1 : 0));
         uint256 who = roll(20);
         item.member = who == 0 ? address(0) : who == 1 ? address(desk) : who == 2 ? MALLORY : members[who % MEMBERS];
         item.baseAmount = roll(20_000);
         if (roll(24) == 0) item.baseAmount = 2 ** 96;
-        if (roll(24) == 0) item.baseAmount = 2 ** 47 + roll(2 ** 47);
+        // Fills a lot with two; where nothing expires, for good.
+        if (brandId != CAFE && roll(brandId == BOOKS ? 40 : 400) == 0) item.baseAmount = 2 ** 47 + roll(2 ** 47);
     }
 
     function _termsOf(uint256 brandId, uint256 ruleId) private view returns (IRewardRules.Terms memory) {
@@ -113,6 +115,7 @@ abstract contract AwardActs is Acts {
 
     function _count(uint256 brandId, IRewardRules.Item memory item, uint256 value) private {
         counted[brandId][item.operationId] = true;
+        ++operations[brandId];
         spent[brandId][item.ruleId] += value;
         if (_termsOf(brandId, item.ruleId).capPerMemberDay > 0) {
             dayPoints[brandId][item.ruleId][item.member][block.timestamp / 1 days] += value;

@@ -30,7 +30,7 @@ abstract contract DeskActs is Acts {
         request.points = rollPoints(available);
         request.rewardId = keccak256("reward");
         uint256 kind = roll(16);
-        request.holdUntil = block.timestamp + (kind == 0 ? 0 : kind == 1 ? 90 days + 1 : 1 + roll(20 days));
+        request.holdUntil = block.timestamp + (kind == 0 ? 0 : kind == 1 ? 90 days + 1 : 1 + roll(roll(2) == 0 ? 20 days : 6 hours));
         Word memory word = rollWord(member, address(desk));
         (request.nonce, request.deadline) = (word.nonce, word.deadline);
         seal(word, member, address(desk), holdHash(request));
@@ -48,7 +48,7 @@ abstract contract DeskActs is Acts {
 
     function capture(uint256 seed) external act(seed) {
         if (holds.length == 0) return;
-        HoldModel storage h = holds[roll(holds.length)];
+        HoldModel storage h = holds[_rollHold()];
         uint256 value = rollPoints(h.value);
         address sender = _rollTill(h.brandId);
         bool fine = sender == till(h.brandId) && h.state == IRedemptionDesk.State.Held && value > 0
@@ -66,7 +66,7 @@ abstract contract DeskActs is Acts {
 
     function release(uint256 seed) external act(seed) {
         if (holds.length == 0) return;
-        HoldModel storage h = holds[roll(holds.length)];
+        HoldModel storage h = holds[_rollHold()];
         address sender = _rollTill(h.brandId);
         bool fine =
             h.state == IRedemptionDesk.State.Held && (sender == till(h.brandId) || block.timestamp > h.until);
@@ -82,7 +82,7 @@ abstract contract DeskActs is Acts {
 
     function refund(uint256 seed) external act(seed) {
         if (holds.length == 0) return;
-        HoldModel storage h = holds[roll(holds.length)];
+        HoldModel storage h = holds[_rollHold()];
         uint256 value = rollPoints(h.captured - h.refunded);
         uint256 before = roll(8) == 0 ? h.refunded + 1 : h.refunded;
         address sender = _rollTill(h.brandId);
@@ -96,6 +96,15 @@ abstract contract DeskActs is Acts {
         mintAgain(h.brandId, h.member, back);
         h.refunded += value;
         h.lots = kept;
+    }
+
+    /// @dev Mostly one of the latest.
+    function _rollHold() private returns (uint256) {
+        uint256 latest = holds.length < 5 ? holds.length : 5;
+        uint256 i = roll(6) == 0 ? roll(holds.length) : holds.length - 1 - roll(latest);
+        // Payments at partners are captured already: look for one that is not.
+        for (uint256 k = 0; k < 3 && i > 0 && roll(2) == 0 && holds[i].state != IRedemptionDesk.State.Held; ++k) --i;
+        return i;
     }
 
     /// @dev The brand's till mostly; sometimes another brand's, or the attacker.

@@ -62,7 +62,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
 
     function unwind(uint256 seed) external act(seed) {
         if (exchanges.length == 0) return;
-        ExchangeModel storage x = exchanges[roll(exchanges.length)];
+        ExchangeModel storage x = exchanges[exchanges.length - 1 - roll(_min(exchanges.length, 4))];
         IPartnerExchange.Exchange memory record = x.record;
         AgreementModel memory agreement = agreements[record.agreementId - 1];
         uint256 member = _memberOf(record.member);
