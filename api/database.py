@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import psycopg
-from sqlalchemy import CursorResult, text
+from sqlalchemy import inspect, literal, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlmodel import Session, SQLModel
@@ -141,9 +141,9 @@ class Reads:
 def insert_once(session: Session, table: type[SQLModel], values: Mapping[str, Any]) -> bool:
     """Inserts the row unless its key is taken; whether it did. Waits for another's open transaction."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    done = session.execute(insert(table).values(dict(values)).on_conflict_do_nothing())
-    assert isinstance(done, CursorResult)
-    return done.rowcount == 1
+    # A row comes back exactly when it was inserted; the count of rows is not told by every driver.
+    statement = insert(inspect(table).local_table).values(dict(values)).on_conflict_do_nothing()
+    return session.connection().execute(statement.returning(literal(1))).first() is not None
 
 
 def lock(session: Session, name: str) -> None:

@@ -35,7 +35,7 @@ class Settings:
     streams_max: int = 1_000
     streams_per_member_max: int = 8
     stream_poll: timedelta = timedelta(milliseconds=50)
-    heartbeat: timedelta = timedelta(seconds=15)
+    heartbeat: timedelta = timedelta(seconds=5)
     # Past this without a new look at the chain, the mirror counts as behind.
     mirror_silence_max: timedelta = timedelta(seconds=30)
     rpc_timeout: timedelta = timedelta(seconds=5)

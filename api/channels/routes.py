@@ -93,7 +93,7 @@ async def prove_my_entry(request: Request, caller: ByMember, entry_id: EntryId) 
     | {
         200: {
             "description": "Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by"
-            " Last-Event-ID), `block` (an AsOf, at most one a second).",
+            " Last-Event-ID), `block` (an AsOf, at most one a second, and every five seconds when nothing happens).",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     },

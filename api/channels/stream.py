@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -36,8 +37,19 @@ _event_id = re.compile(r"(0|[1-9][0-9]{0,18})\Z", re.ASCII)
 
 _HEAD = "SELECT COALESCE(MAX(seq), 0) FROM entry"
 _NEW = "SELECT seq, account FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
+_ASKED = "SELECT COALESCE(MAX(id), 0) FROM operation"
+_NEW_ASKED = "SELECT id, lane FROM operation WHERE id > ? ORDER BY id LIMIT ?"
 _REORG = "SELECT COALESCE(MAX(id), 0) FROM mirror_reorg"
 _LAST_OF = "SELECT COALESCE(MAX(seq), 0) FROM entry WHERE account = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far the hub has looked: the newest entry, operation and rollback."""
+
+    entry: int
+    operation: int
+    reorg: int
 
 
 class Subscriber:
@@ -58,6 +70,7 @@ class Hub:
         self._count = 0
         self._wanted = asyncio.Event()
         self.moment: Moment | None = None
+        self._seen: Seen | None = None
 
     def join(self, address: str) -> Subscriber:
         """A new stream, or StreamsTooMany."""
@@ -93,13 +106,12 @@ class Hub:
         """Looks for news while anyone listens; a database that is away for a moment is waited for."""
         state = self._state
         period_s = state.settings.stream_poll.total_seconds()
-        seen: tuple[int, int] | None = None
         while not state.stopping.is_set():
             if self._count == 0:
-                seen = None
+                self._seen = None
                 await self._wanted.wait()
             try:
-                seen = await state.database.reads.off_loop(lambda read, seen=seen: self._look(read, seen))  # type: ignore[misc]
+                self._seen = await state.database.reads.off_loop(self._look)
             except ViewUnavailable:
                 pass
             except Exception as fault:
@@ -107,22 +119,23 @@ class Hub:
                 await asyncio.sleep(FAULT_PAUSE_S)
             await asyncio.sleep(period_s)
 
-    def _look(self, read: Snapshot, seen: tuple[int, int] | None) -> tuple[int, int]:
-        """One look: wakes whom it concerns; gives (newest seq, newest reorg) seen."""
+    def _look(self, read: Snapshot) -> Seen:
+        """One look: wakes whom it concerns; gives how far it saw."""
         self._note(moment(read))
-        reorg = _number(read, _REORG)
+        seen, reorg = self._seen, _number(read, _REORG)
         if seen is None:
             # Streams that joined before this look read from their own cursors.
             self.wake_all(changed=True)
-            return _number(read, _HEAD), reorg
-        rows = read.rows(_NEW, seen[0], SEEN_MAX)
-        for _, account in rows:
+            return Seen(_number(read, _HEAD), _number(read, _ASKED), reorg)
+        entries = read.rows(_NEW, seen.entry, SEEN_MAX)
+        asked = read.rows(_NEW_ASKED, seen.operation, SEEN_MAX)
+        for _, account in (*entries, *asked):
             for subscriber in self._by_address.get(account, ()):
                 subscriber.changed = True
                 subscriber.wake.set()
-        if reorg > seen[1]:
+        if reorg > seen.reorg:
             self.wake_all(changed=True)
-        return (rows[-1][0] if rows else seen[0]), reorg
+        return Seen(entries[-1][0] if entries else seen.entry, asked[-1][0] if asked else seen.operation, reorg)
 
     def _note(self, found: Moment) -> None:
         before, self.moment = self.moment, found
@@ -216,7 +229,10 @@ class StreamAnswer(Response):
                     async with asyncio.timeout(heartbeat_s):
                         await subscriber.wake.wait()
                 except TimeoutError:
-                    await send({"type": "http.response.body", "body": b": ping\n\n", "more_body": True})
+                    # Nothing new is news too: the view is as fresh as the mirror's last look at the chain.
+                    found = self._hub.moment
+                    beat = b": ping\n\n" if found is None else _event("block", found.told(self._state))
+                    await send({"type": "http.response.body", "body": beat, "more_body": True})
             subscriber.wake.clear()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

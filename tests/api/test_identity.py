@@ -44,7 +44,12 @@ def test_right_id_with_wrong_secret_is_refused(world: World) -> None:
     forged = f"{token.prefix}_{'A' * 43}"
     operators = forged.replace("moa_b_", "moa_o_")
 
-    for key in (forged, operators, world.brand.key.replace("moa_b_", "moa_o_"), world.brand.key.replace("moa_b_", "moa_m_")):
+    for key in (
+        forged,
+        operators,
+        world.brand.key.replace("moa_b_", "moa_o_"),
+        world.brand.key.replace("moa_b_", "moa_m_"),
+    ):
         answer = Caller(world.client, key).get("/v1/operations")
         assert (answer.status_code, answer.json()["error"]) == (401, "KeyInvalid")
 
@@ -104,7 +109,8 @@ def test_unknown_brand_is_refused(world: World, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("slug", "error", "status"), [("cdnow", "BrandExists", 409), ("ghost", "BrandNotDeployed", 409), ("Bad Slug", "RequestMalformed", 422)]
+    ("slug", "error", "status"),
+    [("cdnow", "BrandExists", 409), ("ghost", "BrandNotDeployed", 409), ("Bad Slug", "RequestMalformed", 422)],
 )
 def test_brand_is_taken_in_only_from_the_registry_and_once(world: World, slug: str, error: str, status: int) -> None:
     before = world.everything()

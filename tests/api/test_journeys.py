@@ -239,9 +239,7 @@ def test_waiting_caller_is_told_what_the_chain_refused(funded: World) -> None:
         " error = 'HoldUntilWrong', error_args = '{\"holdUntil\": \"5\"}' WHERE id = NEW.id; END"
     )
 
-    answer = funded.brand.write(
-        "/v1/holds", {"member": {"identifier": "m-1"}, "points": "5"}, Prefer="wait=5"
-    )
+    answer = funded.brand.write("/v1/holds", {"member": {"identifier": "m-1"}, "points": "5"}, Prefer="wait=5")
 
     assert (answer.status_code, answer.json()["error"]) == (409, "HoldUntilWrong")
     assert answer.json()["arguments"] == {"holdUntil": "5"}
@@ -251,9 +249,7 @@ def test_waiting_ends_with_its_time(funded: World) -> None:
     """SPEC 9.9"""
     began = time.monotonic()
 
-    answer = funded.brand.write(
-        "/v1/holds", {"member": {"identifier": "m-1"}, "points": "5"}, Prefer="wait=1"
-    )
+    answer = funded.brand.write("/v1/holds", {"member": {"identifier": "m-1"}, "points": "5"}, Prefer="wait=1")
 
     assert (answer.status_code, answer.json()["state"]) == (202, "requested")
     assert answer.headers["preference-applied"] == "wait=1"

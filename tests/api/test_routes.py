@@ -97,7 +97,9 @@ def test_nobody_gets_in_without_a_key(world: World, operation: tuple[str, str, A
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-@pytest.mark.parametrize("key", ["moa", "moa_b_x_y", "moa_b_000000000000_" + "a" * 43, "moa_o_000000000000_" + "a" * 43])
+@pytest.mark.parametrize(
+    "key", ["moa", "moa_b_x_y", "moa_b_000000000000_" + "a" * 43, "moa_o_000000000000_" + "a" * 43]
+)
 def test_unknown_keys_are_refused_alike(world: World, key: str) -> None:
     """SPEC 9.1"""
     answer = Caller(world.client, key).get("/v1/operations")
@@ -124,7 +126,8 @@ def test_callers_of_another_kind_are_refused(world: World, operation: tuple[str,
 
 @pytest.mark.parametrize("operation", WRITES, ids=named)
 @pytest.mark.parametrize(
-    ("key", "error"), [(None, "IdempotencyKeyMissing"), ("x" * 129, "IdempotencyKeyMalformed"), ("a b", "IdempotencyKeyMalformed")]
+    ("key", "error"),
+    [(None, "IdempotencyKeyMissing"), ("x" * 129, "IdempotencyKeyMalformed"), ("a b", "IdempotencyKeyMalformed")],
 )
 def test_write_without_a_good_idempotency_key_is_refused(
     world: World, operation: tuple[str, str, Any], key: str | None, error: str
@@ -146,12 +149,14 @@ def test_write_without_a_good_idempotency_key_is_refused(
         "/v1/holds": {"member": {"identifier": "m-1"}, "points": "1"},
         "/v1/exchanges": {"from": "cdnow", "to": "beans", "points_in": "1", "minimum_out": "1", "agreement_version": 1},
     }
-    headers = {"Content-Type": "application/json", **caller.headers, **({} if key is None else {"Idempotency-Key": key})}
+    headers = {
+        "Content-Type": "application/json",
+        **caller.headers,
+        **({} if key is None else {"Idempotency-Key": key}),
+    }
     before = world.everything()
 
-    answer = world.client.request(
-        method, filled(path), content=orjson.dumps(bodies.get(path, {})), headers=headers
-    )
+    answer = world.client.request(method, filled(path), content=orjson.dumps(bodies.get(path, {})), headers=headers)
 
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert world.everything() == before
