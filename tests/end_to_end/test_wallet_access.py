@@ -13,9 +13,14 @@ AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TARGET_PX = 44
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    ("locale", "size"), [("en-US", "phone"), ("ko-KR", "phone"), ("en-US", "desktop"), ("ko-KR", "desktop")]
+    ("locale", "size", "scheme"),
+    [
+        ("en-US", "phone", "light"),
+        ("ko-KR", "phone", "dark"),
+        ("ko-KR", "desktop", "light"),
+        ("en-US", "desktop", "dark"),
+    ],
 )
 def test_everyone_can_read_and_use_it(member: Member, browser: Browser, locale: str, size: str, scheme: str) -> None:
     """SPEC 10.9"""

@@ -170,6 +170,20 @@ def test_a_lost_line_keeps_the_figures_and_brings_what_was_missed(demo: World, m
     assert points(spendable(page, "cdnow")) > before
 
 
+def test_a_quiet_chain_is_not_called_lost(member: Member, page: Page) -> None:
+    """SPEC 10.7"""
+    page.clock.install()
+    page.goto(member.link)
+    expect(page.locator(".freshness")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
+
+    for _ in range(6):
+        page.clock.run_for(5_000)
+        page.wait_for_timeout(200)
+
+    expect(page.locator(".freshness")).to_have_attribute("data-state", "live")
+    expect(page.locator(".banner")).to_have_count(0)
+
+
 def test_the_lots_of_a_balance_open_and_add_up(member: Member, page: Page) -> None:
     """SPEC 10.8"""
     page.goto(member.link)

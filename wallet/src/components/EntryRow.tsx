@@ -1,9 +1,10 @@
 import { useId, useState, type CSSProperties } from "react";
 import type { Gateway } from "../api/gateway";
-import type { Entry } from "../api/types";
+import type { Balance, Entry } from "../api/types";
 import { useLocale } from "../i18n/locale";
 import { momentText } from "../i18n/moment";
 import { brandColour } from "../view/colour";
+import { kindText, mainPoints } from "../view/facts";
 import { formulaText } from "../view/formula";
 import { Amount } from "./Amount";
 import { EntryDetail } from "./EntryDetail";
@@ -30,20 +31,20 @@ interface EntryRowProps {
   entry: Entry;
   isNew: boolean;
   /** Entries on the page, to which a related one may lead. */
-  listed: ReadonlySet<string>;
+  listed: ReadonlyMap<string, Entry>;
+  balances: Balance[];
   gateway: Gateway;
 }
 
 /** One line of the history; opened, it shows how it was worked out and where it is on the chain. */
-export function EntryRow({ entry, isNew, listed, gateway }: EntryRowProps) {
+export function EntryRow({ entry, isNew, listed, balances, gateway }: EntryRowProps) {
   const { language, messages } = useLocale();
   const [isOpen, setOpen] = useState(false);
   const panel = useId();
   const { brand, decimals } = entry;
   const { fill, ink } = brandColour(brand.colour);
   const formula = formulaText(entry.rule, decimals, language);
-  // A capture takes what was already set aside: what changed is the hold, and it is shown as such.
-  const isHeldOnly = entry.points === "0" && entry.held_delta !== "0";
+  const points = mainPoints(entry);
   return (
     <li id={`entry-${entry.id}`} className="entry" data-new={isNew} data-entry={entry.id} data-kind={entry.kind} data-brand={brand.slug}>
       <button
@@ -66,23 +67,17 @@ export function EntryRow({ entry, isNew, listed, gateway }: EntryRowProps) {
             {formula !== null && <span className="entry-formula">{formula}</span>}
           </span>
         </span>
-        <span className="entry-points" data-sign={isHeldOnly ? "held" : entry.points.startsWith("-") ? "minus" : "plus"}>
-          <Amount points={isHeldOnly ? entry.held_delta : entry.points} decimals={decimals} symbol={brand.symbol} signed />
+        <span className="entry-points" data-sign={points.startsWith("-") ? "minus" : "plus"}>
+          <Amount points={points} decimals={decimals} symbol={brand.symbol} signed />
           <span className="entry-state" data-state={entry.state}>
-            {isHeldOnly ? messages.fromHeld : (messages.states[entry.state] ?? entry.state)}
+            {messages.states[entry.state] ?? entry.state}
           </span>
         </span>
         <Icon name="chevron" />
       </button>
       <div id={panel} className="entry-panel" hidden={!isOpen}>
-        {isOpen && <EntryDetail entry={entry} listed={listed} gateway={gateway} />}
+        {isOpen && <EntryDetail entry={entry} listed={listed} balances={balances} gateway={gateway} />}
       </div>
     </li>
   );
-}
-
-/** An award is named by the activity of its rule where we have a word for it: a purchase, a review. */
-export function kindText(entry: Entry, kinds: Record<string, string>): string {
-  const activity = entry.kind === "award" ? entry.rule?.name : undefined;
-  return kinds[activity ?? ""] ?? kinds[entry.kind] ?? kinds["other"] ?? entry.kind;
 }

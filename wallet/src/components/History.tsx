@@ -17,7 +17,8 @@ export function History({ actions, gateway }: HistoryProps) {
   const { wallet, moreState, more } = actions;
   const heading = useId();
   const { entries, cursor, arrived } = wallet;
-  const listed = useMemo(() => new Set(entries?.map((entry) => entry.id)), [entries]);
+  const balances = wallet.view?.balances ?? [];
+  const listed = useMemo(() => new Map(entries?.map((entry) => [entry.id, entry])), [entries]);
   return (
     <section className="history" aria-labelledby={heading}>
       <div className="history-head">
@@ -36,6 +37,7 @@ export function History({ actions, gateway }: HistoryProps) {
                 entry={entry}
                 isNew={arrived.has(entry.id)}
                 listed={listed}
+                balances={balances}
                 gateway={gateway}
               />
             ))}

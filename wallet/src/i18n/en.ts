@@ -76,7 +76,11 @@ export const en = {
     string
   >,
 
-  fromHeld: "from points on hold",
+  holdUntil: "Set aside until",
+  fromHold: "From points on hold",
+  returned: "Returned to you",
+  gave: "You gave",
+  received: "You received",
   order: "Order",
   time: "Time",
   rule: "Rule",

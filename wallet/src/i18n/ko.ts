@@ -71,7 +71,11 @@ export const ko: Messages = {
   },
   states: { pending: "처리 중", latest: "체인에 기록됨", safe: "확인됨", final: "확정", failed: "거절됨" },
 
-  fromHeld: "예약된 포인트에서",
+  holdUntil: "예약 기한",
+  fromHold: "예약한 포인트",
+  returned: "돌려받은 포인트",
+  gave: "보낸 포인트",
+  received: "받은 포인트",
   order: "주문",
   time: "시각",
   rule: "규칙",

@@ -18,6 +18,8 @@ export interface WalletActions {
 }
 
 const STREAM_ADDRESS = "/v1/me/stream";
+/** Asked after this long without news; well before the chain would be called quiet. */
+const LOOK_MS = 10_000;
 
 export function useWallet(gateway: Gateway, token: string, refused: () => void): WalletActions {
   const [wallet, tell] = useReducer(learn, EMPTY);
@@ -40,6 +42,13 @@ export function useWallet(gateway: Gateway, token: string, refused: () => void):
     const timer = setTimeout(refresh, backoffMs(failures));
     return () => clearTimeout(timer);
   }, [failures, wallet.view, refresh]);
+
+  // A quiet stream says nothing of the chain's head: after a while the wallet asks for itself.
+  const { heardAt } = wallet;
+  useEffect(() => {
+    const timer = setInterval(refresh, LOOK_MS);
+    return () => clearInterval(timer);
+  }, [refresh, heardAt]);
 
   useEffect(() => {
     const onFrame = (frame: Frame) => {

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import type { Balance, Entry } from "../api/types";
+import { en } from "../i18n/en";
+import { entryLines, mainPoints } from "./facts";
+
+const CAFE = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
+const TEA = { slug: "tea", name: "Tea", symbol: "TEA", colour: "#654321", decimals: 2 };
+
+test("a part of a hold that is spent shows what is gone, what was held and what came back", () => {
+  const spent = entry("capture", "3000", { captured: "9000", returned: "3000" }, "-12000");
+
+  expect(mainPoints(spent)).toBe("-9000");
+  expect(told(spent)).toMatchObject({ "From points on hold": "120.00 CAF", "Returned to you": "30.00 CAF" });
+});
+
+test("an exchange shows both sides and the fee, each with its own symbol", () => {
+  const detail = { from_token: "0xAA", to_token: "0xbb", points_in: "2500", points_out: "29400", fee: "600" };
+
+  expect(told(entry("exchange_out", "-2500", detail))).toMatchObject({
+    "You gave": "25.00 CAF",
+    "You received": "294.00 TEA",
+    Fee: "6.00 TEA",
+  });
+});
+
+test("a detail that is not what it should be is left out", () => {
+  const detail = { from_token: "0xcc", points_in: 12.5, points_out: "1e9", fee: null, to_token: "0xbb" };
+
+  expect(Object.keys(told(entry("exchange_out", "-2500", detail)))).toEqual(["Time"]);
+  expect(Object.keys(told(entry("hold", "-100", { hold_until: "soon" })))).toEqual(["Time"]);
+});
+
+test("an award shows its formula and cites its rule", () => {
+  const rule = {
+    id: "1", version: 3, name: "purchase", base_amount: "2933", base_decimals: 2, currency: "USD",
+    numerator: "3", denominator: "2",
+  };
+  expect(told({ ...entry("award", "4399", {}), rule, reference: "order-7" })).toMatchObject({
+    "Worked out as": "29.33 USD × 1.5 → 43.99 CAF",
+    Rule: "Purchase, version 3",
+    Order: "order-7",
+  });
+});
+
+function told(of: Entry): Record<string, string> {
+  return Object.fromEntries(entryLines(of, { language: "en", messages: en, balances: [balance(CAFE, "0xaa"), balance(TEA, "0xBB")] }));
+}
+
+function balance(brand: typeof CAFE, token: string): Balance {
+  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", expiring: [], exchange_to: [], token };
+}
+
+function entry(kind: string, points: string, detail: Entry["detail"], held_delta = "0"): Entry {
+  const proof = { tx_hash: "0x", block_number: 1, block_hash: "0x", log_index: 0 };
+  return {
+    id: "1", brand: CAFE, kind, points, held_delta, decimals: 2, at: "2026-01-01T00:00:00Z",
+    state: "latest", proof, related: [], detail,
+  };
+}
