@@ -1,0 +1,279 @@
+"""The gateway on the running system: what it says beforehand is what the chain does; what it refuses stays undone."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from chain import calls, operations
+from chain.database import engine, writing
+from scripts.world import World
+
+pytestmark = pytest.mark.slow
+WAIT = "wait=20"
+
+
+class Caller:
+    """Someone who calls the running gateway with one key."""
+
+    def __init__(self, demo: World, key: str) -> None:
+        self.http = httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+    def get(self, path: str) -> Any:
+        return self.http.get(path).json()
+
+    def write(self, path: str, body: Any = None, *, key: str | None = None, wait: bool = True) -> httpx.Response:
+        headers = {"Idempotency-Key": key or secrets.token_hex(8), **({"Prefer": WAIT} if wait else {})}
+        return self.http.post(path, json=body, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def cdnow(demo: World) -> Caller:
+    return Caller(demo, demo.brand_keys["cdnow"])
+
+
+@pytest.fixture(scope="module")
+def hanok(demo: World) -> Caller:
+    return Caller(demo, demo.brand_keys["hanok"])
+
+
+@pytest.fixture
+def known(demo: World, cdnow: Caller) -> tuple[str, Caller]:
+    """A new member with 1,500.00 points of cdnow: (identifier, the member)."""
+    identifier = f"m-{secrets.token_hex(6)}"
+    member = cdnow.write("/v1/members", {"identifier": identifier}).json()
+    bought = cdnow.write("/v1/purchases", purchase(identifier, "100000"))
+    assert bought.status_code == 201, bought.text
+    operator = Caller(demo, demo.operator_key)
+    session = operator.write(f"/v1/members/{member['id']}/sessions").json()
+    return identifier, Caller(demo, session["token"])
+
+
+def purchase(identifier: str, amount: str, order: str | None = None) -> dict[str, Any]:
+    return {
+        "id": order or f"o-{secrets.token_hex(8)}",
+        "member": {"identifier": identifier},
+        "amount": amount,
+        "currency": "USD",
+        "occurred_at": "1997-01-01T00:00:00Z",
+    }
+
+
+def spendable(member: Caller) -> dict[str, int]:
+    return {line["brand"]["slug"]: int(line["spendable"]) for line in member.get("/v1/me/view")["balances"]}
+
+
+def test_quoted_award_is_what_a_purchase_earns(cdnow: Caller, known: tuple[str, Caller]) -> None:
+    """SPEC 9.17"""
+    identifier, member = known
+    before = spendable(member)["cdnow"]
+    quote = cdnow.http.post("/v1/awards/quote", json={"amount": "2933"}).json()
+
+    done = cdnow.write("/v1/purchases", purchase(identifier, "2933"))
+
+    assert done.status_code == 201, done.text
+    assert spendable(member)["cdnow"] - before == int(quote["points"])
+    newest = member.get("/v1/me/entries?limit=1")["entries"][0]
+    assert (newest["kind"], newest["points"], newest["rule"]["base_amount"]) == ("award", quote["points"], "2933")
+    assert newest["rule"] == quote["rule"]
+    assert newest["reference"] == done.json()["id"]
+
+
+def test_quoted_exchange_is_what_the_exchange_gives(known: tuple[str, Caller]) -> None:
+    """SPEC 9.17"""
+    _, member = known
+    before = spendable(member)
+    quote = member.http.post("/v1/exchanges/quote", json={"from": "cdnow", "to": "hanok", "points_in": "1001"}).json()
+    body = {
+        "from": "cdnow",
+        "to": "hanok",
+        "points_in": "1001",
+        "minimum_out": quote["minimum_out"],
+        "agreement_version": quote["agreement"]["version"],
+    }
+
+    done = member.write("/v1/exchanges", body)
+
+    assert done.status_code == 201, done.text
+    assert done.json()["points_out"] == quote["points_out"]
+    after = spendable(member)
+    assert after["cdnow"] == before["cdnow"] - 1001
+    assert after["hanok"] == before.get("hanok", 0) + int(quote["points_out"])
+    incoming, outgoing = member.get("/v1/me/entries?limit=2")["entries"]
+    assert (incoming["kind"], outgoing["kind"]) == ("exchange_in", "exchange_out")
+    assert (incoming["related"], outgoing["related"]) == ([outgoing["id"]], [incoming["id"]])
+
+
+def test_exchange_below_its_minimum_or_under_another_version_is_refused(known: tuple[str, Caller]) -> None:
+    """SPEC 9.10"""
+    _, member = known
+    quote = member.http.post("/v1/exchanges/quote", json={"from": "cdnow", "to": "hanok", "points_in": "500"}).json()
+    body = {
+        "from": "cdnow",
+        "to": "hanok",
+        "points_in": "500",
+        "minimum_out": str(int(quote["points_out"]) + 1),
+        "agreement_version": quote["agreement"]["version"],
+    }
+    before = spendable(member)
+
+    below = member.write("/v1/exchanges", body)
+    other_version = member.write("/v1/exchanges", {**body, "minimum_out": "1", "agreement_version": 99})
+    too_much = member.write("/v1/exchanges", {**body, "points_in": "99999999", "minimum_out": "1"})
+
+    assert [answer.json()["error"] for answer in (below, other_version, too_much)] == [
+        "OutBelowMinimum",
+        "VersionChanged",
+        "ERC20InsufficientBalance",
+    ]
+    assert {answer.status_code for answer in (below, other_version, too_much)} == {409}
+    assert spendable(member) == before
+
+
+def test_hold_goes_from_request_to_refund(cdnow: Caller, known: tuple[str, Caller]) -> None:
+    """SPEC 9.10"""
+    identifier, member = known
+    before = spendable(member)["cdnow"]
+
+    hold = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "500", "reward": "cd"}).json()
+    held = member.get("/v1/me/view")["balances"][0]
+    above = cdnow.write(f"/v1/holds/{hold['id']}/capture", {"points": "501"})
+    captured = cdnow.write(f"/v1/holds/{hold['id']}/capture", {"points": "300"}).json()
+    after_capture = spendable(member)["cdnow"]
+    too_much = cdnow.write(f"/v1/holds/{hold['id']}/refund", {"points": "301"})
+    refunded = cdnow.write(f"/v1/holds/{hold['id']}/refund", {"points": "120"}).json()
+
+    assert (hold["state"], held["held"], held["spendable"]) == ("held", "500", str(before - 500))
+    assert (above.status_code, above.json()["error"]) == (409, "CaptureExceedsHold")
+    assert (captured["state"], captured["captured"], after_capture) == ("captured", "300", before - 300)
+    assert too_much.json()["error"] == "RefundExceedsCapture"
+    assert (refunded["refunded"], spendable(member)["cdnow"]) == ("120", before - 180)
+
+
+def test_capture_above_the_hold_is_refused_by_the_contract_too(
+    demo: World, cdnow: Caller, known: tuple[str, Caller]
+) -> None:
+    """SPEC 9.10"""
+    identifier, _ = known
+    hold = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "500"}).json()
+    database = engine(demo.database_url)
+    with writing(database) as connection:
+        chain_id, address = connection.exec_driver_sql(
+            "SELECT h.chain_id, m.address FROM hold_request h JOIN member m ON m.id = h.member_id WHERE h.id = ?",
+            (hold["id"],),
+        ).one()
+        past_the_gateway = operations.enqueue(
+            connection,
+            calls.capture(key=f"test/{hold['id']}", brand="cdnow", member=address, hold_id=chain_id, points=501),
+        )
+    database.dispose()
+
+    told = settled(cdnow, str(past_the_gateway))
+
+    assert (told["state"], told["error"]) == ("failed", "CaptureExceedsHold")
+    assert told["error_args"] == {"points": "501", "held": "500"}
+    assert cdnow.write(f"/v1/holds/{hold['id']}/release").json()["state"] == "released"
+
+
+def settled(caller: Caller, operation: str) -> Any:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        told = caller.get(f"/v1/operations/{operation}")
+        if told["state"] in ("confirmed", "failed"):
+            return told
+        time.sleep(0.05)
+    raise AssertionError(f"operation {operation} is not settled")
+
+
+def test_hold_on_points_that_never_come_is_refused_by_the_contract(cdnow: Caller, known: tuple[str, Caller]) -> None:
+    """SPEC 9.9"""
+    identifier, member = known
+    before = spendable(member)
+    cdnow.write("/v1/purchases", purchase(identifier, "2"), wait=False)
+
+    answer = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "88888888"})
+
+    # The gateway saw something on its way and left it to the contract, or saw it arrive and refused itself.
+    assert (answer.status_code, answer.json()["error"]) == (409, "ERC20InsufficientBalance")
+    assert spendable(member)["cdnow"] >= before["cdnow"]
+
+
+def test_bad_line_500_of_1000_is_named_and_999_are_on_the_chain(cdnow: Caller, known: tuple[str, Caller]) -> None:
+    """SPEC 9.7"""
+    identifier, member = known
+    before = spendable(member)["cdnow"]
+    mark = secrets.token_hex(4)
+    lines = [orjson.dumps(purchase(identifier, "200", f"{mark}-{number}")) for number in range(1, 1001)]
+    lines[499] = lines[499].replace(b'"200"', b'"2.00"')
+    headers = {"Idempotency-Key": mark, "Content-Type": "application/x-ndjson"}
+
+    told = cdnow.http.post("/v1/purchases", content=b"\n".join(lines), headers=headers)
+
+    answers = [orjson.loads(line) for line in told.content.splitlines()]
+    refused = [(line["line"], line["problem"]["error"]) for line in answers if line["status"] == "refused"]
+    assert refused == [(500, "AmountFractional")]
+    assert sum(line["status"] == "accepted" for line in answers) == 999
+    for line in (answers[0], answers[-1]):
+        assert settled(cdnow, line["operation"])["state"] == "confirmed"
+    until = time.monotonic() + 60
+    while spendable(member)["cdnow"] < before + 999 * 300 and time.monotonic() < until:
+        time.sleep(0.2)
+    assert spendable(member)["cdnow"] == before + 999 * 300
+
+
+def test_brands_see_their_own_part_of_a_shared_member(cdnow: Caller, hanok: Caller, known: tuple[str, Caller]) -> None:
+    """SPEC 9.3"""
+    identifier, member = known
+    member_id = cdnow.get(f"/v1/members?identifier={identifier}")["id"]
+    assert hanok.get(f"/v1/members/{member_id}/view")["error"] == "MemberUnknown"
+    quote = {"from": "cdnow", "to": "hanok", "points_in": "500", "minimum_out": "1", "agreement_version": 1}
+    assert member.write("/v1/exchanges", quote).status_code == 201
+
+    ours = cdnow.get(f"/v1/members/{member_id}/view")["balances"]
+    theirs = hanok.get(f"/v1/members/{member_id}/view")["balances"]
+    taken = hanok.write("/v1/holds", {"member": {"id": member_id}, "brand": "cdnow", "points": "1"})
+
+    assert [line["brand"]["slug"] for line in ours] == ["cdnow"]
+    assert [line["brand"]["slug"] for line in theirs] == ["hanok"]
+    assert taken.json()["error"] == "NotYours"
+
+
+def test_entry_is_proved_by_the_node(known: tuple[str, Caller]) -> None:
+    """SPEC 9.12"""
+    _, member = known
+    entry = member.get("/v1/me/entries?limit=1")["entries"][0]
+
+    proof = member.get(f"/v1/me/entries/{entry['id']}/proof")
+
+    assert proof["verified"], proof
+    assert [check["name"] for check in proof["checks"]] == ["transaction", "block", "chain", "log"]
+    assert proof["receipt"]["tx_hash"] == entry["proof"]["tx_hash"]
+
+
+def test_stream_shows_points_when_they_arrive(cdnow: Caller, known: tuple[str, Caller]) -> None:
+    """SPEC 9.13"""
+    identifier, member = known
+    with member.http.stream("GET", "/v1/me/stream") as answer:
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("event: ")) == "event: view"
+        cdnow.write("/v1/purchases", purchase(identifier, "777"), wait=False)
+
+        entry = next(line for line in lines if line.startswith("data: ") and '"kind":"award"' in line)
+
+    assert orjson.loads(entry[6:])["rule"]["base_amount"] == "777"
+
+
+def test_books_balance(demo: World) -> None:
+    """SPEC 9.18"""
+    told = httpx.get(f"{demo.url}/v1/books", timeout=60).json()
+
+    assert told["balanced"]
+    assert {line["brand"] for line in told["brands"]} == {"cdnow", "hanok"}
+    for line in told["brands"]:
+        assert line["supply_on_chain"] == line["sum_on_chain"] == line["sum_in_mirror"]
+        assert line["drift"] == "0"
