@@ -589,6 +589,7 @@ export interface components {
              * Reorganised
              * @description The chain took blocks back; this view is earlier than one shown before.
              * @default false
+             * @example false
              */
             reorganised: boolean;
         };
@@ -1362,6 +1363,7 @@ export interface components {
             /**
              * Problem
              * @default null
+             * @example null
              */
             problem: {
                 [key: string]: unknown;
@@ -3074,7 +3076,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by Last-Event-ID), `block` (an AsOf, at most one a second). */
+            /** @description Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by Last-Event-ID), `block` (an AsOf, at most one a second, and every five seconds when nothing happens). */
             200: {
                 headers: {
                     [name: string]: unknown;
