@@ -7,7 +7,7 @@ from typing import Any, Final
 from eth_abi import abi
 
 from tests.scripted.blocks import ZERO_ADDRESS, Block, Log
-from tests.scripted.chain import Chain, Change
+from tests.scripted.chain import Chain, Change, Content
 from tests.scripted.hashing import keccak, topic_of
 from tests.scripted.truth import TRANSFER, truth
 
@@ -71,8 +71,8 @@ class Traffic:
         mined = []
         for _ in range(blocks):
             balances = self._balances()
-            logs = self._logs(balances, transfers)
-            mined += self.chain.mine(logs, per_transaction=per_transaction)
+            content = self._content(balances, transfers)
+            mined += self.chain.mine(content, per_transaction=per_transaction)
             self._known = (self.chain.head.hash, balances)
         return mined
 
@@ -90,7 +90,7 @@ class Traffic:
             return self.chain.reorg(depth, *([()] * count))
         assert replacement == "others", f"a replacement is one of {REPLACEMENTS}"
         balances = dict(truth(self.chain, self.token, at=self.chain.head.number - depth).balances(self.token))
-        change = self.chain.reorg(depth, *[self._logs(balances, transfers) for _ in range(count)])
+        change = self.chain.reorg(depth, *[self._content(balances, transfers) for _ in range(count)])
         self._known = (self.chain.head.hash, balances)
         return change
 
@@ -100,7 +100,8 @@ class Traffic:
             balances = dict(truth(self.chain, self.token).balances(self.token))
         return balances
 
-    def _logs(self, balances: dict[str, int], count: int) -> list[Log]:
+    def _content(self, balances: dict[str, int], count: int) -> Content:
+        """What one block holds; `balances` follows."""
         return [self._log(balances) for _ in range(count)]
 
     def _log(self, balances: dict[str, int]) -> Log:
