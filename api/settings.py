@@ -30,7 +30,7 @@ class Settings:
     body_bytes_max: int = 64 * 1024
     line_bytes_max: int = 16 * 1024
     lines_max: int = 100_000
-    chunk_lines: int = 250
+    chunk_lines: int = 500
     waiters_max: int = 256
     streams_max: int = 1_000
     streams_per_member_max: int = 8

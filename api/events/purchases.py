@@ -29,6 +29,7 @@ from api.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
 from api.problems import Problem, of_validation
 from chain import calls, operations
 from chain.deployment import Deployment
+from chain.models import table_of
 from chain.operations import NewOperation
 
 PURCHASE = "purchase"
@@ -105,7 +106,7 @@ def count(
     if rows:
         for row, operation in zip(rows, made, strict=True):
             row["operation"] = operation
-        session.execute(insert(Event), rows)
+        session.connection().execute(insert(table_of(Event)), rows)
     return [_settle(result, made, rows) for result in results]
 
 

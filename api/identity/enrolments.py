@@ -21,6 +21,7 @@ from api.identity.schemas import MemberCreate
 from api.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
 from api.problems import Problem, of_validation
 from chain.keystore import Keystore
+from chain.models import table_of
 
 
 def enrol_lines(caller: BrandCaller, write: Write) -> LinesAnswer:
@@ -81,9 +82,9 @@ def enrol_chunk(session: Session, *, keystore: Keystore, slug: str, lines: Seque
             )
         )
     if members:
-        session.execute(insert(Member), members)
+        session.connection().execute(insert(table_of(Member)), members)
     if enrolments:
-        session.execute(insert(Enrolment), enrolments)
+        session.connection().execute(insert(table_of(Enrolment)), enrolments)
     return answers
 
 
