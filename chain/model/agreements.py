@@ -225,7 +225,8 @@ class Agreements:
         agreement = self.agreement(agreement_id)
         use = self._check_party(call, agreement_id, by_brand_id)
         change = agreement.pending(call.at)
-        if change is None or change.in_force_at:
+        ended = agreement.state_at(call.at) == AgreementState.ENDED
+        if ended or change is None or change.in_force_at:
             raise NoExchangeChangePending(agreement_id)
 
         use()

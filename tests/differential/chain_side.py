@@ -44,6 +44,7 @@ GAS = 12_000_000
 START = 1_893_456_000
 GAS_PRICE = 10 * 10**9
 RECEIPT_TIMEOUT_S = 20.0
+TRACE_TIMEOUT_S = 30.0
 SETTLEMENT_EACH = 2**80
 
 # What a member signs, by the function that takes the signature: EIP-712 name and fields.
@@ -113,7 +114,7 @@ class ChainSide:
             self.clock = at or self.clock + 1
             self.rpc.call("evm_setNextBlockTimestamp", self.clock)
         elif at and at > self.now() + 1:
-            self.rpc.call("evm_mine", {"timestamp": at})
+            self.rpc.call("evm_setTime", at * 1000)
         nonce = self.nonces.get(by)
         if nonce is None:
             nonce = int(self.rpc.call("eth_getTransactionCount", by, "latest"), 16)
@@ -129,7 +130,10 @@ class ChainSide:
         if to is not None:
             fields["to"] = to_checksum_address(to)
         raw = self.cast.keys[by].sign_transaction(fields).raw_transaction
-        tx_hash = self.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+        return self.receipt(self.rpc.call("eth_sendRawTransaction", "0x" + raw.hex()))
+
+    def receipt(self, tx_hash: str) -> dict[str, Any]:
+        """The receipt of a transaction that was sent."""
         until = time.monotonic() + RECEIPT_TIMEOUT_S
         while (receipt := self.rpc.call("eth_getTransactionReceipt", tx_hash)) is None:
             assert time.monotonic() < until, "the node did not mine the transaction"
@@ -272,9 +276,14 @@ class ChainSide:
         if self.anvil:
             trace = self.rpc.call("debug_traceTransaction", tx_hash, {"tracer": "callTracer"})
             return self.refusal(bytes.fromhex(trace.get("output", "0x")[2:]))
-        options = {"disableMemory": True, "disableStack": True, "disableStorage": True}
-        trace = self.rpc.call("debug_traceTransaction", tx_hash, options)
-        return self.refusal(bytes.fromhex(trace["returnValue"].removeprefix("0x")))
+        # Ganache leaves the returned bytes out of a failed trace: they lie in the memory of its last step.
+        trace = self.rpc.call("debug_traceTransaction", tx_hash, {"disableStorage": True}, timeout_s=TRACE_TIMEOUT_S)
+        last = trace["structLogs"][-1]
+        if last["op"] != "REVERT":
+            return last["op"], ()
+        memory = bytes.fromhex("".join(last["memory"]))
+        start, size = int(last["stack"][-1], 16), int(last["stack"][-2], 16)
+        return self.refusal(memory[start : start + size])
 
     def refusal(self, data: bytes) -> tuple[str, tuple[Any, ...]]:
         """A custom error's name and values."""

@@ -142,10 +142,8 @@ class World:
     def _fund(self) -> None:
         bank = self.chain.rpc.call("eth_accounts")[0]
         for address in self.cast.keys:
-            self.chain.rpc.call(
-                "eth_sendTransaction",
-                {"from": bank, "to": address, "value": hex(FUNDS_WEI), "gas": "0x5208", "gasPrice": hex(10**10)},
-            )
+            transfer = {"from": bank, "to": address, "value": hex(FUNDS_WEI), "gas": "0x5208", "gasPrice": hex(10**10)}
+            self.chain.receipt(self.chain.rpc.call("eth_sendTransaction", transfer))
 
     def _deploy(self) -> Parties:
         chain, cast = self.chain, self.cast
