@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from chain.errors import ChainError
 from scripts.children import ChildEnded
-from scripts.demo import replay, verdict
+from scripts.demo import copy_of_chain, replay, verdict
 from scripts.demo.gateway import Gateway, Refused
 from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect, terms
 from scripts.demo.purchases import Purchase, cdnow, hanok
@@ -33,7 +34,7 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
     except KeyboardInterrupt:
         console.print("\nStopped. The state is kept; [bold]make demo[/] goes on from here.")
         return 130 if judged is None else judged
-    except (ChildEnded, WorldError, replay.ReplayError, Refused) as error:
+    except (ChildEnded, ChainError, WorldError, replay.ReplayError, Refused) as error:
         console.print(f"\n[bold red]The demo stopped.[/] {error}", markup=True)
         console.print("Nothing that was confirmed is lost: run the command again and it goes on.")
         return 1
@@ -60,8 +61,21 @@ def _play(system: World, console: Console, limit: int) -> bool:
     lines = verdict.judge(system, plan, {brand: len(bought) for brand, bought in orders.items()}, ids)
     console.print()
     good = verdict.show(lines, console)
+    good = _show_time(system, ids["cdnow"], console) and good
     console.print(f"Played in {time.monotonic() - started:.0f} s.\n")
     return good
+
+
+def _show_time(system: World, ids: dict[str, str], console: Console) -> bool:
+    """What time does, on a copy of the chain; True when all is as the rules say."""
+    console.print("\nOn a copy of the chain:")
+    right = True
+    for step in copy_of_chain.show(system, ids["cdnow-0001"]):
+        mark = "[green]✓[/]" if step.right else "[bold red]✗[/]"
+        console.print(f"  {mark} {step.what}: {step.outcome}")
+        right = right and step.right
+    console.print()
+    return right
 
 
 def expectation(orders: dict[str, list[Purchase]]) -> Expected:

@@ -1,0 +1,218 @@
+"""What time will do, shown on a copy of the chain: a hold times out, a period is netted and settled, lots expire.
+
+The demo's own chain is left alone, so that its clock stays true and it may be run again. Everything told here is read
+from the copy's contracts and events, nothing from the gateway.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chain import authorisation
+from chain.codec import Log
+from chain.keystore import LocalKeystore
+from chain.node import Ganache
+from chain.rpc import Rpc
+from scripts.world import World
+
+DAY_S = 86_400
+HOLD_POINTS = 100
+GAS = 3_000_000
+RANGE_BLOCKS = 500
+RECEIPT_LOOKS_MAX = 200
+RECEIPT_PAUSE_S = 0.05
+OPERATOR, STRANGER = 0, 9  # the node's own accounts
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that was shown: what, how it went, and whether it is as the rules say."""
+
+    what: str
+    outcome: str
+    right: bool
+
+
+@dataclass
+class Copy:
+    """A node on the copied state, and what is needed to act on it."""
+
+    world: World
+    rpc: Rpc
+    accounts: list[str]
+
+    def call(self, contract: str, function: str, *values: Any, at: str | None = None) -> Any:
+        """A view of the copy, at its newest block."""
+        deployment = self.world.deployment
+        data = "0x" + deployment.codec.calldata(contract, function, *values).hex()
+        answer = self.rpc.call("eth_call", {"to": at or deployment.address(contract), "data": data}, "latest")
+        return deployment.codec.result(contract, function, answer)
+
+    def send(self, account: int, contract: str, function: str, *values: Any) -> list[Log]:
+        """A transaction of one of the node's accounts; its decoded logs. Raises AssertionError when it reverts."""
+        deployment = self.world.deployment
+        call = {
+            "from": self.accounts[account],
+            "to": deployment.address(contract),
+            "data": "0x" + deployment.codec.calldata(contract, function, *values).hex(),
+            "gas": hex(GAS),
+        }
+        receipt = self._mined(self.rpc.call("eth_sendTransaction", call))
+        assert receipt["status"] == "0x1", f"{contract}.{function} reverted on the copy"
+        found = (deployment.codec.log(raw, contract) for raw in receipt["logs"])
+        return [log for log in found if log is not None]
+
+    def _mined(self, tx_hash: str) -> Any:
+        for _ in range(RECEIPT_LOOKS_MAX):
+            receipt = self.rpc.call("eth_getTransactionReceipt", tx_hash)
+            if receipt is not None:
+                return receipt
+            time.sleep(RECEIPT_PAUSE_S)
+        raise TimeoutError(f"The copy did not mine {tx_hash}.")
+
+    def now(self) -> int:
+        """Time of the newest block."""
+        return int(self.rpc.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def travel(self, to: int) -> None:
+        """Mines a block at this second; later blocks follow from there."""
+        self.rpc.call("evm_setTime", hex(to * 1000))
+        self.rpc.call("evm_mine", hex(to))
+        assert self.now() == to, "the copy's clock did not move as told"
+
+    def logs(self, contract: str) -> list[Log]:
+        """Every event of a contract since the deployment."""
+        deployment = self.world.deployment
+        head = int(self.rpc.call("eth_blockNumber"), 16)
+        found: list[Log] = []
+        for first in range(deployment.start_block, head + 1, RANGE_BLOCKS):
+            last = min(head, first + RANGE_BLOCKS - 1)
+            wanted = {"address": deployment.address(contract), "fromBlock": hex(first), "toBlock": hex(last)}
+            decoded = (deployment.codec.log(raw, contract) for raw in self.rpc.call("eth_getLogs", wanted))
+            found += [log for log in decoded if log is not None]
+        return found
+
+
+@contextmanager
+def copied(world: World) -> Iterator[Copy]:
+    """A second node on a copy of the demo's chain; gone at the end."""
+    with tempfile.TemporaryDirectory(prefix="moa-copy-") as folder:
+        state = Path(folder) / "chain"
+        shutil.copytree(world.plan.state / "chain", state)
+        with Ganache(state, chain_id=world.deployment.chain_id) as node:
+            rpc = Rpc(node.url, timeout_s=60.0)
+            try:
+                yield Copy(world, rpc, list(rpc.call("eth_accounts")))
+            finally:
+                rpc.close()
+
+
+def show(world: World, member_id: str) -> list[Step]:
+    """Everything in turn. member_id: a member with free points of cdnow."""
+    with copied(world) as copy:
+        return [_hold_times_out(copy, member_id), *_netting(copy), *_expiry(copy)]
+
+
+def _hold_times_out(copy: Copy, member_id: str) -> Step:
+    """SPEC 3: after a hold's last second anyone may release it, and the same lots come back."""
+    world = copy.world
+    keystore = LocalKeystore.open(
+        world.plan.state / "keystore.json", (world.plan.state / "keystore.password").read_text()
+    )
+    ref = f"member/{member_id}"
+    member, brand = keystore.address_of(ref).lower(), world.deployment.brands["cdnow"]
+    until = copy.now() + DAY_S
+    request = {
+        "member": member,
+        "brandId": brand.id,
+        "points": HOLD_POINTS,
+        "rewardId": "0x" + "00" * 32,
+        "holdUntil": until,
+        "nonce": authorisation.fresh_nonce(),
+        "deadline": until,
+    }
+    desk = world.deployment.address("RedemptionDesk")
+    domain = authorisation.Domains(copy.rpc, world.deployment.codec).of("RedemptionDesk", desk)
+    signature = "0x" + keystore.sign(ref, authorisation.digest(domain, "Hold", request)).hex()
+
+    lots = copy.call("LoyaltyToken", "lotsOf", member, at=brand.token)
+    copy.send(STRANGER, "RedemptionDesk", "hold", request, signature)
+    held = copy.call("RedemptionDesk", "heldOf", brand.id, member)
+    copy.travel(until + 1)
+    hold_id = authorisation.record_id(member, int(request["nonce"]))
+    released = [log for log in copy.send(STRANGER, "RedemptionDesk", "release", hold_id) if log.name == "HoldReleased"]
+    back = copy.call("LoyaltyToken", "lotsOf", member, at=brand.token) == lots
+    right = int(held) == HOLD_POINTS and len(released) == 1 and bool(released[0].args["timedOut"]) and back
+    return Step("a hold is left alone for a day", "a stranger released it; the same lots came back", right)
+
+
+def _netting(copy: Copy) -> Iterator[Step]:
+    """SPEC 5: a statement rebuilt from events alone, beside what the contract netted and paid."""
+    ids = sorted(brand.id for brand in copy.world.deployment.brands.values())
+    period = int(copy.call("ClearingHouse", "nextPeriod"))
+    rebuilt = statement(copy.logs("ClearingHouse"), ids)
+    before = {brand: copy.call("ClearingHouse", "accountOf", brand)["collateral"] for brand in ids}
+
+    netted = next(log for log in copy.send(OPERATOR, "ClearingHouse", "net", period, ids) if log.name == "PeriodNetted")
+    positions = [int(position) for position in netted.args["positions"]]
+    yield Step(
+        "the month is netted",
+        " · ".join(f"{copy.world.deployment.slug(brand)} {p / 10**18:+,.2f}" for brand, p in rebuilt.items())
+        + " (rebuilt from events alone)",
+        positions == list(rebuilt.values()) and sum(positions) == 0 and any(positions),
+    )
+    copy.send(STRANGER, "ClearingHouse", "settle", period, ids, positions)
+    after = {brand: copy.call("ClearingHouse", "accountOf", brand)["collateral"] for brand in ids}
+    paid = [int(after[brand]) - int(before[brand]) for brand in ids]
+    yield Step("the month is settled", "each position moved from collateral to collateral", paid == positions)
+
+
+def statement(events: list[Log], brands: list[int]) -> dict[int, int]:
+    """Net position of each brand since the last netting, in settlement units; positive: receives. From events alone."""
+    owed: dict[tuple[int, int], int] = defaultdict(int)
+    for event in events:
+        match event.name:
+            case "ObligationBooked":
+                owed[int(event.args["debtorId"]), int(event.args["creditorId"])] += int(event.args["amount"])
+            case "ObligationReduced":
+                owed[int(event.args["debtorId"]), int(event.args["creditorId"])] -= int(event.args["amount"])
+            case "PeriodNetted":
+                among = {int(brand) for brand in event.args["brandIds"]}
+                for pair in [pair for pair in owed if set(pair) <= among]:
+                    del owed[pair]
+            case _:
+                pass
+    positions = dict.fromkeys(brands, 0)
+    for (debtor, creditor), amount in owed.items():
+        positions[debtor] -= amount
+        positions[creditor] += amount
+    return positions
+
+
+def _expiry(copy: Copy) -> Iterator[Step]:
+    """SPEC 1: points are all there one second before their lot expires, and gone at the second, with no keeper."""
+    tokens = {slug: brand.token for slug, brand in copy.world.deployment.brands.items()}
+    lots = [
+        (int(lot["expiresAt"]), slug, int(lot["points"]))
+        for slug, token in tokens.items()
+        for lot in copy.call("LoyaltyToken", "supplyByExpiry", at=token)
+    ]
+    for expires_at, slug, points in sorted(lots):
+        days = (expires_at - copy.now()) // DAY_S
+        copy.travel(expires_at - 1)
+        before = int(copy.call("LoyaltyToken", "totalSupply", at=tokens[slug]))
+        copy.travel(expires_at)
+        after = int(copy.call("LoyaltyToken", "totalSupply", at=tokens[slug]))
+        yield Step(
+            f"{days} days later, a lot of {slug} expires",
+            f"supply {before / 100:,.2f} one second before, {after / 100:,.2f} at the second",
+            before - after == points,
+        )
