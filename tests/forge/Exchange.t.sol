@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IAuthorised} from "../../contracts/interfaces/IAuthorised.sol";
+import {IBrandAccess} from "../../contracts/interfaces/IBrandAccess.sol";
+import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
+import {ILoyaltyToken} from "../../contracts/interfaces/ILoyaltyToken.sol";
+import {IPartnerExchange} from "../../contracts/interfaces/IPartnerExchange.sol";
+import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
+import {Vm} from "./support/Vm.sol";
+import {Signing} from "./support/Signing.sol";
+
+/// @title One brand's points for another's: the agreed fraction, the limits, and the way back.
+contract ExchangeTest is Signing {
+    uint256 private rule;
+    address private ann;
+
+    function setUp() public {
+        build();
+        rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
+        ann = members[0];
+        award(CAFE, rule, 1, ann, 1_000_000);
+        collateral(CAFE, 1e20);
+    }
+
+    function _terms(uint256 numerator, uint256 denominator, uint256 feeBps)
+        private
+        pure
+        returns (IPartnerExchange.Terms memory)
+    {
+        return IPartnerExchange.Terms(numerator, denominator, feeBps, 10_000, 1e18, 1, 1, 1 days);
+    }
+
+    function _quote(uint256 agreementId, uint256 pointsIn, uint256 minimumOut, uint256 nonce)
+        private
+        view
+        returns (IPartnerExchange.Quote memory)
+    {
+        return IPartnerExchange.Quote(ann, agreementId, 1, pointsIn, minimumOut, nonce, block.timestamp);
+    }
+
+    /// @dev By the member itself: no signature is looked at.
+    function _exchange(IPartnerExchange.Quote memory quote) private returns (bytes32 id, uint256 out) {
+        vm.prank(ann);
+        return exchange.exchange(quote, "");
+    }
+
+    /// @notice SPEC 4: points out are the agreed fraction less the fee, and no rounding ever favours the caller.
+    function testFuzz_no_rounding_favours_the_caller(
+        uint256 pointsIn,
+        uint256 numerator,
+        uint256 denominator,
+        uint256 feeBps,
+        uint256 valueDenominator
+    ) public {
+        pointsIn = bound(pointsIn, 1, 10_000);
+        numerator = bound(numerator, 1, 1_000);
+        denominator = bound(denominator, 1, 1_000);
+        feeBps = bound(feeBps, 0, 5_000);
+        IPartnerExchange.Terms memory terms = _terms(numerator, denominator, feeBps);
+        terms.valueDenominator = bound(valueDenominator, 1, 1_000);
+        terms.valueNumerator = 7;
+        uint256 gross = pointsIn * numerator / denominator;
+        uint256 fee = gross * feeBps / 10_000 + (gross * feeBps % 10_000 > 0 ? 1 : 0);
+        vm.assume(gross > fee);
+        uint256 id = agree(CAFE, GALLERY, terms);
+        (, uint256 out) = _exchange(_quote(id, pointsIn, 1, 1));
+
+        vm.assertEq(out, gross - fee, "out = gross - fee");
+        vm.assertLe((out + fee) * denominator, pointsIn * numerator, "the gross is not rounded up");
+        vm.assertEq(token(GALLERY).balanceOf(ann), out, "minted there");
+        vm.assertEq(token(CAFE).balanceOf(ann), 1_000_000 - pointsIn, "burnt here");
+        uint256 owed = house.obligationOf(CAFE, GALLERY);
+        vm.assertGe(owed * terms.valueDenominator, gross * 7, "the obligation is not rounded down");
+        vm.assertTrue((owed - 1) * terms.valueDenominator < gross * 7, "nor up by more than one");
+    }
+
+    /// @notice SPEC 4: never less than the member's minimum, never at another version than signed.
+    function test_an_exchange_keeps_the_members_minimum_and_version() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 3, 100));
+        IPartnerExchange.Quote memory quote = _quote(id, 1_000, 330, 1);
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.OutBelowMinimum.selector, 329, 330));
+        exchange.exchange(quote, "");
+        quote.version = 2;
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.VersionChanged.selector, 2, 1));
+        exchange.exchange(quote, "");
+    }
+
+    /// @notice SPEC 4: the day's cap counts all members' points in, and turns at midnight UTC.
+    function test_the_daily_cap_holds_to_the_point() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        vm.warp((block.timestamp / 1 days + 1) * 1 days);
+        _exchange(_quote(id, 9_999, 1, 1));
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.DailyCapExceeded.selector, 2, 1));
+        exchange.exchange(_quote(id, 2, 1, 2), "");
+        _exchange(_quote(id, 1, 1, 2));
+        vm.warp(block.timestamp + 1 days);
+        _exchange(_quote(id, 10_000, 1, 3));
+    }
+
+    /// @notice SPEC 5: an exchange that would exceed exposure or collateral is refused whole.
+    function test_exposure_and_collateral_are_never_exceeded() public {
+        IPartnerExchange.Terms memory terms = _terms(1, 1, 0);
+        terms.exposureCap = 150;
+        uint256 id = agree(CAFE, GALLERY, terms);
+        _exchange(_quote(id, 100, 1, 1));
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.ExposureExceeded.selector, CAFE, GALLERY, 151, 150));
+        exchange.exchange(_quote(id, 51, 1, 2), "");
+        vm.assertEq(token(CAFE).balanceOf(ann), 999_900, "refused whole");
+
+        uint256 free = 1e20 - 80;
+        vm.prank(treasurer(CAFE));
+        house.withdraw(CAFE, free);
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.CollateralExceeded.selector, CAFE, 81, 80));
+        exchange.exchange(_quote(id, 1, 1, 2), "");
+    }
+
+    /// @notice SPEC 6: a quote counts once, and not after its deadline.
+    function test_a_quote_counts_once_and_in_time() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        IPartnerExchange.Quote memory quote = _quote(id, 10, 10, 4);
+        bytes memory word = sign(keys[0], address(exchange), exchangeHash(quote));
+        exchange.exchange(quote, word);
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.AuthorisationUsed.selector, ann, 4));
+        exchange.exchange(quote, word);
+        quote.nonce = 5;
+        word = sign(keys[0], address(exchange), exchangeHash(quote));
+        vm.warp(block.timestamp + 1);
+        vm.expectRevert(
+            abi.encodeWithSelector(IAuthorised.AuthorisationExpired.selector, block.timestamp - 1, block.timestamp)
+        );
+        exchange.exchange(quote, word);
+    }
+
+    /// @notice SPEC 6: a quote for exchange is no word for a payment, nor another's.
+    function test_a_quote_serves_its_own_purpose_only() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        IPartnerExchange.Quote memory quote = _quote(id, 10, 10, 4);
+        bytes memory word = sign(keys[0], address(exchange), exchangeHash(quote));
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.SignatureInvalid.selector, ann));
+        exchange.payAtPartner(quote, "cup", word);
+        quote.pointsIn = 11;
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.SignatureInvalid.selector, ann));
+        exchange.exchange(quote, word);
+    }
+
+    /// @notice SPEC 4: unwinding gives the same lots back at the exchange's own rate, once.
+    function test_unwinding_restores_the_lots_at_the_original_rate_once() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 2, 100));
+        bytes32 before = keccak256(abi.encode(token(CAFE).packedLotsOf(ann)));
+        vm.recordLogs();
+        (bytes32 exchangeId,) = _exchange(_quote(id, 1_000, 1, 1));
+        IPartnerExchange.Exchange memory record = _recordFrom(vm.getRecordedLogs());
+        bytes memory word =
+            sign(keys[0], address(exchange), unwindHash(ann, exchangeId, block.timestamp));
+        vm.prank(till(CAFE));
+        vm.expectPartialRevert(IBrandAccess.RoleMissing.selector);
+        exchange.unwind(exchangeId, record, block.timestamp, word);
+        vm.prank(till(GALLERY));
+        exchange.unwind(exchangeId, record, block.timestamp, word);
+        vm.assertEq(keccak256(abi.encode(token(CAFE).packedLotsOf(ann))), before, "the same lots");
+        vm.assertEq(token(GALLERY).balanceOf(ann), 0, "burnt there");
+        vm.assertEq(house.obligationOf(CAFE, GALLERY), 0, "the obligation is gone");
+        vm.prank(till(GALLERY));
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.ExchangeNotOpen.selector, exchangeId));
+        exchange.unwind(exchangeId, record, block.timestamp, word);
+    }
+
+    function _recordFrom(Vm.Log[] memory logs) private view returns (IPartnerExchange.Exchange memory record) {
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].emitter != address(exchange)) continue;
+            (, record) = abi.decode(logs[i].data, (uint256, IPartnerExchange.Exchange));
+        }
+    }
+
+    /// @notice SPEC 4: paying at a partner redeems exactly the price; what is above it stays with the member.
+    function test_paying_at_a_partner_redeems_the_price_in_one_transaction() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        vm.prank(ann);
+        (, bytes32 holdId, uint256 out) = exchange.payAtPartner(_quote(id, 100, 90, 1), "cup", "");
+        vm.assertEq(out, 100, "out");
+        vm.assertEq(token(GALLERY).balanceOf(ann), 10, "the rest stays");
+        vm.assertEq(desk.holdOf(holdId).captured, 90, "captured at once");
+        vm.prank(till(GALLERY));
+        desk.refund(holdId, 90, 0);
+        vm.assertEq(token(GALLERY).balanceOf(ann), 100, "given back by refund");
+    }
+
+    /// @notice SPEC 5: a quote says what an exchange then does.
+    function testFuzz_a_quote_is_what_the_exchange_gives(uint256 pointsIn, uint256 numerator) public {
+        uint256 id = agree(CAFE, GALLERY, _terms(bound(numerator, 100, 500), 100, 37));
+        pointsIn = bound(pointsIn, 2, 10_000);
+        (uint256 out,, uint256 obligation,) = exchange.quote(id, pointsIn);
+        (, uint256 given) = _exchange(_quote(id, pointsIn, out, 1));
+        vm.assertEq(given, out, "out");
+        vm.assertEq(house.obligationOf(CAFE, GALLERY), obligation, "obligation");
+    }
+
+    /// @notice SPEC 4: points minted by an exchange are the receiving brand's own, with its own life.
+    function test_points_entered_get_the_receiving_brands_expiry() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        _exchange(_quote(id, 100, 1, 1));
+        ILoyaltyToken.Lot[] memory lots = token(GALLERY).lotsOf(ann);
+        vm.assertEq(lots[0].expiresAt, type(uint256).max, "never");
+    }
+}

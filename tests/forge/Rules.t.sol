@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
+import {IBrandAccess} from "../../contracts/interfaces/IBrandAccess.sol";
+import {IPartnerRegistry} from "../../contracts/interfaces/IPartnerRegistry.sol";
+import {Roles} from "../../contracts/libraries/Roles.sol";
+import {World} from "./support/World.sol";
+
+/// @title What a brand awards: by a rule, once, rounded as published, within caps and budgets.
+contract RulesTest is World {
+    address private ann;
+
+    function setUp() public {
+        build();
+        ann = members[0];
+    }
+
+    /// @notice SPEC 2: an operation id counts once, over single awards and batches.
+    function test_an_operation_id_counts_once() public {
+        uint256 rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
+        award(CAFE, rule, 300, ann, 10);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.OperationUsed.selector, CAFE, 300));
+        rules.award(CAFE, IRewardRules.Item(300, rule, ann, 10));
+        IRewardRules.Item[] memory items = new IRewardRules.Item[](4);
+        items[0] = IRewardRules.Item(300, rule, ann, 10);
+        items[1] = IRewardRules.Item(301, rule, ann, 10);
+        items[2] = IRewardRules.Item(301, rule, ann, 10);
+        items[3] = IRewardRules.Item(700, rule, ann, 10);
+        vm.prank(issuer(CAFE));
+        (uint256 awarded, uint256 points) = rules.awardBatch(CAFE, items);
+        vm.assertEq(awarded, 2, "two were new");
+        vm.assertEq(points, 20, "their points");
+        vm.assertEq(token(CAFE).balanceOf(ann), 30, "each id once");
+    }
+
+    /// @notice SPEC 2: only an issuer of the brand awards.
+    function test_nobody_awards_without_the_issuers_role() public {
+        uint256 rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
+        address[4] memory callers = [MALLORY, till(CAFE), issuer(BOOKS), owner(CAFE)];
+        IRewardRules.Item[] memory items = new IRewardRules.Item[](1);
+        items[0] = IRewardRules.Item(1, rule, ann, 10);
+        bytes memory refused;
+        for (uint256 i = 0; i < callers.length; ++i) {
+            refused =
+                abi.encodeWithSelector(IBrandAccess.RoleMissing.selector, callers[i], Roles.id(CAFE, Roles.ISSUER));
+            vm.startPrank(callers[i]);
+            vm.expectRevert(refused);
+            rules.award(CAFE, items[0]);
+            vm.expectRevert(refused);
+            rules.awardBatch(CAFE, items);
+            vm.stopPrank();
+        }
+        vm.assertEq(token(CAFE).totalSupply(), 0, "nothing was minted");
+    }
+
+    /// @notice SPEC 2: rounding is the published one, for every base amount and fraction.
+    function testFuzz_points_are_rounded_as_published(uint96 base, uint48 numerator, uint48 denominator, uint8 mode)
+        public
+    {
+        numerator = uint48(bound(numerator, 1, type(uint24).max));
+        denominator = uint48(bound(denominator, 1, type(uint48).max));
+        base = uint96(bound(base, 0, type(uint24).max));
+        IRewardRules.Rounding rounding = IRewardRules.Rounding(mode % 3);
+        uint256 rule = publish(CAFE, rateRule(numerator, denominator, rounding));
+        uint256 product = uint256(base) * numerator;
+        vm.assume(product / denominator < 2 ** 48 - 2);
+        uint256 points = award(CAFE, rule, 1, ann, base);
+        if (rounding == IRewardRules.Rounding.Down) {
+            vm.assertTrue(points * denominator <= product && product < (points + 1) * denominator, "down");
+        } else if (rounding == IRewardRules.Rounding.Up) {
+            vm.assertTrue(points * denominator >= product, "up");
+            vm.assertTrue(points == 0 || (points - 1) * denominator < product, "not further than up");
+        } else {
+            uint256 twice = 2 * points * denominator;
+            vm.assertTrue(twice <= 2 * product + denominator && 2 * product < twice + denominator, "nearest, half up");
+        }
+        vm.assertEq(token(CAFE).balanceOf(ann), points, "what was computed was minted");
+    }
+
+    /// @notice SPEC 2: caps and budgets hold to the point, and the day turns at midnight UTC.
+    function test_caps_and_budgets_hold_to_the_point() public {
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        (terms.capPerAward, terms.capPerMemberDay, terms.budget) = (60, 100, 150);
+        uint256 rule = publish(CAFE, terms);
+        vm.warp((block.timestamp / 1 days + 1) * 1 days);
+        vm.assertEq(award(CAFE, rule, 1, ann, 80), 60, "cut to the cap");
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.MemberCapExceeded.selector, 41, 40));
+        rules.award(CAFE, IRewardRules.Item(2, rule, ann, 41));
+        award(CAFE, rule, 2, ann, 40);
+        vm.warp(block.timestamp + 1 days);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.BudgetExceeded.selector, 51, 50));
+        rules.award(CAFE, IRewardRules.Item(3, rule, ann, 51));
+        award(CAFE, rule, 3, ann, 50);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.BudgetExceeded.selector, 1, 0));
+        rules.award(CAFE, IRewardRules.Item(4, rule, members[1], 1));
+    }
+
+    /// @notice SPEC 2: a change waits its notice, and what was spent of the budget stays spent.
+    function test_a_change_waits_its_notice_and_keeps_what_was_spent() public {
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        terms.budget = 100;
+        uint256 rule = publish(CAFE, terms);
+        award(CAFE, rule, 1, ann, 60);
+        terms.numerator = 2;
+        vm.prank(owner(CAFE));
+        (, uint256 inForceAt) = rules.announceChange(CAFE, rule, terms);
+        vm.assertEq(inForceAt, block.timestamp + 1 days, "the notice");
+        vm.warp(inForceAt - 1);
+        vm.assertEq(award(CAFE, rule, 2, ann, 10), 10, "the old rate to its last second");
+        vm.warp(inForceAt);
+        vm.assertEq(award(CAFE, rule, 3, ann, 10), 20, "the new rate from its second");
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.BudgetExceeded.selector, 12, 10));
+        rules.award(CAFE, IRewardRules.Item(4, rule, ann, 6));
+    }
+
+    /// @notice SPEC 6: a suspended or stopped brand awards nothing.
+    function test_a_brand_that_may_not_issue_awards_nothing() public {
+        uint256 rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
+        vm.prank(guardian(CAFE));
+        registry.stop(CAFE);
+        vm.prank(issuer(CAFE));
+        vm.expectPartialRevert(IPartnerRegistry.BrandNotIssuing.selector);
+        rules.award(CAFE, IRewardRules.Item(1, rule, ann, 1));
+        vm.prank(owner(CAFE));
+        registry.resume(CAFE);
+        vm.prank(MOA_GUARDIAN);
+        registry.stopAll();
+        vm.prank(issuer(CAFE));
+        vm.expectPartialRevert(IPartnerRegistry.BrandNotIssuing.selector);
+        rules.award(CAFE, IRewardRules.Item(1, rule, ann, 1));
+    }
+}
