@@ -349,40 +349,42 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @inheritdoc ILoyaltyToken
     function mint(address member, uint256 points) external onlyModule(EXCHANGE) {
         _checkReceiver(member);
-        uint256 packed = _packedTerms;
-        Moment memory now_ = _moment(packed);
-        uint256 epoch = _mintEpoch(packed);
-        if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
-        uint256[4] memory lots;
-        uint256 group = epoch / Lots.LOTS;
-        lots[group % Lots.WORDS] = Lots.stored(group, Lots.single(epoch, points));
+        (uint256 group, uint256 mask, uint256 shift) = _mintLot(_packedTerms);
+        uint256 index = group % Lots.WORDS;
 
-        _mintLots(member, lots, points, now_);
+        uint256 word = _addToLot(_lots[member][index], points, group, mask, shift);
+        _lots[member][index] = word;
+        _supply[index] = _addToLot(_supply[index], points, group, mask, shift);
+
+        emit Transfer(address(0), member, points);
+        _announceWord(member, word);
     }
 
     /// @inheritdoc ILoyaltyToken
-    function mintBatch(Mint[] calldata mints) external onlyModule(RULES) {
-        uint256 packed = _packedTerms;
-        uint256 clock = _clock(packed);
-        uint256 epoch = _mintEpoch(packed);
-        uint256 group = epoch / Lots.LOTS;
+    function mintBatch(uint256[] calldata lines) external onlyModule(RULES) {
+        (uint256 group, uint256 mask, uint256 shift) = _mintLot(_packedTerms);
+        uint256 index = group % Lots.WORDS;
         uint256 sum = 0;
 
-        for (uint256 k = 0; k < mints.length; ++k) {
-            uint256 points = mints[k].points;
+        for (uint256 k = 0; k < lines.length; ++k) {
+            uint256 line = lines[k];
+            // The upper 160 bits are an address.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            (address member, uint256 points) = (address(uint160(line >> 96)), line & type(uint96).max);
+            // RewardRules has refused the receivers of `_checkReceiver` with MemberInvalid, item by item.
             if (points == 0) continue;
-            _checkReceiver(mints[k].member);
-            // Each is at most LOT_MAX once the supply's merge below has passed, and a sum of 2^64 lines cannot overflow.
-            if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
-            sum += points;
-            _mintLine(mints[k].member, points, group, epoch, clock);
-        }
-        if (sum == 0) return;
+            uint256[4] storage words = _lots[member];
+            uint256 word = _addToLot(words[index], points, group, mask, shift);
+            words[index] = word;
+            // Each was at most LOT_MAX: 2^208 such lines would be needed.
+            unchecked {
+                sum += points;
+            }
 
-        if (sum > Lots.LOT_MAX) revert LotOverflow(epoch, sum, Lots.LOT_MAX);
-        uint256 index = group % Lots.WORDS;
-        uint256 supply = Lots.live(_supply[index], group, clock);
-        _supply[index] = Lots.word(group, Lots.merge(group, supply, Lots.single(epoch, sum)));
+            emit Transfer(address(0), member, points);
+            _announceWord(member, word);
+        }
+        if (sum > 0) _supply[index] = _addToLot(_supply[index], sum, group, mask, shift);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -392,13 +394,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         returns (uint256[4] memory lots, uint256 epoch)
     {
         Moment memory now_ = _moment(_packedTerms);
-        uint256[] memory changed;
-        (lots, changed) = _takeOldest(member, points, now_);
+        uint256[6] memory changes;
+        (lots, changes) = _takeOldest(member, points, now_);
         _remove(_supply, lots, now_.clock);
         epoch = now_.clock;
 
         emit Transfer(member, address(0), points);
-        _announceLots(member, changed);
+        _announce(member, changes);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -408,14 +410,14 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         returns (uint256[4] memory lots, uint256 epoch)
     {
         Moment memory now_ = _moment(_packedTerms);
-        uint256[] memory changed;
-        (lots, changed) = _takeOldest(member, points, now_);
-        uint256[] memory deskChanged = _put(_lots[DESK], lots, now_.clock);
+        uint256[6] memory changes;
+        (lots, changes) = _takeOldest(member, points, now_);
+        uint256[6] memory deskChanges = _put(_lots[DESK], lots, now_.clock);
         epoch = now_.clock;
 
         emit Transfer(member, DESK, points);
-        _announceLots(member, changed);
-        _announceLots(DESK, deskChanged);
+        _announce(member, changes);
+        _announce(DESK, deskChanges);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -423,11 +425,11 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         Moment memory now_ = _moment(_packedTerms);
         uint256[4] memory alive;
         (alive, burnt,) = _sift(lots, now_);
-        uint256[] memory changed = _remove(_lots[DESK], alive, now_.clock);
+        uint256[6] memory changes = _remove(_lots[DESK], alive, now_.clock);
         _remove(_supply, alive, now_.clock);
 
         if (burnt > 0) emit Transfer(DESK, address(0), burnt);
-        _announceLots(DESK, changed);
+        _announce(DESK, changes);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -440,7 +442,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         Moment memory now_ = _moment(packed);
         uint256[4] memory given;
         (given, returned, lapsed) = _sift(lots, now_);
-        uint256[] memory deskChanged = _remove(_lots[DESK], given, now_.clock);
+        uint256[6] memory deskChanges = _remove(_lots[DESK], given, now_.clock);
         if (lapsed > 0 && _grace(packed) > 0) {
             (renewed, lapsed) = (lapsed, 0);
             uint256[4] memory fresh;
@@ -448,12 +450,12 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             _put(_supply, fresh, now_.clock);
             _addRenewed(given, renewed, packed);
         }
-        uint256[] memory changed = _put(_lots[member], given, now_.clock);
+        uint256[6] memory changes = _put(_lots[member], given, now_.clock);
 
         if (returned > 0) emit Transfer(DESK, member, returned);
         if (renewed > 0) emit Transfer(address(0), member, renewed);
-        _announceLots(DESK, deskChanged);
-        _announceLots(member, changed);
+        _announce(DESK, deskChanges);
+        _announce(member, changes);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -489,105 +491,124 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         if (from == address(0)) revert ERC20InvalidSender(from);
         _checkReceiver(to);
         Moment memory now_ = _moment(_packedTerms);
-        (uint256[4] memory lots, uint256[] memory changed) = _takeOldest(from, points, now_);
-        uint256[] memory receiverChanged = _put(_lots[to], lots, now_.clock);
+        (uint256[4] memory lots, uint256[6] memory changes) = _takeOldest(from, points, now_);
+        uint256[6] memory receiverChanges = _put(_lots[to], lots, now_.clock);
 
         emit Transfer(from, to, points);
         // To oneself the same words change twice, and only the second state is left.
-        if (from != to) _announceLots(from, changed);
-        _announceLots(to, receiverChanged);
+        if (from != to) _announce(from, changes);
+        _announce(to, receiverChanges);
     }
 
     /// @dev Adds `lots` to the member and to the supply. No Transfer for nothing.
     function _mintLots(address member, uint256[4] memory lots, uint256 points, Moment memory now_) private {
         if (points == 0) return;
-        uint256[] memory changed = _put(_lots[member], lots, now_.clock);
+        uint256[6] memory changes = _put(_lots[member], lots, now_.clock);
         _put(_supply, lots, now_.clock);
 
         emit Transfer(address(0), member, points);
-        _announceLots(member, changed);
+        _announce(member, changes);
     }
 
-    /// @dev One line of a batch: one word read, one written.
-    function _mintLine(address member, uint256 points, uint256 group, uint256 epoch, uint256 clock) private {
-        uint256[4] storage words = _lots[member];
-        uint256 index = group % Lots.WORDS;
-        uint256 merged =
-            Lots.merge(group, Lots.live(words[index], group, clock), Lots.single(epoch, points));
-        uint256[] memory changed = new uint256[](1);
-        changed[0] = Lots.word(group, merged);
+    /// @dev Where points minted now go.
+    /// @return group Of the lot.
+    /// @return mask What counts of a word of this group now.
+    /// @return shift Where the lot begins in it.
+    function _mintLot(uint256 packed) private view returns (uint256 group, uint256 mask, uint256 shift) {
+        uint256 epoch = _mintEpoch(packed);
+        // A few divisions of numbers below 2^64.
+        unchecked {
+            group = epoch / Lots.LOTS;
+            shift = Lots.BITS * (epoch % Lots.LOTS);
+        }
+        mask = Lots.live(Lots.word(group, Lots.POINTS_MASK), group, _clock(packed));
+    }
 
-        words[index] = changed[0];
-
-        emit Transfer(address(0), member, points);
-        emit LotsChanged(member, changed);
+    /// @dev Adds `points` to one lot of a word of `group`: as `Lots.live` and `Lots.merge`, for the one lot.
+    function _addToLot(uint256 packed, uint256 points, uint256 group, uint256 mask, uint256 shift)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 alive = packed >> Lots.TAG_SHIFT == group ? packed & mask : 0;
+        // A lot is at most LOT_MAX; and once it holds the sum, nothing is carried into the next.
+        unchecked {
+            uint256 room = Lots.LOT_MAX - ((alive >> shift) & Lots.LOT_MAX);
+            if (points > room) revert LotOverflow(group * Lots.LOTS + shift / Lots.BITS, points, room);
+            return Lots.word(group, alive + (points << shift));
+        }
     }
 
     /* PRIMITIVES */
 
     /// @dev Takes `points` of an account, oldest lots first.
-    /// @return lots What was taken. @return changed The account's words after it, those that changed.
+    /// @return lots What was taken. @return changes The account's words after it, as `_announce` wants them.
     function _takeOldest(address account, uint256 points, Moment memory now_)
         private
-        returns (uint256[4] memory lots, uint256[] memory changed)
+        returns (uint256[4] memory lots, uint256[6] memory changes)
     {
         uint256[4] storage words = _lots[account];
-        changed = new uint256[](Lots.WORDS);
-        uint256 count = 0;
+        uint256 clock = now_.clock;
+        uint256 group = now_.firstGroup;
+        uint256 end = group + now_.groups;
         uint256 wanted = points;
-        for (uint256 k = 0; k < now_.groups && wanted > 0; ++k) {
-            uint256 group = now_.firstGroup + k;
-            uint256 index = group % Lots.WORDS;
-            uint256 alive = Lots.live(words[index], group, now_.clock);
-            if (alive == 0) continue;
+        // `take` gives at most what is wanted, and lot by lot at most what is there; the rest counts to four.
+        unchecked {
+            for (; group < end && wanted > 0; ++group) {
+                uint256 index = group % Lots.WORDS;
+                uint256 alive = Lots.live(words[index], group, clock);
+                if (alive == 0) continue;
 
-            (uint256 taken, uint256 got) = Lots.take(alive, wanted);
-            // `take` gives at most what is wanted, and lot by lot at most what is there: neither can go below 0.
-            unchecked {
+                (uint256 taken, uint256 got) = Lots.take(alive, wanted);
                 wanted -= got;
                 alive -= taken;
+                words[index] = Lots.stored(group, alive);
+                lots[index] = Lots.word(group, taken);
+                _note(changes, Lots.word(group, alive));
             }
-            words[index] = Lots.stored(group, alive);
-            lots[index] = Lots.word(group, taken);
-            changed[count++] = Lots.word(group, alive);
         }
         if (wanted > 0) revert ERC20InsufficientBalance(account, points - wanted, points);
-        _shorten(changed, count);
     }
 
     /// @dev Takes exactly `lots` (live ones) out of `words`, which hold at least these.
     function _remove(uint256[4] storage words, uint256[4] memory lots, uint256 clock)
         private
-        returns (uint256[] memory changed)
+        returns (uint256[6] memory changes)
     {
-        changed = new uint256[](Lots.WORDS);
-        uint256 count = 0;
         for (uint256 i = 0; i < Lots.WORDS; ++i) {
-            if (lots[i] == 0) continue;
-            uint256 group = lots[i] >> Lots.TAG_SHIFT;
+            uint256 lot = lots[i];
+            if (lot == 0) continue;
+            uint256 group = lot >> Lots.TAG_SHIFT;
             // Every live lot lies in the supply, and every held one in the desk's account, so no lot goes below 0;
             // the checked subtraction would stop the whole if it did for the newest.
-            uint256 left = Lots.live(words[i], group, clock) - (lots[i] & Lots.POINTS_MASK);
+            uint256 left = Lots.live(words[i], group, clock) - (lot & Lots.POINTS_MASK);
             words[i] = Lots.stored(group, left);
-            changed[count++] = Lots.word(group, left);
+            _note(changes, Lots.word(group, left));
         }
-        _shorten(changed, count);
     }
 
     /// @dev Adds `lots` (live ones) to `words`, each with its own expiry.
     function _put(uint256[4] storage words, uint256[4] memory lots, uint256 clock)
         private
-        returns (uint256[] memory changed)
+        returns (uint256[6] memory changes)
     {
-        changed = new uint256[](Lots.WORDS);
-        uint256 count = 0;
         for (uint256 i = 0; i < Lots.WORDS; ++i) {
-            if (lots[i] == 0) continue;
-            uint256 group = lots[i] >> Lots.TAG_SHIFT;
-            uint256 merged = Lots.merge(group, Lots.live(words[i], group, clock), lots[i] & Lots.POINTS_MASK);
-            words[i] = changed[count++] = Lots.word(group, merged);
+            uint256 lot = lots[i];
+            if (lot == 0) continue;
+            uint256 group = lot >> Lots.TAG_SHIFT;
+            uint256 merged = Lots.merge(group, Lots.live(words[i], group, clock), lot & Lots.POINTS_MASK);
+            uint256 word = Lots.word(group, merged);
+            words[i] = word;
+            _note(changes, word);
         }
-        _shorten(changed, count);
+    }
+
+    /// @dev Adds a word to `changes`: [1] counts, [2] to [5] are the words. At most four are ever added.
+    function _note(uint256[6] memory changes, uint256 word) private pure {
+        unchecked {
+            uint256 count = ++changes[1];
+            changes[1 + count] = word;
+        }
     }
 
     /// @dev Parts remembered lots by whether they still live.
@@ -622,14 +643,27 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             Lots.word(group, Lots.merge(group, lots[index] & Lots.POINTS_MASK, Lots.single(epoch, points)));
     }
 
-    function _announceLots(address account, uint256[] memory changed) private {
-        if (changed.length > 0) emit LotsChanged(account, changed);
+    /// @dev LotsChanged of the words noted, if any. `changes` is the event's data as the ABI wants it, but for the
+    /// offset in its first word: the encoder's loop over an array costs more than a movement's arithmetic.
+    function _announce(address account, uint256[6] memory changes) private {
+        uint256 count = changes[1];
+        if (count == 0) return;
+        changes[0] = 0x20;
+        bytes32 topic = LotsChanged.selector;
+        assembly ("memory-safe") {
+            log2(changes, add(0x40, mul(0x20, count)), topic, account)
+        }
     }
 
-    function _shorten(uint256[] memory list, uint256 length) private pure {
-        // Only ever shorter than it was made: the memory behind it stays unused.
+    /// @dev LotsChanged of one word, likewise.
+    function _announceWord(address account, uint256 word) private {
+        bytes32 topic = LotsChanged.selector;
         assembly ("memory-safe") {
-            mstore(list, length)
+            let data := mload(0x40)
+            mstore(data, 0x20)
+            mstore(add(data, 0x20), 1)
+            mstore(add(data, 0x40), word)
+            log2(data, 0x60, topic, account)
         }
     }
 
@@ -655,7 +689,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
                 list[count++] = Lot({expiryEpoch: epoch, expiresAt: expiresAt(epoch), points: part});
             }
         }
-        // Shorter than it was made, as in `_shorten`.
+        // Only ever shorter than it was made: the memory behind it stays unused.
         assembly ("memory-safe") {
             mstore(list, count)
         }
@@ -672,7 +706,10 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @dev The clock of points that never expire stands still, and so nothing ever expires.
     function _clock(uint256 packed) private view returns (uint256) {
         if (_lifetime(packed) == 0) return 0;
-        return (block.timestamp - _origin(packed)) / _epochSeconds(packed);
+        // The origin is a past block's time; an epoch has an hour at least.
+        unchecked {
+            return (block.timestamp - _origin(packed)) / _epochSeconds(packed);
+        }
     }
 
     function _mintEpoch(uint256 packed) private view returns (uint256 epoch) {

@@ -28,6 +28,8 @@ contract RewardRules is IRewardRules, BrandAccess {
     /// @dev What a call has read, and changed in memory. Two words of a rule, one word of operation ids.
     /// @param room What the token can still mint in this epoch.
     /// @param promoted `rate` and `life` are an announced change's, in force now and not yet in place.
+    /// @param version Of the rule; 0: there is none. @param spent Of its budget, with what this call adds.
+    /// @param free The smaller of what budget and room still allow: most items need look at nothing else.
     struct Run {
         uint256 brandId;
         address token;
@@ -36,7 +38,11 @@ contract RewardRules is IRewardRules, BrandAccess {
         uint256 rate;
         uint256 life;
         bool promoted;
-        bool ruleChanged;
+        uint256 version;
+        bool inWindow;
+        uint256 budget;
+        uint256 spent;
+        uint256 free;
         uint256 index;
         uint256 bits;
         bool bitsChanged;
@@ -103,7 +109,7 @@ contract RewardRules is IRewardRules, BrandAccess {
         _readBits(run, item.operationId >> 8);
         _readRule(run, item.ruleId);
         (points, reason) = _assess(run, item);
-        version = RuleCode.version(run.life);
+        version = run.version;
     }
 
     /* THE BRAND'S OWNER */
@@ -171,8 +177,8 @@ contract RewardRules is IRewardRules, BrandAccess {
         _writeBits(run);
 
         if (points == 0) return 0;
-        ILoyaltyToken.Mint[] memory mints = new ILoyaltyToken.Mint[](1);
-        mints[0] = ILoyaltyToken.Mint({member: item.member, points: points});
+        uint256[] memory mints = new uint256[](1);
+        mints[0] = _line(item.member, points);
         ILoyaltyToken(run.token).mintBatch(mints);
     }
 
@@ -182,7 +188,7 @@ contract RewardRules is IRewardRules, BrandAccess {
         _checkRole(Roles.id(brandId, Roles.ISSUER));
         if (items.length == 0 || items.length > BATCH_MAX) revert BatchSizeWrong(items.length, BATCH_MAX);
 
-        ILoyaltyToken.Mint[] memory mints = new ILoyaltyToken.Mint[](items.length);
+        uint256[] memory mints = new uint256[](items.length);
         uint256 minted = 0;
         for (uint256 i = 0; i < items.length; ++i) {
             Item calldata item = items[i];
@@ -193,12 +199,13 @@ contract RewardRules is IRewardRules, BrandAccess {
                 continue;
             }
             _count(run, item, itemPoints);
-            ++awarded;
-            if (itemPoints == 0) continue;
-            points += itemPoints;
-            ILoyaltyToken.Mint memory line = mints[minted++];
-            line.member = item.member;
-            line.points = itemPoints;
+            // At most 500 items of 48 bits each.
+            unchecked {
+                ++awarded;
+                if (itemPoints == 0) continue;
+                points += itemPoints;
+                mints[minted++] = _line(item.member, itemPoints);
+            }
         }
         _writeRule(run);
         _writeBits(run);
@@ -218,43 +225,44 @@ contract RewardRules is IRewardRules, BrandAccess {
         if (run.bits & (1 << (item.operationId & 0xff)) != 0) {
             return (0, abi.encodeWithSelector(OperationUsed.selector, run.brandId, item.operationId));
         }
-        if (item.member == address(0) || item.member == DESK || item.member == run.token) {
-            return (0, abi.encodeWithSelector(MemberInvalid.selector, item.member));
+        address member = item.member;
+        if (member == address(0) || member == DESK || member == run.token) {
+            return (0, abi.encodeWithSelector(MemberInvalid.selector, member));
         }
-        if (RuleCode.version(run.life) == 0) {
-            return (0, abi.encodeWithSelector(RuleUnknown.selector, run.brandId, item.ruleId));
-        }
-        uint256 start = RuleCode.start(run.life);
-        uint256 end = RuleCode.end(run.life);
-        if (block.timestamp < start || block.timestamp >= end) {
-            return (0, abi.encodeWithSelector(RuleNotInForce.selector, start, end, block.timestamp));
-        }
-        if (item.baseAmount > BASE_MAX) {
-            return (0, abi.encodeWithSelector(BaseAmountTooLarge.selector, item.baseAmount, BASE_MAX));
+        if (!run.inWindow) return (0, _notInForce(run));
+        uint256 baseAmount = item.baseAmount;
+        if (baseAmount > BASE_MAX) {
+            return (0, abi.encodeWithSelector(BaseAmountTooLarge.selector, baseAmount, BASE_MAX));
         }
 
-        points = RuleCode.pointsOf(run.rate, item.baseAmount);
-        uint256 cap = RuleCode.capPerAward(run.rate);
+        uint256 rate = run.rate;
+        points = RuleCode.pointsOf(rate, baseAmount);
+        uint256 cap = RuleCode.capPerAward(rate);
         if (cap != 0 && points > cap) points = cap;
-        reason = _limit(run, item, points);
-        if (reason.length > 0) points = 0;
+        if (points > run.free || RuleCode.capPerMemberDay(rate) != 0) {
+            reason = _limit(run, member, points);
+            if (reason.length > 0) points = 0;
+        }
+    }
+
+    /// @dev Why no item counts under this rule now: there is none, or its window is shut.
+    function _notInForce(Run memory run) private view returns (bytes memory) {
+        if (run.version == 0) return abi.encodeWithSelector(RuleUnknown.selector, run.brandId, run.ruleId);
+        (uint256 start, uint256 end) = (RuleCode.start(run.life), RuleCode.end(run.life));
+        return abi.encodeWithSelector(RuleNotInForce.selector, start, end, block.timestamp);
     }
 
     /// @dev Empty, or the limit that `points` would exceed.
-    function _limit(Run memory run, Item calldata item, uint256 points) private view returns (bytes memory reason) {
+    function _limit(Run memory run, address member, uint256 points) private view returns (bytes memory reason) {
         if (points > RuleCode.AMOUNT_MAX) {
             return abi.encodeWithSelector(AwardTooLarge.selector, points, RuleCode.AMOUNT_MAX);
         }
         uint256 cap = RuleCode.capPerMemberDay(run.rate);
         if (cap != 0) {
-            uint256 used = _spentToday(run.brandId, item.ruleId, item.member);
-            // A change may have lowered the cap below what was used already.
-            uint256 left = used < cap ? cap - used : 0;
+            uint256 left = _less(cap, _spentToday(run.brandId, run.ruleId, member));
             if (points > left) return abi.encodeWithSelector(MemberCapExceeded.selector, points, left);
         }
-        uint256 budget = RuleCode.budget(run.life);
-        uint256 spent = RuleCode.spent(run.life);
-        uint256 remaining = spent < budget ? budget - spent : 0;
+        uint256 remaining = _less(run.budget, run.spent);
         if (points > remaining) return abi.encodeWithSelector(BudgetExceeded.selector, points, remaining);
         if (points > run.room) return abi.encodeWithSelector(SupplyExceeded.selector, points, run.room);
     }
@@ -263,25 +271,18 @@ contract RewardRules is IRewardRules, BrandAccess {
     function _count(Run memory run, Item calldata item, uint256 points) private {
         run.bits |= 1 << (item.operationId & 0xff);
         run.bitsChanged = true;
-        if (points > 0) {
-            run.life = RuleCode.withSpent(run.life, RuleCode.spent(run.life) + points);
-            run.ruleChanged = true;
+        // `_assess` held points against what is free of budget (56 bits) and room.
+        unchecked {
+            run.spent += points;
             run.room -= points;
-            if (RuleCode.capPerMemberDay(run.rate) != 0) {
-                uint256 used = _spentToday(run.brandId, item.ruleId, item.member) + points;
-                _memberDays[run.brandId][item.ruleId][item.member] = (block.timestamp / DAY) | (used << DAY_BITS);
-            }
+            run.free -= points;
+        }
+        if (RuleCode.capPerMemberDay(run.rate) != 0 && points > 0) {
+            uint256 used = _spentToday(run.brandId, run.ruleId, item.member) + points;
+            _memberDays[run.brandId][run.ruleId][item.member] = (block.timestamp / DAY) | (used << DAY_BITS);
         }
 
-        emit Awarded(
-            run.brandId,
-            item.operationId,
-            item.member,
-            item.ruleId,
-            RuleCode.version(run.life),
-            item.baseAmount,
-            points
-        );
+        emit Awarded(run.brandId, item.operationId, item.member, run.ruleId, run.version, item.baseAmount, points);
     }
 
     /* A RUN */
@@ -324,17 +325,23 @@ contract RewardRules is IRewardRules, BrandAccess {
         run.rate = rule.code.rate;
         run.life = rule.code.life;
         run.promoted = _isDue(run.life);
-        run.ruleChanged = run.promoted;
         if (run.promoted) {
             run.rate = rule.pending.rate;
             run.life = RuleCode.promoted(run.life, rule.pending.life);
         }
+        run.version = RuleCode.version(run.life);
+        // An unknown rule's window is 0 to 0: shut.
+        run.inWindow = block.timestamp >= RuleCode.start(run.life) && block.timestamp < RuleCode.end(run.life);
+        run.budget = RuleCode.budget(run.life);
+        run.spent = RuleCode.spent(run.life);
+        uint256 remaining = _less(run.budget, run.spent);
+        run.free = remaining < run.room ? remaining : run.room;
     }
 
     function _writeRule(Run memory run) private {
-        if (!run.ruleChanged) return;
+        if (!run.promoted && run.spent == RuleCode.spent(run.life)) return;
         Rule storage rule = _rules[run.brandId][run.ruleId];
-        rule.code.life = run.life;
+        rule.code.life = RuleCode.withSpent(run.life, run.spent);
         if (!run.promoted) return;
         rule.code.rate = run.rate;
         rule.code.activity = rule.pending.activity;
@@ -369,6 +376,19 @@ contract RewardRules is IRewardRules, BrandAccess {
     function _spentToday(uint256 brandId, uint256 ruleId, address member) private view returns (uint256) {
         uint256 dayAndPoints = _memberDays[brandId][ruleId][member];
         return dayAndPoints & type(uint32).max == block.timestamp / DAY ? dayAndPoints >> DAY_BITS : 0;
+    }
+
+    /// @dev A line of the token's batch; an award has at most 48 bits.
+    function _line(address member, uint256 points) private pure returns (uint256) {
+        return (uint256(uint160(member)) << 96) | points;
+    }
+
+    /// @dev a - b, or 0: a change may have lowered a limit below what was used already.
+    function _less(uint256 a, uint256 b) private pure returns (uint256) {
+        // Compared first.
+        unchecked {
+            return a > b ? a - b : 0;
+        }
     }
 
     function _revertWith(bytes memory reason) private pure {

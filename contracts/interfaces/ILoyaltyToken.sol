@@ -53,12 +53,6 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
         uint256 points;
     }
 
-    /// @notice One line of a batch of mints.
-    struct Mint {
-        address member;
-        uint256 points;
-    }
-
     /// @notice The lots of `account` after a change: exactly the words that changed.
     /// @dev A word names its own place, (word >> 240) % 4. A word without points arrives here as its bare
     /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer.
@@ -153,8 +147,9 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @notice Mints `points` of the present epoch's lot. PartnerExchange only.
     function mint(address member, uint256 points) external;
     /// @notice Mints a batch: the supply is written once, each line has its own Transfer and LotsChanged. RewardRules only.
+    /// @param lines Each `member << 96 | points`: a batch is as cheap as its encoding.
     /// @dev Lines of 0 points are skipped. Reverts as a whole with LotOverflow when the lot of the present epoch is full.
-    function mintBatch(Mint[] calldata mints) external;
+    function mintBatch(uint256[] calldata lines) external;
     /// @notice Burns from `member`, oldest first. PartnerExchange and RedemptionDesk only.
     /// @return lots What was taken, packed as above. @return epoch The clock when it was taken.
     function burn(address member, uint256 points) external returns (uint256[4] memory lots, uint256 epoch);

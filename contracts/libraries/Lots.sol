@@ -53,11 +53,14 @@ library Lots {
         if (packed >> TAG_SHIFT != group) return 0;
         points = packed & POINTS_MASK;
 
-        uint256 oldest = group * LOTS;
-        if (clock >= oldest) {
-            // Five lots or more: every one has expired, and the shift leaves 0.
-            uint256 shift = BITS * (clock - oldest + 1);
-            points = (points >> shift) << shift;
+        // A tag has 16 bits, and after the return the age is below five.
+        unchecked {
+            uint256 oldest = group * LOTS;
+            if (clock < oldest) return points;
+            uint256 age = clock - oldest;
+            if (age >= LOTS - 1) return 0;
+            uint256 shift = BITS * (age + 1);
+            return (points >> shift) << shift;
         }
     }
 
@@ -76,15 +79,16 @@ library Lots {
         uint256 all = sum(points);
         if (all <= wanted) return (points, all);
 
-        uint256 left = wanted;
-        for (uint256 shift = 0; left > 0; shift += BITS) {
-            // `left` is less than what the lots from here on hold, so the loop ends within the five.
-            uint256 part = (points >> shift) & LOT_MAX;
-            if (part > left) part = left;
-            taken |= part << shift;
-            left -= part;
-        }
         got = wanted;
+        // `wanted` is less than the sum, so it is used up within the five lots; a part is at most what is left of it.
+        unchecked {
+            for (uint256 shift = 0; wanted > 0; shift += BITS) {
+                uint256 part = (points >> shift) & LOT_MAX;
+                if (part > wanted) part = wanted;
+                taken |= part << shift;
+                wanted -= part;
+            }
+        }
     }
 
     /// @notice Adds two groups' points lot by lot. Reverts with LotOverflow for the oldest lot that cannot hold its sum.
