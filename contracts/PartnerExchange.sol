@@ -175,13 +175,13 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
     /// @inheritdoc IPartnerExchange
     function accept(uint256 agreementId, bytes32 termsHash) external {
-        Course storage course = _known(agreementId);
+        (, Course memory course,) = _inForce(agreementId);
         if (course.state != State.Proposed) revert AgreementStateWrong(agreementId, course.state);
         Change storage change = _changes[agreementId];
         _checkRole(Roles.id(_other(course, change.byBrandId), Roles.OWNER));
         if (termsHash != change.termsHash) revert AgreementTermsInvalid("termsHash");
 
-        course.state = State.Agreed;
+        _courses[agreementId].state = State.Agreed;
         delete _changes[agreementId];
 
         emit AgreementAccepted(agreementId, 1);
@@ -427,11 +427,6 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     }
 
     /* AGREEMENTS */
-
-    function _known(uint256 agreementId) private view returns (Course storage course) {
-        course = _courses[agreementId];
-        if (course.state == State.None) revert AgreementUnknown(agreementId);
-    }
 
     /// @dev Terms and course as of this second. @return due The terms are an accepted change's, not yet in place.
     function _inForce(uint256 agreementId)

@@ -20,17 +20,18 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
     );
     uint256 private constant MAXIMUM_HOLD = 90 days;
 
-    /// @dev Two words, and the words of lots named by `words` (bit i: word i).
+    /// @dev Two words, and the words of lots named by `words` (bit i: word i). Points have 56 bits: sixteen full lots
+    /// need 52.
     /// @param epoch The clock when the lots were taken: it tells their order.
     struct Record {
         address member;
-        uint48 points;
+        uint56 points;
         uint32 epoch;
         State state;
         uint32 brandId;
         uint40 holdUntil;
-        uint48 captured;
-        uint48 refunded;
+        uint56 captured;
+        uint56 refunded;
         uint8 words;
     }
 
@@ -129,9 +130,9 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
             Lots.split(_readLots(holdId, record.words), record.epoch, points);
 
         record.state = State.Captured;
-        // At most record.points, which has 48 bits.
+        // At most record.points, which has 56 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
-        record.captured = uint48(points);
+        record.captured = uint56(points);
         if (points < record.points) record.words = _writeLots(holdId, taken, record.words);
         _records[holdId] = record;
         heldOf[record.brandId][record.member] -= record.points;
@@ -177,9 +178,9 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
         (uint256[4] memory kept, uint256[4] memory given) =
             Lots.split(_readLots(holdId, record.words), record.epoch, refundable - points);
 
-        // At most record.captured, which has 48 bits.
+        // At most record.captured, which has 56 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
-        record.refunded += uint48(points);
+        record.refunded += uint56(points);
         record.words = _writeLots(holdId, kept, record.words);
         _records[holdId] = record;
 
@@ -233,17 +234,17 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
         uint256 holdUntil
     ) private {
         uint8 words = _writeLots(holdId, lots, 0);
-        // The token has taken `points`, so they fit a few lots of 48 bits; the registry's ids have 32 bits, an epoch
+        // The token has taken `points` out of at most sixteen lots of 48 bits; the registry's ids have 32 bits, an epoch
         // 19, and times 40 until the year 36812.
         // forge-lint: disable-start(unsafe-typecast)
         _records[holdId] = Record({
             member: member,
-            points: uint48(points),
+            points: uint56(points),
             epoch: uint32(epoch),
             state: state,
             brandId: uint32(brandId),
             holdUntil: uint40(holdUntil),
-            captured: state == State.Captured ? uint48(points) : 0,
+            captured: state == State.Captured ? uint56(points) : 0,
             refunded: 0,
             words: words
         });
