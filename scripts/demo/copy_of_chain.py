@@ -21,6 +21,7 @@ from chain.codec import Log
 from chain.keystore import LocalKeystore
 from chain.node import Ganache
 from chain.rpc import Rpc
+from scripts.demo.verdict import points
 from scripts.world import World
 
 DAY_S = 86_400
@@ -165,7 +166,7 @@ def _netting(copy: Copy) -> Iterator[Step]:
     positions = [int(position) for position in netted.args["positions"]]
     yield Step(
         "the month is netted",
-        " · ".join(f"{copy.world.deployment.slug(brand)} {p / 10**18:+,.2f}" for brand, p in rebuilt.items())
+        " · ".join(f"{copy.world.deployment.slug(brand)} {_money(p)}" for brand, p in rebuilt.items())
         + " (rebuilt from events alone)",
         positions == list(rebuilt.values()) and sum(positions) == 0 and any(positions),
     )
@@ -173,6 +174,11 @@ def _netting(copy: Copy) -> Iterator[Step]:
     after = {brand: copy.call("ClearingHouse", "accountOf", brand)["collateral"] for brand in ids}
     paid = [int(after[brand]) - int(before[brand]) for brand in ids]
     yield Step("the month is settled", "each position moved from collateral to collateral", paid == positions)
+
+
+def _money(units: int) -> str:
+    """Settlement units (18 decimals) to the hundredth, towards zero, with its sign."""
+    return ("+" if units >= 0 else "-") + points(abs(units) // 10**16)
 
 
 def statement(events: list[Log], brands: list[int]) -> dict[int, int]:
@@ -213,6 +219,6 @@ def _expiry(copy: Copy) -> Iterator[Step]:
         after = int(copy.call("LoyaltyToken", "totalSupply", at=tokens[slug]))
         yield Step(
             f"{days} days later, a lot of {slug} expires",
-            f"supply {before / 100:,.2f} one second before, {after / 100:,.2f} at the second",
+            f"supply {points(before)} one second before, {points(after)} at the second",
             before - after == points,
         )
