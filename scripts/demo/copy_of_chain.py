@@ -211,7 +211,7 @@ def _expiry(copy: Copy) -> Iterator[Step]:
         for slug, token in tokens.items()
         for lot in copy.call("LoyaltyToken", "supplyByExpiry", at=token)
     ]
-    for expires_at, slug, points in sorted(lots):
+    for expires_at, slug, expiring in sorted(lots):
         days = (expires_at - copy.now()) // DAY_S
         copy.travel(expires_at - 1)
         before = int(copy.call("LoyaltyToken", "totalSupply", at=tokens[slug]))
@@ -220,5 +220,5 @@ def _expiry(copy: Copy) -> Iterator[Step]:
         yield Step(
             f"{days} days later, a lot of {slug} expires",
             f"supply {points(before)} one second before, {points(after)} at the second",
-            before - after == points,
+            before - after == expiring,
         )
