@@ -48,6 +48,18 @@ def test_the_session_leaves_the_address_and_outlives_a_reload(member: Member, pa
     assert page.evaluate("localStorage.getItem('moa.session')") is None
 
 
+def test_a_link_opened_without_a_network_shows_the_points_as_soon_as_there_is_one(member: Member, page: Page) -> None:
+    """SPEC 10.1, 10.7"""
+    page.goto(member.bare)
+    page.context.set_offline(True)
+    page.evaluate("hash => { location.hash = hash }", member.link.removeprefix(member.bare))
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("We cannot reach your points just now")
+    assert page.url == member.bare
+    page.context.set_offline(False)
+    expect(spendable(page, "cdnow")).to_be_visible(timeout=WAIT_MS)
+
+
 def test_points_arrive_without_a_reload_and_are_proved_by_the_node(demo: World, member: Member, page: Page) -> None:
     """SPEC 10.6, 10.10"""
     page.goto(member.link)
