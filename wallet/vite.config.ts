@@ -2,6 +2,8 @@ import { defineConfig } from "vite";
 
 /** The wallet's build: one page, bundled whole, so that a strict content policy can hold. */
 export default defineConfig({
+  // Beside the packages at the root, so that tests leave nothing in this folder.
+  cacheDir: "../node_modules/.vite",
   esbuild: { jsx: "automatic" },
   build: {
     outDir: "dist",
