@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 
 from chain import database
 
@@ -25,13 +28,25 @@ def run(url: str) -> None:
     """Migrates to the newest schema, in one transaction."""
     engine = database.engine(url)
     try:
-        with database.writer(engine).begin() as connection:
+        with _alone(url), database.writer(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": POSTGRES_LOCK})
                 connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             command.upgrade(configured(connection), "head")
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """Keeps a second process from a new SQLite file: its change to WAL mode would not wait but fail."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        yield
+        return
+    with Path(parsed.database + ".migrating").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def refuse_outdated(engine: Engine) -> str:

@@ -6,7 +6,7 @@ What needs the chain is in tests/end_to_end. The mirror's rows are written here 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -242,46 +242,78 @@ def state_without_node(settings: Settings) -> State:
     )
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A database with its brands and keys, to copy for each test."""
+
+    file: Path
+    operator_key: str
+    brand_keys: dict[str, str]
+
+
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database made by running the migrations, to copy for each test."""
-    folder = tmp_path_factory.mktemp("migrated")
-    migrate.run(settings_in(folder).database_url)
-    return folder / "moa.db"
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Made as production makes it: by running the migrations and the bootstrap."""
+    folder = tmp_path_factory.mktemp("prepared")
+    url = settings_in(folder).database_url
+    migrate.run(url)
+    database = Database(url)
+    made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
+    database.close()
+    keys = {slug: key or "" for slug, key in made.brand_keys.items()}
+    return Prepared(folder / "moa.db", made.operator_key or "", keys)
 
 
-@pytest.fixture
-def make_world(tmp_path: Path, migrated: Path) -> Iterator[Callable[..., World]]:
-    """Makes gateways; all end with the test."""
-    opened: list[TestClient] = []
+class Worlds:
+    """Makes gateways in one folder; all end together."""
 
-    def make(*, fresh: bool = True, **changes: Any) -> World:
-        settings = replace(settings_in(tmp_path), **changes)
+    def __init__(self, folder: Path, prepared: Prepared) -> None:
+        self._folder = folder
+        self._prepared = prepared
+        self._opened: list[World] = []
+
+    def __call__(self, *, fresh: bool = True, **changes: Any) -> World:
+        settings = replace(settings_in(self._folder), **changes)
         if fresh:
-            (tmp_path / "moa.db").write_bytes(migrated.read_bytes())
+            (self._folder / "moa.db").write_bytes(self._prepared.file.read_bytes())
         app = create_app(settings, opened=state_without_node)
         client = TestClient(app, raise_server_exceptions=False)
         client.__enter__()
-        opened.append(client)
-        database = Database(settings.database_url)
-        made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
-        keys = made.brand_keys
-        return World(
+        keys = self._prepared.brand_keys
+        made = World(
             app=app,
             client=client,
-            database=database,
+            database=Database(settings.database_url),
             settings=settings,
-            operator=Caller(client, made.operator_key or "", "operator"),
-            brand=Caller(client, keys["cdnow"] or "", "cdnow"),
-            other=Caller(client, keys["beans"] or "", "beans"),
+            operator=Caller(client, self._prepared.operator_key, "operator"),
+            brand=Caller(client, keys["cdnow"], "cdnow"),
+            other=Caller(client, keys["beans"], "beans"),
             anyone=Caller(client, "", "anyone"),
         )
+        self._opened.append(made)
+        return made
 
-    yield make
-    for client in opened:
-        client.__exit__(None, None, None)
+    def end(self) -> None:
+        for made in self._opened:
+            made.client.__exit__(None, None, None)
+            made.database.close()
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
+def make_world(tmp_path: Path, prepared: Prepared) -> Iterator[Worlds]:
+    worlds = Worlds(tmp_path, prepared)
+    yield worlds
+    worlds.end()
+
+
+@pytest.fixture
+def world(make_world: Worlds) -> World:
     return make_world()
+
+
+@pytest.fixture(scope="module")
+def shared_world(tmp_path_factory: pytest.TempPathFactory, prepared: Prepared) -> Iterator[World]:
+    """One gateway for a module whose tests change nothing."""
+    worlds = Worlds(tmp_path_factory.mktemp("shared"), prepared)
+    yield worlds()
+    worlds.end()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from api.idempotency import hash_of
-from tests.api.conftest import Caller, World, purchase
+from tests.api.conftest import Caller, World, Worlds, purchase
 
 
 def test_same_key_and_body_is_answered_from_what_was_stored(world: World) -> None:
@@ -70,7 +69,7 @@ def test_spacing_and_order_of_fields_do_not_make_another_body() -> None:
     assert hash_of(b'{"a": 1}') != hash_of(b'{"a": "1"}')
 
 
-def test_key_holds_across_a_restart(make_world: Callable[..., World]) -> None:
+def test_key_holds_across_a_restart(make_world: Worlds) -> None:
     """SPEC 9.5"""
     world = make_world()
     world.member()

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.api.conftest import NDJSON, World, purchase
+from tests.api.conftest import NDJSON, World, Worlds, purchase
 
 
 def test_purchase_is_accepted_as_one_operation(world: World) -> None:
@@ -236,7 +236,7 @@ def test_line_that_is_too_long_is_refused_alone(world: World) -> None:
     assert lines[1]["problem"]["error"] == "LineTooLong"
 
 
-def test_body_with_too_many_lines_ends_with_a_refusal(make_world: Any) -> None:
+def test_body_with_too_many_lines_ends_with_a_refusal(make_world: Worlds) -> None:
     world = make_world(lines_max=5, chunk_lines=2)
     world.member()
 

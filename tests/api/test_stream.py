@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from api.server import Server
-from tests.api.conftest import World, purchase
+from tests.api.conftest import World, Worlds, purchase
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def listening(url: str, key: str, last_event_id: str | None = None) -> Iterator[
 
 
 @pytest.fixture
-def live(make_world: Callable[..., World]) -> World:
+def live(make_world: Worlds) -> World:
     world = make_world(heartbeat=timedelta(milliseconds=300), stream_poll=timedelta(milliseconds=20))
     world.mirror()
     return world
@@ -190,7 +190,7 @@ def test_rollback_makes_the_stream_show_the_view_again(live: World) -> None:
     assert view["as_of"]["block_number"] == 7
 
 
-def test_streams_are_bounded_for_each_member(make_world: Callable[..., World]) -> None:
+def test_streams_are_bounded_for_each_member(make_world: Worlds) -> None:
     world = make_world(streams_per_member_max=1)
     world.mirror()
     key = world.session(world.member()).key
