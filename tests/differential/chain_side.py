@@ -1,6 +1,7 @@
 """The contracts on a node: deployed from the build's artifacts, called step by step, read back."""
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ from chain.rpc import Rpc
 from tests.differential.cast import Cast
 from tests.differential.steps import Outcome, Signed, Step, plain
 
-ARTIFACTS = Path(__file__).resolve().parents[2] / "build" / "contracts"
+# Another build can be walked as well: Brownie's folder of artifacts, or forge's (`--out`).
+ARTIFACTS = Path(os.environ.get("MOA_ARTIFACTS") or Path(__file__).resolve().parents[2] / "build" / "contracts")
 ABIS = (
     "Authority",
     "PartnerRegistry",
@@ -75,9 +77,13 @@ TYPED = {
 
 
 def artifact(name: str) -> dict[str, Any]:
-    """Brownie's artifact of a contract: abi and bytecode."""
-    found: dict[str, Any] = json.loads((ARTIFACTS / f"{name}.json").read_text())
-    return found
+    """A contract's abi and bytecode."""
+    path = ARTIFACTS / f"{name}.json"
+    if not path.exists():
+        path = ARTIFACTS / f"{name}.sol" / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text())
+    code = found["bytecode"]
+    return {"abi": found["abi"], "bytecode": code["object"] if isinstance(code, dict) else code}
 
 
 class ChainSide:

@@ -101,6 +101,8 @@ class Walk:
         balance = lot.total(lots)
         if self.bad(0.08) or balance == 0:
             return int(self.some([0, balance + 1, balance + 500, 2**48, 2**255]))
+        if balance > 2**48 and self.bad(0.4):
+            return int(self.some([2**48 - 1, 2**48, 2**48 + 99, balance]))
         first = next(iter(lots.values()))
         return int(self.some([1, first, min(balance, first + 1), balance, *[self.rng.randint(1, balance)] * 4]))
 
@@ -162,7 +164,7 @@ class Walk:
             member = str(self.some([NOBODY, member]))
         base = int(self.some([0, 1, 2, 3, *[self.rng.randint(1, 9_000)] * 6]))
         if rule_id >= 4 or self.bad(share):
-            base = int(self.some([2**96 - 1, 2**96, 3, 4, self.rng.randint(0, 9), 2**255, 2**30]))
+            base = int(self.some([2**96 - 1, 2**96, 3, 3, 3, 4, self.rng.randint(0, 9), 2**255, 2**30]))
         return Item(operation, rule_id, member, base)
 
     def award(self) -> Made:
