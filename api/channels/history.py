@@ -8,6 +8,7 @@ from typing import Any
 from api.addresses import checksum
 from api.channels.as_of import Moment
 from api.clock import rfc3339
+from api.currency import decimals_of
 from api.database import Row, Snapshot
 from api.decisions.catalogue import BrandCard, Catalogue, json_value
 
@@ -92,7 +93,7 @@ def _rule(card: BrandCard, catalogue: Catalogue, detail: dict[str, Any]) -> dict
         "version": version,
         "name": _activity(terms.get("activity", "")),
         "base_amount": str(detail["base_amount"]),
-        "base_decimals": card.decimals,
+        "base_decimals": decimals_of(card.currency),
         "currency": card.currency,
         "numerator": str(terms.get("numerator", "0")),
         "denominator": str(terms.get("denominator", "1")),

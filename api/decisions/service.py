@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from api.clock import now_ms, rfc3339
+from api.currency import decimals_of
 from api.decisions.catalogue import AgreementCard, BrandCard, Catalogue, read_catalogue
 from api.decisions.errors import AgreementUnknown
 from api.decisions.schemas import AgreementCited, AwardQuote, ExchangeQuote, Rate, RuleCited
@@ -33,7 +34,7 @@ def quote_award(state: State, *, slug: str, amount: int) -> AwardQuote:
         version=quote.version,
         name=PURCHASE,
         base_amount=str(amount),
-        base_decimals=card.decimals,
+        base_decimals=decimals_of(card.currency),
         currency=card.currency,
         numerator=str(terms.get("numerator", "")),
         denominator=str(terms.get("denominator", "")),
