@@ -39,4 +39,6 @@ class Settings:
     # Past this without a new look at the chain, the mirror counts as behind.
     mirror_silence_max: timedelta = timedelta(seconds=30)
     rpc_timeout: timedelta = timedelta(seconds=5)
+    # The books ask the node for every balance there is.
+    books_timeout: timedelta = timedelta(seconds=120)
     shutdown_grace: timedelta = timedelta(seconds=3)

@@ -42,6 +42,10 @@ class Node:
             )
         return found
 
+    def patient(self, timeout_s: float) -> Rpc:
+        """A connection of its own for one long piece of work; the caller closes it."""
+        return Rpc(self._url, timeout_s=timeout_s, decode_revert=self._deployment.codec.revert)
+
     def domain(self, contract: str) -> Domain:
         """The EIP-712 domain of a contract; asked once, because it can never change."""
         if contract not in self._domains:

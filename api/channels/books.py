@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from starlette.concurrency import run_in_threadpool
 
 from api.addresses import checksum
+from api.channels.as_of import moment
 from api.channels.errors import ViewUnavailable
 from api.channels.schemas import Books, BrandBooks
 from api.state import State
@@ -32,18 +33,27 @@ async def latest(state: State) -> Books:
     """The books, at most a few seconds old: a public question must not cost the node a walk each time."""
     kept = state.keep(Ledgered)
     async with kept.lock:
-        if kept.books is None or time.monotonic() - kept.made_at_s > BOOKS_LIFE_S:
-            kept.books = await run_in_threadpool(made, state)
-            kept.made_at_s = time.monotonic()
+        found = kept.books
+        if found is not None:
+            at = await state.database.reads.off_loop(moment)
+            young = time.monotonic() - kept.made_at_s <= BOOKS_LIFE_S
+            if young or (at.block_number, at.block_hash) == (found.block_number, found.block_hash):
+                return found
+        # One at a time: whoever asks meanwhile waits here and shares what was made.
+        kept.books = await run_in_threadpool(made, state)
+        kept.made_at_s = time.monotonic()
         return kept.books
 
 
 def made(state: State) -> Books:
     """Supply, sum of balances on the chain, sum in the mirror, drift: of each brand, at one block."""
+    rpc = state.node.patient(state.settings.books_timeout.total_seconds())
     try:
-        found = books.books(state.node.rpc, state.database.engine, state.deployment)
+        found = books.books(rpc, state.database.engine, state.deployment)
     except AnswerInconsistent as fault:
         raise ViewUnavailable(str(fault)) from fault
+    finally:
+        rpc.close()
     return Books(
         balanced=found.balanced,
         block_number=found.block_number,

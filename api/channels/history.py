@@ -72,7 +72,7 @@ def told_entry(
             "block_number": block_number,
             "block_hash": block_hash,
             "log_index": log_index,
-            "contract": checksum(contract) if contract.startswith("0x") else contract,
+            "contract": checksum(contract),
         },
         "operation_id": None if order is None else str(order[0]),
         "rule": _rule(card, catalogue, detail),

@@ -18,7 +18,6 @@ def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
     if row is None:
         raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
     tx_hash, block_number, block_hash, log_index, contract = row[5], row[6], row[7], row[9], row[10]
-    where = contract if contract.startswith("0x") else row[1]
     receipt, block, head = state.node.rpc.batch(
         [
             ("eth_getTransactionReceipt", [tx_hash]),
@@ -26,7 +25,9 @@ def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
             ("eth_blockNumber", []),
         ]
     )
-    checks = _checks(receipt, block, block_number=block_number, block_hash=block_hash, log_index=log_index)
+    checks = _checks(
+        receipt, block, block_number=block_number, block_hash=block_hash, log_index=log_index, contract=contract
+    )
     return EntryProof(
         verified=all(check.ok for check in checks),
         checks=checks,
@@ -35,7 +36,7 @@ def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
             block_number=block_number,
             block_hash=block_hash,
             log_index=log_index,
-            contract=checksum(where),
+            contract=checksum(contract),
         ),
         confirmations=max(0, int(head, 16) - block_number + 1),
     )
@@ -48,11 +49,12 @@ def _checks(
     block_number: int,
     block_hash: str,
     log_index: int,
+    contract: str,
 ) -> list[Check]:
     """Each thing that must hold, by name."""
     if receipt is None:
         return [Check(name="transaction", ok=False, detail="The node knows no receipt of it.")]
-    at = {int(found["logIndex"], 16) for found in receipt["logs"]}
+    emitters = {int(found["logIndex"], 16): found["address"].lower() for found in receipt["logs"]}
     return [
         Check(name="transaction", ok=int(receipt["status"], 16) == 1, detail="The transaction succeeded."),
         Check(
@@ -65,5 +67,10 @@ def _checks(
             ok=block is not None and block["hash"] == block_hash,
             detail="The node's chain has this block at this height.",
         ),
-        Check(name="log", ok=log_index in at, detail="The event is among the transaction's."),
+        Check(name="log", ok=log_index in emitters, detail="The event is among the transaction's."),
+        Check(
+            name="contract",
+            ok=emitters.get(log_index) == contract.lower(),
+            detail="The event was emitted by the contract that the entry names.",
+        ),
     ]

@@ -22,7 +22,7 @@ class RuleCited(Told):
     version: int = Field(examples=[1])
     name: str = Field(examples=["purchase"])
     base_amount: str = Field(examples=["2933"])
-    base_decimals: int = Field(examples=[2])
+    base_decimals: int = Field(description="The currency's own: 2 for USD, 0 for KRW.", examples=[2])
     currency: str = Field(examples=["USD"])
     numerator: str = Field(examples=["1"])
     denominator: str = Field(examples=["1"])

@@ -159,7 +159,7 @@ class World:
         self.run(
             "INSERT INTO entry (token, account, kind, points, held, tx_hash, block_number, block_hash, block_time,"
             " log_index, contract, brand_id, operation_id, detail)"
-            " VALUES (:t, :a, 'award', :p, '0', :x, :n, :h, :at, :i, 'RewardRules', '1', NULL, :d)",
+            " VALUES (:t, :a, 'award', :p, '0', :x, :n, :h, :at, :i, '0x' || :e, '1', NULL, :d)",
             t=TOKENS[brand],
             a=address.lower(),
             p=str(points),
@@ -168,6 +168,7 @@ class World:
             h=f"0x{block_number:064x}",
             at=now_ms() // 1000,
             i=index,
+            e="de" * 20,
             d='{"rule": "1", "version": "1", "base_amount": "2933"}',
         )
 

@@ -251,7 +251,7 @@ def test_entry_is_proved_by_the_node(known: tuple[str, Caller]) -> None:
     proof = member.get(f"/v1/me/entries/{entry['id']}/proof")
 
     assert proof["verified"], proof
-    assert [check["name"] for check in proof["checks"]] == ["transaction", "block", "chain", "log"]
+    assert [check["name"] for check in proof["checks"]] == ["transaction", "block", "chain", "log", "contract"]
     assert proof["receipt"]["tx_hash"] == entry["proof"]["tx_hash"]
 
 
