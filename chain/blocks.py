@@ -1,6 +1,7 @@
 """Reads ranges of blocks and their logs, and believes a node only as far as its answers agree with each other."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -33,6 +34,17 @@ class Range:
     logs: list[Raw] = field(default_factory=list)
 
 
+@contextmanager
+def believable(what: str) -> Iterator[None]:
+    """An answer of an unexpected shape is an answer not to be believed, never a fault of ours."""
+    try:
+        yield
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
+        raise AnswerInconsistent(
+            f"The node's answer has no such shape: {what} ({type(error).__name__}: {error})."
+        ) from error
+
+
 def header(raw: Raw | None) -> Header | None:
     """A block as the node gives it, without its transactions' bodies; None stays None."""
     if raw is None:
@@ -49,7 +61,9 @@ def header(raw: Raw | None) -> Header | None:
 
 def latest(rpc: Rpc) -> Header:
     """The newest block."""
-    found = header(rpc.call("eth_getBlockByNumber", "latest", False))
+    raw = rpc.call("eth_getBlockByNumber", "latest", False)
+    with believable("the latest block"):
+        found = header(raw)
     if found is None:
         raise AnswerInconsistent("The node has no latest block.")
     return found
@@ -57,8 +71,20 @@ def latest(rpc: Rpc) -> Header:
 
 def headers(rpc: Rpc, numbers: Iterable[int]) -> list[Header | None]:
     """The blocks with these numbers; None for those the node does not have."""
-    asked = [("eth_getBlockByNumber", [hex(number), False]) for number in numbers]
-    return [header(raw) for raw in rpc.batch(asked)]
+    wanted = list(numbers)
+    answers = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in wanted])
+    with believable("a block"):
+        found = [header(raw) for raw in answers]
+    for number, block in zip(wanted, found, strict=True):
+        if block is not None and block.number != number:
+            raise AnswerInconsistent(f"Asked for block {number}, the node answered with block {block.number}.")
+    return found
+
+
+def present_headers(rpc: Rpc, numbers: Iterable[int]) -> list[Header]:
+    """As `headers`, of blocks that the node must have: it has shown a head above them."""
+    wanted = list(numbers)
+    return [_present(found, number) for number, found in zip(wanted, headers(rpc, wanted), strict=True)]
 
 
 def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Sequence[str], head: Header) -> Range:
@@ -82,31 +108,41 @@ def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Seq
 
 def _logs(rpc: Rpc, chain: Sequence[Header], addresses: Sequence[str]) -> list[Raw]:
     span = {"fromBlock": hex(chain[0].number), "toBlock": hex(chain[-1].number), "address": list(addresses)}
-    found: list[Raw] = rpc.call("eth_getLogs", span)
-    by_number: dict[int, list[Raw]] = {}
-    hashes = {block.number: block.hash for block in chain}
-    for raw in found:
-        number = int(raw["blockNumber"], 16)
-        if hashes.get(number) != raw["blockHash"] or raw.get("removed"):
-            raise AnswerInconsistent(f"A log of block {number} belongs to another block of that number.")
-        by_number.setdefault(number, []).append(raw)
+    found = rpc.call("eth_getLogs", span)
+    with believable("a list of logs"):
+        by_number = _by_block(found, {block.number: block.hash for block in chain}, set(addresses))
     for block in chain:
         if block.number not in by_number and may_hold(block.bloom, addresses):
             by_number[block.number] = _logs_of_receipts(rpc, block, addresses)
-    return [
-        raw
-        for number in sorted(by_number)
-        for raw in sorted(by_number[number], key=lambda raw: int(raw["logIndex"], 16))
-    ]
+    return [raw for number in sorted(by_number) for _, raw in sorted(by_number[number].items())]
 
 
-def _logs_of_receipts(rpc: Rpc, block: Header, addresses: Sequence[str]) -> list[Raw]:
+def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str]) -> dict[int, dict[int, Raw]]:
+    """{block number: {log index: log}}; each log is of a block we read, of an address we asked for, and there once."""
+    if not isinstance(found, list):
+        raise TypeError("not a list")
+    by_number: dict[int, dict[int, Raw]] = {}
+    for raw in found:
+        number, index = int(raw["blockNumber"], 16), int(raw["logIndex"], 16)
+        if hashes.get(number) != raw["blockHash"] or raw.get("removed"):
+            raise AnswerInconsistent(f"A log of block {number} belongs to another block of that number.")
+        if raw["address"].lower() not in wanted:
+            raise AnswerInconsistent(f"Log {index} of block {number} is of an address we did not ask for.")
+        if index in by_number.setdefault(number, {}):
+            raise AnswerInconsistent(f"Log {index} of block {number} was answered twice.")
+        by_number[number][index] = raw
+    return by_number
+
+
+def _logs_of_receipts(rpc: Rpc, block: Header, addresses: Sequence[str]) -> dict[int, Raw]:
     """An empty answer proves nothing; the receipts of every transaction of the block do."""
     wanted = set(addresses)
     receipts = rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in block.transactions])
-    if any(receipt is None or receipt["blockHash"] != block.hash for receipt in receipts):
-        raise AnswerInconsistent(f"The receipts of block {block.number} belong to another block.")
-    return [raw for receipt in receipts for raw in receipt["logs"] if raw["address"].lower() in wanted]
+    with believable("a receipt"):
+        if any(receipt is None or receipt["blockHash"] != block.hash for receipt in receipts):
+            raise AnswerInconsistent(f"The receipts of block {block.number} belong to another block.")
+        logs = [raw for receipt in receipts for raw in receipt["logs"] if raw["address"].lower() in wanted]
+        return _by_block(logs, {block.number: block.hash}, wanted).get(block.number, {})
 
 
 def _present(found: Header | None, number: int) -> Header:
@@ -138,11 +174,14 @@ def _mask(address: str) -> int:
 
 
 def common_ancestor(rpc: Rpc, ours: Mapping[int, str], chunk: int) -> int | None:
-    """The highest of our blocks {number: hash} that the node still has; None when it has none of them."""
+    """The highest of our blocks {number: hash} that the node still has; None when it has other blocks for all of them.
+
+    All numbers must lie at or below the node's head.
+    """
     numbers = sorted(ours, reverse=True)
     for start in range(0, len(numbers), chunk):
         asked = numbers[start : start + chunk]
-        for number, found in zip(asked, headers(rpc, asked), strict=True):
-            if found is not None and found.hash == ours[number]:
-                return number
+        for found in present_headers(rpc, asked):
+            if found.hash == ours[found.number]:
+                return found.number
     return None

@@ -8,7 +8,7 @@ and the way forward on the new branch are one transaction too.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -28,7 +28,6 @@ from chain.errors import (
     NodeTimeout,
     NodeUnavailable,
     ReorgTooDeep,
-    ResultTooWide,
     RpcError,
 )
 from chain.ledger import Ledger, Row
@@ -75,6 +74,8 @@ class MirrorSettings:
     confirmed_depth: int = 0
     safe_depth: int = 0
     final_depth: int = 0
+    # How long a node whose head went back along our own chain is taken for one that lags.
+    behind_grace_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class Mirror:
         self._range_blocks = self.settings.range_blocks_max
         self._names = {deployment.address(name): name for name in FOLLOWED}
         self._tokens: dict[str, str] = {}
+        self._behind_since: float | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Follows the chain until `stop`. A node that is away is waited for. A reorg deeper than the mirror can undo
@@ -130,6 +132,7 @@ class Mirror:
         tip = self._tip or self._start()
         head = blocks.latest(self.rpc)
         if head.hash == tip.hash:
+            self._behind_since = None
             return False
         ancestor = self._ancestor(tip, head)
         last = min(head.number, ancestor.number + self._range_blocks)
@@ -150,8 +153,7 @@ class Mirror:
 
     def _start(self) -> Tip:
         """The tip of the tables, made on first use; refuses a database of another chain."""
-        genesis = blocks.headers(self.rpc, [0])[0]
-        found = genesis.hash if genesis else "none"
+        found = blocks.present_headers(self.rpc, [0])[0].hash
         if found != self.deployment.genesis_hash:
             raise ChainReplaced(self.deployment.genesis_hash, found)
         with writing(self.engine) as connection:
@@ -166,9 +168,7 @@ class Mirror:
 
     def _make_checkpoint(self, connection: Connection) -> Any:
         base_number = max(0, self.deployment.start_block - 1)
-        (base,) = blocks.headers(self.rpc, [base_number])
-        if base is None:
-            raise AnswerInconsistent(f"The node does not have block {base_number}, below the deployment.")
+        (base,) = blocks.present_headers(self.rpc, [base_number])
         connection.execute(
             insert(checkpoint).values(
                 id=1,
@@ -192,23 +192,31 @@ class Mirror:
         """The block to build on: the tip, or the common ancestor when the node's chain left ours."""
         if head.number == tip.number + 1 and head.parent_hash == tip.hash:
             return tip
-        if head.number > tip.number:
-            (same,) = blocks.headers(self.rpc, [tip.number])
-            if same is not None and same.hash == tip.hash:
-                return tip
+        if head.number > tip.number and blocks.present_headers(self.rpc, [tip.number])[0].hash == tip.hash:
+            return tip
         with reading(self.engine) as connection:
-            rows = connection.execute(
-                select(known_blocks.c.number, known_blocks.c.hash, known_blocks.c.time).order_by(
-                    known_blocks.c.number.desc()
-                )
-            ).all()
+            rows = connection.execute(select(known_blocks.c.number, known_blocks.c.hash, known_blocks.c.time)).all()
         ours = {row.number: row for row in rows}
-        found = blocks.common_ancestor(self.rpc, {number: row.hash for number, row in ours.items()}, ANCESTOR_CHUNK)
+        self._wait_for_a_node_behind(ours, head)
+        at_most = {number: row.hash for number, row in ours.items() if number <= head.number}
+        found = blocks.common_ancestor(self.rpc, at_most, ANCESTOR_CHUNK)
         if found is None:
             self._stop(tip)
             raise ReorgTooDeep(tip.number, self.settings.undo_blocks_max)
         log.warning("reorg: %d blocks of ours are gone, back to block %d", tip.number - found, found)
         return Tip(found, ours[found].hash, ours[found].time)
+
+    def _wait_for_a_node_behind(self, ours: Mapping[int, Any], head: Header) -> None:
+        """A head below ours on our own chain is most likely a node that lags: believed only after a while."""
+        if head.number < min(ours):
+            raise AnswerInconsistent(f"The node is only at block {head.number}, far behind the mirror.")
+        known = ours.get(head.number)
+        if known is None or known.hash != head.hash:
+            self._behind_since = None
+            return
+        self._behind_since = self._behind_since or time.monotonic()
+        if time.monotonic() - self._behind_since < self.settings.behind_grace_s:
+            raise AnswerInconsistent(f"The node went back to block {head.number} of the same chain.")
 
     def _stop(self, tip: Tip) -> None:
         reason = str(ReorgTooDeep(tip.number, self.settings.undo_blocks_max))
@@ -228,10 +236,12 @@ class Mirror:
         addresses = [*self._names, *self._tokens.values()]
         try:
             found = self._read_with_new_tokens(ancestor, last, head, addresses)
-        except (ResultTooWide, AnswerTooLarge, NodeTimeout):
-            self._range_blocks = max(1, self._range_blocks // 2)
+        except (RpcError, AnswerTooLarge, NodeTimeout):
+            # Providers refuse wide ranges in too many words to know them all.
+            self._range_blocks = max(1, (last - ancestor.number) // 2)
             raise
-        self._range_blocks = min(self.settings.range_blocks_max, self._range_blocks * 2)
+        # Wider again by and by: doubling would run into the same limit every other time.
+        self._range_blocks = min(self.settings.range_blocks_max, self._range_blocks + 1 + self._range_blocks // 8)
         return found
 
     def _read_with_new_tokens(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
@@ -246,7 +256,8 @@ class Mirror:
 
     def _invited(self, found: Range) -> list[str]:
         registry = self.deployment.address("PartnerRegistry")
-        logs = (self._decode(raw) for raw in found.logs if raw["address"].lower() == registry)
+        with blocks.believable("a log"):
+            logs = [self._decode(raw) for raw in found.logs if raw["address"].lower() == registry]
         return [log.args["token"] for log in logs if log is not None and log.name == "BrandInvited"]
 
     def _decode(self, raw: dict[str, Any]) -> Log | None:
@@ -285,8 +296,9 @@ class Mirror:
 
     def _commit(self, tip: Tip, ancestor: Tip, found: Range, head: Header) -> None:
         """One SQL transaction: the way back if there is one, and the whole range."""
-        logs = [decoded for raw in found.logs if (decoded := self._decode(raw)) is not None]
-        token_rows = self._token_rows(logs)
+        with blocks.believable("a log or the terms of a token"):
+            logs = [decoded for raw in found.logs if (decoded := self._decode(raw)) is not None]
+            token_rows = self._token_rows(logs)
         last = found.headers[-1] if found.headers else None
         with writing(self.engine) as connection:
             self._same_checkpoint(connection, tip)

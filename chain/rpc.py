@@ -92,6 +92,7 @@ class Rpc:
         self.shown = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
         self.timeout_s = timeout_s
         self._decode_revert = decode_revert
+        self._batch_max = BATCH_MAX
         self._connection: http.client.HTTPConnection | None = None
         self._used_at = 0.0
         self._id = 0
@@ -122,8 +123,15 @@ class Rpc:
     def try_batch(self, calls: Sequence[tuple[str, Sequence[Any]]], *, timeout_s: float | None = None) -> list[Any]:
         """As `batch`, but an RpcError stands in the list where its result would be."""
         results: list[Any] = []
-        for start in range(0, len(calls), BATCH_MAX):
-            results += self._batch_once(calls[start : start + BATCH_MAX], timeout_s)
+        while len(results) < len(calls):
+            size = self._batch_max
+            try:
+                results += self._batch_once(calls[len(results) : len(results) + size], timeout_s)
+            except RpcError:
+                # The node refused the batch as a whole: most likely it is too large for it.
+                if size == 1:
+                    raise
+                self._batch_max = size // 2
         return results
 
     def _batch_once(self, calls: Sequence[tuple[str, Sequence[Any]]], timeout_s: float | None) -> list[Any]:
@@ -132,7 +140,12 @@ class Rpc:
         answers = self._exchange(orjson.dumps(bodies), reading=reading, timeout_s=timeout_s)
         if isinstance(answers, Mapping):
             raise self._error("batch", answers.get("error"))
+        if not isinstance(answers, list):
+            raise NodeUnavailable(f"{self.shown} answered a batch with something that is not JSON-RPC.")
         by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, Mapping)}
+        if len(answers) == 1 < len(bodies) and isinstance(answers[0], Mapping) and answers[0].get("error"):
+            # geth's way to refuse a batch as a whole.
+            raise self._error("batch", answers[0]["error"])
         results: list[Any] = []
         for body in bodies:
             answer = by_id.get(body["id"])

@@ -33,7 +33,7 @@ PASSWORD = "a password for tests"
 DRAIN_TIMEOUT_S = 60.0
 # Nothing waits in tests: batches go at once and receipts are asked for at once.
 RELAYER = RelayerSettings(batch_delay_ms=0, receipt_grace_s=0.0, resend_after_s=0.2, poll_s=0.005)
-MIRROR = MirrorSettings(poll_s=0.01)
+MIRROR = MirrorSettings(poll_s=0.01, behind_grace_s=0.0)
 
 
 @dataclass
