@@ -131,13 +131,14 @@ def _hold_times_out(copy: Copy, member_id: str) -> Step:
     ref = f"member/{member_id}"
     member, brand = keystore.address_of(ref).lower(), world.deployment.brands["cdnow"]
     until = copy.now() + DAY_S
-    request = {
+    nonce = authorisation.fresh_nonce()
+    request: dict[str, Any] = {
         "member": member,
         "brandId": brand.id,
         "points": HOLD_POINTS,
         "rewardId": "0x" + "00" * 32,
         "holdUntil": until,
-        "nonce": authorisation.fresh_nonce(),
+        "nonce": nonce,
         "deadline": until,
     }
     desk = world.deployment.address("RedemptionDesk")
@@ -148,7 +149,7 @@ def _hold_times_out(copy: Copy, member_id: str) -> Step:
     copy.send(STRANGER, "RedemptionDesk", "hold", request, signature)
     held = copy.call("RedemptionDesk", "heldOf", brand.id, member)
     copy.travel(until + 1)
-    hold_id = authorisation.record_id(member, int(request["nonce"]))
+    hold_id = authorisation.record_id(member, nonce)
     released = [log for log in copy.send(STRANGER, "RedemptionDesk", "release", hold_id) if log.name == "HoldReleased"]
     back = copy.call("LoyaltyToken", "lotsOf", member, at=brand.token) == lots
     right = int(held) == HOLD_POINTS and len(released) == 1 and bool(released[0].args["timedOut"]) and back
