@@ -500,7 +500,7 @@ def test_a_batch_is_answered_whole_in_any_order_or_not_at_all(node: ScriptedNode
     with node.faults.add(faults.drops_one()), pytest.raises(NodeUnavailable, match="left net_version out"):
         rpc.batch(calls)
     with node.faults.add(faults.batch_limit(2)):
-        with pytest.raises(RpcError, match="batch too large"):
+        with pytest.raises(RpcError, match="batch limit 2 exceeded"):
             rpc.batch(calls)
         assert rpc.batch(calls[:2]) == right[:2]
     with node.faults.add(faults.error(-32005, "slow down"), "eth_blockNumber"):

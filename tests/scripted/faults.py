@@ -352,15 +352,18 @@ def drops_one() -> Behaviour:
     return changes("short batch", lambda answers_: answers_[:-1], BATCH)
 
 
-def batch_limit(calls_max: int) -> Behaviour:
-    """Larger batches are refused as a whole, with one error object."""
-    message = f"batch too large: at most {calls_max} calls"
-    return Behaviour(
-        "batch too large",
-        lambda request, go_on, methods: Failure(-32600, message),
-        (BATCH,),
-        lambda request, methods: len(request.params) > calls_max,
-    )
+def batch_limit(calls_max: int, *, like_geth: bool = False) -> Behaviour:
+    """Larger batches are refused as a whole by one error; geth puts it into a list, with the first call's id."""
+    message = "batch too large" if like_geth else f"batch limit {calls_max} exceeded"
+
+    def act(request: Request, go_on: GoOn, methods: Methods) -> Reply:
+        if not like_geth:
+            return Failure(-32600, message)
+        return Result(
+            [{"jsonrpc": "2.0", "id": request.params[0].get("id"), "error": {"code": -32600, "message": message}}]
+        )
+
+    return Behaviour("batch too large", act, (BATCH,), lambda request, methods: len(request.params) > calls_max)
 
 
 # Sending
