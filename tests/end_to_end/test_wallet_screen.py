@@ -73,7 +73,8 @@ def test_points_arrive_without_a_reload_and_are_proved_by_the_node(demo: World, 
     newest = page.locator(".entry").first
     expect(page.locator(".entry")).to_have_count(3, timeout=WAIT_MS)
     expect(newest).to_have_attribute("data-new", "true")
-    expect(newest).to_contain_text("29.33 USD × ")
+    expect(newest).to_contain_text("29.33 USD × 1.5")
+    expect(page.locator(".entry[data-brand=hanok]")).to_contain_text("4,200 KRW ÷ 120")
     gained = points(newest.locator(".entry-points .amount"))
     assert gained > 0
     expect(page.locator("[aria-live=polite].visually-hidden")).to_contain_text("CDNOW")
