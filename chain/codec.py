@@ -298,7 +298,11 @@ def absorb(parameter: Mapping[str, Any], value: Any) -> Any:
             value = [value[part["name"]] for part in parts]
         return tuple(absorb(part, item) for part, item in zip(parts, value, strict=True))
     if kind.startswith("bytes"):
-        return bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else value
+        plain = bytes.fromhex(value.removeprefix("0x")) if isinstance(value, str) else value
+        if kind[5:] and len(plain) != int(kind[5:]):
+            # The encoder would fill it up without a word, and an id cut short would become another id.
+            raise ValueError(f"{parameter['name']} takes {kind[5:]} bytes, not {len(plain)}")
+        return plain
     if kind.startswith(("uint", "int")):
         return int(value)
     return value
