@@ -131,15 +131,21 @@ def dynamic_reader(parameter: Mapping[str, Any]) -> Decode | None:
     """Reads a list of fixed-size values or a byte string at the top of the data, or None for anything deeper."""
     kind = str(parameter["type"])
     if kind == "bytes":
-        return lambda data, at: "0x" + data[at + 32 : at + 32 + int.from_bytes(data[at : at + 32])].hex()
+        return lambda data, at: "0x" + data[at + 32 : at + 32 + _count(data, at, 1)].hex()
     if kind.endswith("[]"):
         inner = static_reader({**parameter, "type": kind[:-2]})
         if inner is not None:
             read, size = inner
-            return lambda data, at: [
-                read(data, at + 32 + size * index) for index in range(int.from_bytes(data[at : at + 32]))
-            ]
+            return lambda data, at: [read(data, at + 32 + size * index) for index in range(_count(data, at, size))]
     return None
+
+
+def _count(data: bytes, at: int, size: int) -> int:
+    """The length in front of a list of values of `size` bytes, which must lie within the data."""
+    count = int.from_bytes(data[at : at + WORD])
+    if at + WORD + count * size > len(data):
+        raise ValueError(f"a list of {count} values does not fit into {len(data)} bytes")
+    return count
 
 
 def data_reader(parameters: Sequence[Mapping[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
@@ -163,6 +169,9 @@ def data_reader(parameters: Sequence[Mapping[str, Any]]) -> Callable[[bytes], di
             }
 
     def read(data: bytes) -> dict[str, Any]:
+        # Slices beyond the end would read as zeros without a word.
+        if len(data) < offset or len(data) % WORD:
+            raise ValueError(f"{len(data)} bytes are no such data: at least {offset}, in whole words")
         values: dict[str, Any] = {}
         for name, decode, at, points in plan:
             values[name] = decode(data, int.from_bytes(data[at : at + 32]) if points else at)
@@ -284,6 +293,13 @@ class Codec:
             else:
                 raise OperationInvalid(f"{contract} has no function {function}.")
         return known
+
+
+def _topic(topic: str) -> bytes:
+    word = bytes.fromhex(topic[2:])
+    if len(word) != WORD:
+        raise ValueError(f"a topic has {WORD} bytes, not {len(word)}")
+    return word
 
 
 def absorb(parameter: Mapping[str, Any], value: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import orjson
 
+from chain.blocks import believable
 from chain.codec import Codec
 from chain.errors import ChainReplaced, DeploymentMismatch, DeploymentMissing
 from chain.hashing import keccak
@@ -81,13 +82,16 @@ class Deployment:
         """Compares chain id, genesis and the code at every address; raises ChainReplaced or DeploymentMismatch."""
         calls: list[tuple[str, list[Any]]] = [("eth_chainId", []), ("eth_getBlockByNumber", ["0x0", False])]
         calls += [("eth_getCode", [contract.address, "latest"]) for contract in self.contracts.values()]
-        chain_id, genesis, *codes = rpc.batch(calls)
-        if int(chain_id, 16) != self.chain_id:
-            raise DeploymentMismatch("chain id", str(self.chain_id), str(int(chain_id, 16)))
-        if genesis["hash"] != self.genesis_hash:
-            raise ChainReplaced(self.genesis_hash, genesis["hash"])
+        answers = rpc.batch(calls)
+        with believable("chain id, genesis and code"):
+            chain_id, genesis_hash = int(answers[0], 16), answers[1]["hash"]
+            codes = [bytes.fromhex(code[2:]) for code in answers[2:]]
+        if chain_id != self.chain_id:
+            raise DeploymentMismatch("chain id", str(self.chain_id), str(chain_id))
+        if genesis_hash != self.genesis_hash:
+            raise ChainReplaced(self.genesis_hash, genesis_hash)
         for contract, code in zip(self.contracts.values(), codes, strict=True):
-            found = "0x" + keccak(bytes.fromhex(code[2:])).hex() if len(code) > 2 else "no code"
+            found = "0x" + keccak(code).hex() if code else "no code"
             if found != contract.bytecode_hash:
                 raise DeploymentMismatch(f"{contract.name} at {contract.address}", contract.bytecode_hash, found)
 

@@ -20,11 +20,13 @@ from sqlalchemy import Engine, select
 
 from chain import calls, heartbeat, operations, transactions
 from chain.batches import Choice, Waiting, choose
+from chain.blocks import believable
 from chain.codec import Log
 from chain.database import reading, writing
 from chain.deployment import Deployment
 from chain.errors import (
     AlreadyKnown,
+    AnswerInconsistent,
     ChainError,
     InsufficientFunds,
     NodeUnavailable,
@@ -105,7 +107,7 @@ class Relayer:
                 backoff_s = self.settings.poll_s
                 if not worked:
                     stop.wait(self.settings.poll_s)
-            except (NodeUnavailable, RpcError) as error:
+            except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
                 log.warning("relayer waits: %s", error)
                 heartbeat.beat(self.engine, "relayer", "waiting", str(error))
                 stop.wait(backoff_s)
@@ -184,14 +186,11 @@ class Relayer:
         return decided
 
     def _decide(self, transaction: Transaction, receipt: dict[str, Any]) -> None:
-        block_number, block_hash = int(receipt["blockNumber"], 16), receipt["blockHash"]
-        reverted = receipt["status"] != "0x1"
-        found: list[Outcome] = []
-        error: Reverted | None = None
-        if reverted and transaction.operations:
-            error = self._why(transaction, block_number)
-        elif transaction.operations:
-            found = outcomes(self._logs(receipt), self.deployment)
+        with believable("a receipt"):
+            block_number, block_hash = int(receipt["blockNumber"], 16), receipt["blockHash"]
+            reverted = receipt["status"] != "0x1"
+            found = outcomes(self._logs(receipt), self.deployment) if transaction.operations and not reverted else []
+        error = self._why(transaction, block_number) if reverted and transaction.operations else None
         with writing(self.engine) as connection:
             transactions.keep_mined(
                 connection, transaction.id, block_number=block_number, block_hash=block_hash, reverted=reverted

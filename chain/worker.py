@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from chain import heartbeat
 from chain.database import engine as make_engine
 from chain.deployment import Deployment
-from chain.errors import LeaderElsewhere, NodeUnavailable
+from chain.errors import AnswerInconsistent, LeaderElsewhere, NodeUnavailable, RpcError
 from chain.keystore import LocalKeystore
 from chain.leader import Leader
 from chain.mirror import Mirror, MirrorSettings
@@ -96,7 +96,7 @@ def _await_node(rpc: Rpc, deployment: Deployment, engine: Engine, stop: threadin
         try:
             deployment.verify(rpc)
             return
-        except NodeUnavailable as error:
+        except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
             heartbeat.beat(engine, "relayer", "waiting", str(error))
             stop.wait(NODE_POLL_S)
 
