@@ -9,10 +9,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from api import problems
 from api.bodies import BodyLimit
 from api.channels import loops
+from api.channels.routes import get_my_view
 from api.channels.routes import router as channels
 from api.channels.wallet import wallet_routes
 from api.decisions.routes import router as decisions
@@ -68,11 +70,13 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
             RequestValidationError: problems.on_validation,
             HTTPException: problems.on_http,
             Exception: problems.on_fault,
-            **problems.on_chain,
+            **problems.from_below,
         },
         separate_input_output_schemas=False,
     )
-    # Routes are tried one after the other, so those asked most come first.
+    # Routes are tried one after the other, so those asked most come first. The member's view is served by its
+    # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
+    app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
     for router in (channels, events, journeys, decisions, identity):
         app.include_router(router)
     if settings is not None:

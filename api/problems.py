@@ -7,6 +7,7 @@
     ├── AmountMalformed … TooLarge 422   api/amounts.py
     ├── IdempotencyKeyMissing …    4xx   api/idempotency.py
     ├── NodeUnavailable            503
+    ├── DatabaseUnavailable        503
     ├── ContractRefused            409   carries the contract's own error name
     └── each layer's errors.py
 
@@ -15,16 +16,20 @@ One name from revert to screen: the class's name is the document's `error` and t
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
+import psycopg
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import exc as sqlalchemy_errors
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from api.log import log
 from chain import errors as chain_errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -86,6 +91,13 @@ class BodyTooLarge(Problem):
 
 class NodeUnavailable(Problem):
     """The chain's node does not answer now."""
+
+    status = 503
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
+
+
+class DatabaseUnavailable(Problem):
+    """The gateway's database does not answer now, or is too busy."""
 
     status = 503
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
@@ -207,6 +219,7 @@ async def on_http(request: Request, fault: Exception) -> Response:
 
 
 async def on_fault(request: Request, fault: Exception) -> Response:
+    log.error("a fault at %s %s", request.method, request.url.path, exc_info=fault)
     return response(InternalFault("The gateway failed; nothing is known to have changed."), request.url.path)
 
 
@@ -219,7 +232,18 @@ async def on_revert(request: Request, fault: Exception) -> Response:
     return response(ContractRefused(fault.error, fault.error_args), request.url.path)
 
 
-on_chain: Mapping[Any, Any] = {
+async def on_database(request: Request, fault: Exception) -> Response:
+    log.warning("the database did not answer: %s", fault)
+    problem = DatabaseUnavailable("The gateway's database does not answer now; nothing was changed, try again.")
+    return response(problem, request.url.path)
+
+
+# What the libraries below raise when something that we need is away, and how that is told.
+from_below: Mapping[Any, Any] = {
+    sqlite3.OperationalError: on_database,
+    psycopg.OperationalError: on_database,
+    sqlalchemy_errors.OperationalError: on_database,
+    sqlalchemy_errors.TimeoutError: on_database,
     chain_errors.NodeUnavailable: on_node,
     chain_errors.RpcError: on_node,
     chain_errors.Reverted: on_revert,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import World
+from tests.api.conftest import World, purchase
 
 
 def failing(world: World) -> set[str]:
@@ -53,6 +53,22 @@ def test_ready_notices_a_database_of_another_schema(world: World) -> None:
     world.run("UPDATE alembic_version SET version_num = 'older'")
 
     assert "database" in failing(world)
+
+
+def test_database_that_is_away_is_told_as_such(world: World) -> None:
+    member = world.session(world.member())
+    world.run("ALTER TABLE mirror_checkpoint RENAME TO gone")
+    before = world.everything()
+
+    view = member.get("/v1/me/view")
+    world.run("ALTER TABLE event RENAME TO gone_too")
+    write = world.brand.write("/v1/purchases", purchase())
+    world.run("ALTER TABLE gone_too RENAME TO event")
+
+    for answer in (view, write):
+        assert (answer.status_code, answer.json()["error"]) == (503, "DatabaseUnavailable")
+        assert answer.headers["retry-after"] == "2"
+    assert world.everything() == before
 
 
 def test_books_without_a_mirror_are_unavailable(world: World) -> None:
