@@ -95,10 +95,10 @@ class Clearing:
         self.registry.brand_of(brand_id)
         if amount == 0:
             raise AmountMissing()
-        account = self.account_of(brand_id)
-        if account.collateral + amount > AMOUNT_MAX:
-            raise AmountTooLarge(account.collateral + amount, AMOUNT_MAX)
+        if amount > AMOUNT_MAX:
+            raise AmountTooLarge(amount, AMOUNT_MAX)
 
+        account = self.account_of(brand_id)
         account.collateral += amount
         self.journal.say(CLEARING, "CollateralDeposited", brand_id, call.by, amount, account.collateral)
 
@@ -156,8 +156,8 @@ class Clearing:
 
     def _check_cover(self, debtor_id: int, amount: int) -> None:
         account = self.account_of(debtor_id)
-        if account.owed + amount > AMOUNT_MAX:
-            raise AmountTooLarge(account.owed + amount, AMOUNT_MAX)
+        if amount > AMOUNT_MAX:
+            raise AmountTooLarge(amount, AMOUNT_MAX)
         required = self.required(account.owed + amount, account.due)
         if required > account.collateral:
             raise CollateralExceeded(debtor_id, required, account.collateral)

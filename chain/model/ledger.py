@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 
 from chain.model.access import MOA_ADMIN, MOA_GUARDIAN, MOA_OPERATOR, Roles
 from chain.model.agreements import Agreements
-from chain.model.call import Fact, Journal
+from chain.model.call import Call, Fact, Journal
 from chain.model.clearing import Clearing
 from chain.model.clock import Clock
 from chain.model.desk import Desk
 from chain.model.exchange import Exchanges
-from chain.model.registry import Registry
+from chain.model.registry import Invitation, Registry
 from chain.model.rules import Rules
-from chain.model.token import Policy, Token
+from chain.model.token import Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +61,19 @@ class Ledger:
             self.journal,
         )
 
-    def invite(
-        self,
-        token: str,
-        clock: Clock,
-        *,
-        policy: Policy,
-        owner: str,
-        treasury: str,
-        metadata_hash: str = "0x" + "00" * 32,
-    ) -> int:
-        """A new brand with its token, invited at the clock's origin; its id."""
-        brand_id = len(self.registry.brands) + 1
-        self.registry.add(brand_id, token, owner, treasury, metadata_hash, clock.origin)
-        self.tokens[brand_id] = Token(
+    def invite(self, call: Call, invitation: Invitation, token: str) -> int:
+        """A new brand with its token at the address that the chain chose; its id."""
+        brand_id = self.registry.invite(call, invitation, token)
+        made = self.tokens[brand_id] = Token(
             brand_id=brand_id,
             address=token,
-            clock=clock,
-            policy=policy,
+            clock=Clock(call.at, invitation.epoch_s, invitation.lifetime_epochs, invitation.grace_s),
+            policy=invitation.policy,
             desk=self.parties.desk,
             roles=self.roles,
             journal=self.journal,
         )
+        self.journal.say(made.name, "PolicyChanged", invitation.policy)
         return brand_id
 
     def facts(self) -> list[Fact]:

@@ -6,9 +6,15 @@ from typing import Final
 
 from chain.model.access import MOA_GUARDIAN, MOA_OPERATOR, Announcements, Kind, Roles, role_of
 from chain.model.call import NOBODY, Call, Journal
-from chain.model.errors import AddressMissing, BrandNotIssuing, BrandStatusWrong, BrandUnknown
+from chain.model.errors import AddressMissing, BrandNotIssuing, BrandStatusWrong, BrandUnknown, TermsInvalid
+from chain.model.policy import Policy
 
 REGISTRY: Final = "PartnerRegistry"
+NAME_BYTES_MAX: Final = 64
+SYMBOL_BYTES_MAX: Final = 16
+EPOCH_S_MIN: Final = 3_600
+EPOCH_S_MAX: Final = 366 * 86_400
+LIFETIME_EPOCHS_MAX: Final = 15
 
 
 class Status(IntEnum):
@@ -32,6 +38,38 @@ class Brand:
     metadata_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an invitation fixes: the token's terms, who owns the brand, where its collateral returns to."""
+
+    name: str
+    symbol: str
+    epoch_s: int
+    lifetime_epochs: int
+    grace_s: int
+    policy: Policy
+    owner: str
+    treasury: str
+    metadata_hash: str
+
+    def check(self) -> None:
+        """Refuses what is missing or outside the published bounds, the first field by name."""
+        for field_name, address in (("owner", self.owner), ("treasury", self.treasury)):
+            if address == NOBODY:
+                raise AddressMissing(field_name)
+        grace_s_max = LIFETIME_EPOCHS_MAX * self.epoch_s if self.lifetime_epochs else 0
+        bounds = {
+            "name": 1 <= len(self.name.encode()) <= NAME_BYTES_MAX,
+            "symbol": 1 <= len(self.symbol.encode()) <= SYMBOL_BYTES_MAX,
+            "epochSeconds": EPOCH_S_MIN <= self.epoch_s <= EPOCH_S_MAX,
+            "lifetimeEpochs": self.lifetime_epochs <= LIFETIME_EPOCHS_MAX,
+            "graceSeconds": self.grace_s <= grace_s_max,
+        }
+        for field_name, kept in bounds.items():
+            if not kept:
+                raise TermsInvalid(field_name)
+
+
 @dataclass(slots=True)
 class Registry:
     """All brands by id from 1, and the switch for all."""
@@ -45,11 +83,28 @@ class Registry:
     def __post_init__(self) -> None:
         self.announcements = Announcements(REGISTRY, self.roles, self.journal)
 
-    def add(self, brand_id: int, token: str, owner: str, treasury: str, metadata_hash: str, invited_at: int) -> None:
-        """A brand that was invited: its owner holds the owner role."""
-        self.brands[brand_id] = Brand(token, Status.INVITED, False, False, treasury, metadata_hash)
-        self.roles.give(role_of(brand_id, Kind.OWNER), owner)
-        self.roles.invited_at[brand_id] = invited_at
+    def invite(self, call: Call, invitation: Invitation, token: str) -> int:
+        """A new brand with its token, whose address the chain chose; its id."""
+        use = self.announcements.check(call, MOA_OPERATOR)
+        invitation.check()
+
+        use()
+        brand_id = len(self.brands) + 1
+        self.brands[brand_id] = Brand(
+            token, Status.INVITED, False, False, invitation.treasury, invitation.metadata_hash
+        )
+        self.roles.give(role_of(brand_id, Kind.OWNER), invitation.owner)
+        self.roles.invited_at[brand_id] = call.at
+        self.journal.say(
+            REGISTRY,
+            "BrandInvited",
+            brand_id,
+            token,
+            invitation.owner,
+            invitation.treasury,
+            invitation.metadata_hash,
+        )
+        return brand_id
 
     def brand_of(self, brand_id: int) -> Brand:
         """The brand, or BrandUnknown."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from chain.model import lots as lot
 from chain.model.access import Announcements, Kind, Nonces, Roles, Signature, role_of
@@ -21,14 +20,7 @@ from chain.model.errors import (
     TransferNotAllowed,
 )
 from chain.model.lots import LOT_POINTS_MAX, Lots
-
-
-class Policy(IntEnum):
-    """Who may use transfer and transferFrom."""
-
-    CLOSED = 0
-    ALLOW_LIST = 1
-    OPEN = 2
+from chain.model.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

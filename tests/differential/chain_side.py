@@ -15,7 +15,7 @@ from chain.codec import Codec
 from chain.model.ledger import Ledger
 from chain.rpc import Rpc
 from tests.differential.cast import Cast
-from tests.differential.steps import Outcome, Signed, Step, plain
+from tests.differential.steps import TOKEN, Outcome, Signed, Step, plain
 
 # Another build can be walked as well: Brownie's folder of artifacts, or forge's (`--out`).
 ARTIFACTS = Path(os.environ.get("MOA_ARTIFACTS") or Path(__file__).resolve().parents[2] / "build" / "contracts")
@@ -260,7 +260,11 @@ class ChainSide:
         return Outcome(facts), at
 
     def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]]) -> None:
-        label = self.labels[log["address"].lower()]
+        address = log["address"].lower()
+        if address not in self.labels:
+            # Only an invitation makes a contract: the next brand's token.
+            self.name(f"{TOKEN} {sum(label.startswith(TOKEN) for label in self.addresses)}", address)
+        label = self.labels[address]
         if label in ("Authority", "SettlementToken"):
             return
         found = self.codec.log(log, label)

@@ -8,6 +8,7 @@ from unittest.mock import patch
 from chain.model import access, agreements, clearing, clock, desk, lots, rules, token
 from chain.model.call import Call
 from chain.model.clock import FOREVER
+from chain.model.ledger import Ledger
 from chain.model.lots import Lots
 from tests.differential.steps import apply
 from tests.differential.world import World
@@ -102,7 +103,7 @@ def planted(name: str) -> Iterator[None]:
 
 def first_difference(world: World) -> int | None:
     """The first step of the record that the model, as it is now, tells otherwise; None: all alike."""
-    ledger = world.fresh_ledger()
+    ledger = Ledger(world.parties)
     for number, made in enumerate(world.record):
         try:
             expected = apply(ledger, made.step, made.data)

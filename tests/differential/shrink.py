@@ -4,6 +4,7 @@ import copy
 import time
 from collections.abc import Sequence
 
+from chain.model.ledger import Ledger
 from tests.differential.compare import Difference
 from tests.differential.steps import apply
 from tests.differential.world import Made, World
@@ -28,7 +29,7 @@ class Ground:
         world.chain.words = copy.deepcopy(self.words)
         world.chain.nonces.clear()
         world.record = list(self.prologue)
-        world.ledger = world.fresh_ledger()
+        world.ledger = Ledger(world.parties)
         for made in self.prologue:
             apply(world.ledger, made.step, made.data)
 

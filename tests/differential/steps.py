@@ -23,13 +23,17 @@ class Signed:
 
 @dataclass(frozen=True)
 class Step:
-    """`by` calls `function` of `contract` ("LoyaltyToken 2": brand 2's) with `values` at second `at`."""
+    """`by` calls `function` of `contract` ("LoyaltyToken 2": brand 2's) with `values` at second `at`.
+
+    token: where the chain put the new brand's token, for an invitation that was made.
+    """
 
     contract: str
     function: str
     values: tuple[Any, ...]
     by: str
     at: int = 0
+    token: str = ""
 
     def __str__(self) -> str:
         return f"{self.at} {self.by[:8]} {self.contract}.{self.function}{self.values}"
@@ -77,6 +81,8 @@ AGREEMENTS = {"propose", "accept", "propose_change", "accept_change", "withdraw_
 
 def method(ledger: Ledger, step: Step) -> Callable[..., Any]:
     """The model's method for a step."""
+    if step.function == "invite":
+        return lambda call, invitation: ledger.invite(call, invitation, step.token)
     part = of_contract(ledger, step.contract)
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in step.function)
     if name == "announce":

@@ -14,10 +14,10 @@ from chain.model.agreements import AgreementState
 from chain.model.clock import FOREVER
 from chain.model.desk import HoldRequest, HoldState
 from chain.model.exchange import Quote
+from chain.model.policy import Policy
 from chain.model.rules import Item, Rounding, RuleKind
-from chain.model.token import Policy
 from tests.differential.steps import TOKEN, Signed, Step
-from tests.differential.world import DAY, HOUR, World, agreement, rule
+from tests.differential.world import BRANDS, DAY, HOUR, World, agreement, rule
 
 BAD_SHARE = 0.15
 REWARD = "0x" + "5e" * 32
@@ -82,8 +82,8 @@ class Walk:
         return self.rng.random() < share
 
     def brand(self) -> int:
-        """A brand that exists."""
-        return int(self.some(list(self.world.ledger.tokens)))
+        """A brand with people."""
+        return self.rng.randint(1, len(BRANDS))
 
     def member(self) -> str:
         """Anyone with points at times."""
@@ -109,6 +109,9 @@ class Walk:
     def staff(self, kind: str, brand_id: int) -> str:
         """The one with the role; at times someone else."""
         cast = self.world.cast
+        if brand_id > len(BRANDS):
+            # The owner of the brands that the walk itself invites; it has no staff.
+            return cast["stranger"]
         if not self.bad(0.06):
             return cast[f"{kind}{brand_id}"]
         other = self.brand()
@@ -488,7 +491,7 @@ class Walk:
 
     def deposit(self) -> Made:
         brand_id = 77 if self.bad(0.02) else self.brand()
-        amount = 0 if self.bad(0.05) else self.rng.choice((1, 1_000, 50_000, 400_000))
+        amount = int(self.some([0, 2**96])) if self.bad(0.08) else self.rng.choice((1, 1_000, 50_000, 400_000))
         by = self.world.cast[str(self.some(["stranger", f"owner{self.brand()}"]))]
         return "ClearingHouse", "deposit", (brand_id, amount), by
 
@@ -556,6 +559,29 @@ class Walk:
             ]
         )
         return "PartnerRegistry", name, values, by
+
+    def invite(self) -> Made:
+        """Another brand, that nobody activates; mostly with something out of bounds."""
+        cast = self.world.cast
+        invitation = replace(self.some(list(BRANDS)), owner=cast["stranger"], treasury=cast["admin"])
+        if self.bad(0.9):
+            wrong: dict[str, Any] = self.some(
+                [
+                    {"name": ""},
+                    {"name": "é" * 33},
+                    {"symbol": ""},
+                    {"symbol": "S" * 17},
+                    {"epoch_s": HOUR - 1},
+                    {"epoch_s": 366 * DAY + 1},
+                    {"lifetime_epochs": 16},
+                    {"grace_s": 15 * invitation.epoch_s + 1},
+                    {"grace_s": 1, "lifetime_epochs": 0},
+                    {"owner": NOBODY},
+                    {"treasury": NOBODY, "name": ""},
+                ]
+            )
+            invitation = replace(invitation, **wrong)
+        return "PartnerRegistry", "invite", (invitation,), self.moa("operator")
 
     def resume(self) -> Made:
         """Puts right what keeps a brand from issuing."""
@@ -672,6 +698,7 @@ class Walk:
         ("default", 1),
         ("cure", 2),
         ("standing", 1),
+        ("invite", 1),
         ("resume", 4),
         ("rules", 3),
         ("grant", 1),

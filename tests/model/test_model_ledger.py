@@ -8,7 +8,6 @@ import pytest
 from chain.model.access import Kind, role_of
 from chain.model.agreements import AgreementTerms
 from chain.model.call import Call
-from chain.model.clock import Clock
 from chain.model.desk import HoldRequest, HoldState
 from chain.model.errors import (
     AuthorisationUsed,
@@ -27,8 +26,10 @@ from chain.model.errors import (
 )
 from chain.model.exchange import Quote
 from chain.model.ledger import Ledger, Parties
+from chain.model.policy import Policy
+from chain.model.registry import Invitation
 from chain.model.rules import Item, Rounding, RuleKind, RuleTerms
-from chain.model.token import Back, Policy
+from chain.model.token import Back
 
 DAY, HOUR, START = 86_400, 3_600, 1_893_456_000
 OWNER, STAFF, MEMBER, OTHER, ANYONE = ("0x" + digit * 40 for digit in "12345")
@@ -46,8 +47,9 @@ def ledger() -> Ledger:
     """Brand 1 lives two days with three days of grace, brand 2 for ever; exchange from 1 into 2 is one to one."""
     ledger = Ledger(Parties("0x" + "d" * 40, "0x" + "e" * 40, "0xad", "0x0b", "0x0c", cover_bps=8_000))
     for number, lifetime in ((1, 2), (2, 0)):
-        clock = Clock(START, DAY, lifetime, 3 * DAY if lifetime else 0)
-        ledger.invite(f"0x{number}{'f' * 39}", clock, policy=Policy.CLOSED, owner=OWNER, treasury=OWNER)
+        grace_s = 3 * DAY if lifetime else 0
+        invitation = Invitation("Brand", "BR", DAY, lifetime, grace_s, Policy.CLOSED, OWNER, OWNER, HASH)
+        ledger.invite(Call("0x0b", START), invitation, f"0x{number}{'f' * 39}")
         ledger.registry.activate(Call("0x0b", START), number)
         for kind in (Kind.ISSUER, Kind.TILL, Kind.TREASURER):
             ledger.roles.grant_role(Call(OWNER, START), role_of(number, kind), STAFF, 0)
