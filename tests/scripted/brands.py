@@ -1,6 +1,7 @@
-"""Moa's own contracts as far as a mirror sees them: one brand, its awards and its members' transfers, as events.
+"""Moa's own contracts as far as a mirror and a relayer see them: one brand, its awards and its members' transfers.
 
-The events are encoded from chain/abi by eth_abi, not by the codec under test.
+Events and calls are encoded from chain/abi by eth_abi, not by the codec under test. A batch of awards that is sent to
+the node is carried out as RewardRules would (rule 1: a point for each unit), each operation id once.
 """
 
 from collections.abc import Mapping
@@ -11,19 +12,27 @@ import orjson
 from eth_abi import abi
 
 from chain.codec import Codec
+from chain.deployment import Brand as DeployedBrand
 from chain.deployment import Contract, Deployment
 from tests.scripted.blocks import Log
 from tests.scripted.chain import Content
 from tests.scripted.hashing import keccak, selector_of, topic_of
 from tests.scripted.node import ScriptedNode
+from tests.scripted.pool import Effect, Sent
 from tests.scripted.tokens import Traffic, address_of, mint, transfer
+from tests.scripted.truth import truth
 
+SLUG: Final = "scripted"
 CONTRACTS: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 ABI_FOLDER: Final = Path(__file__).resolve().parents[2] / "chain" / "abi"
 BRAND_ID: Final = 1
 RULE_ID: Final = 1
 AWARD_SHARE: Final = 0.5
 POINTS_MAX: Final = 10_000
+ITEM: Final = "(uint256,uint256,address,uint256)"
+AWARD_BATCH: Final = selector_of(f"awardBatch(uint256,{ITEM}[])")
+OPERATION_USED: Final = selector_of("OperationUsed(uint256,uint256)")
+AWARDED: Final = topic_of("Awarded(uint256,uint256,address,uint256,uint256,uint256,uint256)")
 # Lot words with lifetime 0: everything lies in expiry epoch 1, the second slot of the first word.
 LOT_SHIFT: Final = 48
 
@@ -42,6 +51,9 @@ class Brand(Traffic):
         self._answer("origin()", ["uint256"], [node.chain.head.timestamp])
         self._answer("decimals()", ["uint8"], [2])
         node.chain.mine([node.chain.transaction([self.invitation()])])
+        node.pool.effect = self.effect
+        # What the transactions of the block in the making did already: (head it builds on, operations, balances).
+        self._making: tuple[str, set[int], dict[str, int]] = ("", set(), {})
 
     @property
     def terms(self) -> tuple[Any, ...]:
@@ -60,7 +72,7 @@ class Brand(Traffic):
             start_block=1,
             genesis_hash=self.chain.genesis_hash,
             contracts=contracts,
-            brands={},
+            brands={SLUG: DeployedBrand(SLUG, BRAND_ID, self.token, {"purchase": RULE_ID})},
             raw={},
             codec=Codec.load(),
         )
@@ -80,25 +92,75 @@ class Brand(Traffic):
     def award(self, member: str, points: int, balance: int) -> list[Log]:
         """One award as it lies on the chain; `balance` is what the member has after it."""
         self._operation_id += 1
-        awarded = self._event(
+        minted = [mint(self.token, member, points), self._lots(member, balance)] if points else []
+        return [self._awarded(self._operation_id, member, points), *minted]
+
+    def passed_on(self, giver: str, taker: str, points: int, balances: Mapping[str, int]) -> list[Log]:
+        """One plain transfer; `balances` are those after it."""
+        moved = transfer(self.token, giver, taker, points)
+        return [moved, self._lots(giver, balances[giver]), self._lots(taker, balances[taker])]
+
+    # What is sent to the node
+
+    def awarded(self) -> list[int]:
+        """The operation ids that counted on the present chain, once for each time."""
+        return [
+            int(found.log.topics[2], 16)
+            for block in self.chain.blocks
+            for found in block.logs
+            if found.log.topics[:1] == (AWARDED,)
+        ]
+
+    def effect(self, sent: Sent) -> Effect:
+        """What awardBatch does; anything else that is sent does nothing."""
+        if sent.to != self.addresses["RewardRules"] or sent.data[:4].hex() != AWARD_BATCH[2:]:
+            return Effect()
+        brand_id, items = abi.decode(["uint256", f"{ITEM}[]"], sent.data[4:])
+        assert brand_id == BRAND_ID, "there is one brand"
+        head, used, balances = self._making
+        if head != self.chain.head.hash:
+            used, balances = set(self.awarded()), dict(truth(self.chain, self.token).balances(self.token))
+            self._making = (self.chain.head.hash, used, balances)
+        told: list[Log] = []
+        minted: list[Log] = []
+        for operation_id, rule_id, member, points in items:
+            assert rule_id == RULE_ID, "there is one rule"
+            if operation_id in used:
+                told.append(self._refused(operation_id, member))
+                continue
+            used.add(operation_id)
+            told.append(self._awarded(operation_id, member, points))
+            if points:
+                balances[member] = balances.get(member, 0) + points
+                minted += [mint(self.token, member, points), self._lots(member, balances[member])]
+        return Effect((*told, *minted))
+
+    def _awarded(self, operation_id: int, member: str, points: int) -> Log:
+        return self._event(
             "RewardRules",
             "Awarded",
             brandId=BRAND_ID,
-            operationId=self._operation_id,
+            operationId=operation_id,
             member=member,
             ruleId=RULE_ID,
             version=1,
             baseAmount=points,
             points=points,
         )
-        if not points:
-            return [awarded]
-        return [awarded, mint(self.token, member, points), self._lots(member, balance)]
 
-    def passed_on(self, giver: str, taker: str, points: int, balances: Mapping[str, int]) -> list[Log]:
-        """One plain transfer; `balances` are those after it."""
-        moved = transfer(self.token, giver, taker, points)
-        return [moved, self._lots(giver, balances[giver]), self._lots(taker, balances[taker])]
+    def _refused(self, operation_id: int, member: str) -> Log:
+        reason = bytes.fromhex(OPERATION_USED[2:]) + abi.encode(["uint256"] * 2, [BRAND_ID, operation_id])
+        return self._event(
+            "RewardRules",
+            "AwardRefused",
+            brandId=BRAND_ID,
+            operationId=operation_id,
+            member=member,
+            ruleId=RULE_ID,
+            reason=reason,
+        )
+
+    # What a block holds
 
     def _content(self, balances: dict[str, int], count: int) -> Content:
         return [self.chain.transaction(self._act(balances)) for _ in range(count)]
