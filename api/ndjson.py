@@ -32,7 +32,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import problems
 from api.edge import Write
-from api.idempotency import IdempotencyKeyReused, mark, marks
+from api.idempotency import Claim, IdempotencyKeyReused, claim, mark, marks
 from api.identity.current import Caller
 from api.problems import Problem
 
@@ -42,6 +42,8 @@ MEDIA_TYPES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
 PAUSE_S = 0.05
 UNSIGNED: set[type[BaseModel]] = set()
 END_MARK = 0
+# What stands for the body of a batch beside the bodies of single writes.
+BATCH = "ndjson"
 
 
 class LineMalformed(Problem):
@@ -220,6 +222,9 @@ class LinesAnswer(Response):
         after, last = self._marked_line, chunk[-1].number
         running = self._hash.copy()
         with self._write.state.database.write() as session:
+            if after == 0:
+                # A key is one request's, batch or not.
+                claim(session, Claim(self._caller.principal, self._key, self._route, BATCH))
             known = marks(session, principal=self._caller.principal, key=self._key, after_line=after, to_line=last)
             finish = marks(
                 session, principal=self._caller.principal, key=self._key, after_line=END_MARK - 1, to_line=END_MARK

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 
 from api import idempotency
-from api.channels.stream import Hub, hub_running
+from api.channels.hub import Hub, hub_running
 from api.identity import service as identity
 from api.log import log
 from api.state import State
@@ -42,9 +42,14 @@ async def _housekeep(state: State) -> None:
         try:
             await run_in_threadpool(_note_uses, state)
             if rounds % FORGET_EVERY == 0:
-                await run_in_threadpool(state.database.in_write, idempotency.forget_old)
+                await run_in_threadpool(state.database.in_write, _forget)
         except Exception as fault:
             log.warning("housekeeping failed and is tried again: %s", fault)
+
+
+def _forget(session: Session) -> None:
+    idempotency.forget_old(session)
+    identity.forget_sessions(session)
 
 
 def _note_uses(state: State) -> None:

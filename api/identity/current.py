@@ -45,6 +45,7 @@ class BrandCaller:
 class MemberCaller:
     member_id: str
     address: str
+    expires_at_ms: int
 
     @property
     def principal(self) -> str:
@@ -68,7 +69,7 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
             raise KeyInvalid("This session is unknown.")
         if found[2] <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
-        return MemberCaller(found[0], found[3])
+        return MemberCaller(found[0], found[3], found[2])
     found = read.row(_KEY, token.id)
     if found is None or not token.opens(found[1]) or found[2] is not None:
         raise KeyInvalid("This key is unknown, wrong or revoked.")

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from api.addresses import checksum
@@ -40,6 +41,7 @@ from chain.models import Balance
 DECIMALS = 2
 BRANDS_MAX = 1_000
 KEYS_LISTED_MAX = 1_000
+SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
 COLOURS = ("#3b5bdb", "#c2410c", "#0f766e", "#7e22ce", "#be123c", "#4d7c0f")
 
 
@@ -317,6 +319,12 @@ def told_session(made: MemberSession, token: Token, *, secret: bool) -> SessionC
     return SessionCreated(
         token=token.text if secret else None, member=made.member_id, expires_at=rfc3339(made.expires_at_ms)
     )
+
+
+def forget_sessions(session: Session) -> None:
+    """Drops sessions that were over long ago; until then their bearers are told so."""
+    horizon = now_ms() - SESSION_RETENTION_MS
+    session.execute(delete(MemberSession).where(col(MemberSession.expires_at_ms) < horizon))
 
 
 # The first start

@@ -8,9 +8,15 @@ from api.addresses import checksum
 from api.clock import now_ms
 from api.journeys.errors import ERC20InsufficientBalance
 from chain import lots
-from chain.models import Balance, BrandToken, Operation
+from chain.models import Balance, BrandToken, MirrorCheckpoint, Operation
 
 OPEN_STATES = ("queued", "assigned", "sent", "mined")
+
+
+def now_s(session: Session) -> int:
+    """The second it is: ours, or the chain's when its clock is ahead."""
+    block_time = session.exec(select(MirrorCheckpoint.block_time)).first()
+    return max(now_ms() // 1000, block_time or 0)
 
 
 def refuse_shortage(session: Session, *, token: str, address: str, points: int) -> None:
@@ -28,7 +34,7 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
         .join(BrandToken, col(BrandToken.token) == col(Balance.token))
         .where(Balance.token == token, Balance.account == address)
     ).first()
-    has = 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_ms() // 1000)
+    has = 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_s(session))
     if has < points:
         raise ERC20InsufficientBalance(
             f"The member has {has} spendable points here, {points} were asked for.",

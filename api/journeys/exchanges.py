@@ -15,7 +15,7 @@ from api.events.service import told_operation_of
 from api.identity import service as identity
 from api.identity.current import MemberCaller
 from api.identity.models import Brand
-from api.journeys.balances import refuse_shortage
+from api.journeys.balances import now_s, refuse_shortage
 from api.journeys.models import ExchangeRequest
 from api.journeys.schemas import ExchangeCreate, ExchangePublic
 from api.state import State
@@ -59,7 +59,7 @@ def exchange(
     refuse_shortage(session, token=source.token, address=caller.address, points=wanted.points_in)
 
     at_ms = now_ms()
-    deadline = at_ms // 1000 + int(state.settings.exchange_lifetime.total_seconds())
+    deadline = now_s(session) + int(state.settings.exchange_lifetime.total_seconds())
     key = uuid.uuid4().hex
     nonce = authorisation.fresh_nonce()
     values = {

@@ -22,7 +22,7 @@ from api.identity import service as identity
 from api.identity.current import BrandCaller, MemberCaller
 from api.identity.errors import BrandUnknown, NotYours
 from api.identity.models import Brand, Member
-from api.journeys.balances import OPEN_STATES, refuse_shortage
+from api.journeys.balances import OPEN_STATES, now_s, refuse_shortage
 from api.journeys.errors import CaptureExceedsHold, HoldOver, HoldStateWrong, HoldUnknown, RefundExceedsCapture
 from api.journeys.models import HoldRequest, HoldStep
 from api.journeys.schemas import HoldPlace, HoldPublic, HoldState
@@ -53,7 +53,7 @@ def place(
 
     at_ms = now_ms()
     lifetime_s = wanted.lifetime_s or int(state.settings.hold_lifetime.total_seconds())
-    hold_until = at_ms // 1000 + lifetime_s
+    hold_until = now_s(session) + lifetime_s
     hold_key = uuid.uuid4()
     # The authorisation may be submitted until the hold itself ends: a slow chain is no reason to ask twice.
     nonce = authorisation.fresh_nonce()
@@ -109,7 +109,7 @@ def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int 
         raise CaptureExceedsHold(
             f"{held} points are held, {wanted} were to be captured.", points=str(wanted), held=str(held)
         )
-    if now_ms() // 1000 > request.hold_until:
+    if now_s(session) > request.hold_until:
         raise HoldOver("The hold's last second has passed.", hold=hold_id, hold_until=str(request.hold_until))
     made = calls.capture(
         key=_step_key(session, request, "capture"),
@@ -129,7 +129,7 @@ def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPubli
         brand=request.brand,
         member=_address(session, request),
         hold_id=request.chain_id,
-        timeout=now_ms() // 1000 > request.hold_until,
+        timeout=now_s(session) > request.hold_until,
     )
     return _step(session, request, "release", int(hold.points if hold is not None else request.points), made)
 

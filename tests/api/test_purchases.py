@@ -226,6 +226,20 @@ def test_batch_key_with_another_body_is_refused(world: World) -> None:
     assert world.everything() == before
 
 
+def test_key_of_a_batch_and_of_a_single_write_are_the_same_kind_of_key(world: World) -> None:
+    """SPEC 9.5"""
+    world.member()
+    world.brand.write("/v1/purchases", purchase(1), key="single")
+    world.brand.write("/v1/purchases", body_of([purchase(2)]), key="batch", **NDJSON)
+    before = world.everything()
+
+    batch = world.brand.write("/v1/purchases", body_of([purchase(3)]), key="single", **NDJSON)
+    single = world.brand.write("/v1/purchases", purchase(3), key="batch")
+
+    assert [answer.json()["error"] for answer in (batch, single)] == ["IdempotencyKeyReused"] * 2
+    assert world.everything() == before
+
+
 def test_line_that_is_too_long_is_refused_alone(world: World) -> None:
     world.member()
     long = orjson.dumps(purchase(2, note="x" * world.settings.line_bytes_max))

@@ -212,6 +212,17 @@ def test_bad_last_event_id_is_refused(world: World, last: str) -> None:
     assert (answer.status_code, answer.json()["error"]) == (422, "CursorMalformed")
 
 
+def test_stream_ends_with_its_session(live: World) -> None:
+    """SPEC 9.13"""
+    key = live.session(live.member()).key
+    live.run("UPDATE member_session SET expires_at_ms = :soon", soon=int(time.time() * 1000) + 1_500)
+
+    with served(live) as (url, _), listening(url, key) as events:
+        events.until("view")
+        with pytest.raises(EOFError):
+            events.until("nothing that ever comes")
+
+
 def test_open_streams_end_promptly_when_the_gateway_stops(live: World) -> None:
     """SPEC 9.13"""
     key = live.session(live.member()).key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -33,17 +34,21 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def cdnow(demo: World) -> Caller:
-    return Caller(demo, demo.brand_keys["cdnow"])
+def cdnow(demo: World) -> Iterator[Caller]:
+    caller = Caller(demo, demo.brand_keys["cdnow"])
+    yield caller
+    caller.http.close()
 
 
 @pytest.fixture(scope="module")
-def hanok(demo: World) -> Caller:
-    return Caller(demo, demo.brand_keys["hanok"])
+def hanok(demo: World) -> Iterator[Caller]:
+    caller = Caller(demo, demo.brand_keys["hanok"])
+    yield caller
+    caller.http.close()
 
 
 @pytest.fixture
-def known(demo: World, cdnow: Caller) -> tuple[str, Caller]:
+def known(demo: World, cdnow: Caller) -> Iterator[tuple[str, Caller]]:
     """A new member with 1,500.00 points of cdnow: (identifier, the member)."""
     identifier = f"m-{secrets.token_hex(6)}"
     member = cdnow.write("/v1/members", {"identifier": identifier}).json()
@@ -51,7 +56,10 @@ def known(demo: World, cdnow: Caller) -> tuple[str, Caller]:
     assert bought.status_code == 201, bought.text
     operator = Caller(demo, demo.operator_key)
     session = operator.write(f"/v1/members/{member['id']}/sessions").json()
-    return identifier, Caller(demo, session["token"])
+    operator.http.close()
+    caller = Caller(demo, session["token"])
+    yield identifier, caller
+    caller.http.close()
 
 
 def purchase(identifier: str, amount: str, order: str | None = None) -> dict[str, Any]:
