@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import rlp
 from eth_account import Account
@@ -499,14 +500,25 @@ def test_a_batch_is_answered_whole_in_any_order_or_not_at_all(node: ScriptedNode
         assert rpc.batch(calls) == right
     with node.faults.add(faults.drops_one()), pytest.raises(NodeUnavailable, match="left net_version out"):
         rpc.batch(calls)
-    with node.faults.add(faults.batch_limit(2)):
-        with pytest.raises(RpcError, match="batch limit 2 exceeded"):
-            rpc.batch(calls)
-        assert rpc.batch(calls[:2]) == right[:2]
     with node.faults.add(faults.error(-32005, "slow down"), "eth_blockNumber"):
         first, second, third = rpc.try_batch(calls)
         assert (first, third) == ("0x539", "1337")
         assert isinstance(second, RpcError)
+
+
+@pytest.mark.parametrize("like_geth", [True, False])
+def test_a_batch_that_is_too_large_is_refused_as_a_whole(node: ScriptedNode, like_geth: bool) -> None:
+    def post(count: int) -> object:
+        calls = [{"jsonrpc": "2.0", "id": id, "method": "eth_chainId", "params": []} for id in range(7, 7 + count)]
+        return httpx.post(node.url, json=calls).json()
+
+    node.faults.add(faults.batch_limit(2, like_geth=like_geth))
+    assert [answer["result"] for answer in post(2)] == ["0x539"] * 2
+    if like_geth:
+        (refused,) = post(3)
+        assert (refused["id"], refused["error"]["message"]) == (7, "batch too large")
+    else:
+        assert post(3)["error"]["message"] == "batch limit 2 exceeded"
 
 
 # What a client costs
