@@ -6,13 +6,17 @@ What needs the chain is in tests/end_to_end. The mirror's rows are written here 
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.testclient import TestClient
@@ -22,6 +26,7 @@ from api.app import create_app
 from api.clock import now_ms
 from api.database import Database
 from api.identity import service as identity
+from api.server import Server
 from api.settings import Settings
 from api.state import Node, State
 from chain.authorisation import Domain
@@ -241,6 +246,28 @@ def state_without_node(settings: Settings) -> State:
         deployment=where,
         node=Node(where, settings.rpc_url, 0.5, domains=domains),
     )
+
+
+@contextmanager
+def served(world: World) -> Iterator[tuple[str, Server]]:
+    """The world's application on a port of its own."""
+    world.client.__exit__(None, None, None)
+    config = uvicorn.Config(
+        world.app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=3
+    )
+    server = Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}", server
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
+        world.client.__enter__()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,32 +12,8 @@ from typing import Any
 import httpx
 import orjson
 import pytest
-import uvicorn
 
-from api.server import Server
-from tests.api.conftest import World, Worlds, purchase
-
-
-@contextmanager
-def served(world: World) -> Iterator[tuple[str, Server]]:
-    """The world's application on a port of its own."""
-    world.client.__exit__(None, None, None)
-    config = uvicorn.Config(
-        world.app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=3
-    )
-    server = Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}", server
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
-        world.client.__enter__()
+from tests.api.conftest import World, Worlds, purchase, served
 
 
 class Events:
