@@ -17,7 +17,8 @@ _COLUMNS = (
     " operation_id, detail FROM entry WHERE account = ?"
 )
 _NEWEST = f"{_COLUMNS} AND seq < ? ORDER BY seq DESC LIMIT ?"
-_NEWEST_OF = f"{_COLUMNS} AND seq < ? AND token = ? ORDER BY seq DESC LIMIT ?"
+# By the member's entries, never by the brand's: those are millions. (Tokens are lower case already.)
+_NEWEST_OF = f"{_COLUMNS} AND seq < ? AND LOWER(token) = ? ORDER BY seq DESC LIMIT ?"
 _AFTER = f"{_COLUMNS} AND seq > ? ORDER BY seq LIMIT ?"
 _ONE = f"{_COLUMNS} AND seq = ?"
 # An award's order: by the operation id that the contract counted.

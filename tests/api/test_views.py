@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from api.channels import history
+from api.channels import view as views
 from api.channels.schemas import EntryPage, MemberView
 from tests.api.conftest import TOKENS, World, purchase
 
@@ -197,6 +199,20 @@ def test_history_may_be_asked_of_one_brand(seen: World) -> None:
 
     assert [entry["brand"]["slug"] for entry in only] == ["beans"]
     assert nobody.json()["error"] == "BrandUnknown"
+
+
+@pytest.mark.parametrize("statement", [history._NEWEST, history._NEWEST_OF, history._AFTER, history._ONE, views._FACTS])
+def test_reads_of_one_member_never_walk_through_a_brand(world: World, statement: str) -> None:
+    with world.database.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", ("1",) * statement.count("?"))
+        steps = [row[3] for row in plan]
+
+    searches = [step for step in steps if "SEARCH" in step]
+    assert searches
+    assert all(
+        "account=?" in step or "member_id=?" in step or "lane=?" in step or "rowid=?" in step for step in searches
+    )
+    assert not [step for step in steps if step.startswith("SCAN") and step not in ("SCAN h", "SCAN p")]
 
 
 def test_proof_of_anothers_entry_is_unknown(seen: World) -> None:
