@@ -166,7 +166,7 @@ class Desk:
         token = self.tokens[hold.brand_id]
         captured = lot.oldest(hold.lots, points)
         rest = lot.minus(hold.lots, captured)
-        token.check_back(rest, call.at, burnt=False)
+        token.check_back(hold.member, rest, call.at, burnt=False)
 
         use()
         hold.state, hold.captured, hold.lots = HoldState.CAPTURED, points, captured
@@ -195,7 +195,7 @@ class Desk:
         self._check_state(hold_id, hold, HoldState.HELD)
         use = None if timed_out else self.announcements.check(call, till)
         token = self.tokens[hold.brand_id]
-        token.check_back(hold.lots, call.at, burnt=False)
+        token.check_back(hold.member, hold.lots, call.at, burnt=False)
 
         if use is not None:
             use()
@@ -227,7 +227,7 @@ class Desk:
             raise RefundExceedsCapture(points, hold.captured - hold.refunded)
         token = self.tokens[hold.brand_id]
         back_lots = lot.newest(hold.lots, points)
-        token.check_back(back_lots, call.at, burnt=True)
+        token.check_back(hold.member, back_lots, call.at, burnt=True)
 
         use()
         hold.lots = lot.minus(hold.lots, back_lots)

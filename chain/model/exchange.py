@@ -110,7 +110,7 @@ class Exchanges:
         home, away = self._issuing(agreement)
         away.check_balance(exchange.member, exchange.points_out, call.at)
         lots_in = lot.unpacked(exchange.lots_in)
-        home.check_back(lots_in, call.at, burnt=True)
+        home.check_back(exchange.member, lots_in, call.at, burnt=True)
         pair = agreement.from_brand_id, agreement.to_brand_id
         self.clearing.check_unbook(*pair, exchange.obligation)
 
@@ -160,7 +160,7 @@ class Exchanges:
             raise DailyCapExceeded(quote.points_in, remaining)
         home.check_balance(quote.member, quote.points_in, call.at)
         debt = agreement.from_brand_id, agreement.to_brand_id, given.obligation, terms.exposure_cap
-        away.check_room(given.out, call.at)
+        away.check_room(quote.member, given.out, call.at)
         self.clearing.check_book(*debt)
         if paying and quote.minimum_out == 0:
             raise PointsMissing()

@@ -177,13 +177,13 @@ class Token:
         """Refuses once the token's clock has run out."""
         self.clock.check(self.clock.expiry_of_mint(at))
 
-    def check_room(self, points: int, at: int) -> None:
+    def check_room(self, member: str, points: int, at: int) -> None:
         """Refuses when the lot of the present epoch cannot take the points."""
-        self._check_fits({self.clock.expiry_of_mint(at): points})
+        self._check_fits(self.accounts.get(member, {}), {self.clock.expiry_of_mint(at): points})
 
     def mint(self, member: str, points: int, at: int) -> None:
         """New points in the lot of the present epoch."""
-        self.check_room(points, at)
+        self.check_room(member, points, at)
         self._mint(member, {self.clock.expiry_of_mint(at): points}, at)
 
     def burn(self, member: str, points: int, at: int) -> Lots:
@@ -223,11 +223,15 @@ class Token:
             self._mint(member, lot.plus(alive, renewed), at)
         return back
 
-    def check_back(self, lots: Mapping[int, int], at: int, *, burnt: bool) -> None:
-        """Refuses what coming back would not fit; `burnt`: the live lots are minted again too."""
+    def check_back(self, member: str, lots: Mapping[int, int], at: int, *, burnt: bool) -> None:
+        """Refuses what coming back would not fit; `burnt`: the live lots are minted again, else they move."""
         _, renewed = self._split(lots, at)
-        minted = lot.plus(renewed, lot.live(lots, self.clock.epoch(at)) if burnt else {})
-        self._check_fits(minted)
+        alive = lot.live(lots, self.clock.epoch(at))
+        held = self.accounts.get(member, {})
+        if burnt:
+            self._check_fits(held, lot.plus(renewed, alive))
+        else:
+            self._check_fits(lot.plus(held, alive), renewed)
 
     def _split(self, lots: Mapping[int, int], at: int) -> tuple[Back, Lots]:
         epoch = self.clock.epoch(at)
@@ -260,12 +264,14 @@ class Token:
         self.allowances[owner, spender] = points
         self.journal.say(self.name, "Approval", owner, spender, points)
 
-    def _check_fits(self, lots: Mapping[int, int]) -> None:
-        for expiry, points in lots.items():
-            self.clock.check(expiry)
-            room = LOT_POINTS_MAX - self.supply.get(expiry, 0)
-            if points > room:
-                raise LotOverflow(expiry, points, room)
+    def _check_fits(self, held: Mapping[int, int], lots: Mapping[int, int]) -> None:
+        """The member's own lots first, then the supply's, each by expiry."""
+        for present in (held, self.supply):
+            for expiry, points in lots.items():
+                self.clock.check(expiry)
+                room = LOT_POINTS_MAX - present.get(expiry, 0)
+                if points > room:
+                    raise LotOverflow(expiry, points, room)
 
     def _move(self, sender: str, receiver: str, points: int, at: int) -> Lots:
         taken = lot.oldest(self.lots_of(sender, at), points)
@@ -278,7 +284,7 @@ class Token:
         self.journal.say(self.name, "Transfer", sender, receiver, lot.total(lots))
 
     def _mint(self, member: str, lots: Mapping[int, int], at: int) -> None:
-        self._check_fits(lots)
+        self._check_fits(self.accounts.get(member, {}), lots)
         self.supply = lot.plus(self.supply_by_expiry(at), lots)
         self._put(member, lots, at)
         self.journal.say(self.name, "Transfer", NOBODY, member, lot.total(lots))

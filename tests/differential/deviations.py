@@ -62,7 +62,7 @@ def wrong_sign(self: clearing.Clearing, brand_ids: list[int]) -> tuple[list[int]
 
 
 def grace_from_now(self: clock.Clock, at: int) -> int:
-    """Renewed points that live an epoch too long."""
+    """Renewed points that live an epoch too long, when they come back exactly at an edge."""
     return (at + self.grace_s - self.origin) // self.epoch_s + 1
 
 
@@ -87,7 +87,7 @@ DEVIATIONS: dict[str, tuple[Any, str, Any]] = {
     "reused operation id": (rules.Rules, "is_operation_used", reused_id),
     "unchecked deadline": (access.Nonces, "check", no_deadline),
     "netting sign": (clearing.Clearing, "positions_of", wrong_sign),
-    "grace too long": (clock.Clock, "expiry_of_grace", grace_from_now),
+    "grace at the edge": (clock.Clock, "expiry_of_grace", grace_from_now),
     "no budget": (rules.Rules, "_check_room", no_budget),
     "points kept by the desk": (token.Token, "give_back", desk_keeps),
 }

@@ -5,6 +5,7 @@ import random
 from chain.rpc import Rpc
 from tests.differential.compare import Difference, compare_all
 from tests.differential.shrink import Ground, shrink
+from tests.differential.story import Story
 from tests.differential.walk import Walk
 from tests.differential.world import World
 
@@ -17,8 +18,11 @@ def run(rpc: Rpc, chain_id: int, *, seed: int, steps: int, anvil: bool) -> World
     world = World(rpc, chain_id, anvil=anvil)
     ground = Ground(world) if anvil else None
     walk = Walk(world, random.Random(seed))
-    at = world.at
     try:
+        if anvil:
+            # Ganache's clock cannot be set to the second.
+            Story(world).tell()
+        at = world.at
         for number in range(1, steps + 1):
             world.do(walk.next(at))
             at = world.record[-1].step.at

@@ -36,20 +36,25 @@ class Walk:
     next_operation: int = 0
     spent: list[Step] = field(default_factory=list)
     announced: list[Made] = field(default_factory=list)
+    edge_ahead: int = 0
+    edge_brands: list[int] = field(default_factory=list)
 
     # --- time
 
     def next_time(self, now: int) -> int:
         """Mostly seconds later; often exactly at an edge or one second beside; rarely past a whole ring of epochs."""
         rng = self.rng
+        if self.edge_ahead == now + 1:
+            return now + 1
         draw = rng.random()
         if draw < 0.80:
             return now + rng.randint(1, 90)
         if draw < 0.93:
-            return max(now + 1, self.edge(now) + rng.choice((-1, 0, 0, 1)))
+            self.edge_ahead = self.edge(now)
+            return max(now + 1, self.edge_ahead + rng.choice((-1, 0, 0, 1)))
         if draw < 0.98:
             return now + rng.randint(90, HOUR // 2)
-        if draw < 0.992:
+        if draw < 0.996:
             return now + rng.randint(HOUR // 2, 9 * HOUR)
         return now + rng.choice((17 * HOUR, 33 * HOUR, 4 * DAY, 18 * DAY))
 
@@ -69,7 +74,7 @@ class Walk:
         for each in ledger.agreements.agreements:
             edges += [each.ends_at, each.change.in_force_at if each.change else 0]
         near = sorted({each for each in edges if now < each < now + 3 * DAY})
-        return rng.choice(near[:3] if rng.random() < 0.9 else near)
+        return rng.choice(near[:2] if rng.random() < 0.97 else near)
 
     # --- choosing
 
@@ -82,7 +87,9 @@ class Walk:
         return self.rng.random() < share
 
     def brand(self) -> int:
-        """A brand with people."""
+        """A brand with people; at an epoch's edge most often the brand whose epoch ends."""
+        if self.edge_brands and not self.bad(0.2):
+            return int(self.some(self.edge_brands))
         return self.rng.randint(1, len(BRANDS))
 
     def member(self) -> str:
@@ -92,13 +99,17 @@ class Walk:
     def owner_of_points(self, brand_id: int) -> str:
         """A member with live points of the brand, if there is one."""
         token = self.world.ledger.tokens[brand_id]
-        rich = [each for each in self.world.cast.members if token.balance_of(each, self.at)]
+        # At an edge also who has just lost them.
+        since = self.at - 1 if brand_id in self.edge_brands else self.at
+        rich = [each for each in self.world.cast.members if token.balance_of(each, since)]
         return str(self.some(rich)) if rich and not self.bad(0.05) else self.member()
 
     def points(self, brand_id: int, member: str) -> int:
         """How much of the member's: some, a lot exactly, everything; at times too much or nothing."""
         lots = self.world.ledger.tokens[brand_id].lots_of(member, self.at)
         balance = lot.total(lots)
+        if brand_id in self.edge_brands and self.bad(0.5):
+            return self.world.ledger.tokens[brand_id].balance_of(member, self.at - 1)
         if self.bad(0.08) or balance == 0:
             return int(self.some([0, balance + 1, balance + 500, 2**48, 2**255]))
         if balance > 2**48 and self.bad(0.4):
@@ -187,7 +198,7 @@ class Walk:
     def moving_brand(self) -> int:
         """Mostly a brand whose points anyone may transfer."""
         tokens = self.world.ledger.tokens
-        fitting = [key for key, token in tokens.items() if token.policy == Policy.OPEN]
+        fitting = [key for key in self.edge_brands or tokens if tokens[key].policy == Policy.OPEN]
         return int(self.some(fitting)) if fitting and not self.bad(0.3) else self.brand()
 
     def receiver(self, brand_id: int) -> str:
@@ -296,6 +307,14 @@ class Walk:
             and (hold.state != HoldState.HELD or hold.hold_until >= self.at or self.bad(0.1))
             and (hold.state != HoldState.CAPTURED or hold.captured > hold.refunded or self.bad(0.02))
         ]
+        # Exactly at an epoch's edge: what has just expired comes back with grace, at the narrowest rounding.
+        expired = [
+            key
+            for key in fitting
+            if holds[key].brand_id in self.edge_brands
+            and lot.gone(holds[key].lots, self.world.ledger.tokens[holds[key].brand_id].clock.epoch(self.at))
+        ]
+        fitting = expired or fitting
         return str(self.some(fitting if fitting and not self.bad(0.06) else list(holds)))
 
     def hold_brand(self, hold_id: str) -> int:
@@ -718,6 +737,14 @@ class Walk:
             make = self.resume
         if any(each.in_default for each in self.world.ledger.clearing.accounts.values()) and self.bad(0.04):
             make = self.cure
+        self.edge_brands = [
+            key
+            for key in range(1, len(BRANDS) + 1)
+            if not tokens[key].clock.stands and (self.at - tokens[key].clock.origin) % tokens[key].clock.epoch_s == 0
+        ]
+        if self.edge_brands and self.bad(0.7):
+            acts = self.hold, self.transfer_signed, self.leave, self.capture, self.release, self.refund
+            make = self.some([*acts, self.award])
         if self.spent and self.bad(0.02):
             return replace(self.some(self.spent[-30:]), at=self.at)
         step = Step(*make(), at=self.at)

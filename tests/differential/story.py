@@ -1,0 +1,94 @@
+"""What every walk begins with: the edges that chance meets too seldom, each exactly, one second before and at it."""
+
+from typing import Any
+
+from chain.model.desk import HoldRequest
+from chain.model.exchange import Quote
+from chain.model.ids import nonce_id
+from chain.model.rules import Item
+from tests.differential.steps import TOKEN, Signed, Step
+from tests.differential.world import HOUR, ZERO32, World
+
+BRAND = 4
+NONCES = 2**200
+OPERATIONS = 2**100
+
+
+class Story:
+    """Tells steps to the world and says what must come of them."""
+
+    def __init__(self, world: World):
+        self.world, self.cast = world, world.cast
+        self.member, self.other = world.cast.members[0], world.cast.members[1]
+        self.till, self.issuer = world.cast[f"till{BRAND}"], world.cast[f"issuer{BRAND}"]
+        self.nonce, self.operation = NONCES, OPERATIONS
+
+    def tell(self) -> None:
+        """The whole of it."""
+        self.expiry_and_grace()
+        self.refusals()
+        self.debts()
+
+    def step(self, error: str, contract: str, function: str, values: tuple[Any, ...], by: str, at: int = 0) -> None:
+        """One step, which must end so."""
+        found = self.world.do(Step(contract, function, values, by, at or self.world.at + 1))
+        assert found == error, f"{contract}.{function}{values}: {found or 'done'} instead of {error or 'done'}"
+
+    def award(self, error: str, base: int, *, rule: int = 1, by: str = "", at: int = 0) -> None:
+        self.operation += 1
+        item = Item(self.operation, rule, self.member, base)
+        self.step(error, "RewardRules", "award", (BRAND, item), by or self.issuer, at)
+
+    def send(self, error: str, points: int, at: int = 0, *, late: int = 0) -> None:
+        self.nonce += 1
+        deadline = (at or self.world.at + 1) - late
+        values = self.member, self.other, points, self.nonce, deadline, Signed(self.member)
+        self.step(error, f"{TOKEN} {BRAND}", "transferWithAuthorisation", values, self.cast["stranger"], at)
+
+    def hold(self, points: int, until: int) -> str:
+        self.nonce += 1
+        request = HoldRequest(self.member, BRAND, points, ZERO32, until, self.nonce, until)
+        self.step("", "RedemptionDesk", "hold", (request, Signed(self.member)), self.cast["stranger"])
+        return nonce_id(self.member, self.nonce)
+
+    def expiry_and_grace(self) -> None:
+        """SPEC 1.5, 1.8, 3.4, 3.6, 3.7, 3.13"""
+        clock = self.world.ledger.tokens[BRAND].clock
+        begin = clock.origin + (clock.epoch(self.world.at) + 1) * clock.epoch_s
+        self.award("", 1_000, at=begin)
+        self.award("", 500, at=begin + clock.epoch_s)
+        gone_at = begin + (1 + clock.lifetime_epochs) * clock.epoch_s
+        first, second = self.hold(200, gone_at), self.hold(300, gone_at)
+        self.send("", 100, gone_at - 1)
+        self.send("ERC20InsufficientBalance", 800, gone_at)
+        self.send("", 50)
+        self.step("", "RedemptionDesk", "release", (second,), self.cast["stranger"], gone_at + clock.epoch_s)
+        self.step("HoldOver", "RedemptionDesk", "capture", (first, 1), self.till)
+        third = self.hold(100, gone_at + 9 * HOUR)
+        self.step("", "RedemptionDesk", "capture", (third, 60), self.till, gone_at + 9 * HOUR)
+        self.step("", "RedemptionDesk", "refund", (third, 40, 0), self.till)
+        self.step("RefundOutOfDate", "RedemptionDesk", "refund", (third, 40, 0), self.till)
+        self.step("RefundExceedsCapture", "RedemptionDesk", "refund", (third, 21, 40), self.till)
+
+    def refusals(self) -> None:
+        """SPEC 1.19, 2.7, 2.11, 2.15"""
+        self.award("RoleMissing", 1, by=self.cast["stranger"])
+        self.award("", 1)
+        self.operation -= 1
+        self.award("OperationUsed", 1)
+        for _ in range(4):
+            self.award("", 0, rule=3)
+        self.award("MemberCapExceeded", 0, rule=3)
+        self.send("AuthorisationExpired", 1, late=1)
+        self.send("", 1, late=0)
+
+    def debts(self) -> None:
+        """SPEC 4.8, 5.10, 5.11"""
+        self.award("", 2_000)
+        self.nonce += 1
+        quote = Quote(self.member, 5, 1, 1_999, 1_998, self.nonce, self.world.at + HOUR)
+        self.step("", "PartnerExchange", "exchange", (quote, Signed(self.member)), self.cast["stranger"])
+        owed = self.world.ledger.clearing.obligation_of(4, 1)
+        self.step("", "ClearingHouse", "net", (1, [1, 4]), self.cast["operator"])
+        self.step("StatementUnknown", "ClearingHouse", "settle", (1, [1, 4], [-owed, owed]), self.member)
+        self.step("", "ClearingHouse", "settle", (1, [1, 4], [owed, -owed]), self.member)
