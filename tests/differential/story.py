@@ -7,7 +7,7 @@ from chain.model.exchange import Quote
 from chain.model.ids import nonce_id
 from chain.model.rules import Item
 from tests.differential.steps import TOKEN, Signed, Step
-from tests.differential.world import HOUR, ZERO32, World
+from tests.differential.world import HOUR, ZERO32, World, agreement, rule
 
 BRAND = 4
 NONCES = 2**200
@@ -28,6 +28,9 @@ class Story:
         self.expiry_and_grace()
         self.refusals()
         self.debts()
+        self.changes()
+        self.standing()
+        self.payment_and_default()
 
     def step(self, error: str, contract: str, function: str, values: tuple[Any, ...], by: str, at: int = 0) -> None:
         """One step, which must end so."""
@@ -92,3 +95,76 @@ class Story:
         self.step("", "ClearingHouse", "net", (1, [1, 4]), self.cast["operator"])
         self.step("StatementUnknown", "ClearingHouse", "settle", (1, [1, 4], [-owed, owed]), self.member)
         self.step("", "ClearingHouse", "settle", (1, [1, 4], [owed, -owed]), self.member)
+
+    def changes(self) -> None:
+        """SPEC 2.4, 4.5, 4.7: the old terms count a second before, the new ones at the second."""
+        owners = self.cast["owner4"], self.cast["owner1"]
+        self.step("", "RewardRules", "announceChange", (BRAND, 1, rule(5, notice_s=2 * HOUR)), owners[0])
+        self.step("ChangePending", "RewardRules", "announceChange", (BRAND, 1, rule(6)), owners[0])
+        terms = agreement(2, 1, 0, exposure_cap=10**6)
+        self.step("", "PartnerExchange", "proposeChange", (5, 4, terms), owners[0])
+        self.step("", "PartnerExchange", "acceptChange", (5, terms.hash()), owners[1])
+        self.step("NoExchangeChangePending", "PartnerExchange", "withdrawChange", (5, 4), owners[0])
+        change = self.world.ledger.rules.rule(BRAND, 1).change
+        swap = self.world.ledger.agreements.agreement(5).change
+        assert change is not None
+        assert swap is not None
+        self.award("", 10, at=change.in_force_at - 1)
+        self.award("", 10, at=change.in_force_at)
+        self.exchange("", 3, 1, at=swap.in_force_at - 1)
+        self.exchange("VersionChanged", 3, 1, at=swap.in_force_at)
+        self.exchange("", 3, 2)
+        self.step("", "PartnerExchange", "end", (5, 1), owners[1])
+        ends_at = self.world.ledger.agreements.agreement(5).ends_at
+        self.award("", 10, at=ends_at - 2)
+        self.exchange("", 3, 2, at=ends_at - 1)
+        self.exchange("AgreementStateWrong", 3, 2, at=ends_at)
+
+    def exchange(self, error: str, points: int, version: int, *, at: int = 0, agreement_id: int = 5) -> str:
+        """Of so many points, whatever comes out; its id."""
+        self.nonce += 1
+        quote = Quote(self.member, agreement_id, version, points, 1, self.nonce, 2**40)
+        self.step(error, "PartnerExchange", "exchange", (quote, Signed(self.member)), self.cast["stranger"], at)
+        return nonce_id(self.member, self.nonce)
+
+    def standing(self) -> None:
+        """SPEC 6.1, 6.2: a stopped brand awards and exchanges nothing, and traps nobody."""
+        guardian, owner = self.cast[f"guardian{BRAND}"], self.cast[f"owner{BRAND}"]
+        self.award("", 100)
+        self.step("", "PartnerRegistry", "stop", (BRAND,), guardian)
+        self.award("BrandNotIssuing", 100)
+        kept = self.hold(10, self.world.at + HOUR)
+        self.step("", "RedemptionDesk", "capture", (kept, 4), self.till)
+        self.nonce += 1
+        values = self.member, self.other, self.nonce, 2**40, Signed(self.member), Signed(self.other)
+        self.step("", f"{TOKEN} {BRAND}", "leave", values, self.cast["stranger"])
+        self.step("RoleMissing", "PartnerRegistry", "resume", (BRAND,), guardian)
+        self.step("", "PartnerRegistry", "resume", (BRAND,), owner)
+
+    def payment_and_default(self) -> None:
+        """SPEC 4.12, 4.13, 5.8, 5.12, 5.13"""
+        item = Item(OPERATIONS, 1, self.member, 40_001)
+        self.step("", "RewardRules", "award", (1, item), self.cast["issuer1"])
+        undone = self.exchange("", 999, 1, agreement_id=1)
+        record = self.world.ledger.exchanges.records[undone]
+        self.nonce += 1
+        quote = Quote(self.member, 1, 1, 2_000, 2_900, self.nonce, 2**40)
+        self.step("", "PartnerExchange", "payAtPartner", (quote, ZERO32, Signed(self.member)), self.member)
+        paid = nonce_id(self.member, self.nonce)
+        hold_id = self.world.ledger.exchanges.payment_id(paid)
+        self.step("", "RedemptionDesk", "refund", (hold_id, 900, 0), self.cast["till2"])
+        till = self.cast["till2"]
+        values = undone, record, 2**40, Signed(self.member)
+        self.step("", "PartnerExchange", "unwind", values, till)
+        self.step("ExchangeNotOpen", "PartnerExchange", "unwind", values, till)
+        self.exchange("", 7_001, 1, agreement_id=1)
+        self.exchange("", 7_001, 1, agreement_id=3)
+        free = self.world.ledger.clearing.account_of(1)
+        most = free.collateral - self.world.ledger.clearing.required(free.owed, free.due)
+        self.step("CollateralExceeded", "ClearingHouse", "withdraw", (1, most + 1), self.cast["treasurer1"])
+        self.step("", "ClearingHouse", "withdraw", (1, most), self.cast["treasurer1"])
+        self.step("CreditorsIncomplete", "ClearingHouse", "declareDefault", (1, [2]), self.cast["operator"])
+        self.step("", "ClearingHouse", "declareDefault", (1, [2, 3, 4]), self.cast["operator"])
+        self.exchange("BrandInDefault", 10, 1, agreement_id=1)
+        self.step("", "ClearingHouse", "cureDefault", (1,), self.cast["operator"])
+        self.step("", "ClearingHouse", "deposit", (1, 500_000), self.cast["owner1"])
