@@ -67,7 +67,7 @@ class WriteThrough extends AbstractLevelDOWN {
     super({ bufferKeys: true, snapshots: true, permanence: true, seek: true, clear: true });
     this.level = leveldown(location);
     this.cache = new Generations(CACHE_BYTES_MAX);
-    this.epoch = 0; // counts writes, so that a read under way never caches what a later write replaced
+    this.epoch = 0; // counts writes and their ends, so that a read under way never caches what a write replaced
     this.deferred = []; // in order
     this.unwritten = new Map(); // what is deferred or being written: the cache may forget, this may not
     this.writing = false;
@@ -136,14 +136,14 @@ class WriteThrough extends AbstractLevelDOWN {
     let mayWait = this.deferred.length < DEFERRED_MAX;
     for (const operation of operations) {
       const name = operation.key.toString("latin1");
-      if (operation.type === "del") {
+      if (operation.type !== "del" && DEFERRED.includes(name.slice(0, 3))) {
+        this.cache.set(name, operation.value);
+        this.unwritten.set(name, operation.value);
+      } else {
+        // A block or a receipt is seen only once it is on disk: nobody is told of what a crash could take back.
         this.cache.delete(name);
         this.unwritten.delete(name);
         mayWait = false;
-      } else {
-        this.cache.set(name, operation.value);
-        this.unwritten.set(name, operation.value);
-        mayWait &&= DEFERRED.includes(name.slice(0, 3));
       }
       this.deferred.push(operation);
     }
@@ -165,9 +165,14 @@ class WriteThrough extends AbstractLevelDOWN {
     this.writing = true;
     this.level.batch(operations, {}, (error) => {
       this.writing = false;
+      this.epoch += 1;
       for (const { type, key, value } of operations) {
         const name = key.toString("latin1");
-        if (type !== "del" && this.unwritten.get(name) === value) this.unwritten.delete(name);
+        if (type === "del") this.cache.delete(name);
+        else {
+          this.cache.set(name, value);
+          if (this.unwritten.get(name) === value) this.unwritten.delete(name);
+        }
       }
       if (this.waiting.length > 0) this.writeNext();
       for (const callback of callbacks) callback(error);

@@ -36,8 +36,8 @@ class Leader:
             os.close(self._descriptor)
             self._descriptor = None
         if self._connection is not None:
-            # Closed for good rather than pooled: the lock lives as long as the session does.
-            self._connection.invalidate()
+            # The session goes back to the pool and lives on, so the lock must be given back by name.
+            self._connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": ADVISORY_LOCK})
             self._connection.close()
             self._connection = None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, text, update
 
 from chain import blocks, heartbeat, ledger, operations, transactions
 from chain.blocks import Header, Range
@@ -407,14 +407,19 @@ class Mirror:
 def forget(engine: Engine) -> None:
     """Empties the mirror's tables, so that the next run rebuilds them from the chain."""
     with writing(engine) as connection:
+        names = [table_of(model).name for model in MIRROR_TABLES]
+        # The numbering starts again as well: a rebuilt mirror numbers its entries as the first one did.
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
+            return
         for model in MIRROR_TABLES:
             connection.execute(delete(table_of(model)))
-        if connection.dialect.name == "sqlite":
-            # Without this the numbers of a rebuilt mirror would go on where the old one's ended.
-            for model in MIRROR_TABLES:
-                connection.execute(
-                    text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table_of(model).name}
-                )
+        connection.execute(_FORGET_NUMBERS, {"names": names})
+
+
+_FORGET_NUMBERS: Final = text("DELETE FROM sqlite_sequence WHERE name IN :names").bindparams(
+    bindparam("names", expanding=True)
+)
 
 
 def entry_count(engine: Engine) -> int:

@@ -19,11 +19,12 @@ def chain(request: pytest.FixtureRequest) -> Any:
 
 
 def tables(world: Any) -> dict[str, list[Any]]:
-    """Every row of the mirror, but for the moment it was written."""
+    """Every row of the mirror, but for the moment it was written and the numbers that a rollback leaves out."""
     found = {}
     for model in MIRROR_TABLES:
         table = table_of(model)
-        columns = ", ".join(column.name for column in table.columns if column.name not in ("updated_at_ms", "seq"))
+        skipped = {"updated_at_ms", "seq"} | ({"id"} if table.name == "mirror_undo" else set())
+        columns = ", ".join(column.name for column in table.columns if column.name not in skipped)
         found[table.name] = sorted(map(str, world.rows(f"SELECT {columns} FROM {table.name}")))
     return found
 

@@ -1,0 +1,67 @@
+"""The same promises on PostgreSQL."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from chain.database import engine as make_engine
+from chain.errors import LeaderElsewhere
+from chain.leader import Leader
+from chain.mirror import forget
+from tests.chain.test_crashes import check_books, start
+from tests.chain.test_mirror import history, tables
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def database_url(postgresql: str) -> str:
+    return postgresql
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "inside the transaction that gives nonces",
+        "after sending, before it is stored as sent",
+        "inside the mirror's transaction, after the rows",
+        "inside the mirror's transaction, after the operations",
+    ],
+)
+def test_killed_at_any_place_nothing_is_lost_and_nothing_doubled(world: Any, place: str) -> None:
+    """SPEC 7.8, 8.1"""
+    world.drain()
+    ids = world.enqueue(*(world.award("ada", 100) for _ in range(7)), world.award("bob", 50))
+    assert start(world, place).wait(30) == -signal.SIGKILL, (world.folder / "worker.log").read_text()[-2000:]
+    world.restart()
+    world.drain()
+
+    check_books(world, ids, {"ada": 1050, "bob": 75})
+
+
+def test_a_reorg_takes_everything_back_and_a_rebuilt_mirror_has_the_same_rows(world: Any) -> None:
+    """SPEC 8.2, 8.3"""
+    world.mirror.catch_up()
+    history(world)
+    before, snapshot = tables(world), world.snapshot()
+    world.enqueue(world.award("ada", 5), world.award("eve", 9))
+    world.drain()
+    world.revert(snapshot)
+    world.mirror.catch_up()
+    assert tables(world) == before
+
+    forget(world.engine)
+    world.restart()
+    world.mirror.catch_up()
+    assert tables(world) == before
+
+
+def test_one_leads(world: Any, postgresql: str) -> None:
+    """SPEC 7.14"""
+    other = make_engine(postgresql)
+    with Leader(world.engine), pytest.raises(LeaderElsewhere), Leader(other):
+        pass
+    with Leader(other):
+        pass
+    other.dispose()
