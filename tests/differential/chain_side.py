@@ -105,6 +105,8 @@ class ChainSide:
         self.nonces: dict[str, int] = {}
         self.words: dict[tuple[str, str], list[int]] = {}
         self.clock = START
+        if not anvil:
+            rpc.call("evm_setTime", START * 1_000)
 
     # --- sending
 
