@@ -1,4 +1,4 @@
-"""Puts Moa on a chain as scripts/plan.toml declares it. Brownie runs this file: `scripts/brownie run deploy --network moa`.
+"""Puts Moa on a chain as scripts/plan.toml declares it: `scripts/brownie run deploy --network moa`.
 
 Safe to repeat: what is there already is checked and left alone. It writes deployments/<chain_id>.json only when all is
 done, so a run that was cut off is simply begun again.
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -61,7 +62,7 @@ def main():
     _signers(plan, actors, record)
     if done == "deployed" or json.dumps(record, sort_keys=True) != before:
         _write(path, record)
-    print(f"Moa is {done} on chain {record['chain_id']} ({time.monotonic() - began:.1f} s): {path}")
+    _say(f"Moa is {done} on chain {record['chain_id']} ({time.monotonic() - began:.1f} s): {path}")
 
 
 def _actors():
@@ -81,11 +82,11 @@ def _record(path):
         return None
     record = json.loads(path.read_text())
     if record["genesis_hash"] != _genesis_hash():
-        print(f"{path.name} is of another chain with the same id (its first block differs): deploying anew.")
+        _say(f"{path.name} is of another chain with the same id (its first block differs): deploying anew.")
         return None
     codes = {name: bytes(web3.eth.get_code(item["address"])) for name, item in record["contracts"].items()}
     if not any(codes.values()):
-        print(f"The chain has lost the state that {path.name} tells of: deploying anew.")
+        _say(f"The chain has lost the state that {path.name} tells of: deploying anew.")
         return None
     for name, item in record["contracts"].items():
         found = web3.keccak(codes[name]).to_0x_hex()
@@ -273,6 +274,10 @@ def _source_hash(name):
 
 def _genesis_hash():
     return web3.eth.get_block(0)["hash"].to_0x_hex()
+
+
+def _say(line):
+    sys.stdout.write(line + "\n")
 
 
 def _write(path, record):

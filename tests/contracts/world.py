@@ -26,9 +26,12 @@ LOT_MAX = 2**48 - 1
 NO_LOTS = (0, 0, 0, 0)
 
 TYPES: dict[str, str] = {
-    "Hold": "address member,uint256 brandId,uint256 points,bytes32 rewardId,uint256 holdUntil,uint256 nonce,uint256 deadline",
-    "Exchange": "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 minimumOut,uint256 nonce,uint256 deadline",
-    "PayAtPartner": "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,bytes32 rewardId,uint256 nonce,uint256 deadline",
+    "Hold": "address member,uint256 brandId,uint256 points,bytes32 rewardId,uint256 holdUntil,uint256 nonce,"
+    "uint256 deadline",
+    "Exchange": "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 minimumOut,uint256 nonce,"
+    "uint256 deadline",
+    "PayAtPartner": "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,"
+    "bytes32 rewardId,uint256 nonce,uint256 deadline",
     "Unwind": "address member,bytes32 exchangeId,uint256 deadline",
     "TransferAuthorisation": "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
     "Leave": "address member,address wallet,uint256 nonce,uint256 deadline",
@@ -59,7 +62,7 @@ class Brand:
 
 
 def build_world(accounts):
-    """Moa with two brands: `cafe` (epochs of a day, lifetime 3, grace 2 days, open) and `shop` (never expires, open)."""
+    """Moa with two open brands: `cafe` (epochs of a day, lifetime 3, grace 2 days) and `shop` (points never expire)."""
     build = brownie.project.get_loaded_projects()[0]
     operator, moa_guardian = accounts[0], accounts[1]
     sender = {"from": operator}
