@@ -27,7 +27,7 @@ def edit(path, change):
 
 def test_code_that_is_not_the_records_is_refused(deployed):
     edit(deployed, lambda record: record["contracts"]["RewardRules"].update(bytecode_hash="0x" + "00" * 32))
-    with pytest.raises(deploy.DeploymentRefused, match="RewardRules at .* is not what"):
+    with pytest.raises(deploy.DeploymentRefused, match=r"RewardRules at .* is not what"):
         deploy.main()
 
 
