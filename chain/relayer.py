@@ -62,7 +62,7 @@ class RelayerSettings:
     batch_delay_ms: int = 50
     singles_max: int = 16
     in_flight_max: int = 3
-    poll_s: float = 0.01
+    poll_s: float = 0.02
     # The mirror usually sees a transaction first; asking the node for a receipt as well costs it a second rendering
     # of every log. After this time the receipt is asked for all the same.
     receipt_grace_s: float = 0.5
@@ -89,6 +89,10 @@ class Relayer:
         self.settings = settings or RelayerSettings()
         self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)}
         self._items_max = self.settings.batch_items_max
+        # Ganache may forget in its pool a transaction that arrives while the one before it is being mined, until it is
+        # offered again: there, nothing is sent before the nonce in front of it is counted.
+        self._one_at_a_time: bool | None = None
+        self._counted: dict[str, int] = {}
         self._fees_at = 0.0
         self._fees = Fees(0, 0)
         # Signed in this process and never offered to the node: the only ones that need no look for a receipt first.
@@ -115,16 +119,32 @@ class Relayer:
 
     def provision(self) -> None:
         """Makes the signers known and burns the nonce 0 of those that never sent anything."""
-        calls_ = [("eth_getTransactionCount", [address, "latest"]) for address in self.refs]
-        block, *counts = self.rpc.batch([("eth_getBlockByNumber", ["latest", False]), *calls_])
-        room = int(int(block["gasLimit"], 16) * BLOCK_GAS_SHARE) - calls.BATCH_BASE_GAS
-        self._items_max = max(1, min(self.settings.batch_items_max, room // calls.ITEM_GAS))
+        counts = self._counts(list(self.refs))
         with writing(self.engine) as connection:
-            for (address, ref), count in zip(self.refs.items(), counts, strict=True):
-                transactions.provision(connection, address=address, ref=ref, count=int(count, 16))
+            for address, ref in self.refs.items():
+                transactions.provision(connection, address=address, ref=ref, count=counts[address])
+
+    def _learn_node(self) -> None:
+        """How many awards a block carries here, and whether this node wants one transaction at a time."""
+        version = self.rpc.call("web3_clientVersion")
+        block = self.rpc.call("eth_getBlockByNumber", "latest", False)
+        with believable("the node's version and gas limit"):
+            room = int(int(block["gasLimit"], 16) * BLOCK_GAS_SHARE) - calls.BATCH_BASE_GAS
+            one_at_a_time = version.lower().startswith("ganache")
+        self._items_max = max(1, min(self.settings.batch_items_max, room // calls.ITEM_GAS))
+        self._one_at_a_time = one_at_a_time
+
+    def _counts(self, signers: Sequence[str]) -> dict[str, int]:
+        """How many nonces of each signer are mined."""
+        answers = self.rpc.batch([("eth_getTransactionCount", [signer, "latest"]) for signer in signers])
+        with believable("a count of transactions"):
+            self._counted |= {signer: int(answer, 16) for signer, answer in zip(signers, answers, strict=True)}
+        return self._counted
 
     def step(self) -> bool:
         """One round: what is under way first, then new work. True when anything happened."""
+        if self._one_at_a_time is None:
+            self._learn_node()
         if not self._known_signers():
             self.provision()
         with reading(self.engine) as connection:
@@ -142,9 +162,7 @@ class Relayer:
         offered = [t for t in flight if t.state == "sent" or (t.state == "signed" and t.id not in self._fresh)]
         if not offered:
             return set()
-        signers = sorted({t.signer for t in offered})
-        counts = self.rpc.batch([("eth_getTransactionCount", [signer, "latest"]) for signer in signers])
-        count = {signer: int(number, 16) for signer, number in zip(signers, counts, strict=True)}
+        count = self._counts(sorted({t.signer for t in offered}))
         now = time.monotonic()
         passed = [t for t in offered if t.nonce < count[t.signer]]
         due = [t for t in passed if now - self._passed_at.setdefault(t.id, now) >= self._grace_s(t)]
@@ -170,7 +188,7 @@ class Relayer:
         answers = self.rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for _, tx_hash in asked])
         decided: set[int] = set()
         for (transaction, _), receipt in zip(asked, answers, strict=True):
-            if receipt is not None and receipt.get("blockNumber") is not None:
+            if _is_mined(receipt):
                 self._decide(transaction, receipt)
                 decided.add(transaction.id)
         for transaction in due:
@@ -275,7 +293,7 @@ class Relayer:
             delay_ms=self.settings.batch_delay_ms,
             singles_max=self.settings.singles_max,
             at_ms=now_ms(),
-            only_full=load[signer] > 1,
+            only_full=load[signer] > 0,
         )
         plans = self._plans(choice, signer, room)
         if not plans:
@@ -353,11 +371,19 @@ class Relayer:
             if transaction.state == "assigned":
                 self._sign(transaction, self._present_fees())
             if transaction.state == "signed":
-                if self._send(transaction):
+                if self._must_wait(transaction):
+                    halted.add(transaction.signer)
+                elif self._send(transaction):
                     moved = True
                 else:
                     halted.add(transaction.signer)
         return moved
+
+    def _must_wait(self, transaction: Transaction) -> bool:
+        """Whether the nonce in front is not mined yet, on a node that wants one at a time."""
+        if not self._one_at_a_time or transaction.nonce <= self._counted.get(transaction.signer, -1):
+            return False
+        return transaction.nonce > self._counts([transaction.signer])[transaction.signer]
 
     def _sign(self, transaction: Transaction, fees: Fees) -> None:
         with reading(self.engine) as connection:
@@ -415,7 +441,7 @@ class Relayer:
         with reading(self.engine) as connection:
             known = transactions.hashes_of(connection, [transaction.id])[transaction.id]
         for receipt in self.rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash, _ in known]):
-            if receipt is not None and receipt.get("blockNumber") is not None:
+            if _is_mined(receipt):
                 self._decide(transaction, receipt)
                 self._forget(transaction.id)
                 return None
@@ -440,6 +466,11 @@ class Relayer:
         with reading(self.engine) as connection:
             found = set(connection.execute(select(transactions.signers.c.address)).scalars())
         return set(self.refs) <= found
+
+
+def _is_mined(receipt: Any) -> bool:
+    with believable("a receipt"):
+        return receipt is not None and receipt["blockNumber"] is not None
 
 
 def _queue(connection: Any) -> list[Waiting]:

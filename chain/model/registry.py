@@ -6,7 +6,14 @@ from typing import Final
 
 from chain.model.access import MOA_GUARDIAN, MOA_OPERATOR, Announcements, Kind, Roles, role_of
 from chain.model.call import NOBODY, Call, Journal
-from chain.model.errors import AddressMissing, BrandNotIssuing, BrandStatusWrong, BrandUnknown, TermsInvalid
+from chain.model.errors import (
+    AddressMissing,
+    AlreadySealed,
+    BrandNotIssuing,
+    BrandStatusWrong,
+    BrandUnknown,
+    TermsInvalid,
+)
 from chain.model.policy import Policy
 
 REGISTRY: Final = "PartnerRegistry"
@@ -82,6 +89,11 @@ class Registry:
 
     def __post_init__(self) -> None:
         self.announcements = Announcements(REGISTRY, self.roles, self.journal)
+
+    def seal(self, call: Call, modules: tuple[str, ...]) -> None:
+        """Moa's contracts are named once, before any ledger begins."""
+        self.announcements.check(call, MOA_OPERATOR)
+        raise AlreadySealed
 
     def invite(self, call: Call, invitation: Invitation, token: str) -> int:
         """A new brand with its token, whose address the chain chose; its id."""
