@@ -206,6 +206,9 @@ def test_trouble_in_reading_neither_loses_nor_doubles(desk: Desk, trouble: Behav
 @pytest.mark.parametrize(
     ("value", "method"),
     [
+        (None, "eth_getTransactionCount"),
+        ("busy", "eth_getTransactionCount"),
+        ("busy", RECEIPT),
         ({}, RECEIPT),
         (None, BY_NUMBER),
         ({}, BY_NUMBER),
