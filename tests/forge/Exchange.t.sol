@@ -70,6 +70,7 @@ contract ExchangeTest is Signing {
         vm.assertLe((out + fee) * denominator, pointsIn * numerator, "the gross is not rounded up");
         vm.assertEq(token(GALLERY).balanceOf(ann), out, "minted there");
         vm.assertEq(token(CAFE).balanceOf(ann), 1_000_000 - pointsIn, "burnt here");
+        vm.assertEq(token(CAFE).totalSupply(), 1_000_000 - pointsIn, "gone from the supply");
         uint256 owed = house.obligationOf(CAFE, GALLERY);
         vm.assertGe(owed * terms.valueDenominator, gross * 7, "the obligation is not rounded down");
         vm.assertTrue((owed - 1) * terms.valueDenominator < gross * 7, "nor up by more than one");

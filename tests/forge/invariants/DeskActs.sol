@@ -34,7 +34,7 @@ abstract contract DeskActs is Acts {
         Word memory word = rollWord(member, address(desk));
         (request.nonce, request.deadline) = (word.nonce, word.deadline);
         seal(word, member, address(desk), holdHash(request));
-        bool fine = word.valid && request.points > 0 && request.points <= available && request.points <= LOT_MAX
+        bool fine = word.valid && request.points > 0 && request.points <= available
             && kind > 1;
         bytes memory data = abi.encodeCall(IRedemptionDesk.hold, (request, word.signature));
         bytes memory result = call(word.sender, address(desk), data, fine, "hold");
