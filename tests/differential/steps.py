@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from chain.model import modules
 from chain.model.call import Call
 from chain.model.errors import Refused
 from chain.model.ledger import Ledger
@@ -83,6 +84,9 @@ def method(ledger: Ledger, step: Step) -> Callable[..., Any]:
     """The model's method for a step."""
     if step.function == "invite":
         return lambda call, invitation: ledger.invite(call, invitation, step.token)
+    only = step.contract.split()[0], step.function
+    if only in modules.ONLY:
+        return lambda call, *_: modules.refuse(call, *only)
     part = of_contract(ledger, step.contract)
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in step.function)
     if name == "announce":

@@ -67,6 +67,10 @@ class Story:
         self.send("", 50)
         self.step("", "RedemptionDesk", "release", (second,), self.cast["stranger"], gone_at + clock.epoch_s)
         self.step("HoldOver", "RedemptionDesk", "capture", (first, 1), self.till)
+        kept = self.hold(20, gone_at + 2 * HOUR)
+        self.step("HoldRunning", "RedemptionDesk", "release", (kept,), self.cast["stranger"], gone_at + 2 * HOUR)
+        self.step("HoldOver", "RedemptionDesk", "capture", (kept, 1), self.till, gone_at + 2 * HOUR + 1)
+        self.step("", "RedemptionDesk", "release", (kept,), self.cast["stranger"])
         third = self.hold(100, gone_at + 9 * HOUR)
         self.step("", "RedemptionDesk", "capture", (third, 60), self.till, gone_at + 9 * HOUR)
         self.step("", "RedemptionDesk", "refund", (third, 40, 0), self.till)
@@ -76,6 +80,13 @@ class Story:
     def refusals(self) -> None:
         """SPEC 1.19, 2.7, 2.11, 2.15"""
         self.award("RoleMissing", 1, by=self.cast["stranger"])
+        for contract, function, values, error in (
+            (f"{TOKEN} {BRAND}", "mint", (self.member, 5), "ModuleOnly"),
+            (f"{TOKEN} {BRAND}", "burn", (self.member, 5), "ModuleOnly"),
+            ("RedemptionDesk", "pay", (ZERO32, BRAND, self.member, 1, ZERO32), "ExchangeOnly"),
+            ("ClearingHouse", "book", (BRAND, 1, 5, 5, ZERO32), "ExchangeContractOnly"),
+        ):
+            self.step(error, contract, function, values, self.cast[f"owner{BRAND}"])
         self.award("", 1)
         self.operation -= 1
         self.award("OperationUsed", 1)
@@ -86,8 +97,17 @@ class Story:
         self.send("", 1, late=0)
 
     def debts(self) -> None:
-        """SPEC 4.8, 5.10, 5.11"""
-        self.award("", 2_000)
+        """SPEC 4.8, 4.10, 5.5, 5.10, 5.11"""
+        self.award("", 30_000)
+        self.exchange("ExposureExceeded", 22_000, 1)
+        self.operation += 1
+        item = Item(self.operation, 1, self.member, 300_000)
+        self.step("", "RewardRules", "award", (1, item), self.cast["issuer1"])
+        self.exchange("CollateralExceeded", 300_000, 1, agreement_id=6)
+        item = Item(self.operation, 1, self.member, 300_000)
+        self.step("", "RewardRules", "award", (3, item), self.cast["issuer3"])
+        self.exchange("", 20_000, 1, agreement_id=4)
+        self.exchange("DailyCapExceeded", 1, 1, agreement_id=4)
         self.nonce += 1
         quote = Quote(self.member, 5, 1, 1_999, 1_998, self.nonce, self.world.at + HOUR)
         self.step("", "PartnerExchange", "exchange", (quote, Signed(self.member)), self.cast["stranger"])

@@ -38,6 +38,7 @@ class Walk:
     announced: list[Made] = field(default_factory=list)
     edge_ahead: int = 0
     edge_brands: list[int] = field(default_factory=list)
+    edge_holds: list[str] = field(default_factory=list)
 
     # --- time
 
@@ -275,6 +276,28 @@ class Walk:
         values = self.receiver(brand_id), not self.bad(0.25)
         return f"{TOKEN} {brand_id}", "setAllowed", values, self.staff("owner", brand_id)
 
+    def intrude(self) -> Made:
+        """A person calls what only Moa's contracts may."""
+        brand_id, member, lots = self.brand(), self.member(), (0, 0, 0, 0)
+        token, by = f"{TOKEN} {brand_id}", self.staff("owner", brand_id)
+        own: Made = self.some(
+            [
+                (token, "mint", (member, 5), by),
+                (token, "mintBatch", ([],), by),
+                (token, "burn", (member, 1), by),
+                (token, "setAside", (member, 1), by),
+                (token, "burnAside", (lots,), by),
+                (token, "giveBack", (member, lots), by),
+                (token, "restore", (member, lots), by),
+                (token, "initialise", (("N", "N", 9, HOUR, 1, 0, 0),), by),
+                ("RedemptionDesk", "pay", ("0x" + "12" * 32, brand_id, member, 1, REWARD), by),
+                ("ClearingHouse", "book", (brand_id, 1, 5, 5, REWARD), by),
+                ("ClearingHouse", "unbook", (brand_id, 1, 5, REWARD), by),
+                ("PartnerRegistry", "seal", ((member,) * 5,), self.moa("operator")),
+            ]
+        )
+        return own
+
     def cancel(self) -> Made:
         contract = self.some([f"{TOKEN} {self.brand()}", "RedemptionDesk", "PartnerExchange"])
         return contract, "cancelAuthorisation", (self.nonce(),), self.payer()
@@ -300,6 +323,8 @@ class Walk:
         holds = self.world.ledger.desk.holds
         if not holds or self.bad(0.02):
             return "0x" + "77" * 32
+        if self.edge_holds and HoldState.HELD in states:
+            return str(self.some(self.edge_holds))
         fitting = [
             key
             for key, hold in holds.items()
@@ -700,6 +725,7 @@ class Walk:
         ("transfer_signed", 5),
         ("leave", 2),
         ("set_policy", 1),
+        ("intrude", 3),
         ("set_allowed", 2),
         ("cancel", 1),
         ("hold", 12),
@@ -742,7 +768,15 @@ class Walk:
             for key in range(1, len(BRANDS) + 1)
             if not tokens[key].clock.stands and (self.at - tokens[key].clock.origin) % tokens[key].clock.epoch_s == 0
         ]
-        if self.edge_brands and self.bad(0.7):
+        holds = self.world.ledger.desk.holds
+        self.edge_holds = [
+            key
+            for key, hold in holds.items()
+            if hold.state == HoldState.HELD and hold.hold_until in (self.at, self.at - 1)
+        ]
+        if self.edge_holds and self.bad(0.7):
+            make = self.some([self.capture, self.release])
+        elif self.edge_brands and self.bad(0.7):
             acts = self.hold, self.transfer_signed, self.leave, self.capture, self.release, self.refund
             make = self.some([*acts, self.award])
         if self.spent and self.bad(0.02):
