@@ -237,7 +237,7 @@ TROUBLE = [
 def test_a_node_that_has_lost_its_memory_for_a_while_is_waited_for(
     node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, rpc: Rpc, lie: Behaviour
 ) -> None:
-    """SPEC 8.7: what the node does not have is not what the node has otherwise."""
+    """SPEC 7.13: what the node does not have is not what the node has otherwise."""
     brand.mine(60, 1)
     follow(mirror)
     brand.mine(2, 1)
@@ -261,7 +261,7 @@ def test_a_node_that_has_lost_its_memory_for_a_while_is_waited_for(
 def test_trouble_on_the_way_is_waited_out(
     node: ScriptedNode, brand: Brand, engine: Engine, running: threading.Thread, trouble: Behaviour
 ) -> None:
-    """SPEC 8.7"""
+    """SPEC 7.13"""
     brand.mine(5, 3)
     with node.faults.add(trouble):
         brand.mine(5, 3)
@@ -275,7 +275,7 @@ def test_trouble_on_the_way_is_waited_out(
 def test_a_node_that_is_down_is_waited_for(
     node: ScriptedNode, brand: Brand, engine: Engine, running: threading.Thread
 ) -> None:
-    """SPEC 8.7"""
+    """SPEC 7.13"""
     brand.mine(5, 3)
     until(lambda: checkpoint(engine)[1] == brand.chain.head.hash)
     node.down()
@@ -296,7 +296,7 @@ def test_a_node_that_is_down_is_waited_for(
 def test_an_outage_costs_the_node_a_few_requests_a_second(
     node: ScriptedNode, brand: Brand, engine: Engine, running: threading.Thread, trouble: Behaviour
 ) -> None:
-    """SPEC 8.7"""
+    """SPEC 7.13"""
     brand.mine(5, 3)
     until(lambda: checkpoint(engine)[1] == brand.chain.head.hash)
     with node.faults.add(trouble):
@@ -315,7 +315,7 @@ def test_an_outage_costs_the_node_a_few_requests_a_second(
 def test_a_provider_that_gives_only_so_many_results_is_asked_for_less(
     node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, provider: str
 ) -> None:
-    """SPEC 8.5"""
+    """Ranges adapt to the provider, whatever its words."""
     brand.mine(20, 4)
     limit = node.faults.add(limits.too_many_results(provider, 30))
     follow(mirror)
@@ -327,7 +327,7 @@ def test_a_provider_that_gives_only_so_many_results_is_asked_for_less(
 def test_a_provider_that_takes_only_narrow_ranges_is_asked_for_less(
     node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, provider: str
 ) -> None:
-    """SPEC 8.5"""
+    """Ranges adapt to the provider, whatever its words."""
     brand.mine(20, 4)
     limit = node.faults.add(limits.range_too_wide(provider, 3))
     follow(mirror)
@@ -339,7 +339,7 @@ def test_a_provider_that_takes_only_narrow_ranges_is_asked_for_less(
 def test_a_provider_that_takes_small_batches_is_asked_in_small_batches(
     node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, like_geth: bool
 ) -> None:
-    """SPEC 8.5"""
+    """Batches adapt to the provider."""
     brand.mine(20, 4)
     node.faults.add(faults.batch_limit(5, like_geth=like_geth))
     follow(mirror)
@@ -349,7 +349,7 @@ def test_a_provider_that_takes_small_batches_is_asked_in_small_batches(
 def test_a_range_that_takes_too_long_is_narrowed(
     node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine
 ) -> None:
-    """SPEC 8.5"""
+    """Ranges adapt to the provider."""
     brand.mine(20, 4)
 
     def wide(request: object, methods: object) -> bool:
@@ -507,7 +507,7 @@ def test_a_reorg_between_any_two_requests_is_never_mixed(
 
 
 def test_unusual_but_legal_logs_are_no_trouble(brand: Brand, mirror: Mirror, engine: Engine) -> None:
-    """SPEC 8.8"""
+    """What is unusual but legal is never fatal."""
     member = brand.accounts[0]
     brand.chain.mine([brand.chain.transaction(brand.award(member, 5, 5))], first_log_index=2**32 - 3, time=1)
     brand.chain.mine([brand.chain.transaction(brand.award(member, 2, 7))], time=2**33)
@@ -517,7 +517,7 @@ def test_unusual_but_legal_logs_are_no_trouble(brand: Brand, mirror: Mirror, eng
 
 
 def test_ten_thousand_logs_in_one_block(brand: Brand, mirror: Mirror, engine: Engine) -> None:
-    """SPEC 8.8"""
+    """What is unusual but legal is never fatal."""
     mirror.rpc.timeout_s = 30.0
     brand.mine(1, 4_000)
     assert len(brand.chain.head.logs) > 10_000

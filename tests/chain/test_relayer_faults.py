@@ -160,7 +160,7 @@ SENDING = [
 
 @pytest.mark.parametrize("trouble", SENDING, ids=[f"{at} {one.name}" for at, one in enumerate(SENDING)])
 def test_trouble_in_sending_neither_loses_nor_doubles(desk: Desk, trouble: Behaviour) -> None:
-    """SPEC 7.2"""
+    """SPEC 7.8"""
     desk.award(3)
     desk.drain()
     fault = desk.node.faults.add(trouble, times=3)
@@ -172,7 +172,7 @@ def test_trouble_in_sending_neither_loses_nor_doubles(desk: Desk, trouble: Behav
 
 @pytest.mark.parametrize("trouble", SENDING[:5], ids=[f"{at} {one.name}" for at, one in enumerate(SENDING[:5])])
 def test_an_answer_lost_before_a_crash_doubles_nothing(desk: Desk, trouble: Behaviour) -> None:
-    """SPEC 7.2"""
+    """SPEC 7.8"""
     desk.award(3)
     desk.drain()
     desk.award(6)
@@ -191,7 +191,7 @@ def test_an_answer_lost_before_a_crash_doubles_nothing(desk: Desk, trouble: Beha
     ids=_name,
 )
 def test_trouble_in_reading_neither_loses_nor_doubles(desk: Desk, trouble: Behaviour) -> None:
-    """SPEC 7.2"""
+    """SPEC 7.8"""
     desk.award(5)
     desk.node.faults.add(trouble, chance=0.3)
     for _ in range(5):
@@ -229,7 +229,7 @@ def test_nonsense_is_waited_out(desk: Desk, value: object, method: str) -> None:
 
 
 def test_a_fee_that_rose_is_paid_and_the_cap_is_kept(desk: Desk) -> None:
-    """SPEC 7.6"""
+    """A replacement pays more, never more than the cap."""
     desk.award(3)
     desk.drain()
     desk.node.pool.base_fee_wei = 20 * 10**9
@@ -248,7 +248,7 @@ def test_a_fee_that_rose_is_paid_and_the_cap_is_kept(desk: Desk) -> None:
 
 @pytest.mark.parametrize("back", [True, False], ids=["back to the pool", "forgotten"])
 def test_a_reorg_that_drops_confirmed_awards_brings_them_again(desk: Desk, back: bool) -> None:
-    """SPEC 7.9"""
+    """SPEC 7.10"""
     desk.award(6)
     desk.drain()
     desk.award(6)
@@ -262,7 +262,7 @@ def test_a_reorg_that_drops_confirmed_awards_brings_them_again(desk: Desk, back:
 
 
 def test_awards_that_move_to_another_block_are_confirmed_there(desk: Desk) -> None:
-    """SPEC 7.9"""
+    """SPEC 7.10"""
     desk.award(6)
     desk.drain()
     before = desk.node.chain.head.hash
@@ -277,7 +277,7 @@ def test_awards_that_move_to_another_block_are_confirmed_there(desk: Desk) -> No
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_random_trouble_crashes_and_reorgs_count_every_operation_once(desk: Desk, seed: int) -> None:
-    """SPEC 7.2"""
+    """SPEC 7.8"""
     print("seed", seed)
     dice = random.Random(seed)
     quick = [one for one in SENDING if "hang" not in one.name and one.name not in ("lost answer", "slow")]
