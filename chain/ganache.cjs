@@ -94,7 +94,9 @@ class WriteThrough extends AbstractLevelDOWN {
     const name = key.toString("latin1");
     const known = this.unwritten.get(name) ?? this.cache.get(name);
     if (known !== undefined) {
-      queueMicrotask(() => callback(null, options.asBuffer === false ? known.toString() : known));
+      // Never in the same turn: Ganache would be called back before it has set its flags, and then it now and then
+      // stops mining with transactions left in its pool.
+      setImmediate(() => callback(null, options.asBuffer === false ? known.toString() : known));
       return;
     }
     const epoch = this.epoch;
@@ -147,7 +149,7 @@ class WriteThrough extends AbstractLevelDOWN {
       }
       this.deferred.push(operation);
     }
-    if (mayWait) queueMicrotask(callback);
+    if (mayWait) setImmediate(callback);
     else this.flush(callback);
   }
 
