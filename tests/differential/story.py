@@ -42,8 +42,8 @@ class Story:
         item = Item(self.operation, rule, self.member, base)
         self.step(error, "RewardRules", "award", (BRAND, item), by or self.issuer, at)
 
-    def send(self, error: str, points: int, at: int = 0, *, late: int = 0) -> None:
-        self.nonce += 1
+    def send(self, error: str, points: int, at: int = 0, *, late: int = 0, again: bool = False) -> None:
+        self.nonce += not again
         deadline = (at or self.world.at + 1) - late
         values = self.member, self.other, points, self.nonce, deadline, Signed(self.member)
         self.step(error, f"{TOKEN} {BRAND}", "transferWithAuthorisation", values, self.cast["stranger"], at)
@@ -72,6 +72,7 @@ class Story:
         self.step("HoldOver", "RedemptionDesk", "capture", (kept, 1), self.till, gone_at + 2 * HOUR + 1)
         self.step("", "RedemptionDesk", "release", (kept,), self.cast["stranger"])
         third = self.hold(100, gone_at + 9 * HOUR)
+        self.step("RoleMissing", "RedemptionDesk", "capture", (third, 60), self.issuer)
         self.step("", "RedemptionDesk", "capture", (third, 60), self.till, gone_at + 9 * HOUR)
         self.step("", "RedemptionDesk", "refund", (third, 40, 0), self.till)
         self.step("RefundOutOfDate", "RedemptionDesk", "refund", (third, 40, 0), self.till)
@@ -80,6 +81,8 @@ class Story:
     def refusals(self) -> None:
         """SPEC 1.19, 2.7, 2.11, 2.15"""
         self.award("RoleMissing", 1, by=self.cast["stranger"])
+        item = Item(self.operation, 1, self.member, 9)
+        self.step("RoleMissing", "RewardRules", "awardBatch", (BRAND, [item]), self.cast["till4"])
         for contract, function, values, error in (
             (f"{TOKEN} {BRAND}", "mint", (self.member, 5), "ModuleOnly"),
             (f"{TOKEN} {BRAND}", "burn", (self.member, 5), "ModuleOnly"),
@@ -95,6 +98,11 @@ class Story:
         self.award("MemberCapExceeded", 0, rule=3)
         self.send("AuthorisationExpired", 1, late=1)
         self.send("", 1, late=0)
+        self.send("AuthorisationUsed", 1, again=True)
+        self.nonce += 1
+        self.step("", "RedemptionDesk", "cancelAuthorisation", (self.nonce,), self.member)
+        request = HoldRequest(self.member, BRAND, 1, ZERO32, 2**40, self.nonce, 2**40)
+        self.step("AuthorisationUsed", "RedemptionDesk", "hold", (request, Signed(self.member)), self.member)
 
     def debts(self) -> None:
         """SPEC 4.8, 4.10, 5.5, 5.10, 5.11"""
@@ -115,6 +123,7 @@ class Story:
         self.step("", "ClearingHouse", "net", (1, [1, 4]), self.cast["operator"])
         self.step("StatementUnknown", "ClearingHouse", "settle", (1, [1, 4], [-owed, owed]), self.member)
         self.step("", "ClearingHouse", "settle", (1, [1, 4], [owed, -owed]), self.member)
+        self.step("StatementUnknown", "ClearingHouse", "settle", (1, [1, 4], [owed, -owed]), self.member)
 
     def changes(self) -> None:
         """SPEC 2.4, 4.5, 4.7: the old terms count a second before, the new ones at the second."""
@@ -158,6 +167,10 @@ class Story:
         self.nonce += 1
         values = self.member, self.other, self.nonce, 2**40, Signed(self.member), Signed(self.other)
         self.step("", f"{TOKEN} {BRAND}", "leave", values, self.cast["stranger"])
+        self.step("", "PartnerRegistry", "stopAll", (), self.cast["guardian"])
+        item = Item(self.operation, 1, self.member, 9)
+        self.step("BrandNotIssuing", "RewardRules", "award", (1, item), self.cast["issuer1"])
+        self.step("", "PartnerRegistry", "resumeAll", (), self.cast["operator"])
         self.step("RoleMissing", "PartnerRegistry", "resume", (BRAND,), guardian)
         self.step("", "PartnerRegistry", "resume", (BRAND,), owner)
 

@@ -25,6 +25,13 @@ NOBODY = "0x" + "00" * 20
 Made = tuple[str, str, tuple[Any, ...], str]
 
 
+def deadline_of(step: Step) -> int:
+    """The last second of a signed step."""
+    if step.function in ("hold", "exchange", "payAtPartner"):
+        return int(step.values[0].deadline)
+    return int(step.values[{"unwind": 2, "leave": 3, "transferWithAuthorisation": 4}[step.function]])
+
+
 @dataclass
 class Walk:
     """Makes the next step from the model's state."""
@@ -779,8 +786,9 @@ class Walk:
         elif self.edge_brands and self.bad(0.7):
             acts = self.hold, self.transfer_signed, self.leave, self.capture, self.release, self.refund
             make = self.some([*acts, self.award])
-        if self.spent and self.bad(0.02):
-            return replace(self.some(self.spent[-30:]), at=self.at)
+        again = [each for each in self.spent[-60:] if deadline_of(each) >= self.at]
+        if again and self.bad(0.03):
+            return replace(self.some(again), at=self.at)
         step = Step(*make(), at=self.at)
         if any(isinstance(value, Signed) for value in step.values) and step.function != "permit":
             self.spent.append(step)
