@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuard} from "@openzeppelin/contracts/utils/ReentrancyGuard.sol";
 import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
 import {BrandAccess} from "./base/BrandAccess.sol";
@@ -11,7 +12,7 @@ import {Roles} from "./libraries/Roles.sol";
 /// @title ClearingHouse
 /// @dev owed of a brand = sum of its obligations + its netted debts (`due`). Collateral of all brands = what the house
 /// holds of the settlement token, unless someone sent it some without `deposit`.
-contract ClearingHouse is IClearingHouse, BrandAccess {
+contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
     using SafeERC20 for IERC20;
 
     uint256 private constant BPS = 10_000;
@@ -98,12 +99,13 @@ contract ClearingHouse is IClearingHouse, BrandAccess {
     /* COLLATERAL */
 
     /// @inheritdoc IClearingHouse
-    function deposit(uint256 brandId, uint256 amount) external {
+    function deposit(uint256 brandId, uint256 amount) external nonReentrant {
         REGISTRY.tokenOf(brandId);
         if (amount == 0) revert AmountMissing();
         if (amount > AMOUNT_MAX) revert AmountTooLarge(amount, AMOUNT_MAX);
 
-        // What arrived counts, not what was asked for: some tokens take a fee of their own.
+        // What arrived counts, not what was asked for: some tokens take a fee of their own. The guard keeps a token that
+        // calls back from having one arrival counted twice.
         uint256 before = TOKEN.balanceOf(address(this));
         TOKEN.safeTransferFrom(msg.sender, address(this), amount);
         uint256 received = TOKEN.balanceOf(address(this)) - before;
@@ -119,7 +121,7 @@ contract ClearingHouse is IClearingHouse, BrandAccess {
     }
 
     /// @inheritdoc IClearingHouse
-    function withdraw(uint256 brandId, uint256 amount) external {
+    function withdraw(uint256 brandId, uint256 amount) external nonReentrant {
         address treasury = REGISTRY.brandOf(brandId).treasury;
         _checkRole(Roles.id(brandId, Roles.TREASURER));
         if (amount == 0) revert AmountMissing();

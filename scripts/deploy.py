@@ -19,6 +19,7 @@ import tomllib
 from pathlib import Path
 
 from brownie import accounts, network, project, web3
+from web3.middleware import Web3Middleware
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAN = ROOT / "scripts" / "plan.toml"
@@ -26,6 +27,8 @@ OWNER, ISSUER, TILL, TREASURER, GUARDIAN = 1, 2, 3, 4, 5
 OPERATOR, MOA_GUARDIAN = 1, 2
 SIGNER_FUNDS_WEI = 10**21
 SIGNER_FUNDS_MIN_WEI = 10**18
+RECEIPT_PATIENCE_S = 5.0
+RECEIPT_POLL_S = 0.02
 YEARS_100_S = 100 * 365 * 86_400
 METADATA = re.compile("a264697066735822[0-9a-f]{68}64736f6c6343[0-9a-f]{6}0033")
 CONTRACTS = {
@@ -44,9 +47,36 @@ class DeploymentRefused(Exception):
     """The chain, the record and the contracts do not fit together; the message says what to do."""
 
 
+class PatientReceipts(Web3Middleware):
+    """Asks again for a receipt that is not there yet, for RECEIPT_PATIENCE_S.
+
+    Ganache counts a sender's nonce up a moment before the receipt can be had. Brownie takes it in that moment
+    for dropped; and it sleeps for a second where the receipt is there after hundredths of one.
+    """
+
+    def wrap_make_request(self, make_request):
+        def request(method, params):
+            answer = make_request(method, params)
+            if method == "eth_getTransactionReceipt":
+                until = time.monotonic() + RECEIPT_PATIENCE_S
+                while answer.get("result") is None and time.monotonic() < until:
+                    time.sleep(RECEIPT_POLL_S)
+                    answer = make_request(method, params)
+            return answer
+
+        return request
+
+
+def be_patient():
+    """Puts PatientReceipts under Brownie's connection, once."""
+    if "patient" not in web3.middleware_onion:
+        web3.middleware_onion.add(PatientReceipts, "patient")
+
+
 def main():
     """Deploys or checks, and says in one line which."""
     began = time.monotonic()
+    be_patient()
     plan = tomllib.loads(PLAN.read_text())
     actors = _actors()
     path = Path(os.environ.get("MOA_DEPLOYMENTS", ROOT / "deployments")) / f"{web3.eth.chain_id}.json"

@@ -15,6 +15,8 @@ from brownie import chain, web3
 from brownie.exceptions import VirtualMachineError
 from eth_account.messages import encode_typed_data
 
+from scripts.deploy import be_patient
+
 OWNER, ISSUER, TILL, TREASURER, GUARDIAN = 1, 2, 3, 4, 5
 OPERATOR, MOA_GUARDIAN = 1, 2
 CLOSED, ALLOW_LIST, OPEN = 0, 1, 2
@@ -63,6 +65,7 @@ class Brand:
 
 def build_world(accounts):
     """Moa with two open brands: `cafe` (epochs of a day, lifetime 3, grace 2 days) and `shop` (points never expire)."""
+    be_patient()
     build = brownie.project.get_loaded_projects()[0]
     operator, moa_guardian = accounts[0], accounts[1]
     sender = {"from": operator}
