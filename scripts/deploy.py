@@ -50,8 +50,8 @@ class DeploymentRefused(Exception):
 class PatientReceipts(Web3Middleware):
     """Asks again for a receipt that is not there yet, for RECEIPT_PATIENCE_S.
 
-    Ganache counts a sender's nonce up a moment before the receipt can be had. Brownie takes it in that moment
-    for dropped; and it sleeps for a second where the receipt is there after hundredths of one.
+    Ganache counts a sender's nonce up a moment before the receipt can be had, and in that moment Brownie takes the
+    transaction for dropped; and it sleeps for a second where the receipt is there after hundredths of one.
     """
 
     def wrap_make_request(self, make_request):
