@@ -31,6 +31,7 @@ class Story:
         self.changes()
         self.standing()
         self.payment_and_default()
+        self.ring()
 
     def step(self, error: str, contract: str, function: str, values: tuple[Any, ...], by: str, at: int = 0) -> None:
         """One step, which must end so."""
@@ -90,6 +91,8 @@ class Story:
             ("ClearingHouse", "book", (BRAND, 1, 5, 5, ZERO32), "ExchangeContractOnly"),
         ):
             self.step(error, contract, function, values, self.cast[f"owner{BRAND}"])
+        for base in (3, 4, 7):
+            self.award("", base, rule=5)
         self.award("", 1)
         self.operation -= 1
         self.award("OperationUsed", 1)
@@ -201,3 +204,24 @@ class Story:
         self.exchange("BrandInDefault", 10, 1, agreement_id=1)
         self.step("", "ClearingHouse", "cureDefault", (1,), self.cast["operator"])
         self.step("", "ClearingHouse", "deposit", (1, 500_000), self.cast["owner1"])
+
+    def ring(self) -> None:
+        """SPEC 1.8, 3.6, 3.10: the oldest lots, also where the four words begin again."""
+        clock = self.world.ledger.tokens[1].clock
+        day = clock.epoch(self.world.at) + 1
+        while (day + 1 + clock.lifetime_epochs) % 20 != 18:
+            day += 1
+        member, till = self.world.cast.members[3], self.cast["till1"]
+        for number in range(4):
+            self.operation += 1
+            item = Item(self.operation, 1, member, 1_000)
+            at = clock.origin + (day + number) * clock.epoch_s
+            self.step("", "RewardRules", "award", (1, item), self.cast["issuer1"], at)
+        for captured in (3_100, 5_200):
+            self.nonce += 1
+            request = HoldRequest(member, 1, 5_500, ZERO32, self.world.at + HOUR, self.nonce, 2**40)
+            self.step("", "RedemptionDesk", "hold", (request, Signed(member)), self.cast["stranger"])
+            hold_id = nonce_id(member, self.nonce)
+            self.step("", "RedemptionDesk", "capture", (hold_id, captured), till)
+            self.step("", "RedemptionDesk", "refund", (hold_id, 2_000, 0), till)
+            self.step("", "RedemptionDesk", "refund", (hold_id, captured - 2_000, 2_000), till)

@@ -185,7 +185,7 @@ class Walk:
             member = self.world.chain.addresses[str(self.some([f"{TOKEN} {brand_id}", "RedemptionDesk"]))]
             member = str(self.some([NOBODY, member]))
         base = int(self.some([0, 1, 2, 3, *[self.rng.randint(1, 9_000)] * 6]))
-        if rule_id >= 4 or self.bad(share):
+        if rule_id == 4 or self.bad(share):
             base = int(self.some([2**96 - 1, 2**96, 3, 3, 3, 4, self.rng.randint(0, 9), 2**255, 2**30]))
         return Item(operation, rule_id, member, base)
 

@@ -191,6 +191,7 @@ class World:
             rule(1, 100, rounding=Rounding.UP, per_award=5_000, per_day=9_000),
             rule(250, kind=RuleKind.FIXED, budget=20_000, per_day=1_000),
             rule(2**48 - 1, 3, end=self.at + 40 * DAY),
+            rule(2, 7),
         ):
             self._must("RewardRules", "publish", (number, terms), owner)
 
