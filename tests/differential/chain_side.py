@@ -143,10 +143,13 @@ class ChainSide:
     def receipt(self, tx_hash: str) -> dict[str, Any]:
         """The receipt of a transaction that was sent."""
         until = time.monotonic() + RECEIPT_TIMEOUT_S
-        while (receipt := self.rpc.call("eth_getTransactionReceipt", tx_hash)) is None:
-            assert time.monotonic() < until, "the node did not mine the transaction"
+        while True:
+            # Ganache, asked while it writes the block, answers with a TypeError of its own: asked again it knows.
+            [found] = self.rpc.try_batch([("eth_getTransactionReceipt", [tx_hash])])
+            if isinstance(found, dict):
+                return found
+            assert time.monotonic() < until, f"the node did not mine the transaction: {found}"
             time.sleep(0.005)
-        return dict(receipt)
 
     def deploy(self, name: str, *values: Any, label: str = "") -> str:
         """The address of a new contract, made by the admin."""
