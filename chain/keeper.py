@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Final
 
-STOP_TIMEOUT_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 8.0
 PR_SET_PDEATHSIG: Final = 1
 
 
