@@ -9,8 +9,8 @@ SETUP := scripts/setup.sh
 # Given or chosen free: make demo PORT=8080 RPC_PORT=8545
 DEMO := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(PORT),--port $(PORT)) $(if $(RPC_PORT),--rpc-port $(RPC_PORT))
 
-.PHONY: help demo test check bench setup lint types layers unit generate contracts-test chain-test api-test wallet-test \
-        end-to-end hooks locks clean
+.PHONY: help demo test check bench setup lint types layers unit generate wallet-test forge-test fuzz proofs mutants \
+        slither gas slow-test contracts-test hooks locks clean generated
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -ts $$'\t'
@@ -22,8 +22,8 @@ demo: setup ## Ganache, deploy, replay 6,919 real purchases, verdict, screens (O
 	@exec $(PY) -m scripts.cli demo $(DEMO)
 
 test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, end to end in a browser
-	@$(SETUP) browser
-	@$(MAKE) check contracts-test forge-test slow-test
+	@$(SETUP) browser slither halmos
+	@$(MAKE) check contracts-test forge-test gas slither mutants slow-test
 
 check: ## the two-minute part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
@@ -54,8 +54,28 @@ wallet-test:
 contracts-test: ## Brownie on Ganache
 	@$(PY) -m scripts.cli contracts-test
 
-forge-test:
-	@node_modules/.bin/forge test -q
+# The forge itself: npm's starter in node_modules/.bin ends with 0 even when tests fail.
+FORGE = $(firstword $(wildcard node_modules/@foundry-rs/forge-*/bin/forge))
+FORGE_SEED ?= $(shell printf '0x%x' $$RANDOM$$RANDOM)
+
+forge-test: ## fuzz and stateful invariants (256 runs of 64 calls; FORGE_SEED=0x… replays)
+	@echo "forge: seed $(FORGE_SEED)"; $(FORGE) test --no-match-path 'tests/forge/Gas.t.sol' --fuzz-seed $(FORGE_SEED)
+
+fuzz: setup ## twenty times as much
+	@echo "forge: seed $(FORGE_SEED)"; FOUNDRY_FUZZ_RUNS=5120 FOUNDRY_INVARIANT_RUNS=5120 \
+	  $(FORGE) test --no-match-path 'tests/forge/Gas.t.sol' --fuzz-seed $(FORGE_SEED)
+
+proofs: ## symbolic proofs by halmos, and a planted bug for each that makes it fail
+	@$(PY) -m scripts.verify.proofs
+
+mutants: ## faults put into the contracts on purpose, each caught by a named test
+	@$(PY) -m scripts.verify.mutants
+
+slither: ## static analysis: no high or medium finding without a written reason
+	@$(PY) -m scripts.verify.slither
+
+gas: ## gas of whole transactions beside OpenZeppelin's ERC-20, against the snapshot and the bars
+	@$(PY) -m scripts.verify.gas
 
 slow-test: ## what needs a node, a database server or a browser
 	@$(PY) -m pytest -q -m slow tests

@@ -53,7 +53,18 @@ def forge(target: Path, contract: str, tests: str) -> tree.Run:
     file = f"tests/forge/{contract.removesuffix('Test')}.t.sol"
     return tree.run(
         target,
-        *("forge", "test", "--match-path", file, "--match-test", f"^({tests})\\(?", "--fuzz-seed", SEED, "--color", "never"),
+        *(
+            "forge",
+            "test",
+            "--match-path",
+            file,
+            "--match-test",
+            f"^({tests})\\(?",
+            "--fuzz-seed",
+            SEED,
+            "--color",
+            "never",
+        ),
         # What a mutant does is the same without the optimiser, and it compiles three times as fast; and tests that
         # only deploy a contract are not compiled again when it changes.
         FOUNDRY_OPTIMIZER="false",

@@ -63,7 +63,11 @@ def main() -> int:
         for check, where in sorted(seen):
             print(f"  {check} {where}")
     loose = seen.keys() ^ given
-    print(f"slither: {len(seen)} high or medium findings, each with a written reason" if not loose else f"slither: {len(loose)} to settle")
+    print(
+        f"slither: {len(seen)} high or medium findings, each with a written reason"
+        if not loose
+        else f"slither: {len(loose)} to settle"
+    )
     return 1 if loose else 0
 
 

@@ -32,6 +32,8 @@ TIMEOUT_S = 0.3
 DRAIN_S_MAX = 30.0
 SEEDS = (1, 2, 3)
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Desk:
