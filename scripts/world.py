@@ -87,7 +87,7 @@ def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
         signers = [keystore.address_of(f"signer/{i}") for i in range(SIGNERS)]
 
         deployments = plan.state / "deployments"
-        _deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log")
+        deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log")
         deployment = Deployment.load(deployments, node.chain_id)
         _set_aside_other_chain(plan.state, deployment, say)
         say(f"{len(deployment.contracts)} contracts and {len(deployment.brands)} brands are on chain {node.chain_id}")
@@ -164,7 +164,8 @@ def _keystore(path: Path, password: str) -> LocalKeystore:
     return LocalKeystore.open(path, password) if path.exists() else LocalKeystore.create(path, password)
 
 
-def _deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> None:
+def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> None:
+    """Puts the plan of scripts/plan.toml on the node, or checks that it is there. Raises WorldError."""
     deployments.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     env = {

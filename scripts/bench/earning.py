@@ -60,7 +60,7 @@ def node_rate(system: World, orders: Sequence[Purchase], *, run: int) -> float:
     with _paused(system):
         raws = list(_signed_batches(system, rpc, orders, run))
         start = time.perf_counter()
-        receipts = [_mined(rpc, rpc.call("eth_sendRawTransaction", raw)) for raw in raws]
+        receipts = [mined(rpc, rpc.call("eth_sendRawTransaction", raw)) for raw in raws]
         seconds = time.perf_counter() - start
     rpc.close()
     if any(receipt is None or receipt["status"] != "0x1" for receipt in receipts):
@@ -68,7 +68,7 @@ def node_rate(system: World, orders: Sequence[Purchase], *, run: int) -> float:
     return len(orders) / seconds
 
 
-def _mined(rpc: Rpc, tx_hash: str) -> Any:
+def mined(rpc: Rpc, tx_hash: str) -> Any:
     """The receipt. One transaction at a time: Ganache loses what reaches its pool while it mines the one before."""
     deadline = time.monotonic() + MINED_TIMEOUT_S
     while time.monotonic() < deadline:

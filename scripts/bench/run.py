@@ -8,6 +8,8 @@ from rich.console import Console
 
 from scripts.bench.earning import earning
 from scripts.bench.figures import Figure, show, write
+from scripts.bench.gas import gas
+from scripts.bench.minting import minting
 from scripts.bench.reading import reading
 from scripts.world import ROOT
 
@@ -15,6 +17,8 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "earn_ganache": lambda: earning("ganache"),
     "earn_anvil": lambda: earning("anvil"),
     "view_reads": reading,
+    "award_batch": minting,
+    "gas": gas,
 }
 
 
