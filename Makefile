@@ -56,7 +56,8 @@ contracts-test: ## Brownie on Ganache
 
 # The forge itself: npm's starter in node_modules/.bin ends with 0 even when tests fail.
 FORGE = $(firstword $(wildcard node_modules/@foundry-rs/forge-*/bin/forge))
-FORGE_SEED ?= $(shell printf '0x%x' $$RANDOM$$RANDOM)
+# Rolled once, so that the seed shown is the seed used.
+FORGE_SEED := $(or $(FORGE_SEED),$(shell printf '0x%x' $$RANDOM$$RANDOM))
 
 forge-test: ## fuzz and stateful invariants (256 runs of 64 calls; FORGE_SEED=0x… replays)
 	@echo "forge: seed $(FORGE_SEED)"; $(FORGE) test --no-match-path 'tests/forge/Gas.t.sol' --fuzz-seed $(FORGE_SEED)
