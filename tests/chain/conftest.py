@@ -27,7 +27,7 @@ from chain.node import Anvil, Ganache, Node
 from chain.operations import NewOperation, OperationView
 from chain.relayer import Relayer, RelayerSettings
 from chain.rpc import Rpc
-from scripts.world import _deploy
+from scripts.world import deploy
 
 PASSWORD = "a password for tests"
 DRAIN_TIMEOUT_S = 60.0
@@ -234,7 +234,7 @@ def _deployed(node: Node, folder: Path) -> Chain:
     keystore = LocalKeystore.create(keystore_path, PASSWORD)
     deployments.mkdir()
     signers = [keystore.address_of(f"signer/{index}") for index in range(2)]
-    _deploy(node.url, deployments, signers, folder / "deploy.log")
+    deploy(node.url, deployments, signers, folder / "deploy.log")
     return Chain(node, deployments, keystore_path, keystore)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from chain import ledger, mirror, operations, relayer, transactions, worker
+from chain import ledger, mirror, operations, sender, transactions, worker
 from chain.mirror import MirrorSettings
 from chain.relayer import RelayerSettings
 from chain.rpc import Rpc
@@ -45,11 +45,11 @@ def arm(place: str) -> None:
     if place == "inside the transaction that gives nonces":
         transactions.assign = after(transactions.assign)
     elif place == "after the nonce, before signing":
-        relayer.sign = die  # type: ignore[assignment]
+        sender.sign = die  # type: ignore[assignment]
     elif place == "inside the transaction that stores raw and hash":
         transactions.keep_signed = after(transactions.keep_signed)
     elif place == "after raw and hash, before sending":
-        relayer.Relayer._send = die  # type: ignore[method-assign]
+        sender.Sender._send = die  # type: ignore[method-assign]
     elif place == "after sending, before it is stored as sent":
         Rpc.call = after_sending(Rpc.call)  # type: ignore[method-assign]
     elif place == "inside the transaction that stores sent":

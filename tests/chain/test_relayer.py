@@ -171,8 +171,8 @@ def test_the_first_nonce_of_a_signer_carries_no_operation_and_offering_it_again_
             transactions.table.update().where(transactions.table.c.nonce == 0).values(state="sent", block_number=None)
         )
     sent = []
-    real = world.relayer.rpc.call
-    world.relayer.rpc.call = lambda method, *a, **k: (sent.append(method), real(method, *a, **k))[1]
+    real = world.relayer.line.rpc.call
+    world.relayer.line.rpc.call = lambda method, *a, **k: (sent.append(method), real(method, *a, **k))[1]
     world.drain()
 
     assert "eth_sendRawTransaction" not in sent
@@ -201,11 +201,11 @@ def test_a_reorg_that_drops_a_confirmed_award_sends_it_again(world):
 
 def test_a_nonce_used_by_a_stranger_costs_no_operation(world, monkeypatch):
     """SPEC 7.11"""
-    monkeypatch.setattr("chain.relayer.STRANGER_AFTER_S", 0.2)
+    monkeypatch.setattr("chain.receipts.STRANGER_AFTER_S", 0.2)
     world.enqueue(world.award("ada", 100))
     world.drain()
     stranger = world.new_relayer()
-    fees, nonce = stranger._present_fees(), world.rows("SELECT next_nonce FROM chain_signer")[0][0]
+    fees, nonce = stranger.line.fees(), world.rows("SELECT next_nonce FROM chain_signer")[0][0]
     address = world.keystore.address_of("signer/0")
     signed = sign(
         world.keystore, "signer/0", chain_id=world.deployment.chain_id, nonce=nonce, target=address,
@@ -230,7 +230,7 @@ def test_an_award_that_someone_else_submitted_first_is_confirmed_as_theirs(world
     nonce = int(world.rpc.call("eth_getTransactionCount", address, "latest"), 16)
     signed = sign(
         world.keystore, "signer/1", chain_id=world.deployment.chain_id, nonce=nonce, target=target,
-        calldata=data, gas=calls.batch_gas(1), fees=other._present_fees(),
+        calldata=data, gas=calls.batch_gas(1), fees=other.line.fees(),
     )  # fmt: skip
     world.rpc.call("eth_sendRawTransaction", signed.raw)
     world.drain()
