@@ -60,13 +60,6 @@ class ERC20InsufficientAllowance(Refused):
 
 
 @dataclass(eq=False)
-class ERC20InvalidApprover(Refused):
-    """Nobody can approve from there."""
-
-    approver: str
-
-
-@dataclass(eq=False)
 class ERC20InvalidSpender(Refused):
     """Nobody can be allowed there."""
 
@@ -180,11 +173,6 @@ class ModuleOnly(Refused):
 
 
 @dataclass(eq=False)
-class AlreadyInitialised(Refused):
-    """The clone has its terms already."""
-
-
-@dataclass(eq=False)
 class TermsInvalid(Refused):
     """These terms are outside the published bounds; the name of the field."""
 
@@ -237,11 +225,6 @@ class BrandNotIssuing(Refused):
 @dataclass(eq=False)
 class AlreadySealed(Refused):
     """Already sealed."""
-
-
-@dataclass(eq=False)
-class NotSealed(Refused):
-    """Not sealed."""
 
 
 @dataclass(eq=False)
@@ -476,14 +459,6 @@ class PairTaken(Refused):
 
 
 @dataclass(eq=False)
-class OtherBrandOnly(Refused):
-    """This brand proposed it itself; the other accepts."""
-
-    agreement_id: int
-    by_brand_id: int
-
-
-@dataclass(eq=False)
 class NotAParty(Refused):
     """Not aparty."""
 
@@ -645,13 +620,6 @@ class StatementUnknown(Refused):
     """These are not the brands and positions of that period, or it is settled."""
 
     period: int
-
-
-@dataclass(eq=False)
-class PositionsUnbalanced(Refused):
-    """Positions unbalanced."""
-
-    sum: int
 
 
 @dataclass(eq=False)

@@ -80,6 +80,7 @@ class Token:
 
     def mintable(self, at: int) -> int:
         """What still fits into the lot of the present epoch."""
+        self.check_clock(at)
         return LOT_POINTS_MAX - self.supply.get(self.clock.expiry_of_mint(at), 0)
 
     # --- the holder

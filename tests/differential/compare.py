@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from chain.model import lots as lot
+from chain.model.clock import EXPIRY_EPOCH_MAX
 from tests.differential.steps import TOKEN, Outcome, Step, plain
 
 if TYPE_CHECKING:
@@ -111,12 +112,14 @@ def supply_reads(world: World, brand_id: int, at: int) -> list[tuple[Read, Any]]
     token, contract = world.ledger.tokens[brand_id], f"{TOKEN} {brand_id}"
     supply = token.supply_by_expiry(at)
     shown = tuple((expiry, token.clock.expires_at(expiry), points) for expiry, points in supply.items())
-    return [
+    reads: list[tuple[Read, Any]] = [
         ((contract, "totalSupply", ()), lot.total(supply)),
         ((contract, "supplyByExpiry", ()), shown),
-        ((contract, "mintable", ()), token.mintable(at)),
         ((contract, "currentEpoch", ()), token.clock.epoch(at)),
     ]
+    if token.clock.expiry_of_mint(at) <= EXPIRY_EPOCH_MAX:
+        reads.append(((contract, "mintable", ()), token.mintable(at)))
+    return reads
 
 
 def rule_reads(world: World, brand_id: int, rule_id: int, at: int) -> list[tuple[Read, Any]]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from chain.model.access import Kind, role_of
+from chain.model.clock import EXPIRY_EPOCH_MAX
 from chain.model.desk import HoldRequest
 from chain.model.exchange import Quote
 from chain.model.ids import nonce_id
@@ -91,6 +93,11 @@ class Story:
             ("ClearingHouse", "book", (BRAND, 1, 5, 5, ZERO32), "ExchangeContractOnly"),
         ):
             self.step(error, contract, function, values, self.cast[f"owner{BRAND}"])
+        for items in ([], [item] * 501):
+            self.step("BatchSizeWrong", "RewardRules", "awardBatch", (BRAND, items), self.issuer)
+        role = role_of(BRAND, Kind.ISSUER), self.member, 0
+        self.step("AccessManagerUnauthorizedAccount", "Authority", "grantRole", role, self.issuer)
+        self.exchange("OutTooLarge", 2**48 - 1, 1, agreement_id=1)
         for base in (3, 4, 7):
             self.award("", base, rule=5)
         self.award("", 1)
@@ -135,6 +142,8 @@ class Story:
         self.step("ChangePending", "RewardRules", "announceChange", (BRAND, 1, rule(6)), owners[0])
         terms = agreement(2, 1, 0, exposure_cap=10**6)
         self.step("", "PartnerExchange", "proposeChange", (5, 4, terms), owners[0])
+        self.step("ExchangeChangePending", "PartnerExchange", "proposeChange", (5, 1, terms), owners[1])
+        self.step("PairTaken", "PartnerExchange", "propose", (4, 4, 1, terms), owners[0])
         self.step("", "PartnerExchange", "acceptChange", (5, terms.hash()), owners[1])
         self.step("NoExchangeChangePending", "PartnerExchange", "withdrawChange", (5, 4), owners[0])
         change = self.world.ledger.rules.rule(BRAND, 1).change
@@ -225,3 +234,17 @@ class Story:
             self.step("", "RedemptionDesk", "capture", (hold_id, captured), till)
             self.step("", "RedemptionDesk", "refund", (hold_id, 2_000, 0), till)
             self.step("", "RedemptionDesk", "refund", (hold_id, captured - 2_000, 2_000), till)
+
+    def end_of_time(self) -> None:
+        """SPEC 1.10, 2.7: the last epoch of a clock mints, the next one only moves."""
+        clock = self.world.ledger.tokens[BRAND].clock
+        last = clock.expires_at(EXPIRY_EPOCH_MAX - clock.lifetime_epochs) - 1
+        self.award("", 1_000, at=last)
+        self.award("EpochOutOfRange", 1, at=last + 1)
+        self.send("", 10)
+        kept = self.hold(50, self.world.at + HOUR)
+        self.step("", "RedemptionDesk", "capture", (kept, 20), self.till)
+        self.step("", "RedemptionDesk", "refund", (kept, 5, 0), self.till)
+        late = clock.expires_at(EXPIRY_EPOCH_MAX)
+        self.step("EpochOutOfRange", "RedemptionDesk", "refund", (kept, 5, 5), self.till, late)
+        self.send("ERC20InsufficientBalance", 1)

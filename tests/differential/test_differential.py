@@ -15,6 +15,7 @@ from chain.rpc import Rpc
 from tests.differential.compare import Difference
 from tests.differential.deviations import DEVIATIONS, first_difference, planted
 from tests.differential.run import run
+from tests.differential.story import Story
 from tests.differential.world import BRANDS, World
 
 pytestmark = pytest.mark.slow
@@ -89,6 +90,12 @@ def test_a_mistake_is_noticed_in_a_live_walk_and_shrunk(tmp_path: Path) -> None:
 
     assert "MOA_SEED=1" in str(raised.value)
     assert "smallest sequence" in str(raised.value)
+
+
+def test_a_clock_that_runs_out_mints_nothing_and_still_moves(tmp_path: Path) -> None:
+    """SPEC 1.10"""
+    with Anvil(tmp_path) as node, closing(Rpc(node.url)) as rpc:
+        Story(World(rpc, node.chain_id, anvil=True)).end_of_time()
 
 
 def test_the_same_on_ganache(tmp_path: Path) -> None:
