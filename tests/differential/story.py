@@ -248,3 +248,21 @@ class Story:
         late = clock.expires_at(EXPIRY_EPOCH_MAX)
         self.step("EpochOutOfRange", "RedemptionDesk", "refund", (kept, 5, 5), self.till, late)
         self.send("ERC20InsufficientBalance", 1)
+
+    def full_lots(self) -> None:
+        """SPEC 1.9, 2.12, 3.2: lots filled to the last point, and a hold over two of them."""
+        clock, issuer, till = self.world.ledger.tokens[1].clock, self.cast["issuer1"], self.cast["till1"]
+        for day in (1, 2):
+            self.operation += 2
+            at = clock.origin + (clock.epoch(self.world.at) + day) * clock.epoch_s
+            full, more = Item(self.operation, 4, self.member, 3), Item(self.operation + 1, 1, self.other, 1)
+            self.step("", "RewardRules", "award", (1, full), issuer, at)
+            self.step("SupplyExceeded", "RewardRules", "award", (1, more), issuer)
+            self.step("", "RewardRules", "awardBatch", (1, [more, full]), issuer)
+        self.nonce += 1
+        request = HoldRequest(self.member, 1, 2**48 + 99, ZERO32, self.world.at + HOUR, self.nonce, 2**40)
+        self.step("", "RedemptionDesk", "hold", (request, Signed(self.member)), self.cast["stranger"])
+        hold_id = nonce_id(self.member, self.nonce)
+        self.step("", "RedemptionDesk", "capture", (hold_id, 2**48 + 1), till)
+        self.step("", "RedemptionDesk", "refund", (hold_id, 2**48, 0), till)
+        self.step("RefundExceedsCapture", "RedemptionDesk", "refund", (hold_id, 2, 2**48), till)

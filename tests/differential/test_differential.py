@@ -98,6 +98,12 @@ def test_a_clock_that_runs_out_mints_nothing_and_still_moves(tmp_path: Path) -> 
         Story(World(rpc, node.chain_id, anvil=True)).end_of_time()
 
 
+def test_full_lots_refuse_a_point_more_and_are_held_together(tmp_path: Path) -> None:
+    """SPEC 1.9, 3.2"""
+    with Anvil(tmp_path) as node, closing(Rpc(node.url)) as rpc:
+        Story(World(rpc, node.chain_id, anvil=True)).full_lots()
+
+
 def test_the_same_on_ganache(tmp_path: Path) -> None:
     """SPEC 1-6, on the default node"""
     print(f"MOA_SEED={SEED}")
