@@ -8,6 +8,8 @@ import {Acts} from "./Acts.sol";
 abstract contract AwardActs is Acts {
     mapping(uint256 brandId => IRewardRules.Terms[] terms) internal ruleTerms;
     mapping(uint256 brandId => mapping(uint256 ruleId => uint256 points)) internal spent;
+    /// @dev The highest budget that a rule ever had: a change may lower it below what is spent.
+    mapping(uint256 brandId => mapping(uint256 ruleId => uint256 points)) internal highestBudget;
     mapping(uint256 brandId => mapping(uint256 operationId => bool counted)) internal counted;
     mapping(uint256 brandId => uint256 count) private operations;
     mapping(uint256 brandId => mapping(uint256 ruleId => mapping(address member => mapping(uint256 day => uint256))))
@@ -69,6 +71,7 @@ abstract contract AwardActs is Acts {
         if (!free_) return;
         ruleTerms[brandId][ruleId - 1] = _termsOf(brandId, ruleId);
         waiting[brandId][ruleId] = terms;
+        if (terms.budget > highestBudget[brandId][ruleId]) highestBudget[brandId][ruleId] = terms.budget;
         waitingUntil[brandId][ruleId] = block.timestamp + terms.noticeSeconds;
     }
 
