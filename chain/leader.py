@@ -2,11 +2,13 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from chain.errors import LeaderElsewhere
 
@@ -36,8 +38,10 @@ class Leader:
             os.close(self._descriptor)
             self._descriptor = None
         if self._connection is not None:
-            # The session goes back to the pool and lives on, so the lock must be given back by name.
-            self._connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": ADVISORY_LOCK})
+            # The session goes back to the pool and lives on, so the lock must be given back by name. A session that
+            # broke gave it back by itself.
+            with suppress(DBAPIError):
+                self._connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": ADVISORY_LOCK})
             self._connection.close()
             self._connection = None
 

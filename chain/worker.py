@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from chain import heartbeat
 from chain.database import engine as make_engine
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 LEADER_POLL_S: Final = 1.0
 NODE_POLL_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 5.0
+STOP_POLL_S: Final = 0.1
 SEND_TIMEOUT_S: Final = 60.0
 
 
@@ -42,8 +44,8 @@ class WorkerSettings:
 
 
 def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
-    """Leads until `stop`, SIGTERM or SIGINT. Waits while another worker leads and while the node is away; raises
-    what waiting cannot help: a deployment or chain that does not match, a reorg too deep, a locked keystore."""
+    """Leads until `stop`, SIGTERM or SIGINT. Waits while another worker leads and while node or database are away;
+    raises what waiting cannot help: a deployment or chain that does not match, a reorg too deep, a locked keystore."""
     stop = stop or threading.Event()
     _stop_on_signals(stop)
     engine = make_engine(settings.database_url)
@@ -56,6 +58,11 @@ def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
             except LeaderElsewhere:
                 log.info("another worker leads; waiting")
                 stop.wait(LEADER_POLL_S)
+            except (OperationalError, InterfaceError) as error:
+                # With the connection the leadership is gone too: everything begins again, from the tables.
+                log.warning("waiting for the database: %s", error.orig)
+                engine.dispose()
+                stop.wait(LEADER_POLL_S)
     finally:
         engine.dispose()
 
@@ -65,28 +72,37 @@ def _lead(settings: WorkerSettings, stop: threading.Event, engine: Engine, keyst
     revert = deployment.codec.revert
     relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
     mirror_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
-    _await_node(relayer_rpc, deployment, engine, stop)
-    if stop.is_set():
-        return
-    relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)
-    mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)
+    try:
+        _await_node(relayer_rpc, deployment, engine, stop)
+        relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)
+        mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)
+        _both(mirror, relayer, stop)
+    finally:
+        relayer_rpc.close()
+        mirror_rpc.close()
+
+
+def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event) -> None:
+    """Runs both loops until `stop`; when one fails the other ends too, and the failure is raised."""
+    ended = threading.Event()
     failures: list[BaseException] = []
 
     def loop(work: Relayer | Mirror) -> None:
         try:
-            work.run(stop)
+            work.run(ended)
         except BaseException as error:
             failures.append(error)
-            stop.set()
+        finally:
+            ended.set()
 
     threads = [threading.Thread(target=loop, args=(work,), name=type(work).__name__) for work in (mirror, relayer)]
     for thread in threads:
         thread.start()
-    stop.wait()
+    while not stop.is_set() and not ended.is_set():
+        stop.wait(STOP_POLL_S)
+    ended.set()
     for thread in threads:
         thread.join(SEND_TIMEOUT_S + STOP_TIMEOUT_S)
-    relayer_rpc.close()
-    mirror_rpc.close()
     if failures:
         raise failures[0]
 

@@ -4,8 +4,10 @@ import signal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from chain.database import engine as make_engine
+from chain.database import writing
 from chain.errors import LeaderElsewhere
 from chain.leader import Leader
 from chain.mirror import forget
@@ -65,3 +67,25 @@ def test_one_leads(world: Any, postgresql: str) -> None:
     with Leader(other):
         pass
     other.dispose()
+
+
+def test_a_database_that_went_away_is_waited_for(world: Any, until: Any) -> None:
+    """SPEC 7.13"""
+    worker = start(world)
+    (first,) = world.enqueue(world.award("ada", 100))
+    until(lambda: world.operation(first).state == "confirmed")
+
+    with writing(world.engine) as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+            )
+        )
+    (second,) = world.enqueue(world.award("ada", 200))
+    until(lambda: world.operation(second).state == "confirmed")
+
+    worker.terminate()
+    assert worker.wait(5) == 0
+    assert "waiting for the database" in (world.folder / "worker.log").read_text()
+    assert world.balance_on_chain("ada") == world.balance_in_mirror("ada") == 450
