@@ -23,7 +23,9 @@ demo: setup ## Ganache, deploy, replay 6,919 real purchases, verdict, screens (O
 
 test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, end to end in a browser
 	@$(SETUP) browser slither halmos
-	@$(MAKE) check contracts-test forge-test gas slither mutants slow-test
+	@$(MAKE) check
+	@$(MAKE) -j2 --output-sync=target contracts-test forge-test gas slither mutants proofs
+	@$(MAKE) slow-test
 
 check: ## the two-minute part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
