@@ -44,14 +44,14 @@ def tree_for(contract: str, target: Path) -> None:
     shutil.rmtree(target / "tests/halmos/abstract")
 
 
-def halmos(target: Path, contract: str, check: str = "check_") -> str:
+def halmos(target: Path, contract: str, check: str = "check_", *options: str) -> str:
     """Runs one contract's proofs, or one of them; gives what halmos says, without colours."""
     rounds, branching = (TOTAL_ROUNDS, "100ms") if contract == LOTS else (LOOP_ROUNDS, "1ms")
     result = tree.run(
         target,
         *(str(HALMOS), "--forge-build-out", "build/halmos/out", "--no-status", "--contract", contract),
         *("--function", check, "--loop", str(rounds), "--solver-threads", "1"),
-        *("--solver-timeout-assertion", "120s", "--solver-timeout-branching", branching),
+        *("--solver-timeout-assertion", "120s", "--solver-timeout-branching", branching, *options),
         FOUNDRY_PROFILE="halmos",
     )
     return re.sub(r"\x1b\[[0-9;]*m", "", result.output)
@@ -80,7 +80,7 @@ def planted(file: Path) -> tuple[str, str, bool, str]:
             tree.patch(target, file)
         except tree.PatchError as error:
             return file.stem, check, False, str(error)
-        output = halmos(target, contract, check)
+        output = halmos(target, contract, check, "--early-exit")
     return file.stem, check, f"[FAIL] {check}(" in output and "Counterexample" in output, output
 
 
