@@ -21,6 +21,7 @@ from api.decisions.routes import router as decisions
 from api.events.routes import router as events
 from api.identity.routes import router as identity
 from api.journeys.routes import router as journeys
+from api.ndjson import takes_lines
 from api.openapi import describe
 from api.settings import Settings
 from api.state import State, open_state, put_state
@@ -77,10 +78,12 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
     # Routes are tried one after the other, so those asked most come first. The member's view is served by its
     # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
     app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
-    for router in (channels, events, journeys, decisions, identity):
+    routers = (channels, events, journeys, decisions, identity)
+    for router in routers:
         app.include_router(router)
     if settings is not None:
-        app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max)
+        lines_at = [route.path for router in routers for route in router.routes if takes_lines(route)]
+        app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max, lines_at=lines_at)
         app.router.routes.extend(wallet_routes(settings.wallet_dist))
     describe(app)
     return app

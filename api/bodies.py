@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
-from api.ndjson import MEDIA_TYPES
+from api.ndjson import is_ndjson
 from api.problems import BodyTooLarge
 
 
 class BodyLimit:
-    """Answers BodyTooLarge as soon as a body is, announced or not."""
+    """Answers BodyTooLarge as soon as a body is, announced or not.
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+    lines_at: the paths that read NDJSON line by line. Anywhere else NDJSON is a body like all others, and is read
+    whole before anyone asks for a key.
+    """
+
+    def __init__(self, app: ASGIApp, *, bytes_max: int, lines_at: Collection[str]) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._lines_at = frozenset(lines_at)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        length = b"0"
-        for name, value in scope["headers"]:
-            if name == b"content-type" and value.partition(b";")[0].strip().lower().decode("latin-1") in MEDIA_TYPES:
-                await self._app(scope, receive, send)
-                return
-            if name == b"content-length":
-                length = value
-        if not length.isdigit() or int(length) > self._bytes_max:
+        if scope["path"] in self._lines_at and is_ndjson(Request(scope)):
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length) > self._bytes_max:
             await self._refuse(scope, receive, send)
             return
         seen = 0

@@ -20,14 +20,16 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 from fastapi import Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from api import problems
@@ -95,6 +97,12 @@ def either_body(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+def takes_lines(route: BaseRoute) -> TypeGuard[APIRoute]:
+    """Whether the route was described by `either_body`."""
+    body = (getattr(route, "openapi_extra", None) or {}).get("requestBody", {})
+    return NDJSON in body.get("content", {})
+
+
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """A reference to a model that no signature names; api/openapi.py puts it into the document."""
     UNSIGNED.add(model)
@@ -125,14 +133,14 @@ class Splitter:
         """The lines that are whole now; with `end`, the last one without its line end too."""
         pieces = (self._rest + data).split(b"\n")
         self._rest = pieces.pop()
-        if end and self._rest:
-            pieces.append(self._rest)
-            self._rest = b""
         lines = [line for piece in pieces if (line := self._line(piece)) is not None]
         if len(self._rest) > self._line_bytes_max:
             # Only remembered as too long: a line without an end must not fill the memory.
             self._skipping = True
             self._rest = b""
+        if end and (self._rest or self._skipping):
+            last, self._rest = self._line(self._rest), b""
+            lines += [] if last is None else [last]
         return lines
 
     def _line(self, piece: bytes) -> Line | None:

@@ -211,7 +211,10 @@ async def on_validation(request: Request, fault: Exception) -> Response:
 async def on_http(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, HTTPException)
     problem: Problem
-    if fault.status_code in (404, 405):
+    if isinstance(fault.__cause__, Problem):
+        # Raised while FastAPI read the body, and wrapped by it.
+        problem = fault.__cause__
+    elif fault.status_code in (404, 405):
         problem = RouteUnknown(f"Nothing answers {request.method} {request.url.path}.")
     else:
         problem = RequestMalformed(str(fault.detail))

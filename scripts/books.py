@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from chain.books import books
+from chain.books import BrandBooks, books
 from chain.database import engine
 from chain.deployment import Deployment
 from chain.rpc import Rpc
 from scripts.demo.verdict import points
+
+AMOUNTS = ("supply_on_chain", "sum_on_chain", "sum_in_mirror", "held", "drift")
 
 
 def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, as_json: bool) -> int:
@@ -27,8 +29,7 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
     balanced = all(brand.drift == 0 for brand in found.brands)
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
-        amounts = [{key: str(value) for key, value in asdict(brand).items()} for brand in found.brands]
-        answer = {"balanced": balanced, "block_number": found.block_number, "brands": amounts}
+        answer = {"balanced": balanced, "block_number": found.block_number, "brands": list(map(told, found.brands))}
         console.out(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode(), highlight=False)
         return 0 if balanced else 1
 
@@ -41,3 +42,19 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
     console.print(table)
     console.print("[bold green]balanced[/]" if balanced else "[bold red]NOT balanced[/]")
     return 0 if balanced else 1
+
+
+def told(brand: BrandBooks) -> dict[str, Any]:
+    """One brand's books as JSON values: amounts as strings, the number of accounts as a number."""
+    amounts = {name: str(getattr(brand, name)) for name in AMOUNTS}
+    differences = [
+        {"account": one.account, "on_chain": str(one.on_chain), "in_mirror": str(one.in_mirror)}
+        for one in brand.differences
+    ]
+    return {
+        "brand": brand.brand,
+        "token": brand.token,
+        **amounts,
+        "accounts": brand.accounts,
+        "differences": differences,
+    }

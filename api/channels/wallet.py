@@ -53,14 +53,23 @@ def wallet_routes(dist: Path) -> list[BaseRoute]:
         page = root / "index.html"
         if not page.is_file():
             return HTMLResponse(NOT_BUILT, status_code=503, headers={**SAFETY, "Cache-Control": ANEW})
-        wanted = (root / path).resolve() if path else page
-        if wanted != root and root in wanted.parents and wanted.is_file():
+        wanted = _inside(root, path) if path else page
+        if wanted is not None:
             return _file(request, wanted, FOR_EVER if path.startswith("assets/") else ANEW)
         if path.startswith("assets/") or "." in path.rpartition("/")[2]:
             return problems.response(RouteUnknown(f"There is no file /{path}."), request.url.path)
         return _file(request, page, ANEW)
 
     return [Route("/{path:path}", serve, methods=["GET", "HEAD"], include_in_schema=False)]
+
+
+def _inside(root: Path, path: str) -> Path | None:
+    """The file of this path, if there is one and it lies in the folder."""
+    try:
+        wanted = (root / path).resolve()
+        return wanted if root in wanted.parents and wanted.is_file() else None
+    except (OSError, ValueError):
+        return None  # No file can have such a name: a zero byte in it, or too long.
 
 
 def _file(request: Request, file: Path, caching: str) -> Response:

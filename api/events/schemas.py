@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.amounts import AmountOrZero
@@ -14,6 +15,14 @@ OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "fa
 EXAMPLE_HASH = "0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6"
 
 
+def in_utc(at: datetime) -> datetime:
+    """The same moment in UTC; refused when its offset leads out of the years 1 to 9999."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("this time has no place in the years 1 to 9999 of UTC") from None
+
+
 class PurchaseCreate(Asked):
     """A purchase that a member made. `id` is the brand's order id and counts once."""
 
@@ -21,7 +30,7 @@ class PurchaseCreate(Asked):
     member: MemberReference
     amount: AmountOrZero = Field(description="In the currency's base units (cents).")
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", examples=["USD"])
-    occurred_at: AwareDatetime = Field(examples=["1997-01-01T00:00:00Z"])
+    occurred_at: Annotated[AwareDatetime, AfterValidator(in_utc)] = Field(examples=["1997-01-01T00:00:00Z"])
     free: bool = Field(
         default=False, description="An order of value nothing; only then may the amount be 0.", examples=[False]
     )

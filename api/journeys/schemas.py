@@ -26,7 +26,7 @@ class HoldPlace(Asked):
     member: MemberReference | None = Field(default=None)
     brand: Slug | None = Field(default=None, examples=[None])
     points: Amount
-    reward: str = Field(default="", max_length=64, examples=["coffee-large"])
+    reward: str = Field(default="", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["coffee-large"])
     lifetime_s: int | None = Field(default=None, ge=30, le=DEADLINE_S_MAX, examples=[900])
 
     @model_validator(mode="after")

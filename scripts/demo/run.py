@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 
 from chain.errors import ChainError
 from scripts.children import ChildEnded
@@ -35,11 +36,11 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
         console.print("\nStopped. The state is kept; [bold]make demo[/] goes on from here.")
         return 130 if judged is None else judged
     except (ChildEnded, ChainError, WorldError, replay.ReplayError, Refused) as error:
-        console.print(f"\n[bold red]The demo stopped.[/] {error}", markup=True)
+        console.print(f"\n[bold red]The demo stopped.[/] {escape(str(error))}")
         console.print("Nothing that was confirmed is lost: run the command again and it goes on.")
         return 1
     except httpx.TransportError as error:
-        console.print(f"\n[bold red]The demo stopped.[/] The gateway does not answer ({error}).")
+        console.print(f"\n[bold red]The demo stopped.[/] The gateway does not answer ({escape(str(error))}).")
         console.print("Nothing that was accepted is lost: run the command again and it goes on.")
         return 1
 
@@ -92,7 +93,7 @@ def _serve(system: World, console: Console) -> None:
     wallet = _wallet_of(system, "cdnow-0001")
     console.print(f"  wallet        {wallet}")
     console.print(f"  books         {system.url}/v1/books")
-    console.print(f"  API           {system.url}/docs")
+    console.print(f"  API           {system.url}/openapi.json")
     console.print(f"  node          {system.rpc_url}")
     console.print(f"  keys          {system.plan.state / 'keys.json'}")
     console.print("\nCtrl-C stops everything.")

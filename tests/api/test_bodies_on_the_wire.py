@@ -110,3 +110,27 @@ def test_bytes_in_pieces_of_any_size_are_the_same_lines(world: World) -> None:
         read = until(connection, b'"line":20,')
 
     assert read.count(b'"status":"accepted"') == 20
+
+
+def halves(size: int) -> Iterator[bytes]:
+    """A body that does not announce its size."""
+    yield b"x" * (size // 2)
+    yield b"x" * (size - size // 2)
+
+
+def test_body_that_is_read_whole_is_bounded_whatever_it_calls_itself(world: World) -> None:
+    """SPEC 9.7, 9.19: also for one who has no key, and where two content types are given."""
+    size = world.settings.body_bytes_max + 2
+    lines, json = ("Content-Type", "application/x-ndjson"), ("Content-Type", "application/json")
+    key = ("Authorization", f"Bearer {world.brand.key}")
+    number = ("Idempotency-Key", "bounded")
+
+    with served(world) as (url, _), httpx.Client(base_url=url, timeout=TIMEOUT_S) as http:
+        answers = [
+            http.post("/v1/holds", content=b"x" * size, headers=[lines]),
+            http.post("/v1/holds", content=halves(size), headers=[lines]),
+            http.post("/v1/holds", content=halves(size), headers=[json, key, number]),
+            http.post("/v1/purchases", content=halves(size), headers=[json, lines, key, number]),
+        ]
+
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(413, "BodyTooLarge")] * 4

@@ -135,3 +135,15 @@ def test_nothing_outside_the_wallet_is_served(built: World, path: str) -> None:
 
     assert answer.status_code == 404
     assert "never" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/%00", "/a%00.js", "/assets/" + "a" * 300 + ".js", "/" + "a" * 300, "/" + "a/" * 3_000]
+)
+def test_name_that_no_file_can_have_is_no_fault(built: World, path: str) -> None:
+    """SPEC 9.15"""
+    answer = built.client.get(path)
+
+    assert answer.status_code in (200, 404), answer.text
+    if answer.status_code == 404:
+        assert answer.json()["error"] == "RouteUnknown"

@@ -84,6 +84,23 @@ def test_hold_of_a_bad_amount_is_refused(funded: World, points: Any) -> None:
     assert funded.everything() == before
 
 
+@pytest.mark.parametrize("reward", ["\x00", "coffee\n", "\x1b[2J", "\x7f"])
+def test_reward_with_control_characters_is_refused(funded: World, reward: str) -> None:
+    """PostgreSQL keeps no zero byte, and a till's screen should meet none of the others."""
+    before = funded.everything()
+
+    answer = funded.brand.write("/v1/holds", {"member": {"identifier": "m-1"}, "points": "1", "reward": reward})
+
+    assert (answer.status_code, answer.json()["error"]) == (422, "RequestMalformed")
+    assert funded.everything() == before
+
+
+def test_reward_is_named_in_any_script(funded: World) -> None:
+    wanted = {"member": {"identifier": "m-1"}, "points": "1", "reward": "커피 ☕ 큰 잔"}
+
+    assert funded.brand.write("/v1/holds", wanted).json()["reward"] == wanted["reward"]
+
+
 def test_brand_holds_its_own_points_only(funded: World) -> None:
     """SPEC 9.3"""
     before = funded.everything()

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from api.ndjson import Splitter
 from tests.api.conftest import NDJSON, World, Worlds, purchase
 
 
@@ -268,3 +269,41 @@ def test_blank_lines_and_a_missing_last_line_end_are_fine(world: World) -> None:
     lines = lines_of(world.brand.write("/v1/purchases", body, **NDJSON))
 
     assert [(line["line"], line["status"]) for line in lines] == [(2, "accepted"), (4, "accepted")]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_time_beyond_the_years_of_utc_is_refused_and_stops_no_other_line(world: World, at: str) -> None:
+    """SPEC 9.7"""
+    world.member()
+    bad = purchase(2, occurred_at=at)
+
+    single = world.brand.write("/v1/purchases", bad)
+    lines = lines_of(world.brand.write("/v1/purchases", body_of([purchase(1), bad, purchase(3)]), **NDJSON))
+
+    assert (single.status_code, single.json()["error"]) == (422, "RequestMalformed")
+    assert [line["status"] for line in lines] == ["accepted", "refused", "accepted"]
+    assert lines[1]["problem"]["error"] == "LineMalformed"
+
+
+@pytest.mark.parametrize(
+    "pieces", [[b"x" * 20_000], [b"x" * 20_000, b""], [b"x" * 20_000, b"x"], [b"{}\nx" + b"x" * 20_000]]
+)
+def test_last_line_that_is_too_long_is_refused_by_name_wherever_it_is_cut(pieces: list[bytes]) -> None:
+    """SPEC 9.7"""
+    splitter = Splitter(line_bytes_max=16_384, lines_max=10)
+
+    lines = [line for piece in pieces for line in splitter.feed(piece)] + splitter.feed(b"", end=True)
+
+    last = lines[-1]
+    assert last.number == splitter.number
+    assert last.refused is not None
+    assert last.refused.error == "LineTooLong"
+    assert sum(line.refused is not None for line in lines) == 1
+
+
+def test_line_end_after_a_long_line_is_no_line_of_its_own() -> None:
+    splitter = Splitter(line_bytes_max=16_384, lines_max=10)
+
+    lines = splitter.feed(b"x" * 20_000) + splitter.feed(b"\n", end=True)
+
+    assert [(line.number, line.refused is not None) for line in lines] == [(1, True)]
