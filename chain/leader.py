@@ -45,6 +45,11 @@ class Leader:
             self._connection.close()
             self._connection = None
 
+    def check(self) -> None:
+        """Raises the database's error when the session that holds the lock is gone, and the leadership with it."""
+        if self._connection is not None:
+            self._connection.execute(text("SELECT 1"))
+
     def _lock_file(self) -> None:
         database = self._engine.url.database
         assert database, "a worker needs a database in a file"

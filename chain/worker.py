@@ -53,8 +53,8 @@ def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
     try:
         while not stop.is_set():
             try:
-                with Leader(engine):
-                    _lead(settings, stop, engine, keystore)
+                with Leader(engine) as leader:
+                    _lead(settings, stop, engine, keystore, leader)
             except LeaderElsewhere:
                 log.info("another worker leads; waiting")
                 stop.wait(LEADER_POLL_S)
@@ -67,7 +67,9 @@ def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
         engine.dispose()
 
 
-def _lead(settings: WorkerSettings, stop: threading.Event, engine: Engine, keystore: LocalKeystore) -> None:
+def _lead(
+    settings: WorkerSettings, stop: threading.Event, engine: Engine, keystore: LocalKeystore, leader: Leader
+) -> None:
     deployment = Deployment.load(settings.deployments, settings.chain_id)
     revert = deployment.codec.revert
     relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
@@ -76,14 +78,14 @@ def _lead(settings: WorkerSettings, stop: threading.Event, engine: Engine, keyst
         _await_node(relayer_rpc, deployment, engine, stop)
         relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)
         mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)
-        _both(mirror, relayer, stop)
+        _both(mirror, relayer, stop, leader)
     finally:
         relayer_rpc.close()
         mirror_rpc.close()
 
 
-def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event) -> None:
-    """Runs both loops until `stop`; when one fails the other ends too, and the failure is raised."""
+def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event, leader: Leader) -> None:
+    """Runs both loops until `stop`; when one fails, or the leadership is lost, all ends and the failure is raised."""
     ended = threading.Event()
     failures: list[BaseException] = []
 
@@ -98,11 +100,14 @@ def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event) -> None:
     threads = [threading.Thread(target=loop, args=(work,), name=type(work).__name__) for work in (mirror, relayer)]
     for thread in threads:
         thread.start()
-    while not stop.is_set() and not ended.is_set():
-        stop.wait(STOP_POLL_S)
-    ended.set()
-    for thread in threads:
-        thread.join(SEND_TIMEOUT_S + STOP_TIMEOUT_S)
+    try:
+        while not stop.is_set() and not ended.is_set():
+            leader.check()
+            stop.wait(STOP_POLL_S)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(SEND_TIMEOUT_S + STOP_TIMEOUT_S)
     if failures:
         raise failures[0]
 
