@@ -1702,6 +1702,7 @@ export interface components {
             base_amount: string;
             /**
              * Base Decimals
+             * @description The currency's own: 2 for USD, 0 for KRW.
              * @example 2
              */
             base_decimals: number;
