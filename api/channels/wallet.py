@@ -37,7 +37,7 @@ SAFETY = {
 FOR_EVER = "public, max-age=31536000, immutable"
 ANEW = "no-cache"
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Moa</title>
-<h1>The wallet is not built</h1><p>The gateway runs. Build the screens with <code>make build</code>,
+<h1>The wallet is not built</h1><p>The gateway runs. Build the screens with <code>make setup</code>,
 then load this page again. The interface is described in <a href="/openapi.json">/openapi.json</a>.</p></html>
 """
 
@@ -48,17 +48,14 @@ def wallet_routes(dist: Path) -> list[BaseRoute]:
 
     async def serve(request: Request) -> Response:
         path = request.path_params["path"]
-        if path.startswith("v1/"):
-            return problems.response(RouteUnknown(f"Nothing answers GET /{path}."), request.url.path)
         page = root / "index.html"
-        if not page.is_file():
+        if not path and not page.is_file():
             return HTMLResponse(NOT_BUILT, status_code=503, headers={**SAFETY, "Cache-Control": ANEW})
         wanted = _inside(root, path) if path else page
-        if wanted is not None:
-            return _file(request, wanted, FOR_EVER if path.startswith("assets/") else ANEW)
-        if path.startswith("assets/") or "." in path.rpartition("/")[2]:
-            return problems.response(RouteUnknown(f"There is no file /{path}."), request.url.path)
-        return _file(request, page, ANEW)
+        if wanted is None:
+            # Never the page: a caller that mistypes a route must not take it for an answer.
+            return problems.response(RouteUnknown(f"Nothing answers GET /{path}."), request.url.path)
+        return _file(request, wanted, FOR_EVER if path.startswith("assets/") else ANEW)
 
     return [Route("/{path:path}", serve, methods=["GET", "HEAD"], include_in_schema=False)]
 
