@@ -3,7 +3,7 @@
 The packed lots are proved by themselves (LotsProof). The token's proofs for expiring points run with
 tests/halmos/abstract/Lots.sol in place of the library: they hold whatever the arithmetic gives. Each patch in
 tests/halmos/planted names the proof that it must break: `Fails: <contract>.<check>`. Ends with 0 only if every
-proof holds, no path was left unlooked at where a loop could be longer, and every planted bug is found.
+proof holds, has a planted bug, and that bug is found.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from scripts.verify import tree
 PLANTED = tree.ROOT / "tests" / "halmos" / "planted"
 HALMOS = tree.ROOT / ".venv-halmos" / "bin" / "halmos"
 WORKERS = 2
-# Loops go over five lots or four words; the sixth round of `take` is proved never to come.
+# Loops go over five lots or four words. halmos says that it stops `take` at this many rounds, for it cannot rule more
+# out while it walks; check_take_leaves_less_than_the_rest proves that five are enough.
 LOOP_ROUNDS = 6
 TOTAL_ROUNDS = 25
 # One word of proof: where it lives and what it needs.
