@@ -26,9 +26,9 @@ SMALL_BITS_MAX: Final = 32
 Decode = Callable[[bytes, int], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Log:
-    """A decoded log of one of our contracts."""
+    """A decoded log of one of our contracts. Never changed; not frozen, because that doubles the time to make one."""
 
     block_number: int
     block_hash: str

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from chain.errors import LeaderElsewhere
 
@@ -40,7 +40,7 @@ class Leader:
         if self._connection is not None:
             # The session goes back to the pool and lives on, so the lock must be given back by name. A session that
             # broke gave it back by itself.
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError):
                 self._connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": ADVISORY_LOCK})
             self._connection.close()
             self._connection = None

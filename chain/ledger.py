@@ -7,11 +7,10 @@ replaced (balances, holds, obligations, ...) the ledger keeps what each row was 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert, select, tuple_
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, Table, delete, select, tuple_
 from sqlmodel import SQLModel
 
+from chain import bulk
 from chain.models import (
     Agreement,
     Balance,
@@ -101,9 +100,8 @@ class Ledger:
             assert row is not None, "put gives rows, only a rollback takes them away"
             by_relation.setdefault(relation, []).append(row)
         for relation, rows in by_relation.items():
-            self._connection.execute(_upsert(self._connection, relation), rows)
-        if self._undo:
-            self._connection.execute(insert(undo), self._undo)
+            bulk.replace(self._connection, RELATIONS[relation], rows)
+        bulk.insert(self._connection, undo, self._undo)
         self._dirty.clear()
         self._undo = []
 
@@ -122,21 +120,5 @@ def roll_back(connection: Connection, above_block: int) -> None:
             same = [table.c[name] == value for name, value in zip(KEYS[relation], key, strict=True)]
             connection.execute(delete(table).where(*same))
         else:
-            connection.execute(_upsert(connection, relation), [before])
+            bulk.replace(connection, RELATIONS[relation], [before])
     connection.execute(delete(undo).where(undo.c.block_number > above_block))
-
-
-def _upsert(connection: Connection, relation: str) -> Any:
-    known = _UPSERTS.get((connection.dialect.name, relation))
-    if known is None:
-        table = RELATIONS[relation]
-        make = sqlite_insert(table) if connection.dialect.name == "sqlite" else postgresql_insert(table)
-        others = [column.name for column in table.columns if column.name not in KEYS[relation]]
-        known = make.on_conflict_do_update(
-            index_elements=list(KEYS[relation]), set_={name: make.excluded[name] for name in others}
-        )
-        _UPSERTS[connection.dialect.name, relation] = known
-    return known
-
-
-_UPSERTS: dict[tuple[str, str], Any] = {}

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, text, update
 
-from chain import blocks, heartbeat, ledger, operations, transactions
+from chain import blocks, bulk, heartbeat, ledger, operations, transactions
 from chain.blocks import Header, Range
 from chain.codec import Log
 from chain.database import reading, writing
@@ -354,9 +354,8 @@ class Mirror:
                 fold.block(by_block[block.number], block.time)
         state.flush()
         if logs:
-            connection.execute(insert(events), [_event_row(log) for log in logs])
-            if fold.entries:
-                connection.execute(insert(entries), fold.entries)
+            bulk.insert(connection, events, [_event_row(log) for log in logs])
+            bulk.insert(connection, entries, fold.entries)
             self._settle(connection, logs)
         if found.headers:
             self._confirm_at_depth(connection, found.headers[-1].number)

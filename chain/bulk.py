@@ -1,0 +1,54 @@
+"""Many rows of one table at once, past the parts of SQLAlchemy that handle one row at a time."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from operator import itemgetter
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import JSON, Connection, Table
+
+Row = dict[str, Any]
+
+PLACE: Final = {"sqlite": "?", "postgresql": "%s"}
+
+
+def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Inserts rows that all have the same columns."""
+    _write(connection, table, rows, replace=False)
+
+
+def replace(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Inserts rows, or replaces those with the same primary key. Rows name every column."""
+    _write(connection, table, rows, replace=True)
+
+
+def _write(connection: Connection, table: Table, rows: Sequence[Row], *, replace: bool) -> None:
+    if not rows:
+        return
+    names = tuple(rows[0])
+    assert len(names) > 1, "a table of one column needs no help"
+    documents = [name for name in names if isinstance(table.c[name].type, JSON)]
+    statement = _statement(table, names, connection.dialect.name, replace)
+    if documents:
+        # Absent is SQL NULL; keys are sorted, so that equal documents are equal text.
+        rows = [row | {name: _dumps(row[name]) for name in documents if row[name] is not None} for row in rows]
+    connection.exec_driver_sql(statement, list(map(itemgetter(*names), rows)))
+
+
+@lru_cache(256)
+def _statement(table: Table, names: tuple[str, ...], dialect: str, replace: bool) -> str:
+    columns = ", ".join(f'"{name}"' for name in names)
+    places = ", ".join([PLACE[dialect]] * len(names))
+    # Every name here is one of our own tables' or columns'; values only ever go by place.
+    statement = f'INSERT INTO "{table.name}" ({columns}) VALUES ({places})'  # noqa: S608
+    if not replace:
+        return statement
+    keys = [column.name for column in table.primary_key.columns]
+    changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
+    same = ", ".join(f'"{name}"' for name in keys)
+    return f"{statement} ON CONFLICT ({same}) DO UPDATE SET {changes}"
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
