@@ -25,7 +25,7 @@ contract Walk is Test {
             }
             handler.check();
         }
-        string[21] memory names = [
+        string[22] memory names = [
             "transfer",
             "transferFrom",
             "transferWithAuthorisation",
@@ -46,6 +46,7 @@ contract Walk is Test {
             "withdraw",
             "declareDefault",
             "cureDefault",
+            "acceptChange",
             "attack tried"
         ];
         for (uint256 i = 0; i < names.length; ++i) {
@@ -53,5 +54,6 @@ contract Walk is Test {
             vm.assertGe(handler.times(keccak256(bytes(names[i]))), 5, string.concat("too rare: ", names[i]));
         }
         vm.assertEq(handler.times(keccak256("attack")), 0, "an attack went through");
+        vm.assertEq(handler.times(keccak256("acceptOwnChange")), 0, "a brand agreed with itself");
     }
 }

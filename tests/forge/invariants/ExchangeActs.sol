@@ -12,6 +12,10 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         uint256 fromBrandId;
         uint256 toBrandId;
         IPartnerExchange.Terms terms;
+        uint256 version;
+        uint256 highestCap;
+        IPartnerExchange.Terms next;
+        uint256 nextAt;
     }
 
     struct ExchangeModel {
@@ -27,6 +31,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
     mapping(uint256 agreementId => mapping(uint256 day => uint256 pointsIn)) internal usedOfDay;
 
     struct Deal {
+        uint256 version;
         uint256 member;
         uint256 fromBrandId;
         uint256 toBrandId;
@@ -87,16 +92,49 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         unbook(agreement.fromBrandId, agreement.toBrandId, record.obligation);
     }
 
+    /// @notice Both brands agree on other terms; they count after the notice, and quotes of the old version no more.
+    function changeAgreement(uint256 seed) external act(seed) {
+        uint256 id = 1 + roll(agreements.length);
+        _settleAgreement(id);
+        AgreementModel storage agreement = agreements[id - 1];
+        IPartnerExchange.Terms memory terms = agreement.terms;
+        (terms.numerator, terms.feeBps) = (1 + roll(9), roll(2_000));
+        (terms.dailyCap, terms.exposureCap) = (20_000 + roll(40_000), 10_000 + roll(30_000));
+        bool fine = agreement.nextAt == 0;
+        bytes memory data = abi.encodeCall(IPartnerExchange.proposeChange, (id, agreement.toBrandId, terms));
+        call(owner(agreement.toBrandId), address(exchange), data, fine, "proposeChange");
+        if (!fine) return;
+        bytes32 termsHash = keccak256(abi.encode(terms));
+        data = abi.encodeCall(IPartnerExchange.acceptChange, (id, termsHash));
+        // The brand that proposed it cannot accept it too.
+        call(owner(agreement.toBrandId), address(exchange), data, false, "acceptOwnChange");
+        call(owner(agreement.fromBrandId), address(exchange), data, true, "acceptChange");
+        (agreement.next, agreement.nextAt) = (terms, block.timestamp + terms.noticeSeconds);
+    }
+
+    /// @dev Puts terms that count by now in their place.
+    function _settleAgreement(uint256 id) private {
+        AgreementModel storage agreement = agreements[id - 1];
+        if (agreement.nextAt == 0 || agreement.nextAt > block.timestamp) return;
+        (agreement.terms, agreement.nextAt) = (agreement.next, 0);
+        ++agreement.version;
+        if (agreement.terms.dailyCap > agreement.highestCap) agreement.highestCap = agreement.terms.dailyCap;
+    }
+
     function _rollQuote()
         private
         returns (IPartnerExchange.Quote memory quote, Deal memory deal, Word memory word)
     {
         quote.agreementId = 1 + roll(agreements.length);
+        _settleAgreement(quote.agreementId);
         AgreementModel memory agreement = agreements[quote.agreementId - 1];
+        deal.version = agreement.version;
         deal.member = rollMember();
         (deal.fromBrandId, deal.toBrandId) = (agreement.fromBrandId, agreement.toBrandId);
         quote.member = members[deal.member];
-        quote.version = roll(16) == 0 ? 2 : 1;
+        quote.version = agreement.version;
+        if (roll(16) == 0) quote.version = agreement.version - 1;
+        if (roll(16) == 0) quote.version = agreement.version + 1;
         uint256 available = free(deal.fromBrandId, quote.member);
         quote.pointsIn = rollPoints(available);
         if (available > 20_000 && roll(4) != 0) quote.pointsIn = 1 + roll(20_000);
@@ -104,7 +142,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         (quote.nonce, quote.deadline) = (word.nonce, word.deadline);
         _price(agreement.terms, quote.pointsIn, deal);
         quote.minimumOut = roll(12) == 0 ? deal.out + 1 : deal.out - (deal.out > 0 ? roll(deal.out) / 3 : 0);
-        deal.fine = quote.version == 1 && quote.pointsIn > 0 && quote.pointsIn <= available
+        deal.fine = quote.version == agreement.version && quote.pointsIn > 0 && quote.pointsIn <= available
             && quote.pointsIn <= LOT_MAX && deal.out > 0 && deal.out >= quote.minimumOut && deal.out <= LOT_MAX
             && issuing(deal.fromBrandId) && issuing(deal.toBrandId)
             && usedOfDay[quote.agreementId][block.timestamp / 1 days] + quote.pointsIn <= agreement.terms.dailyCap
@@ -134,7 +172,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         IPartnerExchange.Terms memory terms = agreements[quote.agreementId - 1].terms;
         vm.assertLe((deal.out + deal.fee) * terms.denominator, quote.pointsIn * terms.numerator, "rounding favours the caller");
         IPartnerExchange.Exchange memory record = IPartnerExchange.Exchange(
-            quote.member, quote.agreementId, 1, quote.pointsIn, deal.out, deal.fee, deal.obligation, pack(taken)
+            quote.member, quote.agreementId, deal.version, quote.pointsIn, deal.out, deal.fee, deal.obligation, pack(taken)
         );
         bytes32 expected = open ? keccak256(abi.encode(record)) : bytes32(uint256(1));
         vm.assertEq(exchange.recordOf(id), expected, "an exchange is recorded as it happened");
