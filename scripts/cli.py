@@ -44,7 +44,7 @@ def demo(
     """Replay 6,919 real purchases through the running system and show that the books balance."""
     from scripts.demo.run import run
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    _end_on_signals()
     raise typer.Exit(run(state=state.resolve(), once=once, fresh=fresh, port=port, rpc_port=rpc_port, limit=limit))
 
 
@@ -135,7 +135,7 @@ def contracts_test(path: Annotated[str, typer.Argument(help="what to run")] = "t
     """Run Brownie's tests on a Ganache of their own."""
     from scripts.contracts_test import run
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    _end_on_signals()
     raise typer.Exit(run(path))
 
 
@@ -146,12 +146,18 @@ def bench(
     """Measure, side by side, and write build/bench.json."""
     from scripts.bench.run import run
 
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    _end_on_signals()
     raise typer.Exit(run(only=only))
 
 
-def _as_interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _end_on_signals() -> None:
+    """Ctrl-C and SIGTERM end us the same way, also where a shell started us with Ctrl-C ignored (in the background)."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def main() -> None:
