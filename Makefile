@@ -10,7 +10,7 @@ SETUP := scripts/setup.sh
 DEMO := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(PORT),--port $(PORT)) $(if $(RPC_PORT),--rpc-port $(RPC_PORT))
 
 .PHONY: help demo test check bench setup lint types layers unit generate wallet-test forge-test fuzz proofs mutants \
-        slither gas slow-test contracts-test hooks locks clean generated
+        slither gas slow-test slow-chain slow-end contracts-test hooks locks clean generated
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -ts $$'\t'
@@ -25,7 +25,7 @@ test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, 
 	@$(SETUP) browser slither halmos
 	@$(MAKE) check
 	@$(MAKE) -j2 --output-sync=target contracts-test forge-test gas slither mutants proofs
-	@$(MAKE) slow-test
+	@$(MAKE) -j2 --output-sync=target slow-chain slow-end
 
 check: ## the two-minute part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
@@ -80,8 +80,13 @@ slither: ## static analysis: no high or medium finding without a written reason
 gas: ## gas of whole transactions beside OpenZeppelin's ERC-20, against the snapshot and the bars
 	@$(PY) -m scripts.verify.gas
 
-slow-test: ## what needs a node, a database server or a browser
-	@$(PY) -m pytest -q -m slow tests
+slow-test: slow-chain slow-end ## what needs a node, a database server or a browser
+
+slow-chain:
+	@$(PY) -m pytest -q -m slow tests/chain tests/api
+
+slow-end:
+	@$(PY) -m pytest -q -m slow tests --ignore tests/chain --ignore tests/api
 
 bench: setup ## side-by-side benchmarks into build/bench.json
 	@$(PY) -m scripts.cli bench
