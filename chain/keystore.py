@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, Self
 import orjson
 from coincurve import PrivateKey
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -38,6 +39,12 @@ class Keystore(Protocol):
 
     def sign(self, ref: str, digest: bytes) -> bytes:
         """65 bytes r, s, v over a 32-byte digest; v is 27 or 28, s in the lower half."""
+
+    def public_key(self, ref: str) -> bytes:
+        """The 32 bytes of a reference's Ed25519 public key: for what the gateway states, never for the chain."""
+
+    def sign_message(self, ref: str, message: bytes) -> bytes:
+        """64 bytes, Ed25519 (RFC 8032) over the whole message."""
 
 
 class LocalKeystore:
@@ -95,6 +102,19 @@ class LocalKeystore:
         """65 bytes r, s, v over a 32-byte digest; v is 27 or 28, s in the lower half."""
         signature = self._key(ref)[0].sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([signature[64] + 27])
+
+    def public_key(self, ref: str) -> bytes:
+        """The 32 bytes of a reference's Ed25519 public key: for what the gateway states, never for the chain."""
+        return self._ed25519(ref).public_key().public_bytes_raw()
+
+    def sign_message(self, ref: str, message: bytes) -> bytes:
+        """64 bytes, Ed25519 (RFC 8032) over the whole message."""
+        return self._ed25519(ref).sign(message)
+
+    def _ed25519(self, ref: str) -> Ed25519PrivateKey:
+        # Another salt than the chain's keys, so that one reference gives two keys that say nothing of each other.
+        derive = HKDF(algorithm=SHA256(), length=32, salt=b"moa keystore 1 ed25519", info=ref.encode())
+        return Ed25519PrivateKey.from_private_bytes(derive.derive(self._seed))
 
     def _derive(self, ref: str) -> tuple[PrivateKey, str]:
         # 48 bytes reduced by the order leave no bias worth the name.

@@ -4,6 +4,8 @@ import json
 
 import pytest
 from coincurve import PublicKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from eth_account import Account
 
 from chain.errors import KeystoreError, KeystoreLocked, KeystoreMissing
@@ -73,3 +75,16 @@ def test_the_seed_is_not_shown(tmp_path):
     assert seed.hex() not in (tmp_path / "keystore.json").read_text()
     assert "00010203" not in repr(keystore)
     assert str(keystore) == "LocalKeystore(sealed)"
+
+
+def test_one_reference_signs_messages_with_a_key_of_its_own():
+    keystore, other = LocalKeystore(b"\x07" * 32), LocalKeystore(b"\x08" * 32)
+
+    signature = keystore.sign_message("log/0", b"said")
+
+    Ed25519PublicKey.from_public_bytes(keystore.public_key("log/0")).verify(signature, b"said")
+    with pytest.raises(InvalidSignature):
+        Ed25519PublicKey.from_public_bytes(keystore.public_key("log/0")).verify(signature, b"sad")
+    keys = {keystore.public_key("log/0"), keystore.public_key("log/1"), other.public_key("log/0")}
+    assert len(keys) == 3
+    assert LocalKeystore(b"\x07" * 32).public_key("log/0") == keystore.public_key("log/0")
