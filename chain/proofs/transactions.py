@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from coincurve import PublicKey
+
 from chain.hashing import keccak
 from chain.proofs import hexes, rlp
 from chain.proofs.errors import EncodingInvalid, HashMismatch
@@ -95,3 +97,24 @@ def _field(transaction: Mapping[str, Any], name: str, shape: str) -> bytes:
             for item in value
         ]
     )
+
+
+def sender(raw: bytes) -> bytes:
+    """Who signed a transaction, as 20 bytes: what a node calls `from`. Raises EncodingInvalid."""
+    kind = raw[0] if raw and raw[0] in SHAPES else 0
+    values = rlp.items(raw[1:] if kind else raw, len(SHAPES[kind]), "transaction")
+    v, r, s = (rlp.to_number(value, "transaction (signature)") for value in values[-3:])
+    signed = values[:-3]
+    parity = v
+    if kind == 0:
+        # EIP-155: the chain id is signed, and lies in v; before it v was 27 or 28.
+        parity = v - 27 if v < 35 else (v - 35) % 2
+        signed = signed if v < 35 else [*signed, rlp.number((v - 35) // 2), b"", b""]
+    digest = keccak((bytes((kind,)) if kind else b"") + rlp.encode(signed))
+    try:
+        signature = r.to_bytes(32) + s.to_bytes(32) + bytes((parity,))
+        key = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+    except (ValueError, OverflowError) as error:
+        raise EncodingInvalid("transaction", f"its signature is nobody's ({error})") from None
+    # 0x04 stands before the two coordinates.
+    return keccak(key.format(compressed=False)[1:])[12:]

@@ -26,6 +26,16 @@ def ordered_root(values: Sequence[bytes]) -> bytes:
     return keccak(_node(_leaves(values), 0)) if values else EMPTY_ROOT
 
 
+def ordered_nodes(values: Sequence[bytes]) -> list[bytes]:
+    """All nodes of the trie of a list that are named by a hash, the root among them; none of an empty list."""
+    kept: list[bytes] = []
+    if values:
+        root = _node(_leaves(values), 0, kept)
+        # The root is named by its hash however small it is.
+        kept += [root] if len(root) < 32 else []
+    return kept
+
+
 def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
     """The nodes from the root to item `index`."""
     assert 0 <= index < len(values), "only what is in the list can be shown to be in it"
@@ -168,15 +178,25 @@ def _shared(leaves: Sequence[Leaf], depth: int) -> int:
     return depth
 
 
-def _node(leaves: Sequence[Leaf], depth: int) -> bytes:
-    """RLP of the node over these leaves, which agree in their first `depth` nibbles."""
+def _node(leaves: Sequence[Leaf], depth: int, kept: list[bytes] | None = None) -> bytes:
+    """RLP of the node over these leaves, which agree in their first `depth` nibbles.
+
+    kept: where it and the nodes under it are put down, if they have 32 bytes or more.
+    """
+    node = _made(leaves, depth, kept)
+    if kept is not None and len(node) >= 32:
+        kept.append(node)
+    return node
+
+
+def _made(leaves: Sequence[Leaf], depth: int, kept: list[bytes] | None) -> bytes:
     if len(leaves) == 1:
         path, value = leaves[0]
         return rlp.joined(rlp.string(_packed(path[depth:], leaf=True)) + rlp.string(value))
     shared = _shared(leaves, depth)
     if shared > depth:
         part = _packed(leaves[0][0][depth:shared], leaf=False)
-        return rlp.joined(rlp.string(part) + _reference(_node(leaves, shared)))
+        return rlp.joined(rlp.string(part) + _reference(_node(leaves, shared, kept)))
     children, value, start = [b"\x80"] * 16, b"", 0
     if len(leaves[0][0]) == depth:
         value, start = leaves[0][1], 1
@@ -184,7 +204,7 @@ def _node(leaves: Sequence[Leaf], depth: int) -> bytes:
         digit, end = leaves[start][0][depth], start + 1
         while end < len(leaves) and leaves[end][0][depth] == digit:
             end += 1
-        children[digit] = _reference(_node(leaves[start:end], depth + 1))
+        children[digit] = _reference(_node(leaves[start:end], depth + 1, kept))
         start = end
     return rlp.joined(b"".join(children) + rlp.string(value))
 
