@@ -51,12 +51,17 @@ def _alone(url: str) -> Iterator[None]:
 
 def refuse_outdated(engine: Engine) -> str:
     """The schema's revision, or DatabaseOutdated when it is not the newest."""
-    wanted = ScriptDirectory.from_config(configured(None)).get_current_head()
+    wanted = newest()
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     if found != wanted:
         raise DatabaseOutdated(f"The database is at revision {found}, this program needs {wanted}; restart it.")
     return str(found)
+
+
+def newest() -> str:
+    """The revision that this program needs."""
+    return str(ScriptDirectory.from_config(configured(None)).get_current_head())
 
 
 def configured(connection: Connection | None) -> Config:

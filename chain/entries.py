@@ -46,6 +46,8 @@ class Fold:
         self.context = context
         self.entries: list[Row] = []
         self._time = 0
+        # What came to and went from each token's expiry epochs within the block.
+        self._moved: dict[tuple[str, int], int] = {}
         self._transfers: dict[tuple[str, str, str], deque[Log]] = {}
 
     def block(self, logs: Iterable[Log], block_time: int) -> None:
@@ -53,6 +55,7 @@ class Fold:
         self._time = block_time
         for _, group in groupby(logs, key=lambda log: log.tx_index):
             self._transaction(list(group))
+        self._put_supply_lots()
 
     def _transaction(self, logs: list[Log]) -> None:
         self._transfers = defaultdict(deque)
@@ -80,18 +83,32 @@ class Fold:
     def _lots_changed(self, log: Log, args: Mapping[str, Any]) -> None:
         account = args["account"]
         before = self.ledger.get("balance", log.address, account)
-        words = lots.changed(before["lots"] if before else lots.EMPTY, args["words"])
+        had = before["lots"] if before else lots.EMPTY
+        words = lots.changed(had, args["words"])
+        points = int(before["points"]) if before else 0
+        for expiry, moved in lots.difference(had, words).items():
+            points += moved
+            self._moved[log.address, expiry] = self._moved.get((log.address, expiry), 0) + moved
         self.ledger.put(
             "balance",
             {
                 "token": log.address,
                 "account": account,
                 "lots": words,
-                "points": str(lots.stored(words)),
+                "points": str(points),
                 "block_number": log.block_number,
                 "log_index": log.log_index,
             },
         )
+
+    def _put_supply_lots(self) -> None:
+        """The sums over all accounts move with the accounts; a transfer within a token moves none."""
+        for (token, expiry), points in sorted(self._moved.items()):
+            if points:
+                before = self.ledger.get("supply_lots", token, expiry)
+                lies = int(before["points"]) if before else 0
+                self.ledger.put("supply_lots", {"token": token, "expiry_epoch": expiry, "points": str(lies + points)})
+        self._moved = {}
 
     def _plain_transfer(self, log: Log) -> None:
         giver, taker, value = log.args["from"], log.args["to"], int(log.args["value"])

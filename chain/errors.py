@@ -3,7 +3,10 @@
 ChainError
 ├── NodeUnavailable            the node did not answer as a node: refused, reset, timed out, or spoke nonsense
 │   ├── NodeTimeout            no answer in time; the request may have had its effect
+│   ├── NodeAway               not asked at all: it failed just now, and its ration of requests is used up
 │   ├── AnswerTooLarge         an answer above the bound was cut off
+│   ├── RequestTooLarge        the node refused the size of what was asked, before reading it
+│   ├── TooManyRequests        the node asks for patience (429), perhaps for a named time
 │   └── NodeStartFailed        a supervised node did not become ready
 ├── RpcError                   the node answered with an error
 │   ├── MethodMissing
@@ -16,6 +19,8 @@ ChainError
 │   └── Reverted               with the contract's error, by name and arguments
 ├── AnswerInconsistent         answers of one node contradict each other: a reorg between them, or a wrong node
 ├── ReorgTooDeep               the node's history differs further back than the mirror can undo
+├── FinalityBroken             the node took back a block that it had called final
+├── HistoryNotAvailable        a point in time of which no rows are kept
 ├── ChainReplaced              the database follows another chain than the node's
 ├── DeploymentError
 │   ├── DeploymentMissing
@@ -53,12 +58,32 @@ class NodeTimeout(NodeUnavailable):
     """No whole answer within the time given."""
 
 
+class NodeAway(NodeUnavailable):
+    """The node failed a moment ago and was not asked again; nothing was sent."""
+
+    def __init__(self, node: str, wait_s: float):
+        super().__init__(f"{node} does not answer; it will be asked again in {wait_s:.1f} s.")
+        self.wait_s = wait_s
+
+
 class AnswerTooLarge(NodeUnavailable):
     """The answer was larger than the bound and was not read to its end."""
 
     def __init__(self, size_max_bytes: int):
         super().__init__(f"The node's answer is larger than {size_max_bytes} bytes; ask for less at once.")
         self.size_max_bytes = size_max_bytes
+
+
+class RequestTooLarge(NodeUnavailable):
+    """The request itself was larger than the node takes; ask for less at once."""
+
+
+class TooManyRequests(NodeUnavailable):
+    """The node refuses for now. `retry_after_s`: what it asked for, None when it did not say."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None):
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NodeStartFailed(NodeUnavailable):
@@ -141,6 +166,31 @@ class ReorgTooDeep(ChainError):
         )
         self.head_number = head_number
         self.horizon_blocks = horizon_blocks
+
+
+class FinalityBroken(ChainError):
+    """The mirror stops: what was told to members as final is gone from the node's chain."""
+
+    def __init__(self, final_number: int, common_number: int):
+        super().__init__(
+            f"The node called block {final_number} final, and now differs from it above block {common_number}. "
+            "Rebuild the mirror if the node's chain is the right one."
+        )
+        self.final_number = final_number
+        self.common_number = common_number
+
+
+class HistoryNotAvailable(ChainError):
+    """Nothing is known of that moment. `asked`: a block number, or a unix second when `asked_time`."""
+
+    def __init__(self, asked: int, from_block: int | None, to_block: int | None, *, asked_time: bool = False):
+        what = f"second {asked}" if asked_time else f"block {asked}"
+        there = "there is none yet" if from_block is None else f"it reaches from block {from_block} to {to_block}"
+        super().__init__(f"The mirror has no history of {what}: {there}.")
+        self.asked = asked
+        self.asked_time = asked_time
+        self.from_block = from_block
+        self.to_block = to_block
 
 
 class ChainReplaced(ChainError):

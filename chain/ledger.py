@@ -1,16 +1,17 @@
-"""Rows that change with the chain, read once and written once per commit, with an undo log.
+"""Rows that change with the chain, read once and written once per commit, each with a version per block.
 
 The mirror's append-only tables (events, entries) are rolled back by deleting above a block. For the rows that are
-replaced (balances, holds, obligations, ...) the ledger keeps what each row was before a block changed it.
+replaced (balances, holds, obligations, ...) the ledger keeps what each row was at the end of every block that
+changed it (chain.versions): history as of any block, and the way back.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, select, tuple_
+from sqlalchemy import Connection, Table, select, tuple_
 from sqlmodel import SQLModel
 
-from chain import bulk
+from chain import bulk, versions
 from chain.models import (
     Agreement,
     Balance,
@@ -18,10 +19,10 @@ from chain.models import (
     BrandToken,
     Collateral,
     Hold,
-    MirrorUndo,
     Obligation,
     Rule,
     Supply,
+    SupplyLots,
     table_of,
 )
 
@@ -38,13 +39,13 @@ MODELS: Final[tuple[type[SQLModel], ...]] = (
     Collateral,
     Rule,
     Agreement,
+    SupplyLots,
 )
 RELATIONS: Final[Mapping[str, Table]] = {table_of(model).name: table_of(model) for model in MODELS}
 KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     name: tuple(column.name for column in table.primary_key.columns) for name, table in RELATIONS.items()
 }
 KEYS_PER_QUERY_MAX: Final = 400
-undo: Final = table_of(MirrorUndo)
 
 
 class Ledger:
@@ -54,14 +55,18 @@ class Ledger:
         self._connection = connection
         self._rows: dict[tuple[str, Key], Row | None] = {}
         self._dirty: set[tuple[str, Key]] = set()
-        self._touched: set[tuple[str, Key]] = set()
-        self._undo: list[Row] = []
-        self._block: int | None = None
+        self._touched: dict[tuple[str, Key], Row] = {}
+        self._versions: list[tuple[str, Key, int, Row]] = []
+        self._block = 0
 
-    def begin_block(self, number: int, *, undoable: bool) -> None:
-        """What is put from here on belongs to this block; undoable: what it replaces is remembered."""
-        self._block = number if undoable else None
-        self._touched = set()
+    def begin_block(self, number: int) -> None:
+        """What is put from here on belongs to this block."""
+        self._end_block()
+        self._block = number
+
+    def _end_block(self) -> None:
+        self._versions += [(relation, key, self._block, row) for (relation, key), row in self._touched.items()]
+        self._touched = {}
 
     def load(self, relation: str, keys: Iterable[Key]) -> None:
         """Reads many rows at once, so that the fold need not ask for each."""
@@ -83,17 +88,13 @@ class Ledger:
 
     def put(self, relation: str, row: Row) -> None:
         """Replaces the whole row."""
-        key = tuple(row[name] for name in KEYS[relation])
-        before = self.get(relation, *key)
-        place = (relation, key)
-        if self._block is not None and place not in self._touched:
-            self._touched.add(place)
-            self._undo.append({"block_number": self._block, "relation": relation, "key": list(key), "before": before})
-        self._rows[place] = row
+        place = (relation, tuple(row[name] for name in KEYS[relation]))
+        self._rows[place] = self._touched[place] = row
         self._dirty.add(place)
 
     def flush(self) -> None:
-        """Writes every changed row and the undo log."""
+        """Writes every changed row and its versions."""
+        self._end_block()
         by_relation: dict[str, list[Row]] = {}
         for relation, key in self._dirty:
             row = self._rows[relation, key]
@@ -101,24 +102,11 @@ class Ledger:
             by_relation.setdefault(relation, []).append(row)
         for relation, rows in by_relation.items():
             bulk.replace(self._connection, RELATIONS[relation], rows)
-        bulk.insert(self._connection, undo, self._undo)
+        versions.keep(self._connection, self._versions)
         self._dirty.clear()
-        self._undo = []
+        self._versions = []
 
 
 def roll_back(connection: Connection, above_block: int) -> None:
-    """Every changed row as it was at the end of the block."""
-    rows = connection.execute(
-        select(undo.c.relation, undo.c.key, undo.c.before)
-        .where(undo.c.block_number > above_block)
-        .order_by(undo.c.id.desc())
-    )
-    oldest = {(relation, tuple(key)): before for relation, key, before in rows}
-    for (relation, key), before in oldest.items():
-        if before is None:
-            table = RELATIONS[relation]
-            same = [table.c[name] == value for name, value in zip(KEYS[relation], key, strict=True)]
-            connection.execute(delete(table).where(*same))
-        else:
-            bulk.replace(connection, RELATIONS[relation], [before])
-    connection.execute(delete(undo).where(undo.c.block_number > above_block))
+    """Every changed row as it was at the end of the block; before the events above it are deleted."""
+    versions.roll_back(connection, above_block, RELATIONS)

@@ -55,6 +55,34 @@ def changed(text: str, words: Sequence[str]) -> str:
     return "".join(parts)
 
 
+def difference(before: str, after: str) -> dict[int, int]:
+    """Points by expiry epoch that came (above 0) or went (below 0) between two balance rows."""
+    found: dict[int, int] = {}
+    for start in range(0, 64 * WORDS, 64):
+        if before[start : start + 64] == after[start : start + 64]:
+            continue
+        for sign, text in ((-1, before), (1, after)):
+            word = int(text[start : start + 64], 16)
+            if not word:
+                continue
+            first = SLOTS * (word >> TAG_SHIFT)
+            for slot in range(SLOTS):
+                points = word >> (SLOT_BITS * slot) & SLOT_MASK
+                if points:
+                    found[first + slot] = found.get(first + slot, 0) + sign * points
+    return {expiry: points for expiry, points in found.items() if points}
+
+
+def shorten(text: str) -> str:
+    """A balance row's words without their leading zeros, joined by dots: as versions keep them."""
+    return ".".join(text[start : start + 64].lstrip("0") for start in range(0, 64 * WORDS, 64))
+
+
+def lengthen(short: str) -> str:
+    """The opposite of `shorten`."""
+    return "".join(part.rjust(64, "0") for part in short.split("."))
+
+
 def live(text: str, epoch: int) -> list[tuple[int, int]]:
     """(expiry epoch, points) of what is not expired in `epoch`, oldest first, without empty lots."""
     first, last = (epoch + 1) // SLOTS, (epoch + WINDOW_EPOCHS) // SLOTS

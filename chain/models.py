@@ -124,13 +124,14 @@ class ChainTransactionHash(SQLModel, table=True):
 
 
 class Heartbeat(SQLModel, table=True):
-    """Each loop's last sign of life and what it waits for."""
+    """Each loop's last sign of life, when it last got on with its work, and what it waits for."""
 
     __tablename__ = "heartbeat"
     name: str = Field(primary_key=True)
     state: str
     detail: str
     at_ms: int = big()
+    progressed_at_ms: int | None = big(default=None, nullable=True)
 
 
 class MirrorCheckpoint(SQLModel, table=True):
@@ -146,18 +147,20 @@ class MirrorCheckpoint(SQLModel, table=True):
     head_number: int = big()
     safe_number: int = big()
     final_number: int = big()
+    # The first block of which the history is still there whole.
+    history_from: int = big(default=0, sa_column_kwargs={"server_default": "0"})
     state: str
     reason: str | None = None
     updated_at_ms: int = big()
 
 
 class MirrorBlock(SQLModel, table=True):
-    """The chain of parent hashes down to the undo horizon."""
+    """Every block since the deployment; a block's parent is the row before it."""
 
     __tablename__ = "mirror_block"
-    number: int = Field(sa_type=BigInteger, primary_key=True)
+    __table_args__ = (Index("mirror_block_time", "time", "number"),)
+    number: int = Field(sa_column=Column(SERIAL, primary_key=True, autoincrement=False))
     hash: str
-    parent_hash: str
     time: int = big()
 
 
@@ -336,23 +339,44 @@ class Agreement(SQLModel, table=True):
     versions: list[dict[str, Any]] = document(nullable=False)
 
 
-class MirrorUndo(SQLModel, table=True):
-    """What a row was before a block changed it, down to the undo horizon; null: it was not there."""
+class SupplyLots(SQLModel, table=True):
+    """Points of a token that lie in accounts, by the epoch in which they expire; decimal text."""
 
-    __tablename__ = "mirror_undo"
-    __table_args__ = (Index("mirror_undo_block_number", "block_number"), {"sqlite_autoincrement": True})
-    id: int | None = serial()
-    block_number: int = big()
-    relation: str
-    key: list[Any] = document(nullable=False)
-    before: dict[str, Any] | None = document(nullable=True)
+    __tablename__ = "supply_lots"
+    token: str = Field(primary_key=True)
+    expiry_epoch: int = Field(sa_type=BigInteger, primary_key=True)
+    points: str
+
+
+class BalanceVersion(SQLModel, table=True):
+    """A balance as it was from the end of a block on, until its next version."""
+
+    __tablename__ = "balance_version"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    token: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    block_number: int = Field(sa_type=BigInteger, primary_key=True)
+    log_index: int = big()
+    # The words without leading zeros, joined by dots; see chain.lots.shorten.
+    lots: str
+
+
+class LedgerVersion(SQLModel, table=True):
+    """A row of another table that changes, as it was from the end of a block on, until its next version."""
+
+    __tablename__ = "ledger_version"
+    __table_args__ = (Index("ledger_version_block_number", "block_number"), {"sqlite_with_rowid": False})
+    relation: str = Field(primary_key=True)
+    # The parts of the row's primary key, joined by slashes.
+    key: str = Field(primary_key=True)
+    block_number: int = Field(sa_type=BigInteger, primary_key=True)
+    row: dict[str, Any] = document(nullable=False)
 
 
 # The tables that a rebuild empties, in an order that needs no foreign keys.
 MIRROR_TABLES: Final[tuple[type[SQLModel], ...]] = (
     MirrorCheckpoint,
     MirrorBlock,
-    MirrorUndo,
     LedgerEvent,
     Entry,
     Balance,
@@ -364,4 +388,7 @@ MIRROR_TABLES: Final[tuple[type[SQLModel], ...]] = (
     Collateral,
     Rule,
     Agreement,
+    SupplyLots,
+    BalanceVersion,
+    LedgerVersion,
 )

@@ -23,7 +23,7 @@ def tables(world: Any) -> dict[str, list[Any]]:
     found = {}
     for model in MIRROR_TABLES:
         table = table_of(model)
-        skipped = {"updated_at_ms", "seq"} | ({"id"} if table.name == "mirror_undo" else set())
+        skipped = {"updated_at_ms", "seq"}
         columns = ", ".join(column.name for column in table.columns if column.name not in skipped)
         found[table.name] = sorted(map(str, world.rows(f"SELECT {columns} FROM {table.name}")))
     return found

@@ -1,0 +1,121 @@
+"""Where the mirror stands: the one row that moves with every commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from chain import bulk, heartbeat
+from chain.blocks import Header
+from chain.database import writing
+from chain.errors import AnswerInconsistent
+from chain.ledger import Row
+from chain.models import MirrorBlock, MirrorCheckpoint, table_of
+from chain.operations import now_ms
+
+LIVE: Final = "live"
+BACKFILLING: Final = "backfilling"
+STOPPED: Final = "stopped"
+
+table: Final = table_of(MirrorCheckpoint)
+known_blocks: Final = table_of(MirrorBlock)
+ONE: Final = table.c.id == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The block the mirror is of."""
+
+    number: int
+    hash: str
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The highest block that is safe, and the highest that is final."""
+
+    safe_number: int
+    final_number: int
+
+
+def read(connection: Connection) -> Any:
+    """The row, or None before the first block."""
+    return connection.execute(select(table).where(ONE)).one_or_none()
+
+
+def make(connection: Connection, *, genesis_hash: str, start_block: int, base: Header) -> Any:
+    """The first row: of the block before the deployment's first, where nothing has happened yet."""
+    connection.execute(
+        insert(table).values(
+            id=1,
+            genesis_hash=genesis_hash,
+            start_block=start_block,
+            block_number=base.number,
+            block_hash=base.hash,
+            block_time=base.time,
+            head_number=base.number,
+            safe_number=base.number,
+            final_number=base.number,
+            history_from=base.number,
+            state=BACKFILLING,
+            reason=None,
+            updated_at_ms=now_ms(),
+        )
+    )
+    keep_blocks(connection, [base])
+    return read(connection)
+
+
+def require(connection: Connection, tip: Tip) -> None:
+    """Raises AnswerInconsistent when another mirror wrote meanwhile, or the tables were emptied."""
+    found = connection.execute(select(table.c.block_hash).where(ONE)).scalar_one_or_none()
+    if found != tip.hash:
+        raise AnswerInconsistent("The checkpoint moved under this mirror.")
+
+
+def keep(connection: Connection, tip: Tip, head: Header, levels: Levels) -> None:
+    """The mirror is of `tip` now."""
+    safe = min(tip.number, levels.safe_number)
+    connection.execute(
+        update(table)
+        .where(ONE)
+        .values(
+            block_number=tip.number,
+            block_hash=tip.hash,
+            block_time=tip.time,
+            head_number=head.number,
+            safe_number=safe,
+            final_number=min(safe, levels.final_number),
+            state=LIVE if tip.number == head.number else BACKFILLING,
+            reason=None,
+            updated_at_ms=now_ms(),
+        )
+    )
+
+
+def keep_blocks(connection: Connection, headers: Sequence[Header]) -> None:
+    """Every block stays known: when it was, and which it was."""
+    bulk.insert(connection, known_blocks, [_block_row(block) for block in headers])
+
+
+def at_head(engine: Engine) -> None:
+    """The mirror is of the node's newest block, without having moved."""
+    with writing(engine) as connection:
+        connection.execute(
+            update(table)
+            .where(ONE)
+            .values(state=LIVE, reason=None, head_number=table.c.block_number, updated_at_ms=now_ms())
+        )
+
+
+def stop(engine: Engine, reason: str) -> None:
+    """The mirror goes no further, and says why; nothing else is changed."""
+    with writing(engine) as connection:
+        connection.execute(update(table).where(ONE).values(state=STOPPED, reason=reason, updated_at_ms=now_ms()))
+    heartbeat.beat(engine, "mirror", STOPPED, reason, progressed=False)
+
+
+def _block_row(block: Header) -> Row:
+    return {"number": block.number, "hash": block.hash, "time": block.time}

@@ -1,0 +1,105 @@
+"""One SQL transaction: the way back if there is one, the rows of a range, and the checkpoint that says so."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final
+
+from sqlalchemy import Connection, Engine, select
+
+from chain import bulk
+from chain.blocks import Header
+from chain.codec import Log
+from chain.database import writing
+from chain.deployment import Deployment
+from chain.entries import Context, Fold
+from chain.errors import AnswerInconsistent
+from chain.ledger import Ledger, Row
+from chain.mirror import checkpoint, reorg, settle
+from chain.mirror.checkpoint import Levels, Tip, known_blocks
+from chain.mirror.reading import Found
+from chain.models import BrandToken, Entry, LedgerEvent, table_of
+
+events: Final = table_of(LedgerEvent)
+entries: Final = table_of(Entry)
+tokens: Final = table_of(BrandToken)
+
+
+class Commit:
+    """Writes what was found on top of an ancestor."""
+
+    def __init__(self, engine: Engine, deployment: Deployment, confirmed_depth: int):
+        self._engine = engine
+        self._deployment = deployment
+        self._confirmed_depth = confirmed_depth
+
+    def __call__(
+        self, tip: Tip, ancestor: Tip, found: Found, head: Header, levels: Levels, named: Sequence[Header] = ()
+    ) -> tuple[Tip, dict[str, str]]:
+        """The new tip and the tokens by brand; or an error, and nothing at all has changed.
+
+        named: blocks that the node names as safe or final; they must be blocks of the chain that is written.
+        """
+        with writing(self._engine) as connection:
+            checkpoint.require(connection, tip)
+            if ancestor.number < tip.number:
+                reorg.roll_back(connection, tip, ancestor)
+            context = Context(
+                desk=self._deployment.address("RedemptionDesk"),
+                tokens=tokens_by_brand(connection),
+                token_rows=found.token_rows,
+            )
+            self._write(connection, context, found)
+            last = found.last
+            new_tip = Tip(last.number, last.hash, last.time) if last else ancestor
+            _on_our_chain(connection, named)
+            checkpoint.keep(connection, new_tip, head, levels)
+        return new_tip, context.tokens
+
+    def _write(self, connection: Connection, context: Context, found: Found) -> None:
+        headers, logs = found.range.headers, found.logs
+        if logs:
+            state = Ledger(connection)
+            fold = Fold(state, context)
+            _fold(state, fold, headers, logs)
+            state.flush()
+            bulk.insert(connection, events, [_event_row(log) for log in logs])
+            bulk.insert(connection, entries, fold.entries)
+            settle.settle(connection, logs, self._deployment, self._confirmed_depth)
+        if headers:
+            settle.confirm(connection, headers[-1].number, self._confirmed_depth)
+            checkpoint.keep_blocks(connection, headers)
+
+
+def _fold(state: Ledger, fold: Fold, headers: Sequence[Header], logs: Sequence[Log]) -> None:
+    state.load("balance", {(log.address, log.args["account"]) for log in logs if log.name == "LotsChanged"})
+    by_block = {number: list(group) for number, group in groupby(logs, key=lambda log: log.block_number)}
+    for block in headers:
+        if block.number in by_block:
+            state.begin_block(block.number)
+            fold.block(by_block[block.number], block.time)
+
+
+def _on_our_chain(connection: Connection, named: Sequence[Header]) -> None:
+    for block in named:
+        ours = connection.execute(select(known_blocks.c.hash).where(known_blocks.c.number == block.number)).scalar()
+        if ours is not None and ours != block.hash:
+            raise AnswerInconsistent(f"The node names a block {block.number} safe or final that is not on its chain.")
+
+
+def tokens_by_brand(connection: Connection) -> dict[str, str]:
+    """{brand id: token address} of every brand there is."""
+    return {row.brand_id: row.token for row in connection.execute(select(tokens.c.brand_id, tokens.c.token))}
+
+
+def _event_row(log: Log) -> Row:
+    return {
+        "block_number": log.block_number,
+        "log_index": log.log_index,
+        "block_hash": log.block_hash,
+        "tx_hash": log.tx_hash,
+        "tx_index": log.tx_index,
+        "address": log.address,
+        "contract": log.contract,
+        "name": log.name,
+        "args": log.args,
+    }

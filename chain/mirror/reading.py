@@ -1,0 +1,114 @@
+"""What the mirror asks of the node: ranges of blocks with the logs of our contracts, and the terms of new tokens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chain import blocks
+from chain.blocks import Header, Range
+from chain.codec import Log
+from chain.deployment import Deployment
+from chain.errors import AnswerInconsistent, AnswerTooLarge, NodeTimeout, RpcError
+from chain.ledger import Row
+from chain.mirror.checkpoint import Tip
+from chain.rpc import Rpc
+
+UNKNOWN_ROUNDS_MAX: Final = 8
+# The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
+FOLLOWED: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A range with its logs decoded, and the rows of the tokens that it brings."""
+
+    range: Range
+    logs: Sequence[Log]
+    token_rows: Mapping[str, Row]
+
+    @property
+    def last(self) -> Header | None:
+        """The newest block of the range, None when it is empty."""
+        return self.range.headers[-1] if self.range.headers else None
+
+
+class Reader:
+    """Reads on top of a block; as wide as the provider takes it."""
+
+    def __init__(self, rpc: Rpc, deployment: Deployment, range_blocks_max: int):
+        self._rpc = rpc
+        self._deployment = deployment
+        self._names = {deployment.address(name): name for name in FOLLOWED}
+        self._range_blocks_max = self._range_blocks = range_blocks_max
+
+    def last_of(self, ancestor: Tip, head: Header) -> int:
+        """The last block of the next range."""
+        return min(head.number, ancestor.number + self._range_blocks)
+
+    def read(self, ancestor: Tip, last: int, head: Header, tokens: Sequence[str]) -> Found:
+        """Blocks after the ancestor up to `last`, with the logs of our contracts and of these tokens."""
+        found = self._adapting(ancestor, last, head, [*self._names, *tokens])
+        with blocks.believable("a log or the terms of a token"):
+            logs = [decoded for raw in found.logs if (decoded := self._decode(raw)) is not None]
+            return Found(found, logs, self._token_rows(logs))
+
+    def _adapting(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
+        if last <= ancestor.number:
+            return Range([])
+        try:
+            found = self._with_new_tokens(ancestor, last, head, addresses)
+        except (RpcError, AnswerTooLarge, NodeTimeout):
+            # Providers refuse wide ranges in too many words to know them all.
+            self._range_blocks = max(1, (last - ancestor.number) // 2)
+            raise
+        # Wider again by and by: doubling would run into the same limit every other time.
+        self._range_blocks = min(self._range_blocks_max, self._range_blocks + 1 + self._range_blocks // 8)
+        return found
+
+    def _with_new_tokens(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
+        """A brand invited within the range has a token whose logs we did not ask for yet: ask again with it."""
+        for _ in range(UNKNOWN_ROUNDS_MAX):
+            found = blocks.read_range(self._rpc, ancestor.number + 1, last, ancestor.hash, addresses, head)
+            fresh = {token for token in self._invited(found) if token not in addresses}
+            if not fresh:
+                return found
+            addresses = addresses + sorted(fresh)
+        raise AnswerInconsistent("The node names new tokens each time it is asked for the same blocks.")
+
+    def _invited(self, found: Range) -> list[str]:
+        registry = self._deployment.address("PartnerRegistry")
+        with blocks.believable("a log"):
+            logs = [self._decode(raw) for raw in found.logs if raw["address"].lower() == registry]
+        return [log.args["token"] for log in logs if log is not None and log.name == "BrandInvited"]
+
+    def _decode(self, raw: dict[str, Any]) -> Log | None:
+        return self._deployment.codec.log(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
+
+    def _token_rows(self, logs: Sequence[Log]) -> dict[str, Row]:
+        """The fixed terms of tokens that appear in these logs, from the tokens themselves."""
+        return {log.args["token"]: self._token_row(log) for log in logs if log.name == "BrandInvited"}
+
+    def _token_row(self, invitation: Log) -> Row:
+        token, codec = invitation.args["token"], self._deployment.codec
+        names = ("terms", "origin", "decimals")
+        answers = self._rpc.batch(
+            [
+                ("eth_call", [{"to": token, "data": "0x" + codec.calldata("LoyaltyToken", name).hex()}, "latest"])
+                for name in names
+            ]
+        )
+        terms, origin, decimals = (
+            codec.result("LoyaltyToken", name, answer) for name, answer in zip(names, answers, strict=True)
+        )
+        return {
+            "token": token,
+            "brand_id": invitation.args["brandId"],
+            "name": terms["name"],
+            "symbol": terms["symbol"],
+            "decimals": int(decimals),
+            "origin": int(origin),
+            "epoch_s": int(terms["epochSeconds"]),
+            "lifetime_epochs": int(terms["lifetimeEpochs"]),
+            "grace_s": int(terms["graceSeconds"]),
+            "since_block": invitation.block_number,
+        }

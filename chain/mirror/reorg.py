@@ -1,0 +1,106 @@
+"""When the node's chain left ours: how far back the common block lies, and the way back to it."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+
+from chain import blocks, ledger, operations, transactions
+from chain.blocks import Header
+from chain.database import reading
+from chain.errors import AnswerInconsistent, FinalityBroken, ReorgTooDeep
+from chain.mirror import checkpoint
+from chain.mirror.checkpoint import Tip, known_blocks
+from chain.mirror.settings import TAGS, MirrorSettings
+from chain.models import Entry, LedgerEvent, MirrorReorg, table_of
+from chain.operations import now_ms
+from chain.rpc import Rpc
+
+log = logging.getLogger(__name__)
+
+ANCESTOR_CHUNK: Final = 32
+
+reorgs: Final = table_of(MirrorReorg)
+events: Final = table_of(LedgerEvent)
+entries: Final = table_of(Entry)
+
+
+class Ancestry:
+    """Finds the block to build on."""
+
+    def __init__(self, engine: Engine, rpc: Rpc, settings: MirrorSettings):
+        self._engine = engine
+        self._rpc = rpc
+        self._settings = settings
+        self._behind_since: float | None = None
+
+    def fits(self) -> None:
+        """The node's head was ours: it does not lag."""
+        self._behind_since = None
+
+    def ancestor(self, tip: Tip, head: Header) -> Tip:
+        """The tip, or the common ancestor when the node's chain left ours.
+
+        Raises AnswerInconsistent while the node may only lag; ReorgTooDeep and FinalityBroken when going back is
+        not ours to decide: the checkpoint says so then.
+        """
+        if head.number == tip.number + 1 and head.parent_hash == tip.hash:
+            return tip
+        if head.number > tip.number and blocks.present_headers(self._rpc, [tip.number])[0].hash == tip.hash:
+            return tip
+        ours, final_number = self._ours(tip)
+        self._wait_for_a_node_behind(ours, head)
+        at_most = {number: row.hash for number, row in ours.items() if number <= head.number}
+        found = blocks.common_ancestor(self._rpc, at_most, ANCESTOR_CHUNK)
+        if found is None:
+            raise self._stopped(ReorgTooDeep(tip.number, self._settings.undo_blocks_max))
+        if self._settings.finality == TAGS and found < final_number:
+            raise self._stopped(FinalityBroken(final_number, found))
+        log.warning("reorg: %d blocks of ours are gone, back to block %d", tip.number - found, found)
+        return Tip(found, ours[found].hash, ours[found].time)
+
+    def _ours(self, tip: Tip) -> tuple[dict[int, Any], int]:
+        lowest = tip.number - self._settings.undo_blocks_max
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(known_blocks).where(known_blocks.c.number >= lowest)).all()
+            final_number = connection.execute(select(checkpoint.table.c.final_number)).scalar_one()
+        return {row.number: row for row in rows}, final_number
+
+    def _wait_for_a_node_behind(self, ours: Mapping[int, Any], head: Header) -> None:
+        """A head below ours on our own chain is most likely a node that lags: believed only after a while."""
+        if head.number < min(ours):
+            raise AnswerInconsistent(f"The node is only at block {head.number}, far behind the mirror.")
+        known = ours.get(head.number)
+        if known is None or known.hash != head.hash:
+            self._behind_since = None
+            return
+        self._behind_since = self._behind_since or time.monotonic()
+        if time.monotonic() - self._behind_since < self._settings.behind_grace_s:
+            raise AnswerInconsistent(f"The node went back to block {head.number} of the same chain.")
+
+    def _stopped(self, error: ReorgTooDeep | FinalityBroken) -> ReorgTooDeep | FinalityBroken:
+        checkpoint.stop(self._engine, str(error))
+        return error
+
+
+def roll_back(connection: Connection, tip: Tip, ancestor: Tip) -> None:
+    """Everything as it was at the end of the ancestor; one row tells that it happened."""
+    above = ancestor.number
+    # Balances find by the events which accounts to put back, so the ledger goes first.
+    ledger.roll_back(connection, above)
+    removed = connection.execute(delete(entries).where(entries.c.block_number > above)).rowcount
+    connection.execute(delete(events).where(events.c.block_number > above))
+    connection.execute(delete(known_blocks).where(known_blocks.c.number > above))
+    operations.take_back(connection, above)
+    transactions.take_back(connection, above)
+    connection.execute(
+        insert(reorgs).values(
+            common_number=above,
+            head_number=tip.number,
+            depth=tip.number - above,
+            entries_removed=removed,
+            at_ms=now_ms(),
+        )
+    )
