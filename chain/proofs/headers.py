@@ -1,7 +1,8 @@
 """Block headers: from JSON-RPC or RLP, back to RLP, and the hash that binds everything else.
 
 The optional fields come in the order of the forks and without gaps: 15 (before London), 16 (London, Paris),
-17 (Shanghai), 20 (Cancun), 21 (Prague); 19 in the first block of an Anvil for Shanghai. Sources: yellow paper 4.3; EIPs 1559, 4895, 4844, 4788, 7685.
+17 (Shanghai), 20 (Cancun), 21 (Prague); 19 in the first block of an Anvil for Shanghai.
+Sources: yellow paper 4.3; EIPs 1559, 4895, 4844, 4788, 7685.
 """
 
 from collections.abc import Mapping

@@ -24,9 +24,11 @@ class Account:
 ABSENT: Final = Account(0, 0, tries.EMPTY_ROOT, EMPTY_CODE)
 
 
-def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) -> Account:
+def verify_account(
+    state_root: bytes, address: bytes, proof: Sequence[bytes], known: tries.Known | None = None
+) -> Account:
     """The account at `address` (20 bytes); ABSENT when the proof shows that there is none. Raises ProofInvalid."""
-    value = tries.lookup(state_root, keccak(address), proof)
+    value = tries.lookup(state_root, keccak(address), proof, known)
     if value is None:
         return ABSENT
     try:
@@ -41,9 +43,9 @@ def verify_account(state_root: bytes, address: bytes, proof: Sequence[bytes]) ->
         raise ProofInvalid(str(error)) from error
 
 
-def verify_storage(storage_root: bytes, slot: int, proof: Sequence[bytes]) -> int:
+def verify_storage(storage_root: bytes, slot: int, proof: Sequence[bytes], known: tries.Known | None = None) -> int:
     """The word in `slot`; 0 when the proof shows that nothing is there. Raises ProofInvalid."""
-    value = tries.lookup(storage_root, keccak(slot.to_bytes(32)), proof)
+    value = tries.lookup(storage_root, keccak(slot.to_bytes(32)), proof, known)
     if value is None:
         return 0
     try:
@@ -63,13 +65,19 @@ class Proof:
     words: dict[int, int]
 
 
-def verify(state_root: bytes, address: bytes, slots: Sequence[int], answer: Mapping[str, Any]) -> Proof:
-    """A whole answer of eth_getProof, checked against a state root.
+def verify(
+    state_root: bytes,
+    address: bytes,
+    slots: Sequence[int],
+    answer: Mapping[str, Any],
+    known: tries.Known | None = None,
+) -> Proof:
+    """A whole answer of eth_getProof, checked against a state root; known: as in tries.lookup.
 
     Raises ProofInvalid unless it proves the account and every slot, and says itself what it proves.
     """
     try:
-        account = verify_account(state_root, address, _nodes(answer["accountProof"]))
+        account = verify_account(state_root, address, _nodes(answer["accountProof"]), known)
         parts = answer["storageProof"]
         if len(parts) != len(slots):
             raise ProofInvalid(f"{len(slots)} slots were asked and {len(parts)} answered")
@@ -77,7 +85,7 @@ def verify(state_root: bytes, address: bytes, slots: Sequence[int], answer: Mapp
         for slot, part in zip(slots, parts, strict=True):
             if hexes.to_number(part["key"], "key of a slot") != slot:
                 raise ProofInvalid("another slot than the one asked")
-            words[slot] = verify_storage(account.storage_root, slot, _nodes(part["proof"]))
+            words[slot] = verify_storage(account.storage_root, slot, _nodes(part["proof"]), known)
             if hexes.to_number(part["value"], "value of a slot") != words[slot]:
                 raise ProofInvalid(
                     f"slot {slot:#x} is said to hold {part['value']} and proven to hold {words[slot]:#x}"

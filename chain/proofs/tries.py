@@ -13,7 +13,10 @@ from chain.proofs.errors import EncodingInvalid, ProofInvalid
 
 EMPTY_ROOT: Final = keccak(b"\x80")
 NODES_MAX: Final = 65
+KNOWN_MAX: Final = 1 << 14
 Leaf = tuple[bytes, bytes]
+# Branches by their hash: as bytes, and decoded.
+Known = dict[bytes, tuple[bytes, list[rlp.Item]]]
 
 
 def nibbles(key: bytes) -> bytes:
@@ -67,9 +70,10 @@ def verify_ordered(root: bytes, index: int, proof: Sequence[bytes]) -> bytes:
     return value
 
 
-def lookup(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
+def lookup(root: bytes, key: bytes, proof: Sequence[bytes], known: Known | None = None) -> bytes | None:
     """The value under `key` in the trie with this root, or None when the proof shows that there is none.
 
+    known: branches of earlier proofs, so that many proofs of one trie hash what they share once.
     Raises ProofInvalid when the nodes do not lead from the root to the one or the other, or when one is left over.
     """
     if len(proof) > NODES_MAX:
@@ -77,7 +81,7 @@ def lookup(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
     # An empty trie has no node; some nodes send its one (0x80) all the same.
     if root == EMPTY_ROOT and list(proof) in ([], [b"\x80"]):
         return None
-    walk = _Walk(root, proof)
+    walk = _Walk(root, proof, {} if known is None else known)
     value = walk.find(nibbles(key))
     if walk.used != len(proof):
         raise ProofInvalid(f"{len(proof) - walk.used} nodes are not on the way")
@@ -87,8 +91,9 @@ def lookup(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
 class _Walk:
     """One way down a trie."""
 
-    def __init__(self, root: bytes, proof: Sequence[bytes]):
+    def __init__(self, root: bytes, proof: Sequence[bytes], known: Known):
         self._proof = proof
+        self._known = known
         self._reference: rlp.Item = root
         self.used = 0
 
@@ -118,10 +123,16 @@ class _Walk:
             if len(reference) != 32 or self.used == len(self._proof):
                 raise ProofInvalid("a node is missing")
             raw = self._proof[self.used]
+            before = self._known.get(reference)
+            if before is not None and before[0] == raw:
+                self.used += 1
+                return before[1]
             if keccak(raw) != reference:
                 raise ProofInvalid(f"node {self.used} has another hash than the node above it says")
             self.used += 1
             node = _decoded(raw)
+            if len(node) == 17 and isinstance(node, list) and len(self._known) < KNOWN_MAX:
+                self._known[reference] = raw, node
         else:
             node = reference
             # Some nodes list also what lies within the node above.

@@ -1,0 +1,98 @@
+"""What the mirror must hold, from proven events alone: every row and every version, in memory.
+
+The same fold as the mirror's, over a ledger that is nothing but dictionaries. So the mirror's writing, keeping and
+rolling back are checked and its fold is not; the fold's own figures are checked by the replay and by storage proofs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from chain import lots
+from chain.codec import Log
+from chain.entries import Context, Fold
+from chain.ledger import KEYS, Key, Ledger, Row
+
+BALANCE: Final = "balance"
+BalanceVersion = tuple[int, str]
+# Not part of our books, and so not of the mirror.
+UNMIRRORED: Final = frozenset({"AccessManager"})
+
+
+class Rows(Ledger):
+    """The ledger of a fold, in memory: rows as they are, and as they were at the end of each block."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[Key, Row]] = {name: {} for name in KEYS}
+        # {(token, account): {block: (log index, short lots)}}, and {(relation, key): {block: row}} of all others.
+        self.balance_versions: dict[Key, dict[int, BalanceVersion]] = {}
+        self.versions: dict[tuple[str, Key], dict[int, Row]] = {}
+        self._touched: dict[tuple[str, Key], Row] = {}
+
+    def get(self, relation: str, *key: Any) -> Row | None:
+        """The row as it stands, or None."""
+        return self.rows[relation].get(key)
+
+    def put(self, relation: str, row: Row) -> None:
+        """Replaces the whole row."""
+        key = tuple(row[name] for name in KEYS[relation])
+        self.rows[relation][key] = self._touched[relation, key] = row
+
+    def end_block(self, number: int) -> None:
+        """What was put since the last block belongs to this one."""
+        for (relation, key), row in self._touched.items():
+            if relation == BALANCE:
+                version = row["log_index"], lots.shorten(row["lots"])
+                self.balance_versions.setdefault(key, {})[number] = version
+            else:
+                self.versions.setdefault((relation, key), {})[number] = row
+        self._touched = {}
+
+    def forget_versions(self) -> None:
+        """For a finished audit: only the rows as they are go on."""
+        self.balance_versions, self.versions = {}, {}
+
+
+class Expected:
+    """Folds proven blocks; knows the rows of the mirror at the last of them."""
+
+    def __init__(self, desk: str, token_rows: Mapping[str, Row]):
+        """token_rows: the row of `brand_token` of each token that was ever made, by address."""
+        self.ledger = Rows()
+        self.fold = Fold(self.ledger, Context(desk=desk, tokens={}, token_rows=token_rows))
+        # {(role id, account): since}; 0 after it was revoked.
+        self.roles: dict[tuple[int, str], int] = {}
+        self.operations: dict[tuple[int, int], int] = {}
+        self.spent: dict[tuple[int, int], int] = {}
+
+    def block(self, number: int, time: int, logs: Sequence[Log]) -> tuple[list[Log], list[Row]]:
+        """The events and the entries that the mirror must hold of this block, in their order."""
+        mirrored = [log for log in logs if log.contract not in UNMIRRORED]
+        for log in logs:
+            self._note(log)
+        self.fold.entries = []
+        self.fold.block(mirrored, time)
+        self.ledger.end_block(number)
+        return mirrored, self.fold.entries
+
+    def holders(self, token: str) -> Iterator[tuple[str, Row]]:
+        """(account, its row) of every account that ever had points of the token."""
+        for (of_token, account), row in self.ledger.rows[BALANCE].items():
+            if of_token == token:
+                yield account, row
+
+    def _note(self, log: Log) -> None:
+        """What no row of the mirror says and storage does: roles, operation ids, budgets."""
+        args = log.args
+        if log.name == "Awarded":
+            brand_id, operation_id = int(args["brandId"]), int(args["operationId"])
+            word = brand_id, operation_id >> 8
+            self.operations[word] = self.operations.get(word, 0) | 1 << (operation_id & 0xFF)
+            rule = brand_id, int(args["ruleId"])
+            self.spent[rule] = self.spent.get(rule, 0) + int(args["points"])
+        elif log.name == "RoleGranted":
+            role = int(args["roleId"]), args["account"]
+            # Granted again: only the delay changes, and `since` in the event is the delay's.
+            if args["newMember"]:
+                self.roles[role] = int(args["since"])
+        elif log.name == "RoleRevoked":
+            self.roles[int(args["roleId"]), args["account"]] = 0
