@@ -55,6 +55,15 @@ def reading(made: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def snapshot(made: Engine) -> Iterator[Connection]:
+    """One moment of the tables for as many statements as it takes. SQLite's readers see one anyway."""
+    if made.dialect.name == "postgresql":
+        made = made.execution_options(isolation_level="REPEATABLE READ")
+    with made.begin() as connection:
+        yield connection
+
+
 def driver_url(url: str) -> URL:
     """The address with the driver we use named in it."""
     parsed = make_url(url)
