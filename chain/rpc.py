@@ -1,38 +1,40 @@
-"""A thin JSON-RPC client: one keep-alive connection, batches, bounded time and size, typed errors.
+"""A thin JSON-RPC client over HTTP or WebSocket: batches, bounded time, size and rate, typed errors.
 
 An Rpc belongs to one thread; each loop makes its own. Reads are asked again a bounded number of times when the node
-does not answer; a write never is, because its effect is then unknown and only its sender knows how to find out.
+does not answer; a write never is, because its effect is then unknown and only its sender knows how to find out. All
+Rpcs of one process share one pace for each node (chain.pace), so that an outage costs it a few requests a second.
 """
 
-import http.client
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import orjson
 
+from chain import pace, wires
 from chain.errors import (
     AlreadyKnown,
     AnswerTooLarge,
+    ChainError,
     InsufficientFunds,
     MethodMissing,
+    NodeAway,
     NodeTimeout,
     NodeUnavailable,
     NonceTooHigh,
     NonceTooLow,
+    RequestTooLarge,
     ResultTooWide,
     Reverted,
     RpcError,
+    TooManyRequests,
     Underpriced,
 )
 
-ANSWER_MAX_BYTES: Final = 256 * 1024 * 1024
 BATCH_MAX: Final = 200
+BATCH_STEP: Final = 5
 READ_ATTEMPTS_MAX: Final = 4
 RETRY_DELAY_S: Final = 0.1
-CHUNK_BYTES: Final = 1 << 16
-IDLE_S_MAX: Final = 1.0
 
 WRITES: Final = frozenset({"eth_sendRawTransaction", "eth_sendTransaction", "evm_mine", "evm_revert", "evm_snapshot"})
 
@@ -57,14 +59,31 @@ TEXTS: Final[tuple[tuple[str, type[RpcError]], ...]] = (
     ("doesn't have enough funds", InsufficientFunds),
     ("query returned more than", ResultTooWide),
     ("block range", ResultTooWide),
+    ("range too large", ResultTooWide),
+    ("range is too large", ResultTooWide),
+    ("is limited to a", ResultTooWide),
     ("too many results", ResultTooWide),
+    ("max results", ResultTooWide),
     ("response size", ResultTooWide),
+    ("response too large", ResultTooWide),
+    ("too many blocks", ResultTooWide),
+    ("requested blocks", ResultTooWide),
+    ("blocks distance", ResultTooWide),
+    ("query must be smaller", ResultTooWide),
+    ("limit the query", ResultTooWide),
+    ("logs matched by query", ResultTooWide),
+    ("exceeds the range", ResultTooWide),
     ("method not found", MethodMissing),
     ("does not exist/is not available", MethodMissing),
     ("not supported", MethodMissing),
 )
+# A provider's refusal of the pace, put into JSON with a status of 200 or 429. Sources: Infura, Alchemy, QuickNode.
+PACE_TEXTS: Final = ("rate limit", "too many requests", "exceeded its compute units", "request limit reached")
+PACE_CODES: Final = (429, -32097)
 GANACHE_NONCE: Final = "the tx doesn't have the correct nonce. account has nonce of: "
 
+# (method or "batch", seconds, the error's name or None): called after every exchange with the node.
+Observe = Callable[[str, float, str | None], None]
 RevertDecoder = Callable[[bytes], tuple[str, dict[str, Any]]]
 
 
@@ -81,33 +100,36 @@ def plain_revert(data: bytes) -> tuple[str, dict[str, Any]]:
 class Rpc:
     """Asks one node. Results come back as plain JSON values; errors as the classes of chain.errors."""
 
-    def __init__(self, url: str, *, timeout_s: float = 10.0, decode_revert: RevertDecoder = plain_revert):
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise NodeUnavailable(f"A node's address begins with http:// or https://, not {parts.scheme or 'nothing'}.")
-        self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._port = parts.hostname, parts.port
-        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 10.0,
+        decode_revert: RevertDecoder = plain_revert,
+        observe: Observe | None = None,
+        paced: bool = True,
+    ):
+        self._wire = wires.wire(url)
         # The path and the query may hold a key: only host and port are ever shown.
-        self.shown = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        self.shown = self._wire.shown
         self.timeout_s = timeout_s
         self._decode_revert = decode_revert
+        self._observe = observe
+        self._pace = pace.of(self.shown) if paced else pace.Pace(self.shown, rationed=False)
+        # What the node takes in one batch, and what it takes at the moment.
+        self._batch_limit = BATCH_MAX
         self._batch_max = BATCH_MAX
-        self._connection: http.client.HTTPConnection | None = None
-        self._used_at = 0.0
         self._id = 0
         self.requests = 0
 
     def close(self) -> None:
         """Gives the connection back; the next call opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._wire.close()
 
     def call(self, method: str, *params: Any, timeout_s: float | None = None) -> Any:
         """The result of one method. Raises RpcError or a class below it, or NodeUnavailable."""
         body = self._envelope(method, params)
-        answer = self._exchange(orjson.dumps(body), reading=method not in WRITES, timeout_s=timeout_s)
+        answer = self._exchange(method, orjson.dumps(body), reading=method not in WRITES, timeout_s=timeout_s)
         if not isinstance(answer, Mapping):
             raise NodeUnavailable(f"{self.shown} answered {method} with something that is not JSON-RPC.")
         return self._result(method, answer)
@@ -127,17 +149,24 @@ class Rpc:
             size = self._batch_max
             try:
                 results += self._batch_once(calls[len(results) : len(results) + size], timeout_s)
-            except RpcError:
+                self._batch_max = min(self._batch_limit, self._batch_max + BATCH_STEP)
+            except (RpcError, RequestTooLarge):
                 # The node refused the batch as a whole: most likely it is too large for it.
                 if size == 1:
                     raise
-                self._batch_max = size // 2
+                self._batch_max = self._batch_limit = size // 2
+            except NodeUnavailable:
+                # Perhaps it is too much for the node at the moment; the caller decides when to ask again.
+                self._batch_max = max(1, size // 2)
+                raise
         return results
 
     def _batch_once(self, calls: Sequence[tuple[str, Sequence[Any]]], timeout_s: float | None) -> list[Any]:
         bodies = [self._envelope(method, params) for method, params in calls]
         reading = all(method not in WRITES for method, _ in calls)
-        answers = self._exchange(orjson.dumps(bodies), reading=reading, timeout_s=timeout_s)
+        methods = {method for method, _ in calls}
+        what = methods.pop() if len(methods) == 1 else "batch"
+        answers = self._exchange(what, orjson.dumps(bodies), reading=reading, timeout_s=timeout_s)
         if isinstance(answers, Mapping):
             raise self._error("batch", answers.get("error"))
         if not isinstance(answers, list):
@@ -166,14 +195,19 @@ class Rpc:
             raise self._error(method, answer["error"])
         if "result" not in answer:
             raise NodeUnavailable(f"{self.shown} answered {method} with neither result nor error.")
+        self._pace.answered()
         return answer["result"]
 
-    def _error(self, method: str, error: Any) -> RpcError:
+    def _error(self, method: str, error: Any) -> ChainError:
         """One table maps the words of many nodes to our types."""
         if not isinstance(error, Mapping):
             return RpcError(method, -32603, str(error)[:500])
-        code, message, data = int(error.get("code") or -32603), str(error.get("message"))[:2000], error.get("data")
+        code, message, data = _code(error.get("code")), str(error.get("message"))[:2000], error.get("data")
         text = message.lower()
+        if code in PACE_CODES or any(words in text for words in PACE_TEXTS):
+            self._pace.failed()
+            return TooManyRequests(f"{self.shown} refuses {method} for now: {message[:200]}")
+        self._pace.answered()
         revert = revert_data(data)
         if revert is not None and (revert or "revert" in text):
             name, values = self._decode_revert(revert) if revert else ("EmptyRevert", {})
@@ -188,12 +222,12 @@ class Rpc:
             return Reverted(method, code, message, data, "EmptyRevert", {})
         return MethodMissing(method, code, message, data) if code == -32601 else RpcError(method, code, message, data)
 
-    def _exchange(self, body: bytes, *, reading: bool, timeout_s: float | None) -> Any:
+    def _exchange(self, method: str, body: bytes, *, reading: bool, timeout_s: float | None) -> Any:
         attempts_max = READ_ATTEMPTS_MAX if reading else 1
         for attempt in range(attempts_max):
             try:
-                return self._once(body, timeout_s or self.timeout_s)
-            except (NodeTimeout, AnswerTooLarge):
+                return self._once(method, body, timeout_s or self.timeout_s)
+            except (NodeTimeout, AnswerTooLarge, RequestTooLarge, NodeAway):
                 raise
             except NodeUnavailable:
                 if attempt == attempts_max - 1:
@@ -202,57 +236,32 @@ class Rpc:
                 time.sleep(RETRY_DELAY_S * attempt)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _once(self, body: bytes, timeout_s: float) -> Any:
-        until = time.monotonic() + timeout_s
+    def _once(self, method: str, body: bytes, timeout_s: float) -> Any:
+        self._pace.turn()
         self.requests += 1
+        began = time.monotonic()
+        failure: str | None = None
         try:
-            connection = self._connect(timeout_s)
-            connection.request("POST", self._path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            payload = self._read(response, until)
-            if response.status >= 500 or response.status == 429:
-                raise NodeUnavailable(f"{self.shown} answered HTTP {response.status}.")
-            return orjson.loads(payload)
-        except TimeoutError as error:
-            self.close()
-            raise NodeTimeout(f"{self.shown} did not answer within {timeout_s:g} s.") from error
+            return orjson.loads(self._wire.exchange(body, timeout_s))
         except orjson.JSONDecodeError as error:
-            self.close()
+            self._wire.close()
+            self._pace.failed()
+            failure = "NotJson"
             raise NodeUnavailable(f"{self.shown} answered with something that is not JSON.") from error
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise NodeUnavailable(f"{self.shown} cannot be reached: {error or type(error).__name__}.") from error
-        except NodeUnavailable:
-            self.close()
+        except NodeUnavailable as error:
+            # An answer above our own bound came from a node that is well.
+            if not isinstance(error, AnswerTooLarge | RequestTooLarge):
+                self._pace.failed(error.retry_after_s if isinstance(error, TooManyRequests) else None)
+            failure = error.name
             raise
+        finally:
+            if self._observe is not None:
+                self._observe(method, time.monotonic() - began, failure)
 
-    def _connect(self, timeout_s: float) -> http.client.HTTPConnection:
-        # A node may close an idle connection at any moment; a write must not be the one to find out.
-        if time.monotonic() - self._used_at > IDLE_S_MAX:
-            self.close()
-        self._used_at = time.monotonic()
-        if self._connection is None:
-            self._connection = self._make(self._host, self._port, timeout=timeout_s)
-            self._connection.connect()
-        self._connection.sock.settimeout(timeout_s)
-        return self._connection
 
-    def _read(self, response: http.client.HTTPResponse, until: float) -> bytes:
-        if response.length is not None and response.length > ANSWER_MAX_BYTES:
-            raise AnswerTooLarge(ANSWER_MAX_BYTES)
-        parts: list[bytes] = []
-        size = 0
-        while chunk := response.read1(CHUNK_BYTES):
-            size += len(chunk)
-            if size > ANSWER_MAX_BYTES:
-                raise AnswerTooLarge(ANSWER_MAX_BYTES)
-            # A node that drips a byte at a time keeps every single read short; the whole has a bound too.
-            if time.monotonic() > until:
-                raise TimeoutError
-            parts.append(chunk)
-        # read1 leaves a fully read response open, and an open one blocks the next request.
-        response.close()
-        return b"".join(parts)
+def _code(value: Any) -> int:
+    """A number, whatever the node put into its place."""
+    return value if isinstance(value, int) and value else -32603
 
 
 def revert_data(data: Any) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chain import errors, rpc
+from chain import errors, rpc, wires
 from chain.rpc import Rpc
 
 Answer = Callable[[Any, BaseHTTPRequestHandler], bytes | None]
@@ -139,7 +139,7 @@ def test_an_answer_that_drips_in_is_cut_off_at_the_time_given(serve):
 
 
 def test_an_answer_beyond_the_bound_is_not_read(serve, monkeypatch):
-    monkeypatch.setattr(rpc, "ANSWER_MAX_BYTES", 1000)
+    monkeypatch.setattr(wires, "ANSWER_MAX_BYTES", 1000)
     client, _ = serve(lambda body, _: b'{"result": "' + b"0" * 2000 + b'"}')
     with pytest.raises(errors.AnswerTooLarge):
         client.call("eth_getLogs", {})

@@ -1,0 +1,207 @@
+"""How a node is reached: HTTP or WebSocket, announcements of heads, and what an outage may cost."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from chain import errors, pace
+from chain.heads import Heads
+from chain.rpc import Rpc
+from tests.scripted import faults
+from tests.scripted.node import ScriptedNode
+from tests.scripted.tokens import Traffic, address_of
+
+
+@pytest.fixture
+def node() -> Iterator[ScriptedNode]:
+    with ScriptedNode(seed=4) as made:
+        yield made
+
+
+@pytest.fixture
+def client(node: ScriptedNode) -> Iterator[Callable[..., Rpc]]:
+    opened: list[Rpc] = []
+
+    def make(url: str | None = None, **options: Any) -> Rpc:
+        opened.append(Rpc(url or node.ws_url, **{"timeout_s": 1.0, **options}))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("url", ["", "8545", "ftp://host", "http://", "ws://:1", "http://host:0", "http://host:99999"])
+def test_what_is_no_address_of_a_node_is_refused(url: str) -> None:
+    """SPEC 8.16"""
+    with pytest.raises(errors.NodeUnavailable):
+        Rpc(url)
+
+
+def test_the_key_in_an_address_of_a_websocket_is_never_shown() -> None:
+    """SPEC 8.16"""
+    client = Rpc("ws://user:secret@127.0.0.1:1/secret?key=secret", timeout_s=0.2)
+    with pytest.raises(errors.NodeUnavailable) as caught:
+        client.call("eth_blockNumber")
+    assert "secret" not in str(caught.value) + client.shown
+
+
+def test_a_node_reached_by_websocket_only_answers_calls_and_batches(node: ScriptedNode, client: Any) -> None:
+    """SPEC 8.16"""
+    node.chain.mine_empty(5)
+    rpc = client()
+
+    assert rpc.call("eth_blockNumber") == "0x5"
+    blocks = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in range(6)])
+
+    assert [block["hash"] for block in blocks] == [block.hash for block in node.chain.blocks]
+    assert {one.transport for one in node.log.exchanges()} == {"ws"}
+
+
+@pytest.mark.parametrize("trouble", [faults.reset(), faults.close(), faults.cut(), faults.hang(), faults.text()])
+def test_a_websocket_that_breaks_is_a_node_that_is_not_available(
+    node: ScriptedNode, client: Any, trouble: faults.Behaviour
+) -> None:
+    """SPEC 8.16"""
+    rpc = client(timeout_s=0.3)
+    with node.faults.add(trouble), pytest.raises(errors.NodeUnavailable):
+        rpc.call("eth_sendRawTransaction", "0x00")
+    wait_for(lambda: rpc.call("eth_chainId") == hex(node.chain.chain_id))
+
+
+def test_a_late_answer_is_never_taken_for_that_of_the_next_question(node: ScriptedNode, client: Any) -> None:
+    """SPEC 8.16"""
+    rpc = client(timeout_s=0.2)
+    with node.faults.add(faults.slow(0.4), "eth_blockNumber"), pytest.raises(errors.NodeTimeout):
+        rpc.call("eth_blockNumber")
+    assert rpc.call("eth_chainId") == hex(node.chain.chain_id)
+
+
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+def test_heads_are_announced_as_they_come(node: ScriptedNode, scheme: str) -> None:
+    """SPEC 8.17"""
+    heads = Heads(node.url if scheme == "http" else node.ws_url)
+    wait_for(lambda: node.subscribers == 1)
+    heads.wait(0.2)
+
+    began = time.monotonic()
+    threading.Timer(0.1, node.chain.mine_empty).start()
+    assert heads.wait(5.0)
+    assert time.monotonic() - began < 1.0
+    assert not heads.wait(0.05)
+    heads.close()
+
+
+def test_a_subscription_that_was_lost_is_made_again_and_what_was_missed_is_looked_for(node: ScriptedNode) -> None:
+    """SPEC 8.17"""
+    heads = Heads(node.url)
+    wait_for(lambda: node.subscribers == 1)
+    heads.wait(0.2)
+
+    node.drop_connections()
+    assert heads.wait(2.0), "the end of the subscription is a reason to look"
+    wait_for(lambda: node.subscribers == 1)
+    heads.close()
+
+
+def test_a_node_without_subscriptions_is_polled(node: ScriptedNode) -> None:
+    """SPEC 8.17"""
+    node.faults.add(faults.error(-32001, "notifications not supported"), "eth_subscribe")
+    heads = Heads(node.url)
+    time.sleep(0.3)
+    heads.wait(0.0)
+
+    began = time.monotonic()
+    heads.wait(0.2)
+    assert time.monotonic() - began < 1.0
+    assert not heads.subscribed.is_set()
+    heads.close()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [faults.bad_gateway(), faults.reset(), faults.text(), faults.too_many_requests(0), faults.error(429, "slow down")],
+    ids=lambda trouble: trouble.name,
+)
+def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
+    node: ScriptedNode, client: Any, trouble: faults.Behaviour
+) -> None:
+    """SPEC 8.18"""
+    stop = threading.Event()
+
+    def loop() -> None:
+        rpc = client(node.url)
+        while not stop.is_set():
+            try:
+                rpc.call("eth_blockNumber")
+            except errors.NodeUnavailable:
+                stop.wait(0.01)
+
+    node.faults.add(trouble)
+    threads = [threading.Thread(target=loop) for _ in range(8)]
+    seconds = 3.0
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    asked = node.log.count()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    # Eight may be under way when the first one fails.
+    assert asked <= 8 + pace.OUTAGE_BURST + seconds * pace.OUTAGE_REQUESTS_PER_S + 1
+
+    node.faults.clear()
+    wait_for(lambda: client(node.url).call("eth_blockNumber") == "0x0")
+    began = time.monotonic()
+    rpc = client(node.url)
+    for _ in range(50):
+        rpc.call("eth_blockNumber")
+    assert time.monotonic() - began < 2.0, "nobody waits once the node answers"
+
+
+def test_who_says_when_to_come_again_is_not_asked_before(node: ScriptedNode, client: Any) -> None:
+    """SPEC 8.18"""
+    rpc = client(node.url)
+    with node.faults.add(faults.too_many_requests(60), times=1), pytest.raises(errors.NodeUnavailable) as caught:
+        rpc.call("eth_blockNumber")
+    assert isinstance(caught.value, errors.TooManyRequests | errors.NodeAway)
+    node.log.clear()
+    for _ in range(5):
+        with pytest.raises(errors.NodeAway):
+            client(node.url).call("eth_blockNumber")
+    assert node.log.count() == 0
+
+
+def test_every_exchange_is_told_to_who_counts_them(node: ScriptedNode, client: Any) -> None:
+    """SPEC 8.18"""
+    seen: list[tuple[str, float, str | None]] = []
+    rpc = client(node.url, observe=lambda *facts: seen.append(facts))
+    rpc.call("eth_chainId")
+    rpc.batch([("eth_blockNumber", []), ("eth_chainId", [])])
+    with node.faults.add(faults.bad_gateway()), pytest.raises(errors.NodeUnavailable):
+        rpc.call("eth_sendRawTransaction", "0x00")
+
+    assert [(method, error) for method, _, error in seen] == [
+        ("eth_chainId", None),
+        ("batch", None),
+        ("eth_sendRawTransaction", "NodeUnavailable"),
+    ]
+
+
+def test_a_batch_that_is_too_much_is_asked_for_in_smaller_ones(node: ScriptedNode, client: Any) -> None:
+    """SPEC 8.13"""
+    Traffic(node.chain, address_of("token")).mine(blocks=3, transfers=1)
+    node.faults.add(faults.http(413), when=lambda request, methods: True, times=1)
+    rpc = client(node.url)
+    assert len(rpc.batch([("eth_getBlockByNumber", [hex(number % 3), False]) for number in range(40)])) == 40
