@@ -1,0 +1,405 @@
+"""Each claim held against what its bundle proves: FORMAT.md section 5, a function for each type.
+
+Every function raises Refused, and returns by what its claim is proven.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chain.evidence import events, memos, rlp
+from chain.evidence.errors import Refused
+from chain.evidence.ground import Ground, Header, Log, bloom_mask, logs, proofs, status
+from chain.hashing import keccak
+from chain.lots import SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
+
+Claim = Mapping[str, Any]
+CLONE: Final = ("363d3d373d3d3d363d73", "5af43d82803e903d91602b57fd5bf3")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The clock of a token whose claim holds."""
+
+    brand_id: int
+    origin: int
+    epoch_s: int
+    lifetime_epochs: int
+
+
+@dataclass(slots=True)
+class Known:
+    """What the claims so far have established. `words`: (token, account) → the four words in storage."""
+
+    ground: Ground
+    contracts: dict[str, str] = field(default_factory=dict)
+    implementations: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, Token] = field(default_factory=dict)
+    words: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    rules: dict[tuple[str, str, str, str], Claim] = field(default_factory=dict)
+
+    def contract(self, address: str, *names: str) -> bytes:
+        """The address of a contract that an earlier claim named so."""
+        if self.contracts.get(address) not in names:
+            raise Refused("ContractUnknown", f"no claim says that {address} is {' or '.join(names)}")
+        return raw(address)
+
+    def word(self, address: str, slot: int) -> int:
+        """A word of storage."""
+        return self.ground.storage(raw(address), slot)
+
+
+def raw(text: str) -> bytes:
+    """The bytes of 0x hex."""
+    return bytes.fromhex(text[2:])
+
+
+def slot(position: int, *keys: int | bytes) -> int:
+    """Where a mapping in slot `position` keeps the value of its keys."""
+    for key in keys:
+        word = key.to_bytes(32) if isinstance(key, int) else key.rjust(32, b"\0")
+        position = int.from_bytes(keccak(word + position.to_bytes(32)))
+    return position
+
+
+def number(text: str) -> int:
+    """A number of a claim; more than 256 bits are ClaimFalse: nothing on a chain has so many."""
+    value = int(text)
+    if value >> 256:
+        raise Refused("ClaimFalse", f"{text} has more than 256 bits")
+    return value
+
+
+def same(what: str, claimed: Any, proven: Any) -> None:
+    """Raises ClaimFalse unless the two are equal."""
+    if claimed != proven:
+        raise Refused("ClaimFalse", f"{what}: claimed {_short(claimed)}, proven {_short(proven)}")
+
+
+def _short(value: Any) -> str:
+    return text if len(text := str(value)) <= 200 else text[:200] + "…"
+
+
+def contract(known: Known, claim: Claim) -> str:
+    same("code_hash", claim["code_hash"], "0x" + known.ground.account(raw(claim["address"])).code_hash.hex())
+    known.contracts[claim["address"]] = claim["name"]
+    return "an account proof"
+
+
+def modules(known: Known, claim: Claim) -> str:
+    registry = claim["registry"]
+    known.contract(registry, "PartnerRegistry")
+    names = ("token_implementation", "reward_rules", "redemption_desk", "partner_exchange", "clearing_house")
+    for position, name in enumerate(names, 2):
+        same(name, claim[name], _address(known.word(registry, position)))
+    known.implementations[registry] = claim["token_implementation"]
+    return "storage proofs of the registry"
+
+
+def token(known: Known, claim: Claim) -> str:
+    address, registry = claim["token"], claim["registry"]
+    known.contract(address, "LoyaltyToken")
+    known.contract(registry, "PartnerRegistry")
+    implementation = known.implementations.get(registry)
+    if implementation is None:
+        raise Refused("ContractUnknown", f"no claim names the modules of {registry}")
+    brand_id = number(claim["brand_id"])
+    same("token", address, _address(known.word(registry, slot(7, brand_id))))
+    code = keccak(bytes.fromhex(CLONE[0]) + raw(implementation) + bytes.fromhex(CLONE[1]))
+    same("the token's code", "0x" + known.ground.account(raw(address)).code_hash.hex(), "0x" + code.hex())
+    terms = known.word(address, 6)
+    for name, bit, bits in (
+        ("origin", 0, 48),
+        ("epoch_seconds", 48, 32),
+        ("lifetime_epochs", 80, 8),
+        ("grace_seconds", 88, 32),
+        ("brand_id", 128, 32),
+    ):
+        same(name, number(claim[name]), terms >> bit & (1 << bits) - 1)
+    epoch_s = int(claim["epoch_seconds"])
+    if epoch_s == 0:
+        raise Refused("ClaimFalse", "epoch_seconds is 0")
+    known.tokens[address] = Token(brand_id, int(claim["origin"]), epoch_s, int(claim["lifetime_epochs"]))
+    return "storage proofs of registry and token, and the clone's code"
+
+
+def balance(known: Known, claim: Claim) -> str:
+    first = slot(0, raw(claim["account"]))
+    words = _lots(known, claim, first)
+    known.words[claim["token"], claim["account"]] = words
+    return "storage proofs of four words" if any(words) else "proofs that four words are not in storage"
+
+
+def supply(known: Known, claim: Claim) -> str:
+    _lots(known, claim, 1)
+    return "storage proofs of four words"
+
+
+def _lots(known: Known, claim: Claim, first: int) -> list[int]:
+    """Four words of a token, which must hold exactly the live lots that are claimed."""
+    address = claim["token"]
+    terms = known.tokens.get(address)
+    if terms is None:
+        raise Refused("ContractUnknown", f"no claim proves the terms of token {address}")
+    words = [known.word(address, (first + place) % 2**256) for place in range(WORDS)]
+    expires = terms.lifetime_epochs != 0
+    epoch = max(0, known.ground.block.time - terms.origin) // terms.epoch_s if expires else 0
+    live = []
+    for word in words:
+        tag = word >> TAG_SHIFT
+        if (epoch + 1) // SLOTS <= tag <= (epoch + WINDOW_EPOCHS) // SLOTS:
+            for place in range(SLOTS):
+                points = word >> SLOT_BITS * place & SLOT_MASK
+                if points and SLOTS * tag + place > epoch:
+                    live.append((SLOTS * tag + place, points))
+    proven = [
+        {"expires_at": str(terms.origin + expiry * terms.epoch_s) if expires else "never", "points": str(points)}
+        for expiry, points in sorted(live)
+    ]
+    same("lots", claim["lots"], proven)
+    same("points", claim["points"], str(sum(points for _, points in live)))
+    return words
+
+
+def rule(known: Known, claim: Claim) -> str:
+    address = claim["contract"]
+    known.contract(address, "RewardRules")
+    brand_id, rule_id = number(claim["brand_id"]), number(claim["rule_id"])
+    first = slot(1, brand_id, rule_id)
+
+    def word(place: int) -> int:
+        return known.word(address, (first + place) % 2**256)
+
+    change_at = word(1) >> 216
+    # An announced change is in force from its second on, and is written in place only by the next award.
+    code = 4 if change_at and known.ground.block.time >= change_at else 0
+    rate, life = word(code), word(code + 1)
+    for name, whole, bit, bits in (
+        ("numerator", rate, 0, 48),
+        ("denominator", rate, 48, 48),
+        ("cap_per_award", rate, 96, 48),
+        ("cap_per_member_day", rate, 144, 48),
+        ("notice_seconds", rate, 192, 32),
+        ("budget", life, 0, 56),
+        ("start", life, 112, 40),
+        ("end", life, 152, 40),
+        ("version", life, 192, 24),
+    ):
+        same(name, number(claim[name]), whole >> bit & (1 << bits) - 1)
+    same("kind", ("rate", "fixed").index(claim["kind"]), rate >> 224 & 0xFF)
+    same("rounding", ("down", "nearest", "up").index(claim["rounding"]), rate >> 232 & 0xFF)
+    if claim["version"] == "0" or claim["denominator"] == "0":
+        raise Refused("ClaimFalse", "there is no such rule")
+    same("text_hash", int(claim["text_hash"], 16), word(code + 3))
+    if claim["text"]:
+        same("text", "0x" + keccak(claim["text"].encode()).hex(), claim["text_hash"])
+    known.rules[address, claim["brand_id"], claim["rule_id"], claim["version"]] = claim
+    return "storage proofs of the rule in force" + ("" if claim["text"] else "; its text is not shown")
+
+
+def operation(known: Known, claim: Claim) -> str:
+    known.contract(claim["contract"], "RewardRules")
+    brand_id, operation_id = number(claim["brand_id"]), number(claim["operation_id"])
+    word = known.word(claim["contract"], slot(2, brand_id, operation_id >> 8))
+    same("counted", claim["counted"], "yes" if word >> (operation_id & 0xFF) & 1 else "no")
+    return "a storage proof of its bit"
+
+
+def books(known: Known, claim: Claim) -> str:
+    address, brand_id = claim["contract"], number(claim["brand_id"])
+    known.contract(address, "ClearingHouse")
+    word = known.word(address, slot(1, brand_id))
+    same("collateral", number(claim["collateral"]), word & 2**120 - 1)
+    same("owed", number(claim["owed"]), word >> 120 & 2**120 - 1)
+    same("in_default", claim["in_default"], "yes" if word >> 240 else "no")
+    same("due", number(claim["due"]), known.word(address, slot(2, brand_id)))
+    return "storage proofs of the clearing house"
+
+
+def obligation(known: Known, claim: Claim) -> str:
+    address = claim["contract"]
+    known.contract(address, "ClearingHouse")
+    place = slot(3, number(claim["debtor_id"]), number(claim["creditor_id"]))
+    same("amount", number(claim["amount"]), known.word(address, place))
+    return "a storage proof of the clearing house"
+
+
+def event(known: Known, claim: Claim) -> str:
+    said = claim["event"]
+    known.contract(said["address"], *FOLLOWED)
+    block, index, log = (number(said[name]) for name in ("block", "index", "log"))
+    receipt = known.ground.receipt(block, index)
+    if receipt is None:
+        raise Refused("ClaimFalse", f"block {block} has no transaction {index}")
+    with proofs():
+        found = [one for one in logs(receipt) if one.position == log]
+        if not found:
+            raise Refused("ClaimFalse", f"the receipt has no log {log}")
+        proven = told(block, index, found[0])
+    same("event", said, proven)
+    _check_award(known, said)
+    return "a receipt proof"
+
+
+def history(known: Known, claim: Claim) -> str:
+    account, addresses = claim["account"], claim["contracts"]
+    followed = {known.contract(address, *FOLLOWED) for address in addresses}
+    same("contracts", addresses, sorted(set(addresses)))
+    first, last = number(claim["from_block"]), known.ground.block.number
+    if first > last:
+        raise Refused("ClaimFalse", f"block {first} is after block {last}")
+    topic = raw(account).rjust(32, b"\0")
+    topic_mask, masks = bloom_mask(topic), [bloom_mask(address) for address in followed]
+    proven = []
+    for block in range(first, last + 1):
+        if _may_name(known.ground.header(block), topic_mask, masks):
+            for index, receipt in known.ground.receipts(block):
+                with proofs():
+                    for log in logs(receipt, raw(account)):
+                        if log.address in followed and topic in log.topics[1:]:
+                            proven.append(told(block, index, log))
+    same("the number of events", len(claim["events"]), len(proven))
+    for position, (said, found) in enumerate(zip(claim["events"], proven, strict=True)):
+        same(f"event {position}", said, found)
+        _check_award(known, said)
+    _check_words(known, account, proven)
+    return f"the blooms of blocks {first} to {last} and every receipt of those that may name the account"
+
+
+def _may_name(header: Header, topic_mask: int, masks: list[int]) -> bool:
+    return header.bloom & topic_mask == topic_mask and any(header.bloom & mask == mask for mask in masks)
+
+
+def told(block: int, index: int, log: Log) -> dict[str, Any]:
+    """A log as claims tell it. Raises ValueError when it is not what its first topic says."""
+    name, fields = events.told(log.topics, log.data)
+    return {
+        "address": "0x" + log.address.hex(),
+        "block": str(block),
+        "event": name,
+        "fields": fields,
+        "index": str(index),
+        "log": str(log.position),
+    }
+
+
+def _check_award(known: Known, said: Claim) -> None:
+    """An award under a rule that the bundle proves has exactly the rule's points (SPEC 2.9, 2.10)."""
+    if said["event"] != "Awarded":
+        return
+    values = events.values(dict(said))
+    terms = known.rules.get((said["address"], values["brandId"], values["ruleId"], values["version"]))
+    if terms is None:
+        return
+    numerator, denominator, cap = (int(terms[name]) for name in ("numerator", "denominator", "cap_per_award"))
+    product = int(values["baseAmount"]) * numerator
+    if terms["kind"] == "fixed":
+        points = numerator
+    elif terms["rounding"] == "nearest":
+        points = (2 * product + denominator) // (2 * denominator)
+    else:
+        points = (product + (denominator - 1 if terms["rounding"] == "up" else 0)) // denominator
+    if cap:
+        points = min(points, cap)
+    if points != int(values["points"]):
+        raise Refused(
+            "RuleBroken", f"operation {values['operationId']}: the rule gives {points}, not {values['points']}"
+        )
+
+
+def _check_words(known: Known, account: str, proven: list[dict[str, Any]]) -> None:
+    """What the last LotsChanged of each word says is what lies in storage, for every balance claimed before."""
+    last: dict[tuple[str, int], int] = {}
+    for one in proven:
+        values = events.values(one)
+        if one["event"] == "LotsChanged" and values["account"] == account:
+            for word in events.words_of(values["words"]):
+                kept = word if word & (1 << TAG_SHIFT) - 1 else 0
+                last[one["address"], (word >> TAG_SHIFT) % WORDS] = kept
+    for (address, place), word in last.items():
+        words = known.words.get((address, account))
+        if words is not None:
+            same(f"word {place} of {address}", words[place], word)
+
+
+def memo(known: Known, claim: Claim) -> str:
+    contract_ = known.contract(claim["contract"], "RewardRules")
+    block, index, item, brand_id, operation_id = (
+        number(claim[name]) for name in ("block", "index", "item", "brand_id", "operation_id")
+    )
+    transaction, receipt = known.ground.transaction(block, index), known.ground.receipt(block, index)
+    if transaction is None or receipt is None:
+        raise Refused("ClaimFalse", f"block {block} has no transaction {index}")
+    with proofs():
+        to, data = _call(transaction)
+        same("the transaction's receiver", "0x" + to.hex(), "0x" + contract_.hex())
+        same("brand and operation", (brand_id, operation_id), _item(data, item))
+        awarded = (events.TOPICS["Awarded"], brand_id.to_bytes(32), operation_id.to_bytes(32))
+        counted = any(one.address == contract_ and one.topics[:3] == awarded for one in logs(receipt))
+        same("the award's event is in the receipt", True, status(receipt) == b"\1" and counted)
+    root, marker = data[-memos.SUFFIX_BYTES : -32], data[-32:]
+    same("the memo's marker", "0x" + marker.hex(), "0x" + memos.MARKER.hex())
+    memo_root = raw(claim["memo_root"])
+    _climb("the transaction's memo root", memos.item_leaf(operation_id, memo_root), item, claim["path"], root)
+    for one in claim["fields"]:
+        leaf = memos.Field(one["name"], one["value"], raw(one["salt"])).leaf()
+        _climb(f"field {one['name']}", leaf, number(one["index"]), one["path"], memo_root)
+    return "the transaction, its receipt and Merkle paths to its memo root"
+
+
+def _climb(what: str, leaf: bytes, index: int, path: list[str], root: bytes) -> None:
+    if index >> len(path):
+        raise Refused("ClaimFalse", f"{what}: there is no leaf {index} at this depth")
+    same(what, "0x" + memos.climb(leaf, index, [raw(one) for one in path]).hex(), "0x" + root.hex())
+
+
+def _call(transaction: bytes) -> tuple[bytes, bytes]:
+    """Receiver and data of a signed transaction of type 0, 1 or 2."""
+    kind = transaction[0] if transaction[:1] in (b"\1", b"\2") else 0
+    parts = rlp.listed(transaction[1:] if kind else transaction)
+    at = (3, 4, 5)[kind]
+    if len(parts) < at + 3:
+        raise ValueError("a transaction has more parts")
+    return rlp.string(parts[at]), rlp.string(parts[at + 2])
+
+
+def _item(data: bytes, item: int) -> tuple[int, int]:
+    """Brand and operation id of an item of a call of award or awardBatch that has a suffix."""
+    arguments, selector = data[4:], data[:4]
+    words = [int.from_bytes(arguments[at : at + 32]) for at in (0, 32, 64)]
+    if selector == SELECTORS[0]:
+        count, at = 1, 32
+    elif selector == SELECTORS[1] and words[1] == 64:
+        count, at = words[2], 96 + 128 * item
+    else:
+        raise ValueError("this is no call of award or awardBatch")
+    # The suffix must follow the arguments at once: else a root could be hidden among them.
+    end = 160 if selector == SELECTORS[0] else 96 + 128 * count
+    if item >= count or len(arguments) != end + memos.SUFFIX_BYTES:
+        raise ValueError("there is no such item, or no suffix")
+    return words[0], int.from_bytes(arguments[at : at + 32])
+
+
+def _address(word: int) -> str:
+    return f"0x{word & (1 << 160) - 1:040x}"
+
+
+ITEM: Final = "(uint256,uint256,address,uint256)"
+SELECTORS: Final = tuple(
+    keccak(name.encode())[:4] for name in (f"award(uint256,{ITEM})", f"awardBatch(uint256,{ITEM}[])")
+)
+FOLLOWED: Final = ("LoyaltyToken", "RewardRules", "RedemptionDesk", "PartnerExchange")
+CHECKS: Final[dict[str, Callable[[Known, Claim], str]]] = {
+    "contract": contract,
+    "modules": modules,
+    "token": token,
+    "balance": balance,
+    "supply": supply,
+    "rule": rule,
+    "operation": operation,
+    "books": books,
+    "obligation": obligation,
+    "event": event,
+    "history": history,
+    "memo": memo,
+}

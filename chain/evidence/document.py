@@ -1,0 +1,78 @@
+"""The envelope of every document: canonical bytes, a digest over all of them, a signature over the digest.
+
+{"body": …, "digest": keccak256(format ‖ LF ‖ canonical body), "format": …, "signed": [{"key", "signature"}]}
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from chain.evidence.errors import Refused
+from chain.evidence.shapes import ENVELOPES, fault
+from chain.hashing import keccak
+
+BYTES_MAX: Final = 32 * 1024 * 1024
+
+Sign = Callable[[bytes], bytes]
+
+
+def canonical(value: Any) -> bytes:
+    """The one way to write a value of FORMAT.md: keys sorted, no spaces, UTF-8, only what must be escaped."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def digest(format_: str, body: Any) -> bytes:
+    """32 bytes over format and body."""
+    return keccak(format_.encode() + b"\n" + canonical(body))
+
+
+def seal(format_: str, body: Any, *, key: bytes | None = None, sign: Sign | None = None) -> dict[str, Any]:
+    """The document of a body; signed when a public key and its `sign` are given."""
+    over = digest(format_, body)
+    signed = []
+    if key is not None and sign is not None:
+        signature = sign(message(format_, over))
+        signed.append({"key": "0x" + key.hex(), "signature": "0x" + signature.hex()})
+    return {"body": body, "digest": "0x" + over.hex(), "format": format_, "signed": signed}
+
+
+def message(format_: str, over: bytes) -> bytes:
+    """What Ed25519 signs: the format, so that a signature counts for one kind of document only, and the digest."""
+    return format_.encode() + b"\n" + over
+
+
+def read(data: bytes, *, formats: tuple[str, ...] = tuple(ENVELOPES)) -> dict[str, Any]:
+    """The document that the bytes are, whole and unchanged since it was sealed. Raises Refused."""
+    if len(data) > BYTES_MAX:
+        raise Refused("TooLarge", f"a document has at most {BYTES_MAX:,} bytes")
+    try:
+        found = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Refused("Malformed", f"this is no JSON: {error}") from None
+    format_ = found.get("format") if isinstance(found, dict) else None
+    if not isinstance(format_, str) or format_ not in formats:
+        raise Refused("Malformed", f"the format is none of {', '.join(formats)}")
+    wrong = fault(found, ENVELOPES[format_])
+    if wrong:
+        raise Refused("Malformed", wrong)
+    if canonical(found) != data:
+        raise Refused("NotCanonical", "the same document is written otherwise")
+    check(found)
+    document: dict[str, Any] = found
+    return document
+
+
+def check(found: Mapping[str, Any]) -> None:
+    """Digest and signature of a document of the right shape. Raises Refused."""
+    over = digest(found["format"], found["body"])
+    if found["digest"] != "0x" + over.hex():
+        raise Refused("DigestWrong", "something was changed after the document was sealed")
+    for one in found["signed"]:
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(one["key"][2:]))
+            key.verify(bytes.fromhex(one["signature"][2:]), message(found["format"], over))
+        except (InvalidSignature, ValueError):
+            raise Refused("SignatureInvalid", f"{one['key']} did not sign this") from None
