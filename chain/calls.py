@@ -10,6 +10,7 @@ from typing import Any, Final
 from chain.codec import address_word, uint_word
 from chain.deployment import Deployment
 from chain.errors import OperationInvalid
+from chain.evidence import memos
 from chain.operations import AWARD, NewOperation
 
 # What one call may burn at most. The simulation runs under the same bound, so a call that passes it fits. Unused gas
@@ -30,10 +31,18 @@ BATCH_BASE_GAS: Final = 300_000
 ITEM_GAS: Final = 120_000
 
 
-def award(*, key: str, brand: str, member: str, rule: int, base_amount: int) -> NewOperation:
-    """Points for `base_amount` under a rule; the contract computes them. Counts once by its operation id."""
+def award(
+    *, key: str, brand: str, member: str, rule: int, base_amount: int, memo_root: bytes | None = None
+) -> NewOperation:
+    """Points for `base_amount` under a rule; the contract computes them. Counts once by its operation id.
+
+    memo_root: what its memo commits to (chain.evidence.memos); the transaction carries it.
+    """
     member = member.lower()
-    return NewOperation(key, AWARD, brand, member, {"member": member, "rule": rule, "base_amount": str(base_amount)})
+    payload = {"member": member, "rule": rule, "base_amount": str(base_amount)}
+    if memo_root is not None:
+        payload["memo_root"] = "0x" + memo_root.hex()
+    return NewOperation(key, AWARD, brand, member, payload)
 
 
 def hold(
@@ -150,7 +159,11 @@ def leave(
 
 
 def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, dict[str, Any]]]) -> tuple[str, bytes]:
-    """Target and calldata of awardBatch for (operation id, payload) of each item."""
+    """Target and calldata of awardBatch for (operation id, payload) of each item.
+
+    Behind the arguments follows what the items' memos commit to, if any has one: the contract does not look there, and
+    the block's transactionsRoot holds it (SPEC 13.9).
+    """
     head = deployment.codec.calldata("RewardRules", "awardBatch", brand_id, [])
     words = [
         uint_word(int(operation_id))
@@ -160,7 +173,17 @@ def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, di
         for operation_id, payload in items
     ]
     # The head is selector, brand, offset and a count of 0: only the count changes.
-    return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words)
+    memo = memos.suffix(memo_items(items))
+    return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words) + memo
+
+
+def memo_items(items: list[tuple[str, dict[str, Any]]]) -> list[tuple[int, bytes | None]]:
+    """(operation id, memo root or None) of (operation id, payload) of each item of a batch, in its order."""
+    roots = [payload.get("memo_root") for _, payload in items]
+    return [
+        (int(operation_id), bytes.fromhex(root[2:]) if root else None)
+        for (operation_id, _), root in zip(items, roots, strict=True)
+    ]
 
 
 def batch_gas(items: int) -> int:
