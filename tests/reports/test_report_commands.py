@@ -1,0 +1,142 @@
+"""The commands, run as a process against the walk's mirror: their JSON, their sentences, their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chain import history
+from tests.reports.conftest import Walked
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def deployments(walked: Walked, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the walk's deployment file."""
+    folder = tmp_path_factory.mktemp("deployments")
+    found = walked.deployment
+    (folder / f"{found.chain_id}.json").write_text(
+        json.dumps(
+            {
+                "chain_id": found.chain_id,
+                "start_block": 0,
+                "genesis_hash": found.genesis_hash,
+                "contracts": {
+                    name: {"address": one.address, "bytecode_hash": one.bytecode_hash}
+                    for name, one in found.contracts.items()
+                },
+                "brands": {},
+            }
+        )
+    )
+    return folder
+
+
+class Command:
+    """`moa` with the walk's settings in its environment."""
+
+    def __init__(self, walked: Walked, deployments: Path):
+        url = walked.engine.url.render_as_string(hide_password=False)
+        self._env = {
+            **os.environ,
+            "MOA_DATABASE_URL": url.replace("postgresql+psycopg", "postgresql"),
+            "MOA_DEPLOYMENTS": str(deployments),
+            "MOA_CHAIN_ID": str(walked.deployment.chain_id),
+        }
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "scripts.cli", *words],
+            env=self._env, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    def json(self, *words: str) -> Any:
+        done = self(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def moa(walked: Walked, deployments: Path) -> Command:
+    return Command(walked, deployments)
+
+
+@pytest.mark.parametrize("walked", ["SQLite"], indirect=True)
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "liability", "--brand", "nobody"), "BrandUnknown"),
+        (("report", "liability", "--brand", "99"), "TokenUnknown"),
+        (("report", "liability", "--brand", "1", "--block", "99999999"), "HistoryNotAvailable"),
+        (("report", "liability", "--brand", "1", "--time", "yesterday"), "no moment"),
+        (("report", "liability", "--brand", "1", "--time", "2026-11-22"), "no offset"),
+        (("report", "liability", "--brand", "1", "--time", "1"), "HistoryNotAvailable"),
+        (("report", "liability", "--brand", "1", "--time", "1", "--block", "1"), "not both"),
+        (("report", "roll-forward", "--brand", "1", "--from", "9", "--to", "8", "--price", "1"), "PeriodInvalid"),
+        (("report", "roll-forward", "--brand", "1", "--from", "1", "--to", "8", "--price", "0.1"), "FractionInvalid"),
+        (("export", "check", "/nowhere"), "ExportInvalid"),
+        (("export", "write", "/nowhere", "--format", "xlsx"), "csv, jsonl or parquet"),
+    ],
+)
+def test_what_cannot_be_answered_ends_with_2_and_a_sentence(moa: Command, words: tuple[str, ...], told: str) -> None:
+    """SPEC 15.1-15.10"""
+    done = moa(*words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_as_of_answers_agree_with_each_other(moa: Command, walked: Walked) -> None:
+    """SPEC 15.1, 15.2"""
+    with walked.looking() as connection:
+        last = history.span(connection).last
+    block = last.number - 7
+    supply = {one["brand_id"]: one for one in moa.json("as-of", "supply", "--block", str(block))["tokens"]}
+    for brand_id in (1, 2):
+        told = moa.json("report", "liability", "--brand", str(brand_id), "--block", str(block))
+        assert told["outstanding"] == supply[brand_id]["live"]
+        assert told["block_number"] == block
+    by_time = moa.json("as-of", "supply", "--time", str(last.time))
+    assert by_time["block_hash"] == last.hash
+    assert "obligations" in moa.json("as-of", "obligations")
+    assert "holds" in moa.json("as-of", "holds")
+    with walked.looking() as connection:
+        account, _ = next(iter(history.accounts(connection, supply[1]["token"], block)))
+    balances = moa.json("as-of", "balance", "--account", account.upper().replace("0X", "0x"), "--block", str(block))
+    assert {one["brand_id"] for one in balances["balances"]} == set(supply)
+
+
+def test_a_roll_forward_adds_up_and_an_export_gives_its_inputs_again(
+    moa: Command, walked: Walked, tmp_path: Path
+) -> None:
+    """SPEC 15.5, 15.8, 15.9, 15.10"""
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+    words = ("report", "roll-forward", "--brand", "1", "--from", str(last // 2), "--to", str(last), "--price", "3/10")
+    told = moa.json(*words)
+    assert told["adds_up"] is True
+    money = {name: int(value) for name, value in told["money"].items()}
+    assert money["opening"] + money["deferred"] - money["used"] - money["breakage"] == money["closing"]
+    assert "adds up" in moa(*words).stdout
+
+    folder = str(tmp_path / "out")
+    assert moa.json("export", "write", folder, "--brand", "1")["block"]["number"] == last
+    assert moa.json("export", "check", folder) == {
+        "adds_up": True,
+        "block": moa.json("export", "check", folder)["block"],
+        "problems": [],
+    }
+    assert moa.json("report", "recompute", folder, "--brand", "1")["cohorts"] == told["closing"]["cohorts"]
+    with open(tmp_path / "out" / "balances.csv", "a") as file:
+        file.write("x,y,1,1,1\r\n")
+    done = moa("export", "check", folder)
+    assert done.returncode == 1
+    assert "balances.csv: sha256" in done.stdout
