@@ -1,8 +1,9 @@
-"""The worker: relayer and mirror in one process, one leader per database, ended cleanly by SIGTERM."""
+"""The worker: relayer and mirror in one process, one leader per database, ended by SIGTERM within five seconds."""
 
 import logging
-import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -10,15 +11,19 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from chain import heartbeat
+from chain import heartbeat, metrics
+from chain.condition import LOOPS, STOPPED
 from chain.database import engine as make_engine
 from chain.deployment import Deployment
-from chain.errors import AnswerInconsistent, LeaderElsewhere, NodeUnavailable, RpcError
+from chain.ending import ended_by_signals
+from chain.errors import AnswerInconsistent, ChainError, LeaderElsewhere, NodeUnavailable, RpcError
+from chain.heads import Heads
 from chain.keystore import LocalKeystore
 from chain.leader import Leader
 from chain.mirror import Mirror, MirrorSettings
 from chain.relayer import Relayer, RelayerSettings
 from chain.rpc import Rpc
+from chain.scrape import Tables
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +32,8 @@ NODE_POLL_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 5.0
 STOP_POLL_S: Final = 0.1
 SEND_TIMEOUT_S: Final = 60.0
+# A read that takes longer is asked for less; the watchdog is not to bark before that.
+READ_TIMEOUT_S: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -41,30 +48,53 @@ class WorkerSettings:
     chain_id: int = 1337
     relayer: RelayerSettings = field(default_factory=RelayerSettings)
     mirror: MirrorSettings = field(default_factory=MirrorSettings)
+    # Prometheus metrics over HTTP on metrics_host; port 0: none.
+    metrics_port: int = 0
+    metrics_host: str = "127.0.0.1"
 
 
 def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
     """Leads until `stop`, SIGTERM or SIGINT. Waits while another worker leads and while node or database are away;
-    raises what waiting cannot help: a deployment or chain that does not match, a reorg too deep, a locked keystore."""
+    raises what waiting cannot help: a deployment or chain that does not match, a reorg too deep, a locked keystore.
+    """
     stop = stop or threading.Event()
-    _stop_on_signals(stop)
-    engine = make_engine(settings.database_url)
-    keystore = LocalKeystore.open(settings.keystore_path, settings.keystore_password)
+    with ended_by_signals(stop):
+        engine = make_engine(settings.database_url)
+        keystore = LocalKeystore.open(settings.keystore_path, settings.keystore_password)
+        try:
+            with _metrics(settings, engine):
+                _compete(settings, stop, engine, keystore)
+        finally:
+            engine.dispose()
+
+
+def _compete(settings: WorkerSettings, stop: threading.Event, engine: Engine, keystore: LocalKeystore) -> None:
+    while not stop.is_set():
+        try:
+            with Leader(engine) as leader:
+                _lead(settings, stop, engine, keystore, leader)
+        except LeaderElsewhere:
+            log.info("another worker leads; waiting")
+            stop.wait(LEADER_POLL_S)
+        except (OperationalError, InterfaceError) as error:
+            # With the connection the leadership is gone too: everything begins again, from the tables.
+            log.warning("waiting for the database: %s", error.orig)
+            engine.dispose()
+            stop.wait(LEADER_POLL_S)
+
+
+@contextmanager
+def _metrics(settings: WorkerSettings, engine: Engine) -> Iterator[None]:
+    if not settings.metrics_port:
+        yield
+        return
+    forget = metrics.register(Tables(engine))
+    end = metrics.serve(settings.metrics_port, settings.metrics_host)
     try:
-        while not stop.is_set():
-            try:
-                with Leader(engine) as leader:
-                    _lead(settings, stop, engine, keystore, leader)
-            except LeaderElsewhere:
-                log.info("another worker leads; waiting")
-                stop.wait(LEADER_POLL_S)
-            except (OperationalError, InterfaceError) as error:
-                # With the connection the leadership is gone too: everything begins again, from the tables.
-                log.warning("waiting for the database: %s", error.orig)
-                engine.dispose()
-                stop.wait(LEADER_POLL_S)
+        yield
     finally:
-        engine.dispose()
+        end()
+        forget()
 
 
 def _lead(
@@ -72,14 +102,17 @@ def _lead(
 ) -> None:
     deployment = Deployment.load(settings.deployments, settings.chain_id)
     revert = deployment.codec.revert
-    relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
-    mirror_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert)
+    observe = metrics.observed
+    relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert, observe=observe)
+    mirror_rpc = Rpc(settings.rpc_url, timeout_s=READ_TIMEOUT_S, decode_revert=revert, observe=observe)
+    heads = Heads(settings.rpc_url)
     try:
         _await_node(relayer_rpc, deployment, engine, stop)
         relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)
-        mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror)
+        mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror, heads=heads)
         _both(mirror, relayer, stop, leader)
     finally:
+        heads.close()
         relayer_rpc.close()
         mirror_rpc.close()
 
@@ -118,11 +151,10 @@ def _await_node(rpc: Rpc, deployment: Deployment, engine: Engine, stop: threadin
             deployment.verify(rpc)
             return
         except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
-            heartbeat.beat(engine, "relayer", "waiting", str(error))
+            for loop in LOOPS:
+                heartbeat.beat(engine, loop, "waiting", str(error), progressed=False)
             stop.wait(NODE_POLL_S)
-
-
-def _stop_on_signals(stop: threading.Event) -> None:
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        except ChainError as error:
+            for loop in LOOPS:
+                heartbeat.beat(engine, loop, STOPPED, str(error), progressed=False)
+            raise

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Engine
 
@@ -20,6 +20,7 @@ from chain.errors import (
     ReorgTooDeep,
     RpcError,
 )
+from chain.heads import Heads
 from chain.mirror import checkpoint
 from chain.mirror.checkpoint import LIVE, STOPPED, Tip
 from chain.mirror.commit import Commit, tokens_by_brand
@@ -28,9 +29,6 @@ from chain.mirror.reading import Found, Reader
 from chain.mirror.reorg import Ancestry
 from chain.mirror.settings import MirrorSettings
 from chain.rpc import Rpc
-
-if TYPE_CHECKING:
-    from chain.heads import Heads
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,7 @@ class Mirror:
         deployment: Deployment,
         settings: MirrorSettings | None = None,
         *,
-        heads: "Heads | None" = None,
+        heads: Heads | None = None,
         committed: Callable[[Header], None] | None = None,
     ):
         self.engine = engine

@@ -1,5 +1,6 @@
 """What the mirror asks of the node: ranges of blocks with the logs of our contracts, and the terms of new tokens."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +12,7 @@ from chain.deployment import Deployment
 from chain.errors import AnswerInconsistent, AnswerTooLarge, NodeTimeout, RpcError
 from chain.ledger import Row
 from chain.mirror.checkpoint import Tip
+from chain.ranges import Ranges
 from chain.rpc import Rpc
 
 UNKNOWN_ROUNDS_MAX: Final = 8
@@ -39,11 +41,11 @@ class Reader:
         self._rpc = rpc
         self._deployment = deployment
         self._names = {deployment.address(name): name for name in FOLLOWED}
-        self._range_blocks_max = self._range_blocks = range_blocks_max
+        self._ranges = Ranges(range_blocks_max)
 
     def last_of(self, ancestor: Tip, head: Header) -> int:
         """The last block of the next range."""
-        return min(head.number, ancestor.number + self._range_blocks)
+        return min(head.number, ancestor.number + self._ranges.width)
 
     def read(self, ancestor: Tip, last: int, head: Header, tokens: Sequence[str]) -> Found:
         """Blocks after the ancestor up to `last`, with the logs of our contracts and of these tokens."""
@@ -55,14 +57,13 @@ class Reader:
     def _adapting(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
         if last <= ancestor.number:
             return Range([])
+        width, began = last - ancestor.number, time.monotonic()
         try:
             found = self._with_new_tokens(ancestor, last, head, addresses)
-        except (RpcError, AnswerTooLarge, NodeTimeout):
-            # Providers refuse wide ranges in too many words to know them all.
-            self._range_blocks = max(1, (last - ancestor.number) // 2)
+        except (RpcError, AnswerTooLarge, NodeTimeout) as error:
+            self._ranges.refused(width, error)
             raise
-        # Wider again by and by: doubling would run into the same limit every other time.
-        self._range_blocks = min(self._range_blocks_max, self._range_blocks + 1 + self._range_blocks // 8)
+        self._ranges.answered(width, time.monotonic() - began, len(found.logs))
         return found
 
     def _with_new_tokens(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
