@@ -1,0 +1,340 @@
+"""One episode: the schedule played against real workers, then quiet, then the judgement."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from chain import operations, transactions
+from chain.authorisation import Domains
+from chain.database import engine as make_engine
+from chain.database import reading
+from chain.models import MirrorCheckpoint, table_of
+from tests.simulation import schedule as steps
+from tests.simulation.asking import Desk
+from tests.simulation.databases import Databases
+from tests.simulation.judge import judge
+from tests.simulation.proxy import Proxy
+from tests.simulation.schedule import Schedule
+from tests.simulation.stage import PASSWORD, Removed, Stage
+from tests.simulation.tally import Tally
+from tests.simulation.troubles import TROUBLES
+from tests.simulation.workers import Workers, Zygote
+
+QUIET_S_MAX: Final = 20.0
+POLL_S: Final = 0.002
+BLOCK_S: Final = 0.012
+LOG_TAIL: Final = 3_000
+
+
+@dataclass
+class Result:
+    """What an episode showed: no differences, or the first ones and the workers' last words."""
+
+    schedule: Schedule
+    differences: list[str]
+    tally: Tally
+    seconds: float
+    log: str = ""
+
+    def told(self) -> str:
+        """Everything to know about a failing one."""
+        lines = [str(self.schedule), "", *(f"DIFFERENCE {one}" for one in self.differences)]
+        return "\n".join([*lines, "", "the workers' last words:", self.log])
+
+
+@dataclass
+class Theatre:
+    """What all episodes of one process share. `plant`: the defect put into the workers, if any."""
+
+    stage: Stage
+    proxy: Proxy
+    zygote: Zygote
+    databases: Databases
+    folder: Path
+    plant: str = ""
+
+    def play(self, schedule: Schedule) -> Result:
+        """One episode."""
+        began = time.monotonic()
+        folder = self.folder / f"episode-{schedule.seed}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        url = self.databases.fresh(schedule.database, folder)
+        engine = make_engine(url)
+        try:
+            self.stage.reset()
+            self.proxy.reset(schedule.seed)
+            desk = Desk(self.stage, engine, schedule.seed, Domains(self.stage.rpc, self.stage.deployment.codec))
+            workers = Workers(self.zygote, self.proxy, folder, self._settings(schedule, url))
+            episode = Episode(self.stage, self.proxy, desk, workers, schedule)
+            try:
+                differences = episode.run(lambda: self.databases.empty(folder))
+            finally:
+                workers.kill()
+            log = workers.log.read_text()[-LOG_TAIL:] if workers.log.exists() else ""
+            return Result(schedule, differences, episode.told(differences), time.monotonic() - began, log)
+        finally:
+            engine.dispose()
+            self.databases.forget(url)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _settings(self, schedule: Schedule, url: str) -> dict[str, Any]:
+        return {
+            "plant": self.plant,
+            "database_url": url,
+            "rpc_url": self.proxy.url,
+            "deployments": str(self.stage.deployments),
+            "keystore": str(self.stage.keystore_path),
+            "password": PASSWORD,
+            "chain_id": self.stage.node.chain_id,
+            "relayer": {
+                "signers": schedule.signers,
+                "batch_items_max": schedule.batch_items_max,
+                "batch_delay_ms": schedule.batch_delay_ms,
+                "receipt_grace_s": schedule.receipt_grace_s,
+                "resend_after_s": 0.15,
+                "poll_s": 0.005,
+            },
+            "mirror": {
+                "poll_s": 0.005,
+                "subscribed_poll_s": 0.05,
+                "range_blocks_max": schedule.range_blocks_max,
+                "confirmed_depth": schedule.confirmed_depth,
+                "behind_grace_s": 0.1,
+            },
+        }
+
+
+@dataclass
+class Episode:
+    """Plays the steps in their order."""
+
+    stage: Stage
+    proxy: Proxy
+    desk: Desk
+    workers: Workers
+    schedule: Schedule
+    tally: Tally = field(default_factory=Tally)
+    automine: bool = True
+    switched: set[int] = field(default_factory=set)
+    _mined_at: float = 0.0
+
+    def run(self, rebuilt: Callable[[], str]) -> list[str]:
+        """The differences, empty when all is well."""
+        for step in self.schedule.steps:
+            getattr(self, "_" + type(step).__name__.lower())(step)
+        found = self._quiet()
+        found += self.workers.surprises
+        return found or judge(self.stage, self.desk, rebuilt())
+
+    def told(self, differences: list[str]) -> Tally:
+        """What happened, counted."""
+        tally = self.tally
+        tally.episodes[f"on {self.schedule.database}"] += 1
+        tally.kills.update(self.workers.kills)
+        tally.faults.update(self.proxy.faults.counts())
+        tally.differences.update(["episodes with a difference"] if differences else [])
+        with suppress(SQLAlchemyError), reading(self.desk.engine) as connection:
+            table = operations.table
+            for kind, state, error in connection.execute(select(table.c.kind, table.c.state, table.c.error)):
+                tally.operations[f"{kind} {state}"] += 1
+                if error:
+                    tally.refusals[error] += 1
+        if self.desk.skipped:
+            tally.operations["unwind not asked: its exchange was not known yet"] += self.desk.skipped
+        return tally
+
+    # The steps
+
+    def _ask(self, step: steps.Ask) -> None:
+        self.desk.ask(step)
+        if step.stranger:
+            self.tally.events["operations that a stranger submitted first"] += len(step.stranger)
+
+    def _start(self, step: steps.Start) -> None:
+        alive = len(self.workers.alive())
+        if alive:
+            self.tally.events["a worker started beside another"] += 1
+        if alive < 3:
+            self.workers.start(step.place, step.count)
+
+    def _stop(self, step: steps.Stop) -> None:
+        self.workers.kill() if step.how == "SIGKILL" else self.workers.terminate()
+
+    def _let(self, step: steps.Let) -> None:
+        self._pass(step.ms_max / 1000, self.proxy.requests + step.requests)
+
+    def _trouble(self, step: steps.Trouble) -> None:
+        behaviour = TROUBLES[step.name]()
+        fault = self.proxy.faults.add(behaviour, times=step.times, chance=step.chance)
+        # Counted under the name of this list, which tells more kinds apart.
+        fault.behaviour = type(behaviour)(step.name, behaviour.act, behaviour.methods, behaviour.when)
+
+    def _clear(self, step: steps.Clear) -> None:
+        self.proxy.faults.clear()
+
+    def _reorg(self, step: steps.Reorg) -> None:
+        off = not self.workers.alive()
+        removed = self.stage.remove(step.depth)
+        if not removed:
+            return
+        self.proxy.remember(removed)
+        self.tally.reorgs[step.kind + (", worker off" if off else "")] += 1
+        self.tally.depths[f"{len(removed):2d}"] += 1
+        self._come_instead(step.kind, removed)
+
+    def _come_instead(self, kind: str, removed: list[Removed]) -> None:
+        stage, raws = self.stage, [raw for one in removed for raw in one.raws]
+        if kind == "dropped":
+            stage.mine(len(removed) + 1)
+        elif kind in ("returned", "shuffled"):
+            stage.mine()
+            stage.offer(raws if kind == "returned" else raws[::-1])
+            stage.mine(len(removed))
+        elif kind == "merged":
+            # All of it in one block, as a pool would after a reorg.
+            stage.automine(False)
+            stage.offer(raws)
+            stage.mine()
+            stage.automine(self.automine)
+        elif kind == "replaced":
+            brand = 1 + len(removed) % 4
+            item = (
+                2**100 + self.schedule.seed % 2**32 * 64 + len(self.tally.reorgs),
+                1,
+                stage.world.cast.members[0],
+                100,
+            )
+            data = stage.deployment.codec.calldata("RewardRules", "awardBatch", brand, [item])
+            stage.send(stage.world.cast[f"issuer{brand}"], stage.deployment.address("RewardRules"), data)
+            stage.mine(len(removed))
+
+    def _mine(self, step: steps.Mine) -> None:
+        self.stage.mine(step.blocks)
+
+    def _automine(self, step: steps.Automine) -> None:
+        self.automine = step.on
+        self.stage.automine(step.on)
+        self.tally.events[f"automine {'on' if step.on else 'off'}"] += 1
+
+    def _jump(self, step: steps.Jump) -> None:
+        self.stage.jump(step.seconds)
+        self.tally.events["the chain's clock jumped"] += 1
+
+    def _away(self, step: steps.Away) -> None:
+        self.proxy.down()
+        if step.lost:
+            self.stage.rpc.call("anvil_dropAllTransactions")
+            self.proxy.remember(self.stage.remove(step.lost))
+        self._pass(step.ms / 1000)
+        self.proxy.up()
+        self.tally.events["node restarted" + (", state lost" if step.lost else "")] += 1
+
+    def _drop(self, step: steps.Drop) -> None:
+        self.proxy.drop()
+        self.tally.events["all connections dropped"] += 1
+
+    def _steal(self, step: steps.Steal) -> None:
+        self.stage.steal(step.signer)
+        self.tally.events["a nonce used by a stranger"] += 1
+
+    def _switch(self, step: steps.Switch) -> None:
+        cast, deployment = self.stage.world.cast, self.stage.deployment
+        name = "stop" if step.stopped else "resume"
+        by = cast[f"guardian{step.brand}"] if step.stopped else cast[f"owner{step.brand}"]
+        data = deployment.codec.calldata("PartnerRegistry", name, step.brand)
+        self.stage.send(by, deployment.address("PartnerRegistry"), data)
+        self.tally.events[f"a brand's {name}"] += 1
+
+    def _clearing(self, step: steps.Clearing) -> None:
+        stage = self.stage
+        period = stage.world.chain.read("ClearingHouse", "nextPeriod")
+        data = stage.deployment.codec.calldata("ClearingHouse", "net", period, [1, 2, 3, 4])
+        stage.send(stage.world.cast["operator"], stage.deployment.address("ClearingHouse"), data)
+        self.tally.events["obligations netted"] += 1
+
+    # Time
+
+    def _pass(self, seconds: float, requests: int | None = None) -> None:
+        """Lets real time pass; mines what waits when the node does not by itself."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and (requests is None or self.proxy.requests < requests):
+            self._tick()
+            time.sleep(POLL_S)
+
+    def _tick(self) -> None:
+        if not self.automine and time.monotonic() - self._mined_at > BLOCK_S and self.stage.waiting():
+            self.stage.mine()
+            self._mined_at = time.monotonic()
+
+    def _quiet(self) -> list[str]:
+        """An honest line, one worker, and time until everything is decided; then a clean end."""
+        self.proxy.faults.clear()
+        self.proxy.watch = lambda place, number: None
+        self.proxy.up()
+        if not self.workers.alive():
+            self.workers.start()
+        until = time.monotonic() + QUIET_S_MAX
+        missing = self._open()
+        while missing:
+            if time.monotonic() > until:
+                return [f"not settled after {QUIET_S_MAX:g} s: {missing}", *self._waiting()]
+            if not self.workers.alive():
+                # One that still had a place to die at.
+                self.workers.start()
+            if self.schedule.confirmed_depth and not self.stage.waiting():
+                self.stage.mine()
+            self._pass(0.03)
+            missing = self._open()
+        self.workers.terminate()
+        return []
+
+    def _waiting(self) -> list[str]:
+        """What is not decided yet, row by row."""
+        stage, told = self.stage, []
+        with reading(self.desk.engine) as connection:
+            for row in connection.execute(select(transactions.table)).all():
+                if row.state in transactions.OPEN:
+                    hashes = [tx_hash for tx_hash, _ in transactions.hashes_of(connection, [row.id])[row.id]]
+                    mined = [stage.rpc.call("eth_getTransactionReceipt", one) is not None for one in hashes]
+                    told.append(
+                        f"transaction {row.id} {row.kind} nonce {row.nonce} of {row.signer[:8]}: {row.state}, mined {mined}"
+                    )
+            for row in connection.execute(select(operations.table)).all():
+                if row.state not in (operations.CONFIRMED, operations.FAILED):
+                    told.append(
+                        f"operation {row.id} {row.kind} {row.brand} {row.operation_id}: {row.state}, tx {row.transaction_id} {row.error}"
+                    )
+        for address in stage.signers:
+            counts = [stage.rpc.call("eth_getTransactionCount", address, tag) for tag in ("latest", "pending")]
+            told.append(f"signer {address[:8]} counts {counts}")
+        return [*told[:20], f"pool {stage.rpc.call('txpool_status')}, height {stage.height}, automine {self.automine}"]
+
+    def _open(self) -> dict[str, Any]:
+        """What is not decided yet."""
+        point = table_of(MirrorCheckpoint)
+        with reading(self.desk.engine) as connection:
+            states = Counter(connection.execute(select(operations.table.c.state)).scalars())
+            open_ = Counter(connection.execute(select(transactions.table.c.state)).scalars())
+            tip = connection.execute(select(point.c.block_hash, point.c.state)).one_or_none()
+        found: dict[str, Any] = {
+            f"operations {state}": count
+            for state, count in states.items()
+            if state not in (operations.CONFIRMED, operations.FAILED)
+        }
+        found |= {f"transactions {state}": count for state, count in open_.items() if state in transactions.OPEN}
+        if tip is None or tuple(tip) != (self.stage.head()["hash"], "live"):
+            found["mirror"] = None if tip is None else tuple(tip)
+        if not found and self.stage.waiting():
+            found["node"] = "transactions wait in the pool"
+        return found

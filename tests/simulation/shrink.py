@@ -1,0 +1,36 @@
+"""The shortest schedule found that still shows a difference: steps are left out as long as one stays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Final
+
+from tests.simulation.episode import Result, Theatre
+from tests.simulation.schedule import Schedule
+
+BUDGET_S: Final = 240.0
+
+
+def shrink(theatre: Theatre, failing: Result, *, budget_s: float = BUDGET_S) -> Result:
+    """Plays shorter and shorter schedules. Two processes never meet twice alike: what is kept has failed once."""
+    until = time.monotonic() + budget_s
+    best = failing
+    size = max(1, len(best.schedule.steps) // 2)
+    while time.monotonic() < until:
+        start, shorter = 0, False
+        while start < len(best.schedule.steps) and time.monotonic() < until:
+            steps = best.schedule.steps
+            tried = theatre.play(_without(best.schedule, start, min(start + size, len(steps))))
+            if tried.differences:
+                best, shorter = tried, True
+            else:
+                start += size
+        if size == 1 and not shorter:
+            break
+        size = max(1, size // 2)
+    return best
+
+
+def _without(schedule: Schedule, start: int, end: int) -> Schedule:
+    return replace(schedule, steps=schedule.steps[:start] + schedule.steps[end:])

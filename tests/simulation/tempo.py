@@ -1,0 +1,39 @@
+"""Time made short: what a worker waits for in seconds, it waits for in hundredths here."""
+
+from importlib import import_module
+from typing import Final
+
+from chain import pace
+
+# (module, name, seconds). A name that is not there any more is an error: the simulation would become slow in silence.
+PAUSES: Final = (
+    ("chain.worker", "LEADER_POLL_S", 0.03),
+    ("chain.worker", "NODE_POLL_S", 0.02),
+    ("chain.worker", "STOP_POLL_S", 0.01),
+    ("chain.worker", "SEND_TIMEOUT_S", 0.4),
+    ("chain.relayer", "BACKOFF_S_MAX", 0.05),
+    ("chain.mirror.loop", "BACKOFF_S_MAX", 0.05),
+    ("chain.receipts", "STRANGER_AFTER_S", 0.25),
+    ("chain.intake", "SIMULATION_PAUSE_S", 0.02),
+    ("chain.line", "FEES_AGE_S_MAX", 0.1),
+    ("chain.rpc", "RETRY_DELAY_S", 0.01),
+    ("chain.pace", "RETRY_AFTER_MAX_S", 0.03),
+    ("chain.pace", "TURN_WAIT_MAX_S", 0.05),
+    ("chain.heads", "RECONNECT_S", 0.03),
+    ("chain.heads", "RECONNECT_MAX_S", 0.1),
+    ("chain.heads", "LISTEN_S", 0.05),
+)
+
+
+# Requests a second in an outage: as many more as the outages are shorter.
+OUTAGE_REQUESTS_PER_S: Final = 200.0
+
+
+def hurry() -> None:
+    """Shortens every pause of this process."""
+    for module, name, seconds in PAUSES:
+        owner = import_module(module)
+        if not hasattr(owner, name):
+            raise AttributeError(f"{module} has no {name} any more: tests/simulation/tempo.py must follow")
+        setattr(owner, name, seconds)
+    pace.OUTAGE_REQUESTS_PER_S = OUTAGE_REQUESTS_PER_S  # type: ignore[misc]
