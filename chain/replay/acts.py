@@ -1,0 +1,153 @@
+"""Which events of a transaction belong to one call, told by the event that names the call.
+
+A call's movements of points and its bookings come before the event that names it, but for awards and payments at a
+partner, where they come after. A transfer between two accounts, neither of them 0 or the desk, is a call of its own,
+or leaving when `Left` follows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from chain.codec import Log
+
+ZERO: Final = "0x" + "00" * 20
+
+# Events that never name a call: they wait for the one that does.
+WAITING: Final = frozenset(
+    {"Transfer", "LotsChanged", "ObligationBooked", "ObligationReduced", "PositionSettled", "ClaimPaid"}
+)
+# Events that close a call whose other events came before them.
+CLOSING: Final = frozenset(
+    {"HoldPlaced", "HoldCaptured", "HoldReleased", "HoldRefunded", "Exchanged", "Unwound", "PeriodSettled"}
+    | {"BrandDefaulted"}
+)
+AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
+MOVES: Final = frozenset({"Transfer", "LotsChanged"})
+OF_INVITATION: Final = frozenset(
+    {"PolicyChanged", "RoleGranted", "RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"}
+)
+# An invitation's token says one thing, the AccessManager twelve.
+INVITATION_EVENTS_MAX: Final = 13
+
+
+@dataclass(slots=True)
+class Act:
+    """One call's events. kind: the event that names it; "Moved": a transfer; "Stray": events that nothing names."""
+
+    kind: str
+    logs: list[Log] = field(default_factory=list)
+
+    @property
+    def named(self) -> Log:
+        """The event that names the call, or the first of those that nothing names."""
+        return next((log for log in self.logs if log.name == self.kind), self.logs[0])
+
+
+class Reader:
+    """Cuts one transaction's logs into acts."""
+
+    def __init__(self, desk: str):
+        self._ends = (ZERO, desk)
+
+    def acts(self, logs: Sequence[Log]) -> list[Act]:
+        """The acts in the order of the chain."""
+        found: list[Act] = []
+        waiting: list[Log] = []
+        at = 0
+        while at < len(logs):
+            log = logs[at]
+            if log.name == "Transfer" and self._plain(log):
+                act, at = _moved(logs, at)
+                found.append(act)
+            elif log.name in WAITING:
+                waiting.append(log)
+                at += 1
+            elif log.name in CLOSING:
+                act, at = _closed(waiting, logs, at)
+                found.append(act)
+                waiting = []
+            else:
+                _flush(found, waiting)
+                waiting = []
+                act, at = _opened(logs, at)
+                found.append(act)
+        _flush(found, waiting)
+        return found
+
+    def _plain(self, log: Log) -> bool:
+        return log.args["from"] not in self._ends and log.args["to"] not in self._ends
+
+
+def _flush(found: list[Act], waiting: list[Log]) -> None:
+    """Nothing named these events."""
+    if waiting:
+        found.append(Act("Stray", waiting))
+
+
+def _moved(logs: Sequence[Log], at: int) -> tuple[Act, int]:
+    """A transfer with its lots; leaving, when the next event says so."""
+    transfer = logs[at]
+    sides = [transfer.args["from"], transfer.args["to"]]
+    end = at + 1
+    while end < len(logs) and logs[end].name == "LotsChanged" and logs[end].address == transfer.address:
+        if logs[end].args["account"] not in sides:
+            break
+        sides.remove(logs[end].args["account"])
+        end += 1
+    if end < len(logs) and logs[end].name == "Left" and logs[end].address == transfer.address:
+        return Act("Left", list(logs[at : end + 1])), end + 1
+    return Act("Moved", list(logs[at:end])), end
+
+
+def _closed(waiting: list[Log], logs: Sequence[Log], at: int) -> tuple[Act, int]:
+    """What waited, and the event that names it; a payment goes on with the burn at the partner."""
+    end = at + 1
+    if logs[at].name == "Exchanged":
+        paid = end + (end < len(logs) and logs[end].name == "PaidAtPartner")
+        moves = _moves_end(logs, paid)
+        if moves < len(logs) and logs[moves].name == "HoldPaid":
+            end = moves + 1
+        elif paid > end:
+            end = moves
+    return Act(logs[at].name, [*waiting, *logs[at:end]]), end
+
+
+def _moves_end(logs: Sequence[Log], at: int) -> int:
+    """The first place from `at` on that is no movement of points."""
+    while at < len(logs) and logs[at].name in MOVES:
+        at += 1
+    return at
+
+
+def _opened(logs: Sequence[Log], at: int) -> tuple[Act, int]:
+    """An event that stands alone or before what belongs to it."""
+    first = logs[at]
+    end = at + 1
+    if first.name in AWARDS:
+        brand_id = first.args["brandId"]
+        while end < len(logs) and logs[end].name in AWARDS and logs[end].args["brandId"] == brand_id:
+            end += 1
+        awarded = end
+        end = _moves_end(logs, end)
+        if end < len(logs) and logs[end].name in CLOSING:
+            # The last of these movements may be that call's: each award is one transfer with its lots.
+            end = _minted_end(logs, awarded, end, sum(log.args.get("points", "0") != "0" for log in logs[at:awarded]))
+        return Act("Awarded", list(logs[at:end])), end
+    if first.name == "BrandInvited":
+        while end < len(logs) and end - at <= INVITATION_EVENTS_MAX and logs[end].name in OF_INVITATION:
+            end += 1
+    return Act(first.name, list(logs[at:end])), end
+
+
+def _minted_end(logs: Sequence[Log], at: int, end: int, mints: int) -> int:
+    """The end of the first so many mints, each with its lots."""
+    while at < end:
+        if logs[at].name == "Transfer":
+            if logs[at].args["from"] != ZERO or mints == 0:
+                break
+            mints -= 1
+        elif logs[at - 1].name != "Transfer":
+            break
+        at += 1
+    return at

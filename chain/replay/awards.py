@@ -1,0 +1,258 @@
+"""Awards replayed item by item: points by the rule in force, caps, budget, room, the mint and the lots (SPEC 2)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from chain.codec import Codec, Log
+from chain.hashing import keccak_text
+from chain.model.call import Call
+from chain.model.errors import Refused
+from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, RuleKind, RuleTerms
+from chain.replay import rulebook
+from chain.replay.acts import AWARDS, ZERO
+from chain.replay.books import Books
+from chain.replay.evidence import Minted, assigned, in_order
+from chain.replay.facts import TOKEN
+from chain.replay.findings import Findings
+from chain.replay.plain import plain, shown
+from chain.replay.tokens import StatedToken
+
+ITEM: Final = "(uint256,uint256,address,uint256)"
+SELECTORS: Final = (
+    keccak_text(f"award(uint256,{ITEM})")[:4],
+    keccak_text(f"awardBatch(uint256,{ITEM}[])")[:4],
+)
+# A change of a rule that the chain does not follow waits until the chain does.
+NEVER: Final = 2**64
+
+
+class Awards:
+    """Replays the awards of one call."""
+
+    def __init__(self, books: Books, findings: Findings, codec: Codec):
+        self.books, self.findings, self.codec = books, findings, codec
+
+    def replay(self, logs: Sequence[Log], call: Call, asked: list[Item] | None) -> None:
+        """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
+        run = [log for log in logs if log.name in AWARDS]
+        moves = logs[len(run) :]
+        brand_id = int(run[0].args["brandId"])
+        self._begin(run, call, brand_id)
+        if brand_id not in self.books.tokens:
+            return
+        token = self.books.token(brand_id)
+        if asked is not None and len(asked) != len(run):
+            self._tell(run[0], "awards of a call", len(run), len(asked), "2.14")
+            asked = None
+        paid = [log for log in run if log.name == "Awarded" and log.args["points"] != "0"]
+        left: list[Log] = []
+        if in_order(paid, moves):
+            minted = [Minted([moves[at]], [moves[at + 1]]) for at in range(0, len(moves), 2)]
+        else:
+            minted, left = assigned(paid, moves)
+            self._check_order(paid, moves, minted, left)
+        following = iter(minted)
+        for place, log in enumerate(run):
+            wanted = asked[place] if asked is not None else None
+            if log.name == "AwardRefused":
+                self._refused(log, brand_id, wanted, call.at)
+                continue
+            found = next(following) if log.args["points"] != "0" else Minted()
+            self._item(log, token, wanted, found, call.at)
+        self._strays(left, token, call.at)
+
+    def _begin(self, run: Sequence[Log], call: Call, brand_id: int) -> None:
+        try:
+            self.books.stated_rules.begin(call, brand_id)
+        except Refused as refusal:
+            what = "an award that the rules refuse"
+            self._tell(run[0], what, "done", str(refusal), rulebook.of_refusal("Awarded", refusal.name))
+        # Without points nothing tells where one batch ends and the next begins.
+        if sum(log.args.get("points", "0") != "0" for log in run) > BATCH_ITEMS_MAX:
+            self._tell(run[0], "items of a batch", len(run), BATCH_ITEMS_MAX, "2.7")
+        self.books.facts()
+
+    # --- one award
+
+    def _item(self, log: Log, token: StatedToken, asked: Item | None, minted: Minted, at: int) -> None:
+        args, brand_id = log.args, token.brand_id
+        points, version = int(args["points"]), int(args["version"])
+        item = Item(int(args["operationId"]), int(args["ruleId"]), args["member"], int(args["baseAmount"]))
+        wrong: list[tuple[str, Any, Any, str]] = []
+        if asked is not None and asked != item:
+            wrong.append(("item of an award", plain(item), plain(asked), "2.13"))
+        refused = False
+        try:
+            right, right_version = self.books.stated_rules.decide(brand_id, item, at)
+        except Refused as refusal:
+            rule = rulebook.of_refusal("Awarded", refusal.name)
+            wrong.append(("an award that the rules refuse", points, str(refusal), rule))
+            right, right_version, refused = points, version, True
+        if version != right_version:
+            wrong += self._version(item, brand_id, version, right_version, at)
+        elif points != right:
+            wrong.append(("points of an award", points, right, "2.9"))
+        # When the rule agrees with what is said, a transfer of something else is the lie; else the transfer tells best.
+        agreed = points == right and not refused
+        mint = points if agreed or not minted.transfers else int(minted.transfers[0].args["value"])
+        if refused and not minted.transfers and not minted.lots:
+            mint = 0
+        if refused and item.rule_id > len(self.books.rules.rules.get(brand_id, [])):
+            self._force_lots(minted, token, at)
+        else:
+            self._mint(item, token, mint, version, minted, at, wrong)
+        self._judge(log, token, item.member, wrong)
+
+    def _mint(
+        self,
+        item: Item,
+        token: StatedToken,
+        points: int,
+        version: int,
+        minted: Minted,
+        at: int,
+        wrong: list[tuple[str, Any, Any, str]],
+    ) -> None:
+        """Counts the award as the chain did, and compares the mint and the lots."""
+        try:
+            self.books.stated_rules.count(token.brand_id, item, points, version, at)
+        except Refused as refusal:
+            wrong.append(
+                ("an award that the rules refuse", points, str(refusal), rulebook.of_refusal("Awarded", refusal.name))
+            )
+            self._force_lots(minted, token, at)
+            self.books.facts()
+            return
+        facts = self.books.facts()
+        if not points:
+            if minted.transfers or minted.lots:
+                wrong.append(("event Transfer without a cause", len(minted.transfers), 0, "2.13"))
+                self._force_lots(minted, token, at)
+            return
+        if len(minted.transfers) != 1:
+            wrong.append(_number("Transfer", len(minted.transfers), points))
+        elif minted.transfers[0].args["value"] != str(points):
+            wrong.append(("value of a transfer", minted.transfers[0].args["value"], points, "1.11"))
+        elif minted.transfers[0].args["from"] != ZERO:
+            wrong.append(("from of a transfer", minted.transfers[0].args["from"], ZERO, "1.11"))
+        right = facts[-1].values[1]
+        if len(minted.lots) != 1:
+            wrong.append(_number("LotsChanged", len(minted.lots), right))
+        if minted.lots and tuple(int(word) for word in minted.lots[-1].args["words"]) != right:
+            wrong.append(("words of an account's lots", minted.lots[-1].args["words"], right, "1.4"))
+            self._force_lots(minted, token, at)
+
+    def _version(self, item: Item, brand_id: int, version: int, right: int, at: int) -> list[tuple[str, Any, Any, str]]:
+        """Follows the version that the chain cites."""
+        rule = self.books.rules.rule(brand_id, item.rule_id)
+        known = self.findings.doubtful({("rule", brand_id, item.rule_id)})
+        if rule.change is not None and rule.change.version == version:
+            rule.change = replace(rule.change, in_force_at=at)
+        elif rule.change is not None and rule.version == version:
+            rule.change = replace(rule.change, in_force_at=NEVER)
+        if not known:
+            self.findings.doubts.add(("rule", brand_id, item.rule_id))
+        return [] if known else [("version of an award", version, right, "2.4")]
+
+    # --- one refusal
+
+    def _refused(self, log: Log, brand_id: int, asked: Item | None, at: int) -> None:
+        """The item must be refused for the reason that is given; its base amount follows from the reason."""
+        args = log.args
+        name, values = self.codec.revert(bytes.fromhex(args["reason"][2:]))
+        said = name, tuple(_integer(value) for value in values.values())
+        operation, rule_id, member = int(args["operationId"]), int(args["ruleId"]), args["member"]
+        item = asked or Item(operation, rule_id, member, self._base_of(brand_id, rule_id, said, at))
+        try:
+            points, _ = self.books.stated_rules.decide(brand_id, item, at)
+        except Refused as refusal:
+            if plain(refusal) != said:
+                self._tell(log, "reason of a refused award", shown(said), str(refusal), "2.14")
+            return
+        self._tell(log, "an award refused that the rules grant", shown(said), f"{points} points", "2.14")
+
+    def _base_of(self, brand_id: int, rule_id: int, said: tuple[str, tuple[Any, ...]], at: int) -> int:
+        """A base amount for which the rule gives the points that the reason names; 0 where none matters or fits."""
+        name, values = said
+        if name == "BaseAmountTooLarge" and values:
+            return int(values[0])
+        if name not in ("AwardTooLarge", "MemberCapExceeded", "BudgetExceeded", "SupplyExceeded") or not values:
+            return 0
+        try:
+            return base_amount(self.books.stated_rules.terms_of(brand_id, rule_id, at), values[0])
+        except Refused:
+            return 0
+
+    # --- what does not fit
+
+    def _strays(self, left: Sequence[Log], token: StatedToken, at: int) -> None:
+        """Movements that no award of the call made."""
+        if left:
+            self._tell(left[0], f"event {left[0].name} without a cause", shown(left[0].args), None, "1.11")
+        for log in left:
+            if log.name == "LotsChanged":
+                token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
+
+    def _check_order(
+        self, paid: Sequence[Log], moves: Sequence[Log], minted: Sequence[Minted], left: list[Log]
+    ) -> None:
+        complete = all(len(each.transfers) == len(each.lots) == 1 for each in minted)
+        if complete and not left and paid:
+            said, right = [_account(log) for log in moves[::2]], [log.args["member"] for log in paid]
+            self._tell(moves[0], "order of the events of a batch", said, right, "2.16")
+
+    def _force_lots(self, minted: Minted, token: StatedToken, at: int) -> None:
+        for log in minted.lots:
+            token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
+
+    def _judge(self, log: Log, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]]) -> None:
+        """One difference for one award, unless its lots only come right again."""
+        subject = ("lots", f"{TOKEN} {token.brand_id}", member)
+        known = self.findings.doubtful({subject})
+        if not wrong:
+            return
+        if known and all(what == "words of an account's lots" for what, *_ in wrong):
+            return
+        what, said, right, rule = wrong[0]
+        also = "" if len(wrong) == 1 else " Also: " + ", ".join(each[0] for each in wrong[1:]) + "."
+        self._tell(log, what, said, right, rule, also)
+        self.findings.doubts.add(subject)
+
+    def _tell(self, log: Log, what: str, said: Any, right: Any, rule: str, also: str = "") -> None:
+        args = log.args
+        named = [f"{name} {args[name]}" for name in ("brandId", "ruleId", "operationId", "member") if name in args]
+        look = (
+            f"{log.name} of {', '.join(named)}, beside the rule's terms in RulePublished and RuleChangeAnnounced.{also}"
+        )
+        self.findings.add(log, what, shown(said), shown(right), rule, look)
+
+
+def base_amount(terms: RuleTerms, points: int) -> int:
+    """The smallest base amount whose points, uncapped, are at least these; at most what the contracts take."""
+    if terms.kind == RuleKind.FIXED:
+        return 0
+    if terms.rounding == Rounding.DOWN:
+        base = -(-points * terms.denominator // terms.numerator)
+    elif terms.rounding == Rounding.UP:
+        base = (points - 1) * terms.denominator // terms.numerator + 1
+    else:
+        base = -(-(2 * points - 1) * terms.denominator // (2 * terms.numerator))
+    return min(max(0, base), BASE_AMOUNT_MAX)
+
+
+def _account(log: Log) -> str:
+    found: str = log.args["to"] if log.name == "Transfer" else log.args["account"]
+    return found
+
+
+def _number(name: str, said: int, right: Any) -> tuple[str, Any, Any, str]:
+    what = f"missing event {name}" if said == 0 else f"event {name} without a cause"
+    return what, said or None, right, "1.11"
+
+
+def _integer(value: Any) -> Any:
+    """A value of the codec as an integer where it is one."""
+    if isinstance(value, str) and value.isdigit():
+        return int(value)
+    return value

@@ -1,0 +1,117 @@
+"""The model's whole ledger, ready to be set to what the chain states."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from chain.model.agreements import Agreements
+from chain.model.call import Call
+from chain.model.clearing import Clearing
+from chain.model.clock import Clock, day_of
+from chain.model.desk import Desk
+from chain.model.exchange import Exchanges
+from chain.model.ledger import Ledger, Parties
+from chain.model.policy import Policy
+from chain.model.registry import Registry
+from chain.model.rules import Item, Rules, RuleTerms
+from chain.replay.authority import StatedRoles
+from chain.replay.facts import Facts, TokenTerms
+from chain.replay.operations import Operations
+from chain.replay.tokens import StatedToken
+
+
+@dataclass(slots=True)
+class StatedRules(Rules):
+    """The model's rules, one item of a batch at a time."""
+
+    def begin(self, call: Call, brand_id: int) -> None:
+        """What `award` and `awardBatch` look at first (SPEC 2.7)."""
+        use: Callable[[], None] = self._check_issuer(call, brand_id)
+        use()
+
+    def decide(self, brand_id: int, item: Item, at: int) -> tuple[int, int]:
+        """Points and version of one item, or why it is refused (SPEC 2.8)."""
+        return self._decide(brand_id, item, at)
+
+    def count(self, brand_id: int, item: Item, points: int, version: int, at: int) -> None:
+        """The item counts: id, budget, day and mint (SPEC 2.13)."""
+        self._count(brand_id, item, points, version, at)
+
+    def terms_of(self, brand_id: int, rule_id: int, at: int) -> RuleTerms:
+        """The terms in force."""
+        return self.rule(brand_id, rule_id).in_force(at)[0]
+
+
+@dataclass(slots=True)
+class Books(Ledger):
+    """Nobody holds a role until the chain says so. sealed: Moa's contracts are named (SPEC 6.3)."""
+
+    sealed: bool = False
+    # What a call noticed beside its events: what, said, right, rule. Taken by the replay after each act.
+    noticed: list[tuple[str, Any, Any, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        parties = self.parties
+        self.roles = StatedRoles()
+        self.registry = Registry(self.roles, self.journal)
+        self.rules = StatedRules(self.registry, self.tokens, self.roles, self.journal)
+        # The same three operations of a set, in a hundredth of the memory.
+        self.rules.used = cast("set[tuple[int, int]]", Operations())
+        self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
+        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.agreements = Agreements(self.registry, self.roles, self.journal)
+        self.exchanges = Exchanges(
+            parties.exchange,
+            self.agreements,
+            self.registry,
+            self.tokens,
+            self.clearing,
+            self.desk,
+            self.journal,
+        )
+
+    @classmethod
+    def of(cls, facts: Facts) -> "Books":
+        """The empty books of a deployment."""
+        return cls(
+            Parties(
+                desk=facts.desk, exchange=facts.exchange, admin="", operator="", guardian="", cover_bps=facts.cover_bps
+            )
+        )
+
+    @property
+    def stated_roles(self) -> StatedRoles:
+        """The roles as the chain gave them."""
+        return cast("StatedRoles", self.roles)
+
+    @property
+    def stated_rules(self) -> StatedRules:
+        """The rules, item by item."""
+        return cast("StatedRules", self.rules)
+
+    def token(self, brand_id: int) -> StatedToken:
+        """A brand's token."""
+        return cast("StatedToken", self.tokens[brand_id])
+
+    def add_token(self, brand_id: int, address: str, terms: TokenTerms, policy: Policy) -> StatedToken:
+        """A brand's token as it was made."""
+        made = self.tokens[brand_id] = StatedToken(
+            brand_id=brand_id,
+            address=address,
+            clock=Clock(terms.origin, terms.epoch_s, terms.lifetime_epochs, terms.grace_s),
+            policy=policy,
+            desk=self.parties.desk,
+            roles=self.roles,
+            journal=self.journal,
+        )
+        return made
+
+    def forget_days(self, at: int) -> None:
+        """Drops what was counted on days before: the contracts remember one day as well."""
+        day = day_of(at)
+        for rules in self.rules.rules.values():
+            for rule in rules:
+                if rule.by_day:
+                    rule.by_day = {key: points for key, points in rule.by_day.items() if key[1] >= day}
+        for agreement in self.agreements.agreements:
+            agreement.used_by_day = {key: used for key, used in agreement.used_by_day.items() if key >= day}

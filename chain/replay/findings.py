@@ -1,0 +1,87 @@
+"""The differences found so far, and the subjects about which the last word is still in doubt.
+
+After a difference the books hold what the chain stated. If that statement itself was the lie, the next one about the
+same subject is true again and differs from the books once more: this second one is the same lie, and is not told twice.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from chain.audit.difference import CONTRACT, Difference, Where
+from chain.codec import Log
+from chain.replay.acts import ZERO
+from chain.replay.shapes import Event
+
+DIFFERENCES_MAX: Final = 10_000
+
+
+def where(log: Log) -> Where:
+    """The place of an event."""
+    return Where(
+        block=log.block_number,
+        tx=log.tx_hash,
+        log_index=log.log_index,
+        contract=log.contract,
+        address=log.address,
+    )
+
+
+@dataclass(slots=True)
+class Findings:
+    """kept: the first DIFFERENCES_MAX; found: how many there were."""
+
+    kept: list[Difference] = field(default_factory=list)
+    found: int = 0
+    doubts: set[Hashable] = field(default_factory=set)
+
+    def add(self, log: Log, what: str, said: Any, right: Any, rule: str, look: str) -> None:
+        """One more difference."""
+        self.found += 1
+        if len(self.kept) < DIFFERENCES_MAX:
+            place = where(log)
+            self.kept.append(
+                Difference(kind=CONTRACT, where=place, what=what, said=said, right=right, rule=rule, look=look)
+            )
+
+    def doubtful(self, subjects: set[Hashable]) -> bool:
+        """Whether one of these is in doubt; afterwards none is."""
+        known = not self.doubts.isdisjoint(subjects)
+        self.doubts -= subjects
+        return known
+
+
+def subjects(event: Event) -> set[Hashable]:
+    """What an event speaks of, as later events will."""
+    values = event.values
+    found: set[Hashable] = set()
+    if event.name == "LotsChanged":
+        found.add(("lots", event.contract, values["account"]))
+    if event.name == "Transfer":
+        found |= {("lots", event.contract, values[side]) for side in ("from", "to") if values[side] != ZERO}
+    for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period")):
+        if name in values:
+            found.add((kind, values[name]))
+    if "debtorId" in values:
+        found.add(("obligation", values["debtorId"], values["creditorId"]))
+    if "collateral" in values:
+        found.add(("collateral", values.get("creditorId", values["brandId"])))
+    if "ruleId" in values:
+        found.add(("rule", values["brandId"], values["ruleId"]))
+    if "agreementId" in values:
+        found.add(("agreement", values["agreementId"]))
+    if event.contract == "PartnerRegistry":
+        found.add(("standing", values.get("brandId", 0)))
+    if "roleId" in values:
+        found.add(("role", values["roleId"], values.get("account")))
+    return found
+
+
+def described(event: Event) -> str:
+    """Where to look: what the event is about."""
+    named = [
+        f"{name} {value}"
+        for name, value in event.values.items()
+        if isinstance(value, (int, str)) and not isinstance(value, bool)
+    ]
+    return f"{event.name} of {', '.join(named)}."

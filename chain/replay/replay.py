@@ -1,0 +1,233 @@
+"""The contracts' events, replayed by the Python model: whoever broke a rule is named (SPEC 12).
+
+    replay = Replay(facts)
+    for block in blocks:
+        replay.block(block.number, block.time, logs, sent)
+    replay.differences
+
+Each transaction's events are cut into acts; each act's call is made again on the model, and every value of every
+event is compared with what the model says. After a difference the books are set to what the chain states, so that one
+lie is one difference.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from chain.audit.difference import Difference
+from chain.codec import Codec, Log
+from chain.model.call import Call
+from chain.model.clock import DAY_S
+from chain.model.errors import Refused
+from chain.model.policy import Policy
+from chain.replay import rulebook
+from chain.replay.acts import AWARDS, Act, Reader
+from chain.replay.authority import SOMEBODY
+from chain.replay.awards import SELECTORS, Awards
+from chain.replay.books import Books
+from chain.replay.compare import Mismatch, expected_of, mismatches
+from chain.replay.facts import TOKEN, Facts, Sent
+from chain.replay.findings import Findings, described, subjects
+from chain.replay.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
+from chain.replay.inputs import Inputs, items_of
+from chain.replay.plain import shown
+from chain.replay.scene import Scene
+from chain.replay.shapes import Event, Shapes
+from chain.replay.tokens import Words
+
+NOTHING_SENT: Final[Mapping[str, Sent]] = {}
+# What a model fed with the impossible may run into; the act is then a difference like a refused one.
+IMPOSSIBLE: Final = (AssertionError, KeyError, ValueError, IndexError, ArithmeticError, TypeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block's events of Moa's contracts, in their order. time: unix seconds."""
+
+    number: int
+    time: int
+    logs: list[Log]
+    sent: Mapping[str, Sent]
+
+
+class Replay:
+    """Books that follow the chain's events, and every difference from what the rules make of them."""
+
+    def __init__(self, facts: Facts):
+        codec = Codec.load()
+        self.facts = facts
+        self.books = Books.of(facts)
+        self.findings = Findings()
+        self.counts: Counter[str] = Counter()
+        self.strangers: dict[str, str] = {}
+        self.number = -1
+        self.time = 0
+        self._labels = facts.labels()
+        self._reader = Reader(facts.desk)
+        self._shapes = Shapes(codec.abis)
+        self._inputs = Inputs(codec.abis)
+        self._awards = Awards(self.books, self.findings, codec)
+
+    # --- what was found, and where the books stand
+
+    @property
+    def differences(self) -> list[Difference]:
+        """In the order of the chain; at most 10,000 are kept."""
+        return self.findings.kept
+
+    @property
+    def found(self) -> int:
+        """How many differences there were."""
+        return self.findings.found
+
+    def lots(self, token: str) -> dict[str, Words]:
+        """The stored words of every account of a token, by its address; an account that holds nothing has four 0."""
+        return self.books.token(self._brand_of(token)).words
+
+    def supply(self, token: str) -> Words:
+        """The stored words of a token's supply."""
+        return self.books.token(self._brand_of(token)).supply_words
+
+    def _brand_of(self, token: str) -> int:
+        return int(self._labels[token].removeprefix(TOKEN))
+
+    # --- the chain
+
+    def block(self, number: int, time: int, logs: Iterable[Log], sent: Mapping[str, Sent] = NOTHING_SENT) -> None:
+        """The next block that holds events of ours; sent: its transactions by hash, where they are known."""
+        if time // DAY_S != self.time // DAY_S:
+            self.books.forget_days(time)
+        self.number, self.time = number, time
+        self.books.stated_roles.now = time
+        for tx_hash, group in groupby(logs, key=lambda log: log.tx_hash):
+            for act in self._reader.acts(list(group)):
+                self._act(act, sent.get(tx_hash))
+        self.counts["blocks"] += 1
+
+    def _act(self, act: Act, sent: Sent | None) -> None:
+        self.counts["acts"] += 1
+        for log in act.logs:
+            self.counts[log.name] += 1
+        # The transaction speaks of the act only when it called the act's contract itself.
+        direct = sent if sent is not None and sent.to == act.named.address else None
+        if act.kind == "Awarded":
+            self._award(act, direct)
+            return
+        if act.kind == "BrandInvited":
+            self._labels[act.named.args["token"]] = f"{TOKEN} {act.named.args['brandId']}"
+        events = [self._shapes.event(log, self._labels[log.address]) for log in act.logs]
+        named = next((event for event in events if event.log is act.named), events[0])
+        scene = Scene(act.kind, events, named, self.time, self.facts, stranger=self._strange)
+        if direct is not None:
+            scene.sent = direct
+            scene.asked = self._inputs.asked(named.contract, direct)
+        self._play(scene)
+
+    def _award(self, act: Act, sent: Sent | None) -> None:
+        call = Call(sent.by, self.time, sent.data) if sent else Call(SOMEBODY, self.time)
+        run = [log for log in act.logs if log.name in AWARDS]
+        asked = items_of(sent, SELECTORS) if sent else None
+        if sent and asked is None:
+            look = "The transaction called something else."
+            self.findings.add(run[0], "call behind an award", "0x" + sent.data[:4].hex(), "award", "2.7", look)
+        self._awards.replay(act.logs, call, asked)
+
+    def _play(self, scene: Scene) -> None:
+        """Makes the act's call, compares, and follows the chain where it went another way."""
+        if scene.kind in WITHOUT_MEANING:
+            return
+        call = CALLS.get(scene.kind)
+        wrong = self._called_otherwise(scene)
+        ran, refusal = False, ""
+        if call is not None:
+            try:
+                call(self.books, scene)
+                ran = True
+            except Refused as refused:
+                refusal = str(refused)
+                rule = rulebook.of_refusal(scene.kind, refused.name)
+                wrong.append(self._refused(scene, refusal, rule))
+            except IMPOSSIBLE as error:
+                refusal = f"{type(error).__name__}: {error}"
+                wrong.append(self._refused(scene, refusal, rulebook.OF_ACT.get(scene.kind, "1-6")))
+        facts = expected_of(self.books.facts(), self._shapes)
+        if ran:
+            wrong += mismatches(facts, scene.events, scene.named.name, self._shapes)
+        elif not refusal:
+            wrong += [self._without_cause(event) for event in scene.events[:1]]
+        self._judge(scene, wrong, refused=bool(refusal))
+        if wrong:
+            self._force(scene, ran)
+        self._notice(scene)
+
+    def _refused(self, scene: Scene, refusal: str, rule: str) -> Mismatch:
+        what = f"{rulebook.name(scene.kind)} that the rules refuse"
+        return Mismatch(scene.named, None, what, shown(scene.named.values), refusal, rule)
+
+    def _without_cause(self, event: Event) -> Mismatch:
+        rule = rulebook.OF_ACT["RoleAdminChanged"] if event.name in OF_ROLES else rulebook.of_value(event.name, "")
+        return Mismatch(event, None, f"event {event.name} without a cause", shown(event.values), None, rule)
+
+    def _called_otherwise(self, scene: Scene) -> list[Mismatch]:
+        """The transaction called a function that does not leave these events."""
+        functions = FUNCTIONS.get(scene.kind)
+        if scene.sent is None or functions is None:
+            return []
+        if scene.asked is not None and scene.asked.function in functions:
+            return []
+        said = scene.asked.function if scene.asked else "0x" + scene.sent.data[:4].hex()
+        scene.asked = None
+        what = f"call behind {rulebook.name(scene.kind)}"
+        return [Mismatch(scene.named, None, what, said, functions[0], rulebook.OF_ACT[scene.kind])]
+
+    def _judge(self, scene: Scene, wrong: list[Mismatch], *, refused: bool) -> None:
+        """One difference for one act; none when only what was in doubt comes right again."""
+        about: set[Hashable] = set()
+        for event in scene.events:
+            about |= subjects(event)
+        doubts = self.findings.doubts & about
+        self.findings.doubts -= about
+        if not wrong:
+            return
+        if not refused and doubts and all(each.event and doubts & subjects(each.event) for each in wrong):
+            return
+        first = wrong[0]
+        also = sorted({each.what for each in wrong[1:]} - {first.what})
+        look = described(first.event or scene.named) + (f" Also: {', '.join(also)}." if also else "")
+        log = (first.event or scene.named).log
+        self.findings.add(log, first.what, first.said, first.right, first.rule, look)
+        if not refused:
+            self.findings.doubts |= about
+
+    def _force(self, scene: Scene, ran: bool) -> None:
+        """The chain's word for it."""
+        for event in scene.events:
+            force = FORCES.get(event.name)
+            if event.name == "BrandInvited":
+                self._force_token(event)
+            if force is not None and not (event.name == "PolicyChanged" and scene.kind == "BrandInvited"):
+                force(self.books, event, self.time, ran)
+
+    def _force_token(self, event: Event) -> None:
+        brand_id, address = event.values["brandId"], event.values["token"]
+        if brand_id not in self.books.tokens:
+            self.books.add_token(brand_id, address, self.facts.terms(address), Policy.CLOSED)
+
+    def _notice(self, scene: Scene) -> None:
+        for what, said, right, rule in self.books.noticed:
+            self.findings.add(scene.named.log, what, shown(said), shown(right), rule, described(scene.named))
+        self.books.noticed.clear()
+
+    def _strange(self, account: str) -> None:
+        """Remembers an account that did not sign by its own key: it must be a contract, which events cannot tell."""
+        self.strangers.setdefault(account, f"block {self.number}")
+
+
+def replay(blocks: Iterable[Block], facts: Facts) -> Replay:
+    """The replay of all blocks."""
+    found = Replay(facts)
+    for block in blocks:
+        found.block(block.number, block.time, block.logs, block.sent)
+    return found

@@ -1,0 +1,98 @@
+"""The model's token that also keeps the words in which its lots are stored, and says LotsChanged."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from chain.model import lots as lot
+from chain.model.lots import SLOT_BITS, SLOTS, TAG_SHIFT, WORDS, Lots
+from chain.model.token import Back, Token
+
+Words = tuple[int, int, int, int]
+NO_WORDS: Final[Words] = (0, 0, 0, 0)
+
+
+def word_of(group: int, lots: Mapping[int, int]) -> int:
+    """The word of a group, tag and all; without points it is the bare tag."""
+    word = group << TAG_SHIFT
+    for slot in range(SLOTS):
+        points = lots.get(SLOTS * group + slot)
+        if points:
+            word |= points << SLOT_BITS * slot
+    return word
+
+
+def written(words: Words, changed: Iterable[int]) -> Words:
+    """The stored words after LotsChanged with these: a bare tag empties its place."""
+    found = list(words)
+    for word in changed:
+        group = word >> TAG_SHIFT
+        found[group % WORDS] = word if word != group << TAG_SHIFT else 0
+    return found[0], found[1], found[2], found[3]
+
+
+@dataclass(slots=True)
+class StatedToken(Token):
+    """A token whose lots can be set to what the chain states."""
+
+    words: dict[str, Words] = field(default_factory=dict)
+    supply_words: Words = NO_WORDS
+    waiting: dict[str, Lots] | None = None
+
+    def accept(self, account: str, words: Iterable[int], at: int) -> None:
+        """The chain says that these words of the account are so now; the supply follows lot by lot (SPEC 1.6)."""
+        epoch = self.clock.epoch(at)
+        before = self.lots_of(account, at)
+        self.words[account] = written(self.words.get(account, NO_WORDS), words)
+        after = lot.live(lot.unpacked(self.words[account]), epoch)
+        self.accounts[account] = after
+        supply = self.supply_by_expiry(at)
+        changed = {expiry for expiry in {*before, *after} if before.get(expiry, 0) != after.get(expiry, 0)}
+        for expiry in changed:
+            supply[expiry] = max(0, supply.get(expiry, 0) + after.get(expiry, 0) - before.get(expiry, 0))
+        self.supply = dict(sorted(supply.items()))
+        self._store_supply(dict.fromkeys(changed, 0))
+
+    # --- the model's movements, with the words that they touch
+
+    def give_back(self, member: str, lots: Mapping[int, int], at: int) -> Back:
+        """As the model; each account touched says its words once, after both transfers."""
+        self.waiting = {}
+        try:
+            back = super(StatedToken, self).give_back(member, lots, at)
+        finally:
+            touched, self.waiting = self.waiting, None
+        for account, changed in touched.items():
+            self._announce(account, changed)
+        return back
+
+    def _shift(self, sender: str, receiver: str, lots: Mapping[int, int], at: int) -> None:
+        super(StatedToken, self)._shift(sender, receiver, lots, at)
+        if sender != receiver:
+            self._announce(sender, lots)
+        self._announce(receiver, lots)
+
+    def _mint(self, member: str, lots: Mapping[int, int], at: int) -> None:
+        super(StatedToken, self)._mint(member, lots, at)
+        self._store_supply(lots)
+        self._announce(member, lots)
+
+    def _burn(self, member: str, lots: Mapping[int, int], at: int) -> None:
+        super(StatedToken, self)._burn(member, lots, at)
+        self._store_supply(lots)
+        self._announce(member, lots)
+
+    def _announce(self, account: str, touched: Mapping[int, int]) -> None:
+        if not touched:
+            return
+        if self.waiting is not None:
+            self.waiting[account] = {**self.waiting.get(account, {}), **touched}
+            return
+        held = self.accounts[account]
+        changed = tuple(word_of(group, held) for group in sorted({expiry // SLOTS for expiry in touched}))
+        self.words[account] = written(self.words.get(account, NO_WORDS), changed)
+        self.journal.say(self.name, "LotsChanged", account, changed)
+
+    def _store_supply(self, touched: Mapping[int, int]) -> None:
+        groups = {expiry // SLOTS for expiry in touched}
+        self.supply_words = written(self.supply_words, [word_of(group, self.supply) for group in groups])

@@ -1,0 +1,80 @@
+"""A walked world's chain as the replay takes it: blocks of decoded logs, transactions, and the deployment's facts."""
+
+from collections import defaultdict
+from functools import cache
+from typing import Any
+
+from chain.codec import Codec, Log
+from chain.replay import Block, Facts, Sent, TokenTerms
+from chain.rpc import Rpc
+from tests.differential.chain_side import COVER_BPS, ChainSide
+from tests.differential.steps import TOKEN
+
+CODEC = Codec.load()
+BLOCKS_AT_ONCE = 200
+OURS = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse", "Authority")
+
+
+def facts_of(chain: ChainSide) -> Facts:
+    """The deployment; a token's terms as its contract tells them."""
+
+    @cache
+    def terms(token: str) -> TokenTerms:
+        label = chain.labels[token]
+        name, _, _, epoch_s, lifetime, grace_s, _ = chain.read(label, "terms")
+        return TokenTerms(epoch_s, lifetime, grace_s, chain.read(label, "origin"), str(name))
+
+    at = chain.addresses
+    return Facts(
+        registry=at["PartnerRegistry"],
+        rules=at["RewardRules"],
+        desk=at["RedemptionDesk"],
+        exchange=at["PartnerExchange"],
+        house=at["ClearingHouse"],
+        authority=at["Authority"],
+        implementation=at[f"{TOKEN} 0"],
+        chain_id=chain.chain_id,
+        cover_bps=COVER_BPS,
+        terms=terms,
+    )
+
+
+def blocks_of(rpc: Rpc, chain: ChainSide, *, calldata: bool) -> list[Block]:
+    """Every block with events of Moa's contracts, oldest first."""
+    labels = {chain.addresses[name]: name for name in OURS}
+    labels |= {address: TOKEN for address, label in chain.labels.items() if label.startswith(TOKEN)}
+    logs = _logs(rpc, labels)
+    numbers = sorted(logs)
+    raw = rpc.batch([("eth_getBlockByNumber", [hex(number), calldata]) for number in numbers])
+    return [
+        Block(number, int(block["timestamp"], 16), logs[number], sent_of(block) if calldata else {})
+        for number, block in zip(numbers, raw, strict=True)
+    ]
+
+
+def _logs(rpc: Rpc, labels: dict[str, str]) -> dict[int, list[Log]]:
+    found: dict[int, list[Log]] = defaultdict(list)
+    last = int(rpc.call("eth_blockNumber"), 16)
+    for first in range(0, last + 1, BLOCKS_AT_ONCE):
+        span = {"fromBlock": hex(first), "toBlock": hex(min(last, first + BLOCKS_AT_ONCE - 1))}
+        for raw in rpc.call("eth_getLogs", span):
+            label = labels.get(raw["address"].lower())
+            if label is not None:
+                log = CODEC.log(raw, "AccessManager" if label == "Authority" else label)
+                assert log is not None, raw
+                found[log.block_number].append(log)
+    for logs in found.values():
+        logs.sort(key=lambda log: log.log_index)
+    return found
+
+
+def sent_of(block: dict[str, Any]) -> dict[str, Sent]:
+    """The block's transactions by hash."""
+    return {
+        each["hash"]: Sent(
+            each["from"].lower(),
+            each["to"].lower() if each["to"] else None,
+            bytes.fromhex((each.get("input") or each["data"])[2:]),
+        )
+        for each in block["transactions"]
+    }
