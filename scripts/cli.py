@@ -133,6 +133,49 @@ def books(
     raise typer.Exit(show(database_url=database, rpc_url=rpc, chain_id=chain_id, deployments=deployments, as_json=json))
 
 
+@app.command()
+def audit(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    pin: Annotated[str | None, typer.Option(help="hash of the block you trust")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="a signed checkpoint of the log that names a block")] = None,
+    log_key: Annotated[str | None, typer.Option(help="the log's public key, with --checkpoint")] = None,
+    sample: Annotated[int, typer.Option(min=0, help="only so many blocks and accounts; 0: everything")] = 0,
+    seed: Annotated[int, typer.Option(help="chooses the sample")] = 0,
+    every_block: Annotated[bool, typer.Option(help="rebuild the receipts of every block, whatever its bloom says")] = (
+        False
+    ),
+    from_checkpoint: Annotated[Path | None, typer.Option(help="go on from the file of a finished audit")] = None,
+    save: Annotated[Path | None, typer.Option(help="where to keep this audit, to go on from it")] = None,
+    json: Json = False,
+) -> None:
+    """Check everything against one block hash: headers, events, rules, mirror, storage; 0 only if all agree.
+
+    1: something differs. 2: wrong use. 3: could not be finished.
+    """
+    from scripts.audit import show
+
+    raise typer.Exit(
+        show(
+            pin=pin,
+            checkpoint=checkpoint,
+            log_key=log_key,
+            database_url=database,
+            rpc_url=rpc,
+            chain_id=chain_id,
+            deployments=deployments,
+            sample=sample,
+            seed=seed,
+            every_block=every_block,
+            from_checkpoint=from_checkpoint,
+            save=save,
+            as_json=json,
+        )
+    )
+
+
 @app.command("contracts-test")
 def contracts_test(path: Annotated[str, typer.Argument(help="what to run")] = "tests/contracts") -> None:
     """Run Brownie's tests on a Ganache of their own."""

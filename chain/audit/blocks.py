@@ -4,7 +4,7 @@ Nothing of a log is taken from the node's word: its transaction's hash comes fro
 place among the receipts, its block from the chain of headers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,11 +12,11 @@ from chain.audit.difference import CHAIN, Difference, Where
 from chain.audit.errors import Stopped
 from chain.codec import Codec, Log
 from chain.errors import MethodMissing
+from chain.hashing import keccak
 from chain.proofs import headers, hexes, receipts, transactions, tries
 from chain.proofs.errors import EncodingInvalid, ProofError
 from chain.rpc import Rpc
 
-BLOCKS_PER_BATCH: Final = 40
 RECEIPTS_PER_BATCH: Final = 100
 LOOK: Final = (
     "eth_getTransactionReceipt of every transaction of this block: encoded, they do not make its receiptsRoot."
@@ -26,41 +26,55 @@ Raw = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Block:
-    """A block's verified header and the logs of the wanted addresses, in the order of the chain; how many it had."""
+    """A block's verified header and the logs of the wanted addresses, in the order of the chain.
+
+    logs_total, transactions: how many it had in all. sent: each transaction behind the logs, by its hash, as it lies
+    in the trie.
+    """
 
     header: headers.Header
     logs: list[Log]
     logs_total: int
     transactions: int
+    sent: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class Fetched:
+    """Unchecked answers: blocks with their transactions, and the receipts of each."""
+
+    wanted: Sequence[tuple[int, bytes]]
+    blocks: list[Raw]
+    receipts: list[list[Any]]
 
 
 class Reader:
     """Reads blocks from a node and believes what their hashes commit to."""
 
-    def __init__(self, rpc: Rpc, codec: Codec, names: Mapping[str, str]):
-        """names: contract name by address, lower case; a token is a LoyaltyToken. May grow while reading."""
-        self._rpc = rpc
+    def __init__(self, codec: Codec, names: Mapping[str, str]):
+        """names: contract name by address, lower case; a token is a LoyaltyToken."""
         self._codec = codec
-        self.names = names
+        self._names = names
         self._has_block_receipts = True
 
-    def read(self, wanted: Sequence[tuple[int, bytes]]) -> list[Block]:
-        """The blocks (number, hash), in their order. Raises Stopped when one is not what its hash commits to."""
-        blocks = self._rpc.batch([("eth_getBlockByHash", [hexes.shown(hash_), True]) for _, hash_ in wanted])
+    def fetch(self, rpc: Rpc, wanted: Sequence[tuple[int, bytes]]) -> Fetched:
+        """What the node says of the blocks (number, hash): to be checked, and nothing yet. Asks `rpc` only."""
+        blocks = rpc.batch([("eth_getBlockByHash", [hexes.shown(hash_), True]) for _, hash_ in wanted])
         for (number, hash_), raw in zip(wanted, blocks, strict=True):
             if not isinstance(raw, Mapping) or not isinstance(raw.get("transactions"), list):
                 raise Stopped(_wrong(number, "block", "no such block", hexes.shown(hash_)))
-        found = self._receipts(wanted, blocks)
-        return [
-            self._block(number, hash_, raw, of_block)
-            for (number, hash_), raw, of_block in zip(wanted, blocks, found, strict=True)
-        ]
+        return Fetched(wanted, blocks, self._receipts(rpc, wanted, blocks))
 
-    def _receipts(self, wanted: Sequence[tuple[int, bytes]], blocks: Sequence[Raw]) -> list[list[Any]]:
+    def check(self, fetched: Fetched) -> Iterator[Block]:
+        """The blocks, in their order. Raises Stopped at the first that is not what its hash commits to."""
+        for (number, hash_), raw, of_block in zip(fetched.wanted, fetched.blocks, fetched.receipts, strict=True):
+            yield self._block(number, hash_, raw, of_block)
+
+    def _receipts(self, rpc: Rpc, wanted: Sequence[tuple[int, bytes]], blocks: Sequence[Raw]) -> list[list[Any]]:
         """The receipts of each block: a call a block where the node has it, else a call a transaction."""
         if self._has_block_receipts:
             try:
-                answers = self._rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number, _ in wanted])
+                answers = rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number, _ in wanted])
                 return [answer if isinstance(answer, list) else [] for answer in answers]
             except MethodMissing:
                 self._has_block_receipts = False
@@ -71,7 +85,7 @@ class Reader:
         ]
         answers = []
         for start in range(0, len(calls), RECEIPTS_PER_BATCH):
-            answers += self._rpc.batch(calls[start : start + RECEIPTS_PER_BATCH])
+            answers += rpc.batch(calls[start : start + RECEIPTS_PER_BATCH])
         split, at = [], 0
         for raw in blocks:
             split.append(answers[at : at + len(raw["transactions"])])
@@ -83,14 +97,14 @@ class Reader:
             header = headers.Header.from_json({**raw, "hash": hexes.shown(hash_)})
         except ProofError as error:
             raise Stopped(_wrong(number, "header", str(error), hexes.shown(hash_))) from error
-        hashes = self._hashes(header, raw["transactions"])
+        raws = self._transactions(header, raw["transactions"])
         encoded = self._encoded(header, of_block)
-        if len(encoded) != len(hashes):
-            raise Stopped(_wrong(number, "receipts", str(len(encoded)), str(len(hashes))))
-        return self._logs(header, hashes, of_block)
+        if len(encoded) != len(raws):
+            raise Stopped(_wrong(number, "receipts", str(len(encoded)), str(len(raws))))
+        return self._logs(header, raws, of_block)
 
-    def _hashes(self, header: headers.Header, listed: list[Raw]) -> list[str]:
-        """The hashes of the block's transactions, which make its transactionsRoot."""
+    def _transactions(self, header: headers.Header, listed: list[Raw]) -> list[bytes]:
+        """The block's transactions as they lie in the trie, which make its transactionsRoot."""
         try:
             encoded = [transactions.encode(transaction) for transaction in listed]
         except (ProofError, AttributeError, TypeError) as error:
@@ -99,10 +113,10 @@ class Reader:
         if root != header.transactions_root:
             said, right = hexes.shown(root), hexes.shown(header.transactions_root)
             raise Stopped(_wrong(header.number, "transactionsRoot", said, right))
-        return [transaction["hash"].lower() for transaction in listed]
+        return encoded
 
     def _encoded(self, header: headers.Header, of_block: list[Any]) -> list[bytes]:
-        """The block's receipts, which make its receiptsRoot; their blooms are those of their logs."""
+        """The block's receipts, which make its receiptsRoot."""
         try:
             encoded = [receipts.encode(receipt) for receipt in of_block]
         except (EncodingInvalid, AttributeError) as error:
@@ -114,19 +128,27 @@ class Reader:
             raise Stopped(_wrong(header.number, "receiptsRoot", said, right))
         return encoded
 
-    def _logs(self, header: headers.Header, hashes: list[str], of_block: list[Raw]) -> Block:
-        shown, number, index, logs = hexes.shown(header.hash), header.number, 0, []
-        for tx_index, (tx_hash, receipt) in enumerate(zip(hashes, of_block, strict=True)):
+    def _logs(self, header: headers.Header, raws: list[bytes], of_block: list[Raw]) -> Block:
+        shown, number, bloom = hexes.shown(header.hash), header.number, 0
+        block = Block(header, [], 0, len(raws), {})
+        for tx_index, (raw_tx, receipt) in enumerate(zip(raws, of_block, strict=True)):
+            tx_hash = hexes.shown(keccak(raw_tx))
             for raw in receipt["logs"]:
-                contract = self.names.get(raw["address"].lower())
+                bloom |= _bloom(raw)
+                contract = self._names.get(raw["address"].lower())
                 if contract is not None:
-                    log = self._decoded(raw, contract, number, index)
+                    log = self._decoded(raw, contract, number, block.logs_total)
                     if log is not None:
                         log.block_number, log.block_hash = number, shown
-                        log.tx_hash, log.tx_index, log.log_index = tx_hash, tx_index, index
-                        logs.append(log)
-                index += 1
-        return Block(header, logs, index, len(hashes))
+                        log.tx_hash, log.tx_index, log.log_index = tx_hash, tx_index, block.logs_total
+                        block.logs.append(log)
+                        block.sent.setdefault(tx_hash, raw_tx)
+                block.logs_total += 1
+        if bloom != int.from_bytes(header.bloom):
+            # A bloom that says less than its logs could hide an event in a block that is not read.
+            right = hexes.shown(bloom.to_bytes(receipts.BLOOM_BYTES))
+            raise Stopped(_wrong(number, "logsBloom", hexes.shown(header.bloom), right))
+        return block
 
     def _decoded(self, raw: Raw, contract: str, number: int, index: int) -> Log | None:
         try:
@@ -155,11 +177,11 @@ def _hash_of(transaction: Any) -> Any:
     return transaction.get("hash") if isinstance(transaction, Mapping) else transaction
 
 
-def check_bloom(block: Block, of_logs: bytes) -> Difference | None:
-    """The header's bloom is that of its logs; a bloom that says less could hide an event."""
-    if block.header.bloom == of_logs:
-        return None
-    return _wrong(block.header.number, "logsBloom", hexes.shown(block.header.bloom), hexes.shown(of_logs))
+def _bloom(raw: Raw) -> int:
+    bits = receipts.bloom_bits(bytes.fromhex(raw["address"][2:]))
+    for topic in raw["topics"]:
+        bits |= receipts.bloom_bits(bytes.fromhex(topic[2:]))
+    return bits
 
 
 def _wrong(number: int, what: str, said: str, right: str) -> Difference:

@@ -14,6 +14,7 @@ from chain.proofs import hexes
 from chain.proofs.errors import ProofError
 from chain.proofs.headers import Header, encode
 from chain.proofs.receipts import may_hold
+from chain.proofs.tries import EMPTY_ROOT
 from chain.rpc import Rpc
 
 HEADERS_PER_BATCH: Final = 100
@@ -53,6 +54,11 @@ class Links:
     def flagged(self, number: int) -> bool:
         """Whether the block's bloom may hold a log of ours."""
         return self.rows[ROW * (number - self.first) + ROW - 1] == 1
+
+    def filled(self, number: int) -> bool:
+        """Whether the block has receipts at all."""
+        at = ROW * (number - self.first) + 32
+        return self.rows[at : at + 32] != EMPTY_ROOT
 
     def flagged_numbers(self) -> list[int]:
         """All such blocks, oldest first."""

@@ -26,6 +26,7 @@ class Storage:
         self._header = header
         self._tag = hex(header.number)
         self._known: tries.Known = {}
+        self.block = header.number
         self.proven = 0
 
     def words(self, address: str, slots: Sequence[int], walked: Walked = lambda _count: None) -> dict[int, int]:

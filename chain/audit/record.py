@@ -1,0 +1,94 @@
+"""A finished audit as a file, so that the next one goes on from its block.
+
+The file binds the block's hash to the rows and the replay's state at it, and carries its own SHA-256. It says nothing
+to anyone but who wrote it: keep it where you keep the pin.
+"""
+
+import hashlib
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from chain.audit.errors import RecordInvalid
+from chain.audit.expected import Expected
+from chain.ledger import KEYS, Row
+
+MAGIC: Final = b"moa-audit/1 "
+FILE_BYTES_MAX: Final = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the next audit needs: where this one ended, the rows at that block, the replay's state."""
+
+    chain_id: int
+    genesis_hash: str
+    number: int
+    hash: str
+    rows: dict[str, list[Row]]
+    roles: list[list[Any]]
+    operations: list[list[Any]]
+    spent: list[list[Any]]
+    replay: str
+
+    def write(self, path: Path) -> str:
+        """Writes the file whole or not at all; its SHA-256."""
+        packed = zlib.compress(orjson.dumps({name: getattr(self, name) for name in self.__slots__}), 6)
+        digest = hashlib.sha256(packed).hexdigest()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        aside.write_bytes(MAGIC + digest.encode() + b"\n" + packed)
+        aside.replace(path)
+        return digest
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        """Raises RecordInvalid unless it is a whole file that `write` wrote."""
+        try:
+            if path.stat().st_size > FILE_BYTES_MAX:
+                raise RecordInvalid(f"{path} is larger than a finished audit is.")
+            head, _, packed = path.read_bytes().partition(b"\n")
+        except OSError as error:
+            raise RecordInvalid(f"{path} cannot be read: {error.strerror}.") from error
+        if (
+            not head.startswith(MAGIC)
+            or head[len(MAGIC) :].decode("ascii", "replace") != hashlib.sha256(packed).hexdigest()
+        ):
+            raise RecordInvalid(
+                f"{path} is no finished audit, or was changed: its SHA-256 is another. Audit from the start."
+            )
+        try:
+            return cls(**orjson.loads(zlib.decompress(packed)))
+        except (zlib.error, orjson.JSONDecodeError, TypeError) as error:
+            raise RecordInvalid(f"{path} is of another version of this program. Audit from the start.") from error
+
+
+def of(expected: Expected, *, chain_id: int, genesis_hash: str, number: int, hash_: str, replay: bytes) -> Record:
+    """The record of an audit that ended at this block."""
+    return Record(
+        chain_id=chain_id,
+        genesis_hash=genesis_hash,
+        number=number,
+        hash=hash_,
+        rows={name: list(rows.values()) for name, rows in expected.ledger.rows.items()},
+        roles=[[*key, since] for key, since in expected.roles.items()],
+        # Words of 256 bits do not fit JSON's numbers everywhere.
+        operations=[[*key, str(bits)] for key, bits in expected.operations.items()],
+        spent=[[*key, str(points)] for key, points in expected.spent.items()],
+        replay=replay.decode(),
+    )
+
+
+def restore(record: Record, expected: Expected) -> None:
+    """Puts the record's rows into a new Expected, as if it had folded everything up to the record's block."""
+    for name, rows in record.rows.items():
+        expected.ledger.rows[name] = {tuple(row[part] for part in KEYS[name]): row for row in rows}
+    for row in record.rows["brand_token"]:
+        expected.fold.context.add(row["brand_id"], row["token"])
+    expected.roles = {(int(role_id), account): since for role_id, account, since in record.roles}
+    expected.operations = {(brand_id, index): int(bits) for brand_id, index, bits in record.operations}
+    expected.spent = {(brand_id, rule_id): int(points) for brand_id, rule_id, points in record.spent}

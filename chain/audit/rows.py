@@ -1,0 +1,163 @@
+"""The mirror's changing rows beside what the proven events make of them, as of the pinned block.
+
+A row of the mirror may have changed since that block: then its version at the block is compared, and the row itself
+is counted as later. A table's rows and versions are read once, over the same snapshot as everything else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from chain import lots, versions
+from chain.audit.errors import MirrorMissing
+from chain.audit.expected import BALANCE, Rows
+from chain.audit.streams import PAGE_ROWS, Found, added, changed, removed
+from chain.ledger import KEYS, RELATIONS, Key, Row
+from chain.models import BalanceVersion, LedgerVersion, MirrorCheckpoint, table_of
+
+checkpoint: Final = table_of(MirrorCheckpoint)
+balance_version: Final = table_of(BalanceVersion)
+ledger_version: Final = table_of(LedgerVersion)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What the mirror says it holds: blocks, and from which on its versions are whole."""
+
+    start: int
+    last: int
+    last_hash: str
+    last_time: int
+    genesis_hash: str
+    history_from: int
+
+
+def extent(connection: Connection) -> Extent:
+    """The mirror's own word. Raises MirrorMissing when it never began."""
+    row = connection.execute(select(checkpoint).where(checkpoint.c.id == 1)).mappings().one_or_none()
+    if row is None:
+        raise MirrorMissing("The mirror in this database has not begun: start the worker, then audit.")
+    return Extent(
+        start=int(row["start_block"]),
+        last=int(row["block_number"]),
+        last_hash=row["block_hash"],
+        last_time=int(row["block_time"]),
+        genesis_hash=row["genesis_hash"],
+        history_from=int(row["history_from"]),
+    )
+
+
+class Comparison:
+    """All changing tables and their versions at one block."""
+
+    def __init__(self, connection: Connection, rows: Rows, extent: Extent, first: int, last: int, found: Found):
+        """first: versions below it were compared by the audit that this one continues. last: the pinned block."""
+        self._connection = connection
+        self._rows = rows
+        self._extent = extent
+        self._first, self._last = first, last
+        self._found = found
+        self._later: set[tuple[str, Key]] = set()
+        self.compared = 0
+        self.later = 0
+
+    def run(self) -> None:
+        """Versions first: they tell which rows have changed since the pinned block."""
+        self._balance_versions()
+        self._ledger_versions()
+        for relation, right in self._rows.rows.items():
+            self._table(relation, right)
+
+    def _table(self, relation: str, right: Mapping[Key, Row]) -> None:
+        left = set(right)
+        query = select(RELATIONS[relation])
+        for row in map(dict, self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
+            key = tuple(row[name] for name in KEYS[relation])
+            left.discard(key)
+            if (relation, key) in self._later:
+                self.later += 1
+                continue
+            self.compared += 1
+            if key not in right:
+                self._found(added(relation, key, row))
+                continue
+            for difference in changed(relation, key, row, right[key]):
+                self._found(difference)
+        for key in sorted(left, key=str):
+            self._found(removed(relation, key, right[key]))
+
+    def _balance_versions(self) -> None:
+        expected = self._rows.balance_versions
+        seen: dict[Key, int] = {}
+        query = select(balance_version).where(balance_version.c.block_number >= self._first)
+        for row in map(dict, self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
+            account, block = (row["token"], row["account"]), int(row["block_number"])
+            if block > self._last:
+                self._later.add((BALANCE, account))
+                continue
+            self.compared += 1
+            right = expected.get(account, {}).get(block)
+            if right is None:
+                self._found(added("balance_version", (*account, block), row))
+                continue
+            seen[account] = seen.get(account, 0) + 1
+            said = {"log_index": row["log_index"], "lots": row["lots"]}
+            for difference in changed("balance_version", (*account, block), said, _version(right)):
+                self._found(difference)
+        for account, by_block in expected.items():
+            if seen.get(account, 0) != len(by_block):
+                self._missing_balance_versions(account, by_block)
+
+    def _missing_balance_versions(self, account: Key, by_block: Mapping[int, tuple[int, str]]) -> None:
+        token, holder = account
+        query = select(balance_version.c.block_number).where(
+            balance_version.c.token == token, balance_version.c.account == holder
+        )
+        there = {int(block) for block in self._connection.execute(query).scalars()}
+        for block in self._kept(by_block):
+            if block not in there:
+                self._found(removed("balance_version", (*account, block), _version(by_block[block])))
+
+    def _ledger_versions(self) -> None:
+        expected = {(name, versions.text_of(key)): by_block for (name, key), by_block in self._rows.versions.items()}
+        keys = {(name, versions.text_of(key)): key for name, key in self._rows.versions}
+        there: dict[tuple[str, str], set[int]] = {}
+        query = select(ledger_version).where(ledger_version.c.block_number >= self._first)
+        for row in map(dict, self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
+            place, block = (row["relation"], row["key"]), int(row["block_number"])
+            if block > self._last:
+                self._later.add((row["relation"], keys.get(place) or _key_of(row)))
+                continue
+            self.compared += 1
+            right = expected.get(place, {}).get(block)
+            if right is None:
+                self._found(added("ledger_version", (*place, block), row["row"]))
+                continue
+            there.setdefault(place, set()).add(block)
+            for difference in changed("ledger_version", (*place, block), row["row"], right):
+                self._found(difference)
+        for place, by_block in expected.items():
+            for block in self._kept(by_block):
+                if block not in there.get(place, ()):
+                    self._found(removed("ledger_version", (*place, block), by_block[block]))
+
+    def _kept(self, by_block: Mapping[int, Any]) -> list[int]:
+        """Blocks whose version must be there: from where history is whole, and the last one before."""
+        whole = self._extent.history_from
+        before = [block for block in by_block if block < whole]
+        return sorted([block for block in by_block if block >= whole] + ([max(before)] if before else []))
+
+
+def _version(version: tuple[int, str]) -> Row:
+    return {"log_index": version[0], "lots": version[1]}
+
+
+def _key_of(row: Mapping[str, Any]) -> Key:
+    return tuple(row["row"][name] for name in KEYS[row["relation"]])
+
+
+def points_of(short: str) -> int:
+    """Points of a version, expired or not."""
+    return lots.stored(lots.lengthen(short))

@@ -1,0 +1,234 @@
+"""The mirror's append-only tables beside the proven chain, block by block: events, entries and blocks.
+
+Each is read once, in the order of the chain, over one snapshot; a block's rows are compared with what that block must
+have given and then forgotten.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain as joined
+from itertools import groupby
+from typing import Any, Final
+
+from sqlalchemy import Connection, Table, select
+
+from chain.audit.difference import MIRROR, Difference, Where
+from chain.codec import Log
+from chain.ledger import Row
+from chain.models import Entry, LedgerEvent, MirrorBlock, table_of
+
+PAGE_ROWS: Final = 2_000
+ADDED: Final = "row added"
+REMOVED: Final = "row removed"
+ORDER: Final = "order of entries"
+RULE: Final = "12.5"
+Found = Callable[[Difference], None]
+
+events: Final = table_of(LedgerEvent)
+entries: Final = table_of(Entry)
+blocks: Final = table_of(MirrorBlock)
+EVENT_KEY: Final = ("block_number", "log_index")
+ENTRY_KEY: Final = ("block_number", "log_index", "token", "account")
+
+
+class Stream:
+    """Rows of one table between two blocks, given out block by block in ascending order."""
+
+    def __init__(self, connection: Connection, table: Table, block_column: str, order: Sequence[str], last: int):
+        column = table.c[block_column]
+        query = select(table).where(column <= last).order_by(*(table.c[name] for name in order))
+        rows = connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()
+        self._groups: Iterator[tuple[int, Iterator[Any]]] = groupby(rows, key=lambda row: row[block_column])
+        self._next: tuple[int, list[Row]] | None = None
+        self._advance()
+
+    def before(self, number: int) -> Iterator[Row]:
+        """Rows of blocks below this one that nobody took: strays."""
+        while self._next is not None and self._next[0] < number:
+            yield from self._next[1]
+            self._advance()
+
+    def of(self, number: int) -> list[Row]:
+        """Rows of this block; those of blocks below it must be taken first."""
+        if self._next is None or self._next[0] != number:
+            return []
+        rows = self._next[1]
+        self._advance()
+        return rows
+
+    def _advance(self) -> None:
+        number, rows = next(self._groups, (0, None))
+        self._next = None if rows is None else (number, [dict(row) for row in rows])
+
+
+class Histories:
+    """Events, entries and blocks of the mirror, from `first` to the pinned block."""
+
+    def __init__(self, connection: Connection, first: int, last: int, found: Found):
+        """first: blocks below it must have no rows (or were compared by the audit that this one continues)."""
+        self._events = Stream(connection, events, "block_number", ("block_number", "log_index"), last)
+        self._entries = Stream(
+            connection, entries, "block_number", ("block_number", "log_index", "token", "account"), last
+        )
+        self._found = found
+        self._first = first
+        self._seq = 0
+        self.compared = 0
+
+    def skip(self, before: int) -> None:
+        """Passes by what a finished audit has compared."""
+        for _ in joined(self._events.before(before), self._entries.before(before)):
+            pass
+
+    def block(self, number: int, logs: Sequence[Log], made: Sequence[Row]) -> None:
+        """The rows of one block, and strays below it."""
+        self._strays(number)
+        wanted = {(log.block_number, log.log_index): event_row(log) for log in logs}
+        self._compare("ledger_event", EVENT_KEY, wanted, self._events.of(number))
+        lines = {tuple(row[name] for name in ENTRY_KEY): row for row in made}
+        found = self._entries.of(number)
+        self._compare("entry", ENTRY_KEY, lines, found, apart=("seq",))
+        self._order(list(lines), found)
+
+    def end(self, number: int) -> None:
+        """Strays between the last block with events and the pinned one."""
+        self._strays(number + 1)
+
+    def _strays(self, below: int) -> None:
+        for table, key, stream in (("ledger_event", EVENT_KEY, self._events), ("entry", ENTRY_KEY, self._entries)):
+            for row in stream.before(below):
+                self._found(added(table, tuple(row[name] for name in key), row))
+
+    def _compare(
+        self, table: str, key: Sequence[str], wanted: dict[Any, Row], rows: Iterable[Row], apart: Sequence[str] = ()
+    ) -> None:
+        left = dict(wanted)
+        for row in rows:
+            place = tuple(row[name] for name in key)
+            right = left.pop(place, None)
+            self.compared += 1
+            if right is None:
+                self._found(added(table, place, row))
+            else:
+                for difference in changed(table, place, row, right, apart):
+                    self._found(difference)
+        for place, right in left.items():
+            self._found(removed(table, place, right))
+
+    def _order(self, wanted: list[Any], rows: Sequence[Row]) -> None:
+        """Entries are numbered in the order of the chain: within a block, and after all blocks before it."""
+        by_number = sorted(rows, key=lambda row: int(row["seq"]))
+        keys = [tuple(row[name] for name in ENTRY_KEY) for row in by_number]
+        if not keys:
+            return
+        if set(keys) == set(wanted) and (keys != wanted or by_number[0]["seq"] <= self._seq):
+            place = keys[0]
+            self._found(
+                Difference(
+                    kind=MIRROR, where=_where("entry", place), what=ORDER, said=str(by_number[0]["seq"]),
+                    right=f"numbers above {self._seq}, in the order of the chain", rule=RULE,
+                    look=f"SELECT seq, log_index FROM entry WHERE block_number = {place[0]} ORDER BY seq",  # noqa: S608  (shown, never run)
+                )
+            )  # fmt: skip
+        self._seq = max(self._seq, int(by_number[-1]["seq"]))
+
+
+def compare_blocks(
+    connection: Connection, first: int, last: int, of: Callable[[int], tuple[str, int]], found: Found
+) -> int:
+    """Every row of mirror_block first..last beside (hash, time) of the proven block; how many there were."""
+    wanted, count = first, 0
+    query = select(blocks).where(blocks.c.number <= last, blocks.c.number >= first).order_by(blocks.c.number)
+    for row in map(dict, connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
+        number = int(row["number"])
+        while wanted < number:
+            hash_, time = of(wanted)
+            found(removed("mirror_block", (wanted,), {"number": wanted, "hash": hash_, "time": time}))
+            wanted += 1
+        hash_, time = of(number)
+        right = {"number": number, "hash": hash_, "time": time}
+        for difference in changed("mirror_block", (number,), {name: row[name] for name in right}, right):
+            found(difference)
+        wanted, count = number + 1, count + 1
+    for number in range(wanted, last + 1):
+        hash_, time = of(number)
+        found(removed("mirror_block", (number,), {"number": number, "hash": hash_, "time": time}))
+    return count
+
+
+def event_row(log: Log) -> Row:
+    """The row of `ledger_event` that a log gives."""
+    return {
+        "block_number": log.block_number,
+        "log_index": log.log_index,
+        "block_hash": log.block_hash,
+        "tx_hash": log.tx_hash,
+        "tx_index": log.tx_index,
+        "address": log.address,
+        "contract": log.contract,
+        "name": log.name,
+        "args": log.args,
+    }
+
+
+def changed(
+    table: str, key: tuple[Any, ...], said: Mapping[str, Any], right: Mapping[str, Any], apart: Sequence[str] = ()
+) -> Iterator[Difference]:
+    """One difference for each column that is not what it must be."""
+    if said == right:
+        return
+    for name, value in right.items():
+        if name not in apart and said.get(name) != value:
+            yield Difference(
+                kind=MIRROR, where=_where(table, key), what=name, said=_plain(said.get(name)), right=_plain(value),
+                rule=RULE, look=look(table, key),
+            )  # fmt: skip
+
+
+def added(table: str, key: tuple[Any, ...], row: Mapping[str, Any]) -> Difference:
+    """A row that the chain does not give."""
+    return Difference(
+        kind=MIRROR,
+        where=_where(table, key),
+        what=ADDED,
+        said=_shown(row),
+        right=None,
+        rule=RULE,
+        look=look(table, key),
+    )
+
+
+def removed(table: str, key: tuple[Any, ...], right: Mapping[str, Any]) -> Difference:
+    """A row that the chain gives and the table lacks."""
+    return Difference(
+        kind=MIRROR, where=_where(table, key), what=REMOVED, said=None, right=_shown(right), rule=RULE,
+        look=look(table, key),
+    )  # fmt: skip
+
+
+def look(table: str, key: Sequence[Any]) -> str:
+    """The query that shows the row."""
+    names = KEY_NAMES.get(table) or [column.name for column in _TABLES[table].primary_key.columns]
+    where = " AND ".join(f"{name} = {value!r}" for name, value in zip(names, key, strict=False))
+    return f"SELECT * FROM {table} WHERE {where}"  # noqa: S608  (shown, never run)
+
+
+def _where(table: str, key: tuple[Any, ...]) -> Where:
+    in_block = table in ("ledger_event", "entry", "mirror_block")
+    return Where(
+        block=int(key[0]) if in_block else None,
+        log_index=int(key[1]) if table in ("ledger_event", "entry") else None,
+        table=table,
+        key=key,
+    )
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in row.items()}
+
+
+KEY_NAMES: Final[Mapping[str, Sequence[str]]] = {"entry": ENTRY_KEY, "ledger_event": EVENT_KEY}
+_TABLES: Final[Mapping[str, Table]] = dict(events.metadata.tables)

@@ -1,0 +1,116 @@
+"""Which contracts there are, from proven storage: the deployment's code, the registry's brands, each token's terms."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from chain import lots
+from chain.audit.difference import STATE, Difference, Where
+from chain.audit.errors import PinUnusable
+from chain.audit.storage import Storage
+from chain.deployment import Deployment
+from chain.hashing import keccak
+from chain.ledger import Row
+from chain.proofs import hexes, layout
+
+BRANDS_MAX: Final = 100_000
+FOLLOWED: Final = (
+    "PartnerRegistry",
+    "RewardRules",
+    "RedemptionDesk",
+    "PartnerExchange",
+    "ClearingHouse",
+    "AccessManager",
+)
+CLONED: Final = "LoyaltyToken"
+DECIMALS: Final = 2
+# ERC-1167: the code of a clone, around the address of what it clones.
+CLONE: Final = (bytes.fromhex("363d3d373d3d3d363d73"), bytes.fromhex("5af43d82803e903d91602b57fd5bf3"))
+
+
+@dataclass(slots=True)
+class Contracts:
+    """names: contract by address, tokens included. rows: the row of `brand_token` of each token, but for its block."""
+
+    names: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
+    clocks: dict[str, lots.Clock] = field(default_factory=dict)
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def addresses(self) -> list[bytes]:
+        """Every address whose events are ours."""
+        return [bytes.fromhex(address[2:]) for address in self.names]
+
+    def address(self, contract: str) -> str:
+        """Where one of the followed contracts is."""
+        return next(address for address, name in self.names.items() if name == contract)
+
+
+def prove(storage: Storage, deployment: Deployment) -> Contracts:
+    """The contracts as they are at the pinned block. Raises PinUnusable when they are not there at all."""
+    found = Contracts()
+    for name in FOLLOWED:
+        contract = deployment.contracts[name]
+        _check_code(storage, found, name, contract.address, bytes.fromhex(contract.bytecode_hash[2:]))
+        found.names[contract.address] = name
+    implementation = deployment.contracts[CLONED]
+    _check_code(storage, found, CLONED, implementation.address, bytes.fromhex(implementation.bytecode_hash[2:]))
+    clone = keccak(CLONE[0] + bytes.fromhex(implementation.address[2:]) + CLONE[1])
+    for brand_id, token in _brands(storage, deployment.address("PartnerRegistry")):
+        _check_code(storage, found, CLONED, token, clone)
+        found.names[token] = CLONED
+        _read_terms(storage, found, brand_id, token)
+    return found
+
+
+def _brands(storage: Storage, registry: str) -> Iterator[tuple[int, str]]:
+    slot = layout.place("PartnerRegistry", "brandCount").slot
+    count = storage.words(registry, [slot])[slot]
+    if count > BRANDS_MAX:
+        raise PinUnusable(f"The registry counts {count} brands, more than {BRANDS_MAX}: this is not our registry.")
+    places = {brand_id: layout.brand(brand_id, "token") for brand_id in range(1, count + 1)}
+    words = storage.words(registry, [place.slot for place in places.values()])
+    for brand_id, place in places.items():
+        yield brand_id, hexes.shown(place.of(words[place.slot]).to_bytes(20))
+
+
+def _read_terms(storage: Storage, found: Contracts, brand_id: int, token: str) -> None:
+    slot = layout.terms()
+    terms = layout.unpack(storage.words(token, [slot])[slot], layout.TOKEN_TERMS)
+    found.clocks[token] = lots.Clock(
+        origin=terms["origin"], epoch_s=terms["epochSeconds"], lifetime_epochs=terms["lifetimeEpochs"]
+    )
+    found.rows[token] = {
+        "token": token,
+        "brand_id": str(brand_id),
+        "name": storage.text(token, layout.place(CLONED, "_name").slot),
+        "symbol": storage.text(token, layout.place(CLONED, "_symbol").slot),
+        "decimals": DECIMALS,
+        "origin": terms["origin"],
+        "epoch_s": terms["epochSeconds"],
+        "lifetime_epochs": terms["lifetimeEpochs"],
+        "grace_s": terms["graceSeconds"],
+        "since_block": 0,
+    }
+
+
+def _check_code(storage: Storage, found: Contracts, name: str, address: str, right: bytes) -> None:
+    said = storage.account(address).code_hash
+    if said == keccak(b""):
+        raise PinUnusable(
+            f"There is no {name} at {address} in the pinned block. Pin a block after the deployment, or give the "
+            "deployment of this chain."
+        )
+    if said != right:
+        found.differences.append(
+            Difference(
+                kind=STATE,
+                where=Where(block=storage.block, contract=name, address=address),
+                what="code",
+                said=hexes.shown(said),
+                right=hexes.shown(right),
+                rule="12.6",
+                look=f"eth_getCode of {address}: it is not the code of the deployment's record.",
+            )
+        )
