@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from api import problems
+from api.acts import loop as acts
+from api.acts.refusals import noting
 from api.bodies import BodyLimit
 from api.channels import loops
 from api.channels.routes import get_my_view
@@ -21,8 +23,10 @@ from api.decisions.routes import router as decisions
 from api.events.routes import router as events
 from api.identity.routes import router as identity
 from api.journeys.routes import router as journeys
+from api.metered import Metered, get_metrics
 from api.ndjson import takes_lines
 from api.openapi import describe
+from api.reports.routes import router as reports
 from api.settings import Settings
 from api.state import State, open_state, put_state
 
@@ -52,7 +56,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         assert settings is not None, "an application that runs has settings"
         state = opened(settings)
         put_state(app, state)
-        async with loops.running(state) as hub:
+        async with acts.running(state, version=VERSION), loops.running(state) as hub:
             app.state.hub = hub
             yield
         state.close()
@@ -67,23 +71,25 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         redoc_url=None,
         lifespan=lifespan,
         exception_handlers={
-            problems.Problem: problems.on_problem,
+            problems.Problem: noting(problems.on_problem),
             RequestValidationError: problems.on_validation,
             HTTPException: problems.on_http,
             Exception: problems.on_fault,
-            **problems.from_below,
+            **{fault: noting(handler) for fault, handler in problems.from_below.items()},
         },
         separate_input_output_schemas=False,
     )
     # Routes are tried one after the other, so those asked most come first. The member's view is served by its
     # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
     app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
-    routers = (channels, events, journeys, decisions, identity)
+    routers = (channels, events, journeys, decisions, identity, reports)
     for router in routers:
         app.include_router(router)
     if settings is not None:
         lines_at = [route.path for router in routers for route in router.routes if takes_lines(route)]
         app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max, lines_at=lines_at)
+        app.add_middleware(Metered)
+        app.router.routes.append(Route("/metrics", get_metrics, methods=["GET"], include_in_schema=False))
         app.router.routes.extend(wallet_routes(settings.wallet_dist))
     describe(app)
     return app

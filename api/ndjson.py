@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -33,6 +34,9 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from api import problems
+from api.acts.refusals import NOTED
+from api.acts.tallies import add as add_counts
+from api.acts.tallies import counted
 from api.edge import Write
 from api.idempotency import Claim, IdempotencyKeyReused, claim, mark, marks
 from api.identity.current import Caller
@@ -247,6 +251,7 @@ class LinesAnswer(Response):
             if any(last > int(lines) for _, lines in finish.values()):
                 raise self._reused(last)
             told = self._handle(session, chunk)
+            self._note_refused(session, told)
             if after == 0:
                 self._mark(session, chunk[0].number, first_digest)
             self._mark(session, last, running.copy().hexdigest())
@@ -254,6 +259,20 @@ class LinesAnswer(Response):
                 self._mark(session, END_MARK, str(last))
         self._hash, self._marked_line = running, last
         return told
+
+    def _note_refused(self, session: Session, told: Sequence[bytes]) -> None:
+        """Counts the refused lines of a chunk in the log of acts, in the chunk's own transaction."""
+        refused = [orjson.loads(line)["problem"] for line in told if b'"status":"refused"' in line]
+        errors = Counter(problem["error"] for problem in refused if problem["status"] in NOTED)
+        for error, count in sorted(errors.items()):
+            counts = counted(
+                "lines.refused",
+                actor=self._caller.actor,
+                count=count,
+                period_ms=int(self._write.state.settings.refusal_window.total_seconds() * 1000),
+                detail=(("error", error), ("route", self._route)),
+            )
+            add_counts(session.connection(), counts)
 
     def _mark(self, session: Session, line: int, lines_hash: str) -> None:
         mark(

@@ -42,3 +42,11 @@ class Settings:
     # The books ask the node for every balance there is.
     books_timeout: timedelta = timedelta(seconds=120)
     shutdown_grace: timedelta = timedelta(seconds=3)
+
+    # The log of the gateway's own acts. origin: its name, else told by the chain; key: its number, counted up when the
+    # key is changed; witnesses: the vkeys whose cosignatures are taken.
+    log_origin: str | None = None
+    log_key: int = 0
+    log_witnesses: tuple[str, ...] = ()
+    refusal_window: timedelta = timedelta(seconds=60)
+    checkpoint_every: timedelta = timedelta(seconds=1)

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from api.clock import now_ms
 from api.database import Database
 from api.settings import Settings
+from chain import metrics
 from chain.authorisation import Domain, Domains
 from chain.deployment import Deployment
 from chain.keystore import Keystore, LocalKeystore
@@ -38,7 +39,10 @@ class Node:
         found: Rpc | None = getattr(self._local, "rpc", None)
         if found is None:
             found = self._local.rpc = Rpc(
-                self._url, timeout_s=self._timeout_s, decode_revert=self._deployment.codec.revert
+                self._url,
+                timeout_s=self._timeout_s,
+                decode_revert=self._deployment.codec.revert,
+                observe=metrics.observed,
             )
         return found
 
@@ -70,6 +74,12 @@ class State:
     # The highest block that a view was ever told of; a lower one afterwards says that the chain took blocks back.
     block_told: int = 0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def log_origin(self) -> str:
+        """The name of the log of acts: the settings', else one that the chain's own first block makes unlike others."""
+        chosen = self.settings.log_origin
+        return chosen or f"moa/{self.deployment.chain_id}/{self.deployment.genesis_hash[2:18]}"
 
     def keep(self, kind: type[T]) -> T:
         """The one object of a kind, made at its first use."""

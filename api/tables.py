@@ -2,6 +2,16 @@
 
 from sqlmodel import SQLModel
 
+from api.acts.models import (
+    ActPending,
+    ActSalt,
+    ActTally,
+    LogCheckpoint,
+    LogCosignature,
+    LogEntry,
+    LogState,
+    LogTile,
+)
 from api.events.models import Event
 from api.idempotency import IdempotentBatch, IdempotentWrite
 from api.identity.models import ApiKey, Brand, Enrolment, Member, MemberSession
@@ -19,4 +29,12 @@ TABLES: tuple[type[SQLModel], ...] = (
     HoldRequest,
     HoldStep,
     ExchangeRequest,
+    ActPending,
+    ActTally,
+    ActSalt,
+    LogEntry,
+    LogTile,
+    LogState,
+    LogCheckpoint,
+    LogCosignature,
 )

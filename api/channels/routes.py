@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.channels import books, condition, proofs, service, stream
 from api.channels.errors import CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
 from api.channels.schemas import Books, EntryPage, EntryProof, Health, MemberView, Ready
-from api.identity.current import BY_MEMBER, CALLER_PROBLEMS, ByBrand, ByMember, token_of
+from api.identity.current import BY_MEMBER, CALLER_PROBLEMS, ByBrand, ByMember, looked, token_of
 from api.identity.errors import BrandUnknown, MemberUnknown
 from api.identity.schemas import MemberId, Slug
 from api.problems import NodeUnavailable, RequestMalformed, responses
@@ -116,6 +116,7 @@ async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId
     """A member's balance of the calling brand, as of a block; nothing of any other brand."""
     state = state_of(request)
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    await looked(request, caller, known.id)
     body = await service.view(state, member_id=known.id, address=known.address, only=caller.slug)
     return PrivateJson(body)
 
@@ -133,6 +134,7 @@ async def list_member_entries(
     """A member's history with the calling brand, the newest first."""
     state = state_of(request)
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    await looked(request, caller, known.id)
     body = await service.entries(state, address=known.address, only=caller.slug, brand=None, cursor=cursor, limit=limit)
     return PrivateJson(body)
 

@@ -27,10 +27,15 @@ class KeyMissing(Problem):
 
 
 class KeyInvalid(Problem):
-    """The key is unknown, wrong or revoked."""
+    """The key is unknown, wrong or revoked.
+
+    claimed: the id of a key that exists, of which the secret was wrong or which was revoked. For the log of acts
+    alone: the caller learns no difference.
+    """
 
     status = 401
     headers: ClassVar = _CHALLENGE
+    claimed: str | None = None
 
 
 class SessionExpired(Problem):

@@ -1,6 +1,6 @@
 """Keys and session tokens: made, split and compared. Pure.
 
-A token is `moa_<kind>_<id>_<secret>`: kind o (operator), b (brand) or m (member's session), a public id of
+A token is `moa_<kind>_<id>_<secret>`: kind o (operator), b (brand), a (auditor) or m (member's session), a public id of
 48 bits and a secret of 256 bits. Only SHA-256 of the secret is kept: it is as random as the hash, so a slow
 hash would protect nothing more.
 """
@@ -14,10 +14,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["o", "b", "m"]
+Kind = Literal["o", "b", "a", "m"]
 ID_BYTES = 6
 SECRET_BYTES = 32
-_token = re.compile(r"moa_([obm])_([0-9a-f]{12})_([A-Za-z0-9_-]{43})\Z", re.ASCII)
+_token = re.compile(r"moa_([obam])_([0-9a-f]{12})_([A-Za-z0-9_-]{43})\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,12 @@ class Enrolment(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A brand's key, or the operator's when `brand` is none. The secret itself is nowhere."""
+    """A key of the operator (kind o), of a brand (b) or of an auditor (a). The secret itself is nowhere."""
 
     __tablename__ = "api_key"
 
     id: str = Field(primary_key=True, max_length=16)
+    kind: str = Field(max_length=1)
     brand: str | None = Field(default=None, foreign_key="brand.slug", index=True)
     secret_hash: str
     created_at_ms: int = Field(sa_type=BigInteger)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api.edge import WRITE_PROBLEMS, Answer, Writes
 from api.identity import service
-from api.identity.current import CALLER_PROBLEMS, ByBrand, ByOperator
+from api.identity.current import CALLER_PROBLEMS, ByBrand, ByOperator, looked
 from api.identity.enrolments import enrol_lines
 from api.identity.errors import (
     BrandExists,
@@ -57,7 +57,7 @@ async def create_brand(caller: ByOperator, wanted: BrandCreate, write: Writes) -
     """Takes in a brand that the chain's registry knows."""
 
     def effect(session: Session) -> Answer:
-        made = service.create_brand(session, deployment=write.state.deployment, wanted=wanted)
+        made = service.create_brand(session, deployment=write.state.deployment, wanted=wanted, actor=caller.actor)
         return Answer(service.told_brand(made), 201)
 
     return await write(caller, effect)
@@ -93,7 +93,7 @@ async def create_key(caller: ByOperator, slug: Slug, write: Writes) -> Response:
 
     def effect(session: Session) -> Answer:
         service.brand(session, slug=slug)
-        key, token = service.create_key(session, slug=slug)
+        key, token = service.create_key(session, kind="b", slug=slug, actor=caller.actor)
         return Answer(
             service.told_new_key(key, token, secret=True),
             201,
@@ -131,7 +131,63 @@ async def revoke_key(caller: ByOperator, slug: Slug, key_id: str, write: Writes)
     """Ends a key at once."""
 
     def effect(session: Session) -> Answer:
-        return Answer(service.told_key(service.revoke_key(session, slug=slug, key_id=key_id)))
+        return Answer(service.told_key(service.revoke_key(session, slug=slug, key_id=key_id, actor=caller.actor)))
+
+    return await write(caller, effect)
+
+
+@router.post(
+    "/auditors/keys",
+    tags=["operator"],
+    operation_id="createAuditorKey",
+    status_code=201,
+    response_model=KeyCreated,
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS),
+)
+async def create_auditor_key(caller: ByOperator, write: Writes) -> Response:
+    """Makes an auditor's key: it reads everything of the ledger, nothing personal, and changes nothing."""
+
+    def effect(session: Session) -> Answer:
+        key, token = service.create_key(session, kind="a", slug=None, actor=caller.actor)
+        return Answer(
+            service.told_new_key(key, token, secret=True),
+            201,
+            stored=service.told_new_key(key, token, secret=False),
+        )
+
+    return await write(caller, effect)
+
+
+@router.get(
+    "/auditors/keys",
+    tags=["operator"],
+    operation_id="listAuditorKeys",
+    response_model=KeyList,
+    responses=responses(*CALLER_PROBLEMS),
+)
+async def list_auditor_keys(request: Request, _: ByOperator) -> KeyList:
+    """The auditors' keys, without their secrets."""
+
+    def read(state: State) -> KeyList:
+        with Session(state.database.engine) as session:
+            return KeyList(keys=service.keys(session, slug=None, kind="a"))
+
+    return await run_in_threadpool(read, state_of(request))
+
+
+@router.delete(
+    "/auditors/keys/{key_id}",
+    tags=["operator"],
+    operation_id="revokeAuditorKey",
+    response_model=KeyPublic,
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, KeyUnknown),
+)
+async def revoke_auditor_key(caller: ByOperator, key_id: str, write: Writes) -> Response:
+    """Ends an auditor's key at once."""
+
+    def effect(session: Session) -> Answer:
+        ended = service.revoke_key(session, slug=None, kind="a", key_id=key_id, actor=caller.actor)
+        return Answer(service.told_key(ended))
 
     return await write(caller, effect)
 
@@ -153,7 +209,7 @@ async def create_session(
     )
 
     def effect(session: Session) -> Answer:
-        made, token = service.create_session(session, member_id=member_id, lifetime_s=lifetime_s)
+        made, token = service.create_session(session, member_id=member_id, lifetime_s=lifetime_s, actor=caller.actor)
         return Answer(
             service.told_session(made, token, secret=True),
             201,
@@ -204,6 +260,7 @@ async def find_member(
     """The brand's member by the brand's own identifier."""
     reads = state_of(request).database.reads
     known = await reads.off_loop(lambda read: service.member_of(read, slug=caller.slug, identifier=identifier))
+    await looked(request, caller, known.id)
     return known.told()
 
 
@@ -218,4 +275,5 @@ async def get_member(request: Request, caller: ByBrand, member_id: MemberId) -> 
     """The brand's member by id."""
     reads = state_of(request).database.reads
     known = await reads.off_loop(lambda read: service.member_of(read, slug=caller.slug, member_id=member_id))
+    await looked(request, caller, known.id)
     return known.told()

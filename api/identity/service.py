@@ -5,10 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
+from api import acts
+from api.acts.names import member as acts_name
 from api.addresses import checksum
 from api.clock import now_ms, rfc3339, rfc3339_or_none
 from api.database import Database, Snapshot, lock
@@ -42,6 +45,7 @@ DECIMALS = 2
 BRANDS_MAX = 1_000
 KEYS_LISTED_MAX = 1_000
 SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
+BOOTSTRAP = "command/bootstrap"
 COLOURS = ("#3b5bdb", "#c2410c", "#0f766e", "#7e22ce", "#be123c", "#4d7c0f")
 
 
@@ -73,7 +77,7 @@ def told_brand(found: Brand) -> BrandPublic:
     )
 
 
-def create_brand(session: Session, *, deployment: Deployment, wanted: BrandCreate) -> Brand:
+def create_brand(session: Session, *, deployment: Deployment, wanted: BrandCreate, actor: str) -> Brand:
     """Takes in a brand that the chain's registry knows; its number and token are the registry's."""
     if session.get(Brand, wanted.slug) is not None:
         raise BrandExists(f"A brand is called {wanted.slug} already.", brand=wanted.slug)
@@ -95,18 +99,31 @@ def create_brand(session: Session, *, deployment: Deployment, wanted: BrandCreat
     )
     session.add(made)
     session.flush()
+    acts.record(
+        session.connection(),
+        "brand.made",
+        actor=actor,
+        subject=f"brand/{made.slug}",
+        brand=made.slug,
+        brand_id=made.number,
+        token=made.token,
+    )
     return made
 
 
 # Keys
 
+ROLES: Mapping[str, str] = {"o": "operator", "b": "brand", "a": "auditor"}
 
-def create_key(session: Session, *, slug: str | None) -> tuple[ApiKey, Token]:
-    """A key of the brand, or of the operator without one. The token is not kept."""
-    token = new_token("o" if slug is None else "b")
-    key = ApiKey(id=token.id, brand=slug, secret_hash=token.secret_hash, created_at_ms=now_ms())
+
+def create_key(session: Session, *, kind: Literal["o", "b", "a"], slug: str | None, actor: str) -> tuple[ApiKey, Token]:
+    """A key of the operator, of a brand (`slug`) or of an auditor. The token is not kept."""
+    assert (slug is not None) == (kind == "b"), "brands have keys of their own, nobody else has a brand's"
+    token = new_token(kind)
+    key = ApiKey(id=token.id, kind=kind, brand=slug, secret_hash=token.secret_hash, created_at_ms=now_ms())
     session.add(key)
     session.flush()
+    acts.record(session.connection(), "key.made", actor=actor, subject=f"key/{key.id}", role=ROLES[kind], brand=slug)
     return key, token
 
 
@@ -120,10 +137,15 @@ def told_new_key(key: ApiKey, token: Token, *, secret: bool) -> KeyCreated:
     )
 
 
-def keys(session: Session, *, slug: str) -> list[KeyPublic]:
-    brand(session, slug=slug)
+def keys(session: Session, *, slug: str | None, kind: str = "b") -> list[KeyPublic]:
+    """The keys of a brand, or those of a kind that has no brand."""
+    if slug is not None:
+        brand(session, slug=slug)
     rows = session.exec(
-        select(ApiKey).where(ApiKey.brand == slug).order_by(col(ApiKey.created_at_ms)).limit(KEYS_LISTED_MAX)
+        select(ApiKey)
+        .where(ApiKey.brand == slug, ApiKey.kind == kind)
+        .order_by(col(ApiKey.created_at_ms))
+        .limit(KEYS_LISTED_MAX)
     )
     return [told_key(key) for key in rows]
 
@@ -131,7 +153,7 @@ def keys(session: Session, *, slug: str) -> list[KeyPublic]:
 def told_key(key: ApiKey) -> KeyPublic:
     return KeyPublic(
         id=key.id,
-        prefix=f"moa_{'o' if key.brand is None else 'b'}_{key.id}",
+        prefix=f"moa_{key.kind}_{key.id}",
         brand=key.brand,
         created_at=rfc3339(key.created_at_ms),
         last_used_at=rfc3339_or_none(key.last_used_at_ms),
@@ -139,16 +161,20 @@ def told_key(key: ApiKey) -> KeyPublic:
     )
 
 
-def revoke_key(session: Session, *, slug: str, key_id: str) -> ApiKey:
-    """Ends a key at once; a second time changes nothing."""
-    brand(session, slug=slug)
+def revoke_key(session: Session, *, slug: str | None, key_id: str, actor: str, kind: str = "b") -> ApiKey:
+    """Ends a key at once; a second time changes nothing. slug: None for a kind that has no brand."""
+    if slug is not None:
+        brand(session, slug=slug)
     key = session.get(ApiKey, key_id)
-    if key is None or key.brand != slug:
-        raise KeyUnknown(f"{slug} has no key {key_id}.", brand=slug, key=key_id)
+    if key is None or key.brand != slug or key.kind != kind:
+        raise KeyUnknown(f"{slug or ROLES[kind]} has no key {key_id}.", brand=slug or "", key=key_id)
     if key.revoked_at_ms is None:
         key.revoked_at_ms = now_ms()
         session.add(key)
         session.flush()
+        acts.record(
+            session.connection(), "key.revoked", actor=actor, subject=f"key/{key.id}", role=ROLES[kind], brand=slug
+        )
     return key
 
 
@@ -298,7 +324,7 @@ def addresses(
 # Sessions
 
 
-def create_session(session: Session, *, member_id: str, lifetime_s: int) -> tuple[MemberSession, Token]:
+def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: str) -> tuple[MemberSession, Token]:
     if session.get(Member, member_id) is None:
         raise MemberUnknown("No member has this id.", member=member_id)
     token = new_token("m")
@@ -312,6 +338,7 @@ def create_session(session: Session, *, member_id: str, lifetime_s: int) -> tupl
     )
     session.add(made)
     session.flush()
+    acts.record(session.connection(), "session.made", actor=actor, subject=acts_name(member_id), lifetime_s=lifetime_s)
     return made, token
 
 
@@ -351,16 +378,20 @@ def bootstrap(
     brand that has none.
     """
     with database.write() as session:
-        operator = session.exec(select(ApiKey).where(col(ApiKey.brand).is_(None)).limit(1)).first()
-        operator_key = None if operator is not None else create_key(session, slug=None)[1].text
+        operator = session.exec(select(ApiKey).where(ApiKey.kind == "o").limit(1)).first()
+        operator_key = None
+        if operator is None:
+            operator_key = create_key(session, kind="o", slug=None, actor=BOOTSTRAP)[1].text
         made: dict[str, str | None] = {}
         for position, slug in enumerate(sorted(deployment.brands)):
             if session.get(Brand, slug) is None:
                 wanted = (named or {}).get(slug) or BrandCreate(
                     slug=slug, name=slug.title(), symbol=slug[:11].upper(), colour=COLOURS[position % len(COLOURS)]
                 )
-                create_brand(session, deployment=deployment, wanted=wanted)
+                create_brand(session, deployment=deployment, wanted=wanted, actor=BOOTSTRAP)
             if brand_keys:
                 known = session.exec(select(ApiKey).where(ApiKey.brand == slug).limit(1)).first()
-                made[slug] = None if known is not None else create_key(session, slug=slug)[1].text
+                made[slug] = None
+                if known is None:
+                    made[slug] = create_key(session, kind="b", slug=slug, actor=BOOTSTRAP)[1].text
     return Bootstrapped(operator_key, made)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.amounts import AMOUNT_PROBLEMS
 from api.decisions.errors import AgreementUnknown, OutBelowMinimum, OutTooLarge, VersionChanged
 from api.edge import WRITE_PROBLEMS, Answer, Writes
-from api.identity.current import CALLER_PROBLEMS, ByBrand, ByBrandOrMember, ByMember
+from api.identity.current import CALLER_PROBLEMS, ByBrand, ByBrandOrMember, ByMember, looked
 from api.identity.errors import BrandUnknown, MemberUnclear, MemberUnknown
 from api.identity.schemas import Told
 from api.journeys import exchanges, holds
@@ -88,7 +88,9 @@ async def get_hold(request: Request, caller: ByBrandOrMember, hold_id: HoldId) -
         with Session(state.database.engine) as session:
             return holds.told(session, holds.hold_of(session, caller=caller, hold_id=hold_id))
 
-    return await run_in_threadpool(read, state_of(request))
+    found = await run_in_threadpool(read, state_of(request))
+    await looked(request, caller, found.member)
+    return found
 
 
 @router.post(

@@ -1,0 +1,42 @@
+"""Every kind of act there is, and the fields that each may have. A closed list: nothing else is ever recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+# What a tally adds to whatever it counts.
+COUNTED: Final = frozenset({"count", "first_at", "last_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an act is, and the fields of its detail."""
+
+    sentence: str
+    fields: frozenset[str] = frozenset()
+
+
+def _kind(sentence: str, *fields: str) -> Kind:
+    return Kind(sentence, frozenset(fields))
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "gateway.started": _kind(
+        "A gateway began to serve.", "version", "chain_id", "database", "deployment", "log_key", "witnesses", "window_s"
+    ),
+    "worker.started": _kind("A worker began to relay and to mirror.", "version", "chain_id", "database"),
+    "brand.made": _kind("A brand of the registry was taken in.", "brand", "brand_id", "token"),
+    "key.made": _kind("A key was made.", "role", "brand"),
+    "key.revoked": _kind("A key was ended.", "role", "brand"),
+    "session.made": _kind("A member's session was made.", "lifetime_s"),
+    "salt.forgotten": _kind("A member's salt was destroyed: the hashes of the member mean nothing any more."),
+    "rule.proposed": _kind("The operator states that a rule was proposed by hand.", "brand", "tx_hash", "document"),
+    "adjustment.made": _kind("The operator states a manual adjustment.", "brand", "tx_hash", "document"),
+    "export.made": _kind("An export was made.", "what", "brand", "block_number", "rows"),
+    "personal.seen": _kind("Someone looked at what belongs to a member.", "method", "route", *COUNTED),
+    "audit.seen": _kind("An auditor looked.", "method", "route", *COUNTED),
+    "request.refused": _kind("A known caller was refused.", "method", "route", "error", *COUNTED),
+    "lines.refused": _kind("Lines of a body were refused.", "route", "error", *COUNTED),
+    "signin.failed": _kind("Someone without a good key was refused.", "error", "kind", *COUNTED),
+}

@@ -1,0 +1,30 @@
+"""An act written down in the transaction that does it: either both happened or neither did."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from api.acts import names
+from api.acts.leaves import Value, leaf
+from api.clock import now_ms
+
+PENDING: Final = text("INSERT INTO act_pending (leaf) VALUES (:leaf)")
+
+
+def record(connection: Connection, act: str, *, actor: str, subject: str | None = None, **detail: Value | None) -> None:
+    """Writes an act of api/acts/kinds.py; the sequencer gives it its place later.
+
+    actor, subject: `operator/<key>`, `brand/<slug>/<key>`, `auditor/<key>`, `member/<member id>` (hidden here),
+    `command/<name>`, `key/<id>`, `brand/<slug>`. A detail of None is left out.
+    """
+    shown = names.hidden(connection, [actor, *([subject] if subject else [])])
+    told = leaf(
+        act,
+        at_ms=now_ms(),
+        actor=shown[actor],
+        subject=None if subject is None else shown[subject],
+        detail={name: value for name, value in detail.items() if value is not None},
+    )
+    connection.execute(PENDING, {"leaf": told})
