@@ -1,20 +1,26 @@
-"""What this process counts and measures, in the words of Prometheus; one registry per process.
+"""What this process counts and measures, in the words of Prometheus.
+
+COMMON is of every process, LOOPS of those that run the relayer or the mirror: a gateway that told a lag of nought would
+tell what it does not know.
 
 Hooks cost a microsecond and never raise. Labels are bounded: methods of the node and kinds of error come from lists in
 this code, signers are our own few hot keys, and nothing here names a member.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Thread
-from typing import Any, Final
+from typing import Final
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 from chain import errors
 
-REGISTRY: Final = CollectorRegistry()
+COMMON: Final = CollectorRegistry()
+LOOPS: Final = CollectorRegistry()
 OTHER: Final = "other"
 NONE: Final = "none"
 METHODS: Final = frozenset(
@@ -48,22 +54,26 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 
 
-def _counter(name: str, says: str, *labels: str) -> Counter:
-    return Counter(f"moa_{name}", says, labels, registry=REGISTRY)
+def _counter(name: str, says: str, *labels: str, registry: CollectorRegistry = LOOPS) -> Counter:
+    return Counter(f"moa_{name}", says, labels, registry=registry)
 
 
-def _gauge(name: str, says: str, *labels: str) -> Gauge:
-    return Gauge(f"moa_{name}", says, labels, registry=REGISTRY)
+def _gauge(name: str, says: str, *labels: str, registry: CollectorRegistry = LOOPS) -> Gauge:
+    return Gauge(f"moa_{name}", says, labels, registry=registry)
 
 
-def _histogram(name: str, says: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-    return Histogram(f"moa_{name}", says, labels, buckets=buckets, registry=REGISTRY)
+def _histogram(
+    name: str, says: str, buckets: tuple[float, ...], *labels: str, registry: CollectorRegistry = LOOPS
+) -> Histogram:
+    return Histogram(f"moa_{name}", says, labels, buckets=buckets, registry=registry)
 
 
 _requests: Final = _counter(
-    "node_requests", "Requests to the node, by method and error (none: answered)", "method", "error"
+    "node_requests", "Requests to the node, by method and error (none: answered)", "method", "error", registry=COMMON
 )
-_request_seconds: Final = _histogram("node_request_seconds", "Time a request to the node took", SECONDS, "method")
+_request_seconds: Final = _histogram(
+    "node_request_seconds", "Time a request to the node took", SECONDS, "method", registry=COMMON
+)
 
 _lag_blocks: Final = _gauge("mirror_lag_blocks", "Blocks between the node's head and the mirror")
 _lag_seconds: Final = _gauge("mirror_lag_seconds", "Seconds of chain time between the node's head and the mirror")
@@ -170,14 +180,35 @@ def signer(address: str, balance_wei: int, pending: int) -> None:
     _pending.labels(address).set(pending)
 
 
-def exposition() -> tuple[bytes, str]:
+class _Of(Collector):
+    """A registry as part of another."""
+
+    def __init__(self, registry: CollectorRegistry):
+        self._registry = registry
+
+    def describe(self) -> list[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._registry.collect()
+
+
+def together(*parts: CollectorRegistry | Collector) -> CollectorRegistry:
+    """Several registries and collectors as one."""
+    whole = CollectorRegistry()
+    for part in parts:
+        whole.register(_Of(part) if isinstance(part, CollectorRegistry) else part)
+    return whole
+
+
+def exposition(whole: CollectorRegistry) -> tuple[bytes, str]:
     """Everything in the text format, and its content type."""
-    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    return generate_latest(whole), CONTENT_TYPE_LATEST
 
 
-def serve(port: int, host: str = "127.0.0.1") -> Callable[[], None]:
-    """Serves the exposition on a thread of its own; gives what ends it. Raises OSError when the port is taken."""
-    answer: tuple[WSGIServer, Thread] = start_http_server(port, host, REGISTRY)
+def serve(whole: CollectorRegistry, port: int, host: str = "127.0.0.1") -> Callable[[], None]:
+    """Serves the metrics over HTTP on a thread of its own; gives what ends it. Raises OSError: the port is taken."""
+    answer: tuple[WSGIServer, Thread] = start_http_server(port, host, whole)
     server, thread = answer
 
     def end() -> None:
@@ -186,9 +217,3 @@ def serve(port: int, host: str = "127.0.0.1") -> Callable[[], None]:
         thread.join(1.0)
 
     return end
-
-
-def register(collector: Any) -> Callable[[], None]:
-    """Adds a collector that is asked at each scrape; gives what takes it away again."""
-    REGISTRY.register(collector)
-    return lambda: REGISTRY.unregister(collector)

@@ -88,13 +88,12 @@ def _metrics(settings: WorkerSettings, engine: Engine) -> Iterator[None]:
     if not settings.metrics_port:
         yield
         return
-    forget = metrics.register(Tables(engine))
-    end = metrics.serve(settings.metrics_port, settings.metrics_host)
+    whole = metrics.together(metrics.COMMON, metrics.LOOPS, Tables(engine))
+    end = metrics.serve(whole, settings.metrics_port, settings.metrics_host)
     try:
         yield
     finally:
         end()
-        forget()
 
 
 def _lead(

@@ -11,14 +11,12 @@ from api.channels.as_of import moment
 from api.channels.errors import ViewUnavailable
 from api.channels.schemas import AsOf, Check, Health, Ready
 from api.clock import now_ms
-from api.database import Snapshot
 from api.state import State
+from chain.condition import LOOPS, Condition, condition
+from chain.database import snapshot
 from chain.errors import ChainError
 
 NODE_TIMEOUT_S = 2.0
-LOOPS = ("relayer", "mirror")
-_BEAT = "SELECT state, detail, at_ms FROM heartbeat WHERE name = ?"
-_MIRROR = "SELECT state, reason, block_number, head_number, updated_at_ms FROM mirror_checkpoint WHERE id = 1"
 
 
 def health(state: State) -> Health:
@@ -34,8 +32,7 @@ def _ready(state: State) -> Ready:
     checks = [
         _check("database", lambda: migrate.refuse_outdated(state.database.engine)),
         _check("node", lambda: _node(state)),
-        _check("mirror", lambda: state.database.reads(lambda read: _mirror(state, read))),
-        *(_loop_check(state, name) for name in LOOPS),
+        *_loops(state),
     ]
     as_of = None
     try:
@@ -59,10 +56,6 @@ def _check(name: str, look: Callable[[], str | None]) -> Check:
         return Check(name=name, ok=False, detail=str(fault) or type(fault).__name__)
 
 
-def _loop_check(state: State, name: str) -> Check:
-    return _check(f"{name} loop", lambda: state.database.reads(lambda read: _loop(state, read, name)))
-
-
 def _node(state: State) -> str:
     try:
         chain_id = int(state.node.rpc.call("eth_chainId", timeout_s=NODE_TIMEOUT_S), 16)
@@ -73,24 +66,36 @@ def _node(state: State) -> str:
     return f"chain {chain_id}"
 
 
-def _mirror(state: State, read: Snapshot) -> str:
-    row = read.row(_MIRROR)
-    if row is None:
+def _loops(state: State) -> list[Check]:
+    """The mirror's place and each loop's life, from one moment of the tables."""
+    names = ["mirror", *(f"{name} loop" for name in LOOPS)]
+    try:
+        with snapshot(state.database.engine) as connection:
+            found = condition(connection)
+    except Exception as fault:
+        return [Check(name=name, ok=False, detail=str(fault)) for name in names]
+    return [
+        _check("mirror", lambda: _mirror(found)),
+        *(_check(f"{name} loop", lambda name=name: _loop(state, found, name)) for name in LOOPS),  # type: ignore[misc]
+    ]
+
+
+def _mirror(found: Condition) -> str:
+    at = found.position
+    if at is None:
         raise _Wrong("The mirror has not read its first block yet.")
-    standing, reason, block_number, head_number, _ = row
-    if standing == "stopped":
-        raise _Wrong(f"The mirror stopped at block {block_number}: {reason}")
-    if standing != "live":
-        raise _Wrong(f"The mirror is at block {block_number} of {head_number}.")
-    return f"block {block_number} of {head_number}"
+    trouble = at.trouble()
+    if trouble:
+        raise _Wrong(trouble)
+    return f"block {at.block_number} of {at.head_number}"
 
 
-def _loop(state: State, read: Snapshot, name: str) -> str:
-    row = read.row(_BEAT, name)
-    if row is None:
+def _loop(state: State, found: Condition, name: str) -> str:
+    loop = found.loops.get(name)
+    if loop is None:
         raise _Wrong(f"The {name} has never run on this database; start `moa worker`.")
-    standing, detail, at_ms = row
-    silent_ms = now_ms() - at_ms
-    if silent_ms > state.settings.mirror_silence_max.total_seconds() * 1000:
-        raise _Wrong(f"The {name} was last heard of {silent_ms // 1000} s ago; is `moa worker` running?")
-    return f"{standing} {detail}".strip()
+    silence_max = state.settings.mirror_silence_max.total_seconds()
+    trouble = loop.trouble(silent_s=silence_max, stuck_s=silence_max)
+    if trouble:
+        raise _Wrong(trouble)
+    return f"{loop.state} {loop.detail}".strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -17,12 +18,16 @@ def failing(world: World) -> set[str]:
     return {check["name"] for check in told["checks"] if not check["ok"]}
 
 
-def beat(world: World, name: str, ago_s: int = 0) -> None:
+def beat(world: World, name: str, ago_s: int = 0, stuck_s: int | None = None, state: str = "working") -> None:
+    now_ms = int(time.time() * 1000)
     world.run(
-        "INSERT INTO heartbeat (name, state, detail, at_ms) VALUES (:n, 'working', '', :at)"
-        " ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms",
+        "INSERT INTO heartbeat (name, state, detail, at_ms, progressed_at_ms) VALUES (:n, :s, 'why', :at, :p)"
+        " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms,"
+        " progressed_at_ms = excluded.progressed_at_ms",
         n=name,
-        at=int(time.time() * 1000) - ago_s * 1000,
+        s=state,
+        at=now_ms - ago_s * 1000,
+        p=now_ms - (ago_s if stuck_s is None else stuck_s) * 1000,
     )
 
 
@@ -47,6 +52,39 @@ def test_ready_needs_fresh_loops_and_a_live_mirror(world: World) -> None:
 
     assert failing(world) == {"node", "mirror", "relayer loop"}
     assert "a reorg too deep" in world.client.get("/ready").text
+
+
+def test_a_loop_that_gets_nowhere_is_not_ready_though_it_lives(world: World) -> None:
+    """SPEC 8.20"""
+    world.mirror()
+    beat(world, "relayer")
+    beat(world, "mirror", stuck_s=29, state="waiting")
+    assert failing(world) == {"node"}
+
+    beat(world, "mirror", stuck_s=60, state="waiting")
+
+    assert failing(world) == {"node", "mirror loop"}
+    assert re.search(r"The mirror got nowhere for 6\d s: waiting why", world.client.get("/ready").text)
+
+
+def test_an_idle_chain_is_no_trouble(world: World) -> None:
+    """SPEC 8.20: no new block for an hour, and a mirror that looks and finds none."""
+    world.mirror()
+    world.run("UPDATE mirror_checkpoint SET updated_at_ms = updated_at_ms - 3600000, block_time = block_time - 3600")
+    beat(world, "relayer")
+    beat(world, "mirror")
+
+    assert failing(world) == {"node"}
+
+
+def test_a_loop_that_stopped_says_why_at_once(world: World) -> None:
+    """SPEC 8.6"""
+    world.mirror()
+    beat(world, "relayer")
+    beat(world, "mirror", state="stopped")
+
+    assert failing(world) == {"node", "mirror loop"}
+    assert "The mirror stopped: why" in world.client.get("/ready").text
 
 
 def test_ready_notices_a_database_of_another_schema(world: World) -> None:
@@ -122,7 +160,7 @@ def test_wallet_that_is_unchanged_is_not_sent_again(built: World) -> None:
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("path", ["/history", "/V1/me/view", "//v1/me/view", "/metrics", "/v1", "/v1/"])
+@pytest.mark.parametrize("path", ["/history", "/V1/me/view", "//v1/me/view", "/metrics/", "/v1", "/v1/"])
 def test_an_address_that_nobody_serves_is_never_answered_with_the_page(built: World, path: str) -> None:
     """SPEC 9.15: a caller that mistypes a route must not take the wallet for an answer."""
     answer = built.client.get(path)

@@ -1,0 +1,86 @@
+"""What Prometheus reads of the gateway: bounded, and nobody's."""
+
+from __future__ import annotations
+
+import re
+
+from api import metered
+from tests.api.conftest import World, purchase
+
+
+def page(world: World) -> str:
+    answer = world.client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/plain")
+    return answer.text
+
+
+def value(text: str, sample: str) -> float:
+    found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_no_caller_can_make_new_labels(world: World) -> None:
+    """SPEC 8.22"""
+    page(world)
+    for number in range(30):
+        world.client.get(f"/nowhere-{number}?member={number}")
+        world.client.get(f"/v1/members/mem_{number}/view")
+        world.client.request(f"VERB{number}", "/v1/me/view")
+
+    labels = {
+        sample.labels["operation"] for metric in metered.HTTP.collect() for sample in metric.samples if sample.labels
+    }
+    answering = {route.endpoint.__name__ for route in world.app.routes if hasattr(route, "endpoint")}
+    assert labels <= answering | {metered.NOBODY}
+    assert "serve" in labels
+
+
+def test_requests_are_counted_by_what_answered_them(world: World) -> None:
+    """SPEC 8.22"""
+
+    def counted(operation: str, status: str) -> float:
+        return metered._requests.labels(operation, status)._value.get()  # type: ignore[no-any-return]
+
+    health, refused = counted("get_health", "200"), counted("get_my_view", "401")
+    world.client.get("/health")
+    world.client.get("/v1/me/view")
+
+    assert counted("get_health", "200") == health + 1
+    assert counted("get_my_view", "401") == refused + 1
+
+
+def test_the_queue_and_the_loops_are_told_from_the_database(world: World) -> None:
+    """SPEC 8.22"""
+    world.mirror(block_number=7)
+    world.member()
+    world.brand.write("/v1/purchases", purchase())
+
+    text = page(world)
+
+    assert value(text, 'moa_queue_operations{state="queued"}') == 1
+    assert value(text, 'moa_checkpoint_block{finality="latest"}') == 7
+    assert value(text, "moa_database_up") == 1
+
+
+def test_nothing_personal_is_told(world: World) -> None:
+    """SPEC 8.22"""
+    member = world.member("someone@example.org")
+    session = world.session(member)
+    session.get("/v1/me/view")
+
+    text = page(world)
+
+    for secret in (
+        "someone",
+        member["id"],
+        member["address"],
+        session.token if hasattr(session, "token") else "moa_m_",
+    ):
+        assert secret not in text
+
+
+def test_a_database_that_is_away_is_told_as_such(world: World) -> None:
+    world.run("ALTER TABLE operation RENAME TO gone")
+
+    assert value(page(world), "moa_database_up") == 0
