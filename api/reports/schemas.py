@@ -1,0 +1,99 @@
+"""Reports on the wire: amounts are strings of base units, shares exact fractions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from api.amounts import Points
+from api.channels.schemas import Finality
+from api.events.schemas import EXAMPLE_HASH
+from api.identity.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Told
+
+
+class Then(Told):
+    """The block at whose end an answer holds."""
+
+    block_number: int = Field(examples=[1042])
+    block_hash: str = Field(examples=[EXAMPLE_HASH])
+    block_time: str = Field(examples=[EXAMPLE_TIME])
+    finality: Finality = Field(examples=["final"])
+
+
+class Bucket(Told):
+    """Points that end together."""
+
+    points: Points
+    expires_at: str | None = Field(description="null: never", examples=[EXAMPLE_TIME])
+
+
+class BalanceThen(Told):
+    brand: str = Field(examples=["cdnow"])
+    token: str = Field(examples=[EXAMPLE_ADDRESS])
+    decimals: int = Field(examples=[2])
+    points: Points
+    lots: list[Bucket]
+
+
+class BalancesThen(Told):
+    """What a member could spend, lot by lot, as of a block."""
+
+    as_of: Then
+    balances: list[BalanceThen]
+
+
+class SupplyThen(Told):
+    """minted - burnt - expired = live, the chain's totalSupply at that block."""
+
+    brand: str = Field(examples=["cdnow"])
+    token: str = Field(examples=[EXAMPLE_ADDRESS])
+    decimals: int = Field(examples=[2])
+    minted: Points
+    burnt: Points
+    expired: Points
+    live: Points
+
+
+class SuppliesThen(Told):
+    as_of: Then
+    supplies: list[SupplyThen]
+
+
+class ObligationThen(Told):
+    """In units of the settlement token."""
+
+    debtor: str = Field(examples=["cdnow"])
+    creditor: str = Field(examples=["hanok"])
+    outstanding: Points
+
+
+class ObligationsThen(Told):
+    as_of: Then
+    obligations: list[ObligationThen]
+
+
+class LiabilityThen(Told):
+    """Points outstanding of a brand, by the second at which they end."""
+
+    as_of: Then
+    brand: str = Field(examples=["cdnow"])
+    token: str = Field(examples=[EXAMPLE_ADDRESS])
+    decimals: int = Field(examples=[2])
+    outstanding: Points
+    held: Points = Field(description="Of these, with the redemption desk.")
+    buckets: list[Bucket]
+
+
+class RollForward(Told):
+    """The contract liability from one block to another, in points and in money, with every input."""
+
+    brand: str = Field(examples=["cdnow"])
+    price: str = Field(description="Minor units of money for a base unit of points.", examples=["3/10"])
+    since: Then
+    until: Then
+    points: dict[str, str] = Field(description="opening + what came - what left - expired = closing")
+    adds_up: bool
+    money: dict[str, str] = Field(description="opening + deferred - used - breakage = closing, minor units")
+    opening: dict[str, Any] = Field(description="Expected breakage and cohorts at `since`.")
+    closing: dict[str, Any] = Field(description="Expected breakage and cohorts at `until`.")
