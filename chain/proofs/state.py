@@ -52,8 +52,9 @@ def verify_storage(storage_root: bytes, slot: int, proof: Sequence[bytes], known
         word = rlp.to_number(rlp.decode(value), "word")
     except EncodingInvalid as error:
         raise ProofInvalid(str(error)) from error
-    if not 0 < word < 1 << 256:
-        raise ProofInvalid("a word of storage has 1 to 32 bytes")
+    # Anvil keeps a 0 in its trie where others take the leaf away; both say 0.
+    if word >= 1 << 256:
+        raise ProofInvalid("a word of storage has at most 32 bytes")
     return word
 
 
