@@ -34,6 +34,7 @@ from tests.reports.conftest import database
 
 pytestmark = pytest.mark.slow
 SLUGS = ("cafe", "mart")
+MEMBER = f"mem_{7:032x}"
 PLACES = ("", "?block=120", "?at=2030-01-02T00:00:00Z")
 
 
@@ -91,7 +92,7 @@ def opened(folder: Path, url: str, rpc: Rpc, deployment: Deployment, address: st
     store = Database(url)
     made = identity.bootstrap(store, deployment=deployment, brand_keys=True)
     store.close()
-    member = "mem_00000000000000000000000000000007"
+    member = MEMBER
     with writing(make_engine(url)) as connection:
         connection.execute(
             text("INSERT INTO member (id, address, created_at_ms) VALUES (:i, :a, 1)"), {"i": member, "a": address}
@@ -129,7 +130,7 @@ REPORTS = ("/v1/supply", "/v1/obligations", "/v1/reports/liability?brand=cafe", 
            "/v1/reports/roll-forward?brand=cafe&from_block=100&price=1")  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [*REPORTS, "/v1/me/balances", "/v1/members/mem_00000000000000000000000000000007/balances"])
+@pytest.mark.parametrize("path", [*REPORTS, "/v1/me/balances", f"/v1/members/{MEMBER}/balances"])
 def test_nobody_is_told_nothing(gateway: Gateway, path: str) -> None:
     """SPEC 15.3"""
     assert gateway.get(path).status_code == 401
