@@ -24,6 +24,7 @@ class Header:
     time: int
     bloom: bytes
     transactions: tuple[str, ...]
+    receipts_root: str = ""
 
 
 @dataclass(slots=True)
@@ -56,6 +57,7 @@ def header(raw: Raw | None) -> Header | None:
         time=int(raw["timestamp"], 16),
         bloom=bytes.fromhex(raw["logsBloom"][2:]),
         transactions=tuple(raw.get("transactions", ())),
+        receipts_root=raw.get("receiptsRoot", ""),
     )
 
 
@@ -97,7 +99,7 @@ def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Seq
     known = dict(zip(wanted, headers(rpc, wanted), strict=True))
     known[head.number] = head
     chain = [_present(known[number], number) for number in range(first, last + 1)]
-    _check_links(chain, parent_hash)
+    check_links(chain, parent_hash)
     logs = _logs(rpc, chain, addresses)
     # Read again after the logs: an answer that mixes two chains shows here.
     (again,) = headers(rpc, [last])
@@ -151,7 +153,7 @@ def _present(found: Header | None, number: int) -> Header:
     return found
 
 
-def _check_links(chain: Sequence[Header], parent_hash: str) -> None:
+def check_links(chain: Sequence[Header], parent_hash: str) -> None:
     for block in chain:
         if block.parent_hash != parent_hash:
             raise AnswerInconsistent(f"Block {block.number} does not follow the block before it.")
@@ -161,11 +163,12 @@ def _check_links(chain: Sequence[Header], parent_hash: str) -> None:
 def may_hold(bloom: bytes, addresses: Iterable[str]) -> bool:
     """Whether a block with this bloom may hold a log of one of the addresses. False is certain, True is not."""
     filter_ = int.from_bytes(bloom)
-    return any(filter_ & mask == mask for mask in map(_mask, addresses))
+    return any(filter_ & mask == mask for mask in map(bloom_mask, addresses))
 
 
 @lru_cache(4096)
-def _mask(address: str) -> int:
+def bloom_mask(address: str) -> int:
+    """The bits that an address or a topic sets in a bloom."""
     digest = keccak(bytes.fromhex(address[2:]))
     mask = 0
     for at in (0, 2, 4):

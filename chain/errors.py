@@ -21,6 +21,10 @@ ChainError
 ├── ReorgTooDeep               the node's history differs further back than the mirror can undo
 ├── FinalityBroken             the node took back a block that it had called final
 ├── HistoryNotAvailable        a point in time of which no rows are kept
+├── ArgumentInvalid            what a command was given cannot be meant
+├── DatabaseAway               the database does not answer for now; it is waited for
+├── DatabaseUnusable           the database cannot be used as it is: no such file, no right, another program's tables
+├── MirrorMismatch             the database mirrors another token, another start or another chain
 ├── ChainReplaced              the database follows another chain than the node's
 ├── DeploymentError
 │   ├── DeploymentMissing
@@ -203,6 +207,28 @@ class ChainReplaced(ChainError):
         )
         self.expected = expected
         self.found = found
+
+
+class ArgumentInvalid(ChainError):
+    """A command was given something that cannot be meant; nothing was done."""
+
+
+class DatabaseAway(ChainError):
+    """The database does not answer for now: stopped, locked or out of reach. Nothing was half written."""
+
+
+class DatabaseUnusable(ChainError):
+    """Waiting would not help: the database's address, rights or tables are wrong."""
+
+
+class MirrorMismatch(ChainError):
+    """The database holds the mirror of something else; it is left as it is."""
+
+    def __init__(self, what: str, held: str, asked: str):
+        super().__init__(f"The database mirrors {what} {held}, not {asked}. Use another database, or empty this one.")
+        self.what = what
+        self.held = held
+        self.asked = asked
 
 
 class DeploymentError(ChainError):

@@ -108,8 +108,9 @@ class Rpc:
         decode_revert: RevertDecoder = plain_revert,
         observe: Observe | None = None,
         paced: bool = True,
+        answer_max_bytes: int = wires.ANSWER_MAX_BYTES,
     ):
-        self._wire = wires.wire(url)
+        self._wire = wires.wire(url, answer_max_bytes)
         # The path and the query may hold a key: only host and port are ever shown.
         self.shown = self._wire.shown
         self.timeout_s = timeout_s
@@ -150,8 +151,8 @@ class Rpc:
             try:
                 results += self._batch_once(calls[len(results) : len(results) + size], timeout_s)
                 self._batch_max = min(self._batch_limit, self._batch_max + BATCH_STEP)
-            except (RpcError, RequestTooLarge):
-                # The node refused the batch as a whole: most likely it is too large for it.
+            except (RpcError, RequestTooLarge, AnswerTooLarge):
+                # The node refused the batch as a whole, or we its answer: it is too large for one of us.
                 if size == 1:
                     raise
                 self._batch_max = self._batch_limit = size // 2

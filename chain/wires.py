@@ -35,10 +35,10 @@ class Wire(Protocol):
         """Gives the connection back; the next exchange opens another."""
 
 
-def wire(url: str) -> Wire:
-    """The wire for an address that begins with http, https, ws or wss."""
+def wire(url: str, answer_max_bytes: int = ANSWER_MAX_BYTES) -> Wire:
+    """The wire for an address that begins with http, https, ws or wss; larger answers are not read."""
     parts = split(url)
-    return Http(parts) if parts.scheme in ("http", "https") else Socket(parts)
+    return (Http if parts.scheme in ("http", "https") else Socket)(parts, answer_max_bytes)
 
 
 def split(url: str) -> SplitResult:
@@ -64,7 +64,8 @@ def shown(parts: SplitResult) -> str:
 class Http:
     """One keep-alive connection."""
 
-    def __init__(self, parts: SplitResult):
+    def __init__(self, parts: SplitResult, answer_max_bytes: int):
+        self._answer_max_bytes = answer_max_bytes
         self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         assert parts.hostname, "checked by `split`"
         self._host, self._port = parts.hostname, parts.port
@@ -117,14 +118,14 @@ class Http:
         return self._connection
 
     def _read(self, response: http.client.HTTPResponse, until: float) -> bytes:
-        if response.length is not None and response.length > ANSWER_MAX_BYTES:
-            raise AnswerTooLarge(ANSWER_MAX_BYTES)
+        if response.length is not None and response.length > self._answer_max_bytes:
+            raise AnswerTooLarge(self._answer_max_bytes)
         parts: list[bytes] = []
         size = 0
         while chunk := response.read1(CHUNK_BYTES):
             size += len(chunk)
-            if size > ANSWER_MAX_BYTES:
-                raise AnswerTooLarge(ANSWER_MAX_BYTES)
+            if size > self._answer_max_bytes:
+                raise AnswerTooLarge(self._answer_max_bytes)
             # A node that drips a byte at a time keeps every single read short; the whole has a bound too.
             if time.monotonic() > until:
                 raise TimeoutError
@@ -139,7 +140,8 @@ class Http:
 class Socket:
     """One WebSocket, for nodes that have nothing else."""
 
-    def __init__(self, parts: SplitResult):
+    def __init__(self, parts: SplitResult, answer_max_bytes: int):
+        self._answer_max_bytes = answer_max_bytes
         self._url = parts.geturl()
         self.shown = shown(parts)
         self._connection: ClientConnection | None = None
@@ -155,7 +157,7 @@ class Socket:
         until = time.monotonic() + timeout_s
         try:
             if self._connection is None:
-                self._connection = open_socket(self._url, timeout_s)
+                self._connection = open_socket(self._url, timeout_s, self._answer_max_bytes)
             self._connection.send(body, text=True)
             answer = self._connection.recv(max(0.0, until - time.monotonic()), decode=False)
         except TimeoutError as error:
@@ -165,7 +167,7 @@ class Socket:
         except ConnectionClosed as error:
             self.close()
             if error.sent is not None and error.sent.code == MESSAGE_TOO_BIG:
-                raise AnswerTooLarge(ANSWER_MAX_BYTES) from error
+                raise AnswerTooLarge(self._answer_max_bytes) from error
             raise NodeUnavailable(f"{self.shown} ended the connection.") from error
         except InvalidStatus as error:
             response = error.response
@@ -176,13 +178,13 @@ class Socket:
         return answer if isinstance(answer, bytes) else answer.encode()
 
 
-def open_socket(url: str, timeout_s: float) -> ClientConnection:
+def open_socket(url: str, timeout_s: float, answer_max_bytes: int = ANSWER_MAX_BYTES) -> ClientConnection:
     """A WebSocket to a node; raises what websockets raises."""
     return connect(
         url,
         open_timeout=timeout_s,
         close_timeout=CLOSE_TIMEOUT_S,
-        max_size=ANSWER_MAX_BYTES,
+        max_size=answer_max_bytes,
         compression=None,
         proxy=None,
     )

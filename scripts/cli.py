@@ -8,12 +8,15 @@ from __future__ import annotations
 import contextlib
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scripts.children import end_with_parent
 from scripts.report_commands import COMMANDS as REPORTING
+
+if TYPE_CHECKING:
+    from chain.mirror import MirrorSettings
 
 app = typer.Typer(
     help="Moa: a rewards ledger that brands share.",
@@ -33,6 +36,15 @@ Deployments = Annotated[Path, typer.Option("--deployments", envvar="MOA_DEPLOYME
 KeystorePath = Annotated[Path, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="encrypted keys")]
 KeystorePassword = Annotated[str, typer.Option("--keystore-password", envvar="MOA_KEYSTORE_PASSWORD", prompt=False)]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
+Finality = Annotated[
+    str, typer.Option(envvar="MOA_FINALITY", help="depth: so many blocks below the head; tags: the node's own")
+]
+SafeDepth = Annotated[int, typer.Option(envvar="MOA_SAFE_DEPTH", min=0, help="blocks, with --finality depth")]
+FinalDepth = Annotated[int, typer.Option(envvar="MOA_FINAL_DEPTH", min=0, help="blocks, with --finality depth")]
+ConfirmedDepth = Annotated[int, typer.Option(envvar="MOA_CONFIRMED_DEPTH", min=0, help="blocks over an operation")]
+UndoBlocksMax = Annotated[
+    int, typer.Option(envvar="MOA_UNDO_BLOCKS_MAX", min=1, help="a deeper reorg stops the mirror")
+]
 
 
 @app.command()
@@ -89,21 +101,85 @@ def worker(
     deployments: Deployments,
     keystore: KeystorePath,
     keystore_password: KeystorePassword,
+    finality: Finality = "depth",
+    safe_depth: SafeDepth = 0,
+    final_depth: FinalDepth = 0,
+    confirmed_depth: ConfirmedDepth = 0,
+    undo_blocks_max: UndoBlocksMax = 256,
+    metrics_port: Annotated[int, typer.Option(envvar="MOA_METRICS_PORT", help="Prometheus; 0: none")] = 0,
+    metrics_host: Annotated[str, typer.Option(envvar="MOA_METRICS_HOST")] = "127.0.0.1",
 ) -> None:
     """Run the relayer and the mirror; of several workers one leads."""
+    from chain.errors import ChainError
     from chain.worker import WorkerSettings, run
 
     end_with_parent()
-    run(
-        WorkerSettings(
+    settings = WorkerSettings(
+        database_url=database,
+        rpc_url=rpc,
+        chain_id=chain_id,
+        deployments=deployments,
+        keystore_path=keystore,
+        keystore_password=keystore_password,
+        mirror=_mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max),
+        metrics_port=metrics_port,
+        metrics_host=metrics_host,
+    )
+    try:
+        run(settings)
+    except ChainError as error:
+        # What waiting cannot help. The sentence says what to do; where in our code it was found helps nobody.
+        typer.echo(f"The worker stopped: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def status(database: DatabaseUrl, rpc: RpcUrl, chain_id: ChainId, json: Json = False) -> None:
+    """Show mirror, loops, queue and signers; 0 only if all is well."""
+    from scripts.status import show
+
+    raise typer.Exit(show(database_url=database, rpc_url=rpc, chain_id=chain_id, as_json=json))
+
+
+@app.command()
+def digest(database: DatabaseUrl, json: Json = False) -> None:
+    """Tell one number for every row of the mirror: equal for equal chains, however they were read."""
+    from scripts.rebuild import show_digest
+
+    raise typer.Exit(show_digest(database_url=database, as_json=json))
+
+
+@app.command()
+def rebuild(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    finality: Finality = "depth",
+    safe_depth: SafeDepth = 0,
+    final_depth: FinalDepth = 0,
+    confirmed_depth: ConfirmedDepth = 0,
+    undo_blocks_max: UndoBlocksMax = 256,
+    json: Json = False,
+) -> None:
+    """Throw the mirror away and make it again from the chain, with the worker's own options; tell its digest."""
+    from chain.errors import ChainError
+    from scripts.rebuild import rebuild as run
+
+    settings = _mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max)
+    try:
+        code = run(
             database_url=database,
             rpc_url=rpc,
             chain_id=chain_id,
             deployments=deployments,
-            keystore_path=keystore,
-            keystore_password=keystore_password,
+            settings=settings,
+            as_json=json,
         )
-    )
+    except ChainError as error:
+        typer.echo(f"The mirror was not rebuilt: {error}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -194,6 +270,24 @@ def bench(
 
     _end_on_signals()
     raise typer.Exit(run(only=only))
+
+
+def _mirror_settings(
+    finality: str, safe_depth: int, final_depth: int, confirmed_depth: int, undo_blocks_max: int
+) -> MirrorSettings:
+    from chain.mirror import DEPTH, TAGS, MirrorSettings
+
+    if finality not in (DEPTH, TAGS):
+        raise typer.BadParameter(f"finality is {DEPTH} or {TAGS}, not {finality!r}")
+    if safe_depth > final_depth:
+        raise typer.BadParameter("what is final is safe: --final-depth is at least --safe-depth")
+    return MirrorSettings(
+        finality=finality,
+        safe_depth=safe_depth,
+        final_depth=final_depth,
+        confirmed_depth=confirmed_depth,
+        undo_blocks_max=undo_blocks_max,
+    )
 
 
 def _end_on_signals() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chain import errors, rpc, wires
+from chain import errors, rpc
 from chain.rpc import Rpc
 
 Answer = Callable[[Any, BaseHTTPRequestHandler], bytes | None]
@@ -138,9 +138,8 @@ def test_an_answer_that_drips_in_is_cut_off_at_the_time_given(serve):
     assert time.monotonic() - began < 2
 
 
-def test_an_answer_beyond_the_bound_is_not_read(serve, monkeypatch):
-    monkeypatch.setattr(wires, "ANSWER_MAX_BYTES", 1000)
-    client, _ = serve(lambda body, _: b'{"result": "' + b"0" * 2000 + b'"}')
+def test_an_answer_beyond_the_bound_is_not_read(serve):
+    client, _ = serve(lambda body, _: b'{"result": "' + b"0" * 2000 + b'"}', answer_max_bytes=1000)
     with pytest.raises(errors.AnswerTooLarge):
         client.call("eth_getLogs", {})
 

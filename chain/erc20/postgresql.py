@@ -1,0 +1,161 @@
+"""The mirror's tables in PostgreSQL."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql as compose
+
+from chain.erc20.sqlite import check_columns
+from chain.erc20.store import TABLES, Store
+from chain.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
+
+CONNECT_TIMEOUT_S: Final = 4
+EACH_ROWS: Final = 10_000
+# "moae20": an advisory lock of its own, beside the worker's.
+ADVISORY_LOCK: Final = 0x6D6F61653230
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS erc20_transfers (
+    block_number BIGINT NOT NULL, block_hash TEXT NOT NULL, tx_hash TEXT NOT NULL, log_index BIGINT NOT NULL,
+    sender TEXT NOT NULL, recipient TEXT NOT NULL, amount TEXT NOT NULL,
+    PRIMARY KEY (block_number, log_index));
+CREATE TABLE IF NOT EXISTS erc20_balances (address TEXT COLLATE "C" PRIMARY KEY, balance TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS mirror_checkpoint (
+    block_number BIGINT NOT NULL, block_hash TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, token TEXT NOT NULL,
+    from_block BIGINT NOT NULL, genesis_hash TEXT NOT NULL, id INTEGER PRIMARY KEY CHECK (id = 1));
+CREATE TABLE IF NOT EXISTS mirror_block (number BIGINT PRIMARY KEY, hash TEXT NOT NULL);
+"""
+
+# What no waiting heals, in the words of libpq when there is no connection to carry a code.
+UNUSABLE: Final = (
+    "password authentication failed",
+    "no password supplied",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied",
+    "could not translate host name",
+    "invalid connection option",
+    "invalid integer value",
+    'missing "="',
+)
+# Classes of SQLSTATE: 28 authorisation, 3D and 3F no such database or schema, 42 rights and names.
+UNUSABLE_CLASSES: Final = ("28", "3D", "3F", "42")
+
+
+class PostgresStore(Store):
+    """A database. The lead is an advisory lock of the very session that writes: who lost it cannot write."""
+
+    def __init__(self, url: str):
+        super().__init__()
+        self._url = url
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+
+    def open(self) -> None:
+        """Connects and makes the tables."""
+        try:
+            with _translated():
+                self._connection = psycopg.connect(
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    application_name="moa mirror",
+                    keepalives_idle=5,
+                    keepalives_interval=2,
+                    keepalives_count=3,
+                )
+                self._lead(self._connection)
+                self._prepare(self._connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the session, and with it the lead."""
+        self._cache.clear()
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.close()
+            self._connection = None
+
+    def each(self, table: str, order: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Streams through a cursor of the server."""
+        names = compose.SQL(", ").join(map(compose.Identifier, TABLES[table]))
+        query = compose.SQL("SELECT {} FROM {} ORDER BY ").format(names, compose.Identifier(table))
+        connection = self._open_connection()
+        with connection.transaction(), connection.cursor("each") as cursor:
+            cursor.itersize = EACH_ROWS
+            yield from cursor.execute(query + compose.SQL(", ").join(map(compose.Identifier, order)))
+
+    def _open_connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
+        if self._connection is None:
+            raise DatabaseAway("The database is not open.")
+        return self._connection
+
+    def _lead(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone()
+        if row is None or not row[0]:
+            raise LeaderElsewhere("Another mirror leads this database.")
+
+    def _prepare(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        for table, names in TABLES.items():
+            rows = connection.execute(
+                "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+                (table,),
+            ).fetchall()
+            check_columns(table, names, [row[0] for row in rows])
+        with connection.transaction():
+            connection.execute(SCHEMA)
+
+    @contextmanager
+    def _transaction(self) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:
+        connection = self._open_connection()
+        with _translated(), connection.transaction(), connection.cursor() as cursor:
+            yield cursor
+
+    def _select(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with _translated():
+            return self._open_connection().execute(_places(sql), values).fetchall()
+
+    def _run(self, cursor: Any, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        cursor.execute(_places(sql), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _insert(self, cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        # Nothing but digits and hex goes in here, so COPY's text format needs no escapes.
+        text = "\n".join(["\t".join(map(str, row)) for row in rows]) + "\n"
+        with cursor.copy(f"COPY {table} ({', '.join(TABLES[table])}) FROM STDIN") as copy:
+            copy.write(text)
+
+    def _balances(self, cursor: Any, addresses: Sequence[str]) -> Iterable[tuple[str, str]]:
+        cursor.execute("SELECT address, balance FROM erc20_balances WHERE address = ANY(%s)", (list(addresses),))
+        rows: list[tuple[str, str]] = cursor.fetchall()
+        return rows
+
+    def _put_balances(self, cursor: Any, rows: Sequence[tuple[str, str]]) -> None:
+        addresses, balances = zip(*sorted(rows), strict=True)
+        cursor.execute(
+            "INSERT INTO erc20_balances (address, balance) SELECT * FROM unnest(%s::text[], %s::text[]) "
+            "ON CONFLICT (address) DO UPDATE SET balance = excluded.balance",
+            (list(addresses), list(balances)),
+        )
+
+    def _drop_balances(self, cursor: Any, addresses: Sequence[str]) -> None:
+        cursor.execute("DELETE FROM erc20_balances WHERE address = ANY(%s)", (list(addresses),))
+
+
+def _places(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        text = " ".join(str(error).split())
+        code = error.sqlstate or ""
+        if code[:2] in UNUSABLE_CLASSES or (not code and any(words in text for words in UNUSABLE)):
+            raise DatabaseUnusable(f"The database cannot be used: {text}") from error
+        raise DatabaseAway(f"The database does not answer: {text}") from error

@@ -1,0 +1,178 @@
+"""The mirror's tables in a file of SQLite."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from chain.erc20.store import TABLES, Store
+from chain.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
+
+# Short, so that SIGTERM is heard while another program holds the file; the loop above asks again.
+BUSY_TIMEOUT_S: Final = 1.0
+CACHE_KIB: Final = 32_768
+VARIABLES_MAX: Final = 900
+
+SCHEMA: Final = (
+    """CREATE TABLE IF NOT EXISTS erc20_transfers (
+        block_number INTEGER NOT NULL, block_hash TEXT NOT NULL, tx_hash TEXT NOT NULL, log_index INTEGER NOT NULL,
+        sender TEXT NOT NULL, recipient TEXT NOT NULL, amount TEXT NOT NULL,
+        PRIMARY KEY (block_number, log_index)) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS erc20_balances (address TEXT PRIMARY KEY, balance TEXT NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS mirror_checkpoint (
+        block_number INTEGER NOT NULL, block_hash TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, token TEXT NOT NULL,
+        from_block INTEGER NOT NULL, genesis_hash TEXT NOT NULL, id INTEGER PRIMARY KEY CHECK (id = 1))""",
+    "CREATE TABLE IF NOT EXISTS mirror_block (number INTEGER PRIMARY KEY, hash TEXT NOT NULL)",
+)
+
+# What no waiting heals. Everything else that SQLite says of a file may pass: a lock, a full disk, a mount that left.
+UNUSABLE: Final = (
+    "file is not a database",
+    "unsupported file format",
+    "is encrypted",
+    "no such column",
+    "no such table",
+)
+
+
+class SqliteStore(Store):
+    """A file. The lead is a lock of the kernel on `<file>.leader`, given back when the process ends in any way."""
+
+    def __init__(self, path: str):
+        super().__init__()
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
+
+    def open(self) -> None:
+        """Makes the file if its folder is there."""
+        folder = Path(self.path).resolve().parent
+        if not folder.is_dir():
+            raise DatabaseUnusable(f"There is no folder {folder} for the database.")
+        if Path(self.path).is_dir():
+            raise DatabaseUnusable(f"{self.path} is a folder, not a database.")
+        self._lead()
+        try:
+            self._connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            with _translated():
+                self._prepare(self._connection)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise DatabaseAway(f"The database cannot be opened: {error}.") from error
+            raise
+
+    def close(self) -> None:
+        """Ends the connection and gives the lead back."""
+        self._cache.clear()
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def each(self, table: str, order: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Streams."""
+        yield from self._open_connection().execute(
+            f"SELECT {', '.join(TABLES[table])} FROM {table} ORDER BY {', '.join(order)}"  # noqa: S608 - our own names
+        )
+
+    def _open_connection(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise DatabaseAway("The database is not open.")
+        return self._connection
+
+    def _lead(self) -> None:
+        try:
+            self._lock = os.open(f"{self.path}.leader", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DatabaseUnusable(f"Beside the database no file can be made: {error.strerror}.") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            self._lock = None
+            raise LeaderElsewhere("Another mirror leads this database.") from None
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        # NORMAL: a loss of power may lose the last transactions, whole ones, and the chain has them still.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        for table, names in TABLES.items():
+            found = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            check_columns(table, names, found)
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA:
+            connection.execute(statement)
+        connection.execute("COMMIT")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Cursor]:
+        connection = self._open_connection()
+        with _translated():
+            cursor = connection.cursor()
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    if connection.in_transaction:
+                        cursor.execute("ROLLBACK")
+                raise
+
+    def _select(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with _translated():
+            return self._open_connection().execute(sql, values).fetchall()
+
+    def _run(self, cursor: Any, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = cursor.execute(sql, values).fetchall()
+        return rows
+
+    def _insert(self, cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        names = TABLES[table]
+        places = ", ".join("?" * len(names))
+        cursor.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", rows)  # noqa: S608
+
+    def _balances(self, cursor: Any, addresses: Sequence[str]) -> Iterable[tuple[str, str]]:
+        for start in range(0, len(addresses), VARIABLES_MAX):
+            some = addresses[start : start + VARIABLES_MAX]
+            places = ", ".join("?" * len(some))
+            yield from cursor.execute(
+                f"SELECT address, balance FROM erc20_balances WHERE address IN ({places})",  # noqa: S608
+                some,
+            ).fetchall()
+
+    def _put_balances(self, cursor: Any, rows: Sequence[tuple[str, str]]) -> None:
+        cursor.executemany(
+            "INSERT INTO erc20_balances (address, balance) VALUES (?, ?) "
+            "ON CONFLICT (address) DO UPDATE SET balance = excluded.balance",
+            # In the order of the key: neighbours share a page.
+            sorted(rows),
+        )
+
+    def _drop_balances(self, cursor: Any, addresses: Sequence[str]) -> None:
+        cursor.executemany("DELETE FROM erc20_balances WHERE address = ?", [(address,) for address in addresses])
+
+
+def check_columns(table: str, expected: Sequence[str], found: Sequence[str]) -> None:
+    """Raises DatabaseUnusable when a table of that name is there and is not ours."""
+    if found and not set(expected) <= set(found):
+        raise DatabaseUnusable(f"The database has a table {table} of another program; use another database.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        text = str(error)
+        if any(words in text for words in UNUSABLE):
+            raise DatabaseUnusable(f"The database cannot be used: {text}.") from error
+        raise DatabaseAway(f"The database does not answer: {text}.") from error

@@ -1,0 +1,114 @@
+"""`moa mirror`: runs the follower of a plain ERC-20 until SIGTERM, and turns what may go wrong into exit codes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+
+from chain import wires
+from chain.erc20.digest import digest
+from chain.erc20.follower import Follower, FollowerSettings
+from chain.errors import (
+    ArgumentInvalid,
+    ChainError,
+    ChainReplaced,
+    DatabaseAway,
+    DatabaseUnusable,
+    LeaderElsewhere,
+    MirrorMismatch,
+    NodeUnavailable,
+)
+from chain.heads import Heads
+
+# SIGTERM promises five seconds. A node or a database that hangs is left in the middle of an answer or a transaction
+# after these: the transaction rolls back, and the next start goes on from the block before.
+GRACE_S = 3.5
+REFUSED, STOPPED = 2, 1
+
+
+def run(settings: FollowerSettings) -> int:
+    """0 after SIGTERM or SIGINT, 2 when it was asked for something that cannot be, 1 when it stopped by itself."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    # What the libraries say of a connection that was refused is said in one line by us.
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        follower, heads = _prepared(settings)
+    except ChainError as error:
+        return _say(error, REFUSED)
+    failures: list[BaseException] = []
+    loop = threading.Thread(target=_loop, args=(follower, heads, stop, failures), name="mirror", daemon=True)
+    loop.start()
+    while loop.is_alive() and not stop.is_set():
+        stop.wait(0.2)
+    heads.wake()
+    loop.join(GRACE_S)
+    if loop.is_alive():
+        # The thread may hold locks that the interpreter's end would wait for.
+        sys.stderr.flush()
+        os._exit(0)
+    heads.close()
+    follower.close()
+    return _verdict(failures, begun=follower.begun)
+
+
+def show_digest(settings: FollowerSettings) -> int:
+    """Prints one hash over all rows of a mirror that does not run."""
+    try:
+        follower = Follower(settings)
+        follower.store.open()
+        sys.stdout.write(digest(follower.store) + "\n")
+        follower.close()
+    except (ChainError, ValueError) as error:
+        return _say(error, REFUSED)
+    return 0
+
+
+def settings_of(**arguments: object) -> FollowerSettings | int:
+    """The settings, or the exit code after saying what is wrong with them."""
+    try:
+        return FollowerSettings(**arguments)  # type: ignore[arg-type]
+    except ArgumentInvalid as error:
+        return _say(error, REFUSED)
+
+
+def _prepared(settings: FollowerSettings) -> tuple[Follower, Heads]:
+    try:
+        wires.split(settings.rpc_url)
+    except NodeUnavailable as error:
+        raise ArgumentInvalid(f"--rpc: {error}") from error
+    follower = Follower(settings)
+    try:
+        follower.store.open()
+    except (LeaderElsewhere, DatabaseAway):
+        # Waited for in the loop.
+        follower.store.close()
+    return follower, Heads(settings.rpc_url)
+
+
+def _loop(follower: Follower, heads: Heads, stop: threading.Event, failures: list[BaseException]) -> None:
+    try:
+        follower.run(stop, heads)
+    except BaseException as error:
+        failures.append(error)
+
+
+def _verdict(failures: list[BaseException], *, begun: bool) -> int:
+    if not failures:
+        return 0
+    (error,) = failures
+    if isinstance(error, MirrorMismatch | DatabaseUnusable) or (isinstance(error, ChainReplaced) and not begun):
+        return _say(error, REFUSED)
+    if isinstance(error, ChainError):
+        return _say(error, STOPPED)
+    raise error
+
+
+def _say(error: Exception, code: int) -> int:
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    return code
