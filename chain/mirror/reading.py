@@ -104,8 +104,8 @@ class Reader:
         return {
             "token": token,
             "brand_id": invitation.args["brandId"],
-            "name": terms["name"],
-            "symbol": terms["symbol"],
+            "name": _storable(terms["name"]),
+            "symbol": _storable(terms["symbol"]),
             "decimals": int(decimals),
             "origin": int(origin),
             "epoch_s": int(terms["epochSeconds"]),
@@ -113,3 +113,8 @@ class Reader:
             "grace_s": int(terms["graceSeconds"]),
             "since_block": invitation.block_number,
         }
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL takes every character but one."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

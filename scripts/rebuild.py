@@ -1,0 +1,89 @@
+"""`moa digest` and `moa rebuild`: one number for the whole mirror, and making it again from the chain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy import Engine
+
+from chain import metrics
+from chain.blocks import Header
+from chain.database import engine as make_engine
+from chain.database import snapshot
+from chain.deployment import Deployment
+from chain.digest import Digest, digest
+from chain.leader import Leader
+from chain.mirror import Mirror, MirrorSettings, forget
+from chain.rpc import Rpc
+
+REBUILD_TIMEOUT_S = 24 * 3600.0
+READ_TIMEOUT_S = 20.0
+
+
+def show_digest(*, database_url: str, as_json: bool) -> int:
+    """0: the digest was told; 1: there is no mirror yet."""
+    engine = make_engine(database_url)
+    try:
+        found = _digest(engine)
+    finally:
+        engine.dispose()
+    _tell(found, as_json)
+    return 0 if found.block_number is not None else 1
+
+
+def rebuild(
+    *, database_url: str, rpc_url: str, chain_id: int, deployments: Path, settings: MirrorSettings, as_json: bool
+) -> int:
+    """Empties the mirror, reads the chain again up to the head and tells the digest. No worker may be running."""
+    engine = make_engine(database_url)
+    deployment = Deployment.load(deployments, chain_id)
+    rpc = Rpc(rpc_url, timeout_s=READ_TIMEOUT_S, decode_revert=deployment.codec.revert, observe=metrics.observed)
+    try:
+        with Leader(engine):
+            deployment.verify(rpc)
+            forget(engine)
+            _follow(engine, rpc, deployment, settings)
+            found = _digest(engine)
+    finally:
+        rpc.close()
+        engine.dispose()
+    _tell(found, as_json)
+    return 0
+
+
+def _follow(engine: Engine, rpc: Rpc, deployment: Deployment, settings: MirrorSettings) -> None:
+    columns = (SpinnerColumn(), TextColumn("block"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        head = int(rpc.call("eth_blockNumber"), 16)
+        task = bar.add_task("blocks", total=head)
+
+        def committed(block: Header) -> None:
+            bar.update(task, completed=block.number, total=max(head, block.number))
+
+        Mirror(engine, rpc, deployment, settings, committed=committed).catch_up(timeout_s=REBUILD_TIMEOUT_S)
+
+
+def _digest(engine: Engine) -> Digest:
+    with snapshot(engine) as connection:
+        return digest(connection)
+
+
+def _tell(found: Digest, as_json: bool) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if as_json:
+        console.out(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode(), highlight=False)
+        return
+    table = Table(box=box.SIMPLE_HEAD, title=f"The mirror at block {found.block_number}", title_justify="left")
+    table.add_column("table")
+    table.add_column("rows", justify="right")
+    table.add_column("SHA-256")
+    for name, one in sorted(found.tables.items()):
+        table.add_row(name, f"{one.rows:,}", one.sha256)
+    console.print(table)
+    console.print(f"[bold]{found.sha256}[/]")
