@@ -132,11 +132,9 @@ class Ground:
         value = self.get(self.account(address).storage_root, keccak(slot.to_bytes(32)))
         if value is None:
             return 0
+        # Anvil keeps words of 0 in its tries; other nodes leave them out.
         with _proofs():
-            word = rlp.number(rlp.whole(value), 32)
-            if word == 0:
-                raise ValueError("a word of 0 is not stored")
-        return word
+            return rlp.number(rlp.whole(value), 32)
 
     def receipt(self, block: int, index: int) -> bytes | None:
         """A receipt as it lies in the trie of its block, or None where the block has no such transaction."""

@@ -251,15 +251,15 @@ class Draft:
         return self.gathered.words[self._deployment.address(name), place]
 
     def brands(self) -> list[int]:
-        """The ids of all brands at the block; from here on the registry and its modules are claimed."""
+        """The ids of all brands at the block."""
         registry = self.address("PartnerRegistry")
-        self.want(registry, 0, 2, 3, 4, 5, 6)
         self.gathered.state({registry: [0]})
         return list(range(1, min(self.gathered.words[registry, 0], BRANDS_MAX) + 1))
 
     def tokens(self, brands: Sequence[int]) -> None:
         """The brands whose tokens are claimed."""
         registry = self.address("PartnerRegistry")
+        self.want(registry, 2, 3, 4, 5, 6)
         for name in ("RewardRules", "RedemptionDesk", "PartnerExchange"):
             self.address(name)
         self.gathered.state({registry: [slot(7, brand_id) for brand_id in brands]})
