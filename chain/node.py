@@ -222,14 +222,25 @@ class Anvil(Node):
 
     title = "Anvil"
 
+    @property
+    def _past(self) -> Path:
+        """Where it keeps states of past blocks while it runs: gigabytes, by itself in the home folder, for ever."""
+        return self.state / "past"
+
+    def stop(self) -> None:
+        """As Node.stop; what it kept of past blocks goes with it."""
+        super().stop()
+        shutil.rmtree(self._past, ignore_errors=True)
+
     def _spawn(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         if not ANVIL.exists():
             raise NodeStartFailed(self.title, "node_modules has no anvil; install the npm packages", "")
         self._log_start = log.tell()
+        shutil.rmtree(self._past, ignore_errors=True)
         command = [str(ANVIL), "--host", "127.0.0.1", "--port", str(self._asked_port), "--hardfork", "shanghai"]
         command += ["--chain-id", str(self.chain_id), "--gas-limit", str(BLOCK_GAS_LIMIT), "--mnemonic", self.mnemonic]
         command += ["--accounts", str(ACCOUNTS), "--balance", str(BALANCE_ETHER)]
-        command += ["--state", str(self.state / "anvil.json")]
+        command += ["--state", str(self.state / "anvil.json"), "--cache-path", str(self._past)]
         keeper = [sys.executable, "-m", "chain.keeper", *command]
         return subprocess.Popen(keeper, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT)
 
