@@ -4,16 +4,16 @@ Storage is what the contracts themselves act on. Where events and storage differ
 saying so, or said something that it did not do.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from chain import lots
 from chain.audit.difference import STATE, Difference, Where
-from chain.audit.expected import BALANCE, Expected
+from chain.audit.expected import Expected
 from chain.audit.storage import Storage
 from chain.ledger import Row
-from chain.proofs import layout
+from chain.proofs import layout, state
 from chain.proofs.layout import Place
 
 RULE: Final = "12.6"
@@ -42,13 +42,14 @@ def whole(slot: int) -> Place:
     return Place(slot, 0, 256)
 
 
-def facts_of_token(expected: Expected, token: str, accounts: Iterable[str] | None = None) -> list[Fact]:
-    """The four words of every account that ever had points, or of these accounts."""
-    rows = expected.ledger.rows[BALANCE]
-    chosen = [row["account"] for _, row in expected.holders(token)] if accounts is None else list(accounts)
-    facts = []
-    for account in chosen:
-        words = lots.unpack(rows[token, account]["lots"])
+def facts_of_token(expected: Expected, token: str, supply: Sequence[int]) -> list[Fact]:
+    """The four words of every account that ever had points, and those of the supply as the replay has them."""
+    facts = [
+        Fact("words of the supply", whole(slot), word, (index,))
+        for index, (slot, word) in enumerate(zip(layout.supply(), supply, strict=True))
+    ]
+    for account, row in expected.holders(token):
+        words = lots.unpack(row["lots"])
         for index, slot in enumerate(layout.lots(account)):
             facts.append(Fact("lots", whole(slot), words[index], (account, index)))
     return facts
@@ -166,6 +167,22 @@ def check_supply(storage: Storage, expected: Expected, token: str, clock: lots.C
             fact = Fact("supply of a lot", whole(slot), right, (expiry,))
             found(_differs(storage, "LoyaltyToken", token, fact, said))
     return len(sums)
+
+
+def check_has_code(storage: Storage, account: str, since: str, found: Found) -> None:
+    """An account that did not sign by its own key is a contract that can say so itself (ERC-1271)."""
+    if storage.account(account).code_hash == state.EMPTY_CODE:
+        found(
+            Difference(
+                kind=STATE,
+                where=Where(block=storage.block, address=account, contract="account"),
+                what="signature",
+                said="no key of this account signed, and it has no code",
+                right="signed by its key, or by its code",
+                rule=RULE,
+                look=f"Its act in {since}: recover the signer from the transaction's calldata.",
+            )
+        )
 
 
 def _differs(storage: Storage, contract: str, address: str, fact: Fact, said: int) -> Difference:

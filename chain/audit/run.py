@@ -107,7 +107,7 @@ class Audit:
             self.report.differs(difference)
         self.report.found += replay.found - len(replay.differences)
         with self._timed("storage"):
-            self._storage(storage, contracts, expected)
+            self._storage(storage, contracts, expected, replay)
         if plan.save is not None and self.report.found == 0:
             self.report.saved = self._record(header, expected, replay).write(plan.save)
 
@@ -256,12 +256,12 @@ class Audit:
 
         # The mirror stands on the block before the deployment's first.
         first = since or max(0, self._deployment.start_block - 1)
-        blocks = streams.compare_blocks(connection, first, chain.last, of, self.report.differs)
+        blocks = streams.compare_blocks(connection, first, chain.last, of, self.report.differs, alone=not since)
         self._progress.walked(1)
         self.report.count("rows", history.compared + comparison.compared + blocks)
         self.report.count("rows changed after the pin", comparison.later)
 
-    def _storage(self, storage: Storage, contracts: Contracts, expected: Expected) -> None:
+    def _storage(self, storage: Storage, contracts: Contracts, expected: Expected, replay: Replay) -> None:
         found, walked, address = self.report.differs, self._progress.walked, contracts.address
         asked = [
             ("RewardRules", address("RewardRules"), against_storage.facts_of_rules(expected)),
@@ -270,13 +270,19 @@ class Audit:
             ("PartnerRegistry", address("PartnerRegistry"), against_storage.facts_of_registry(expected)),
             ("AccessManager", address("AccessManager"), against_storage.facts_of_roles(expected)),
         ]
-        asked += [("LoyaltyToken", token, against_storage.facts_of_token(expected, token)) for token in contracts.rows]
+        asked += [
+            ("LoyaltyToken", token, against_storage.facts_of_token(expected, token, replay.supply(token)))
+            for token in contracts.rows
+        ]
         self._progress.stage("storage", sum(len({fact.at.slot for fact in facts}) for _, _, facts in asked))
         for contract, at, facts in asked:
             self.report.count("facts in storage", against_storage.check(storage, contract, at, facts, found, walked))
         for token, clock in contracts.clocks.items():
             lots = against_storage.check_supply(storage, expected, token, clock, self.report.time, found)
             self.report.count("facts in storage", lots)
+        for account, block in replay.strangers.items():
+            against_storage.check_has_code(storage, account, block, found)
+            self.report.count("facts in storage")
         self.report.count("slots proven", storage.proven)
 
     # A quick one

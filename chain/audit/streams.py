@@ -133,25 +133,34 @@ class Histories:
 
 
 def compare_blocks(
-    connection: Connection, first: int, last: int, of: Callable[[int], tuple[str, int]], found: Found
+    connection: Connection, first: int, last: int, of: Callable[[int], tuple[str, int]], found: Found, *, alone: bool
 ) -> int:
-    """Every row of mirror_block first..last beside (hash, time) of the proven block; how many there were."""
+    """Every row of mirror_block first..last beside (hash, time) of the proven block; how many there were.
+
+    alone: there must be none below `first`.
+    """
     wanted, count = first, 0
-    query = select(blocks).where(blocks.c.number <= last, blocks.c.number >= first).order_by(blocks.c.number)
+    query = select(blocks).where(blocks.c.number <= last).order_by(blocks.c.number)
+    if not alone:
+        query = query.where(blocks.c.number >= first)
+
+    def right(number: int) -> Row:
+        hash_, time = of(number)
+        return {"number": number, "hash": hash_, "time": time}
+
     for row in map(dict, connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
         number = int(row["number"])
-        while wanted < number:
-            hash_, time = of(wanted)
-            found(removed("mirror_block", (wanted,), {"number": wanted, "hash": hash_, "time": time}))
-            wanted += 1
-        hash_, time = of(number)
-        right = {"number": number, "hash": hash_, "time": time}
-        for difference in changed("mirror_block", (number,), {name: row[name] for name in right}, right):
+        count += 1
+        if number < first:
+            found(added("mirror_block", (number,), row))
+            continue
+        for missing in range(wanted, number):
+            found(removed("mirror_block", (missing,), right(missing)))
+        for difference in changed("mirror_block", (number,), row, right(number)):
             found(difference)
-        wanted, count = number + 1, count + 1
-    for number in range(wanted, last + 1):
-        hash_, time = of(number)
-        found(removed("mirror_block", (number,), {"number": number, "hash": hash_, "time": time}))
+        wanted = number + 1
+    for missing in range(wanted, last + 1):
+        found(removed("mirror_block", (missing,), right(missing)))
     return count
 
 

@@ -48,7 +48,7 @@ class Small:
         self._redemptions()
         world.enqueue(world.exchange("ada", 500), world.exchange("bob", 40))
         world.drain()
-        self._send(0, "ClearingHouse", "net", [1, 2])
+        self._send(0, "ClearingHouse", "net", 1, [1, 2])
         world.enqueue(world.exchange("ada", 300), self._leave("eve"))
         world.drain()
         self._announce_change()
