@@ -14,6 +14,8 @@ from starlette.routing import Route
 from api import problems
 from api.acts import loop as acts
 from api.acts.refusals import noting
+from api.audit.log_routes import router as log_of_acts
+from api.audit.routes import router as audit
 from api.bodies import BodyLimit
 from api.channels import loops
 from api.channels.routes import get_my_view
@@ -41,6 +43,9 @@ TAGS = [
     {"name": "operator", "description": "Brands, keys and sessions. By the operator's key."},
     {"name": "brand", "description": "Members, purchases and redemption. By a brand's key."},
     {"name": "member", "description": "A member's own points. By a member's session."},
+    {"name": "reports", "description": "Supply, obligations, liability and exports. By a brand's or an auditor's key."},
+    {"name": "auditor", "description": "Everything of the ledger, nothing personal. By an auditor's key."},
+    {"name": "log", "description": "The gateway's own acts in a Merkle log; checkpoints and proofs for anyone."},
     {"name": "public", "description": "For anyone."},
 ]
 
@@ -82,7 +87,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
     # Routes are tried one after the other, so those asked most come first. The member's view is served by its
     # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
     app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
-    routers = (channels, events, journeys, decisions, identity, reports)
+    routers = (channels, events, journeys, decisions, identity, reports, log_of_acts, audit)
     for router in routers:
         app.include_router(router)
     if settings is not None:

@@ -4,6 +4,6 @@
 through `tallies`, durable before it is answered. `sequencer` alone gives acts their places in the tree.
 """
 
-from api.acts.recording import record
+from api.acts.recording import record, record_now
 
-__all__ = ["record"]
+__all__ = ["record", "record_now"]

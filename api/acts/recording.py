@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from api.acts import names
 from api.acts.leaves import Value, leaf
 from api.clock import now_ms
+from api.database import Database
 
 PENDING: Final = text("INSERT INTO act_pending (leaf) VALUES (:leaf)")
 
@@ -28,3 +29,9 @@ def record(connection: Connection, act: str, *, actor: str, subject: str | None 
         detail={name: value for name, value in detail.items() if value is not None},
     )
     connection.execute(PENDING, {"leaf": told})
+
+
+def record_now(database: Database, act: str, *, actor: str, subject: str | None = None, **detail: Value | None) -> None:
+    """The same in a transaction of its own, for what only reads (an export): on disk when this returns."""
+    with database.write() as session:
+        record(session.connection(), act, actor=actor, subject=subject, **detail)

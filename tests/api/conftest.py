@@ -107,6 +107,14 @@ class World:
         assert answer.status_code == 201, answer.text
         return Caller(self.client, answer.json()["token"], member["id"])
 
+    def auditor(self) -> Caller:
+        """A caller who is an auditor."""
+        answer = self.operator.write("/v1/auditors/keys", key="auditor")
+        if answer.json()["key"] is None:
+            answer = self.operator.write("/v1/auditors/keys")
+        assert answer.status_code == 201, answer.text
+        return Caller(self.client, answer.json()["key"], "auditor")
+
     def run(self, sql: str, **values: Any) -> None:
         with self.database.write() as session:
             session.execute(text(sql), values)

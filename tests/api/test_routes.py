@@ -11,7 +11,17 @@ from api.app import openapi
 from scripts.openapi import TARGET
 from tests.api.conftest import Caller, World
 
-PUBLIC = {"/health", "/ready", "/v1/books"}
+PUBLIC = {
+    "/health",
+    "/ready",
+    "/v1/books",
+    "/v1/log",
+    "/v1/log/checkpoint",
+    "/v1/log/proof/inclusion",
+    "/v1/log/proof/consistency",
+    "/v1/log/tile/{level}/{number}",
+    "/v1/log/cosignatures",
+}
 MEMBER = "mem_" + "0" * 32
 HOLD = "hold_" + "0" * 32
 FILL = {
@@ -21,6 +31,7 @@ FILL = {
     "{hold_id}": HOLD,
     "{operation_id}": "1",
     "{entry_id}": "1",
+    "{address}": "0x" + "0" * 40,
 }
 DOCUMENT = openapi()
 OPERATIONS = [
@@ -41,6 +52,11 @@ def world(shared_world: World) -> World:
 @pytest.fixture(scope="module")
 def member(world: World) -> Caller:
     return world.session(world.member())
+
+
+@pytest.fixture(scope="module")
+def auditor(world: World) -> Caller:
+    return world.auditor()
 
 
 def named(operation: tuple[str, str, Any]) -> str:
@@ -119,15 +135,20 @@ def test_unknown_keys_are_refused_alike(world: World, key: str) -> None:
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=named)
-def test_callers_of_another_kind_are_refused(world: World, member: Caller, operation: tuple[str, str, Any]) -> None:
+def test_callers_of_another_kind_are_refused(
+    world: World, member: Caller, auditor: Caller, operation: tuple[str, str, Any]
+) -> None:
     """SPEC 9.1"""
     method, path, told = operation
     [scheme] = [name for needed in told["security"] for name in needed]
     wrong = {
-        "operatorKey": [world.brand],
-        "brandKey": [world.operator, member],
-        "memberSession": [world.operator, world.brand],
-        "brandKeyOrMemberSession": [world.operator],
+        "operatorKey": [world.brand, member, auditor],
+        "auditorKey": [world.operator, world.brand, member],
+        "auditorKeyOrOperatorKey": [world.brand, member],
+        "brandKey": [world.operator, member, auditor],
+        "brandKeyOrAuditorKey": [world.operator, member],
+        "memberSession": [world.operator, world.brand, auditor],
+        "brandKeyOrMemberSession": [world.operator, auditor],
     }[scheme]
 
     for caller in wrong:
@@ -150,6 +171,7 @@ def test_write_without_a_good_idempotency_key_is_refused(
     bodies = {
         "/v1/brands": {"slug": "new", "name": "New", "symbol": "NEW"},
         "/v1/members": {"identifier": "x"},
+        "/v1/log/statements": {"act": "adjustment.made", "brand": "cdnow"},
         "/v1/purchases": {
             "id": "1",
             "member": {"identifier": "m-1"},

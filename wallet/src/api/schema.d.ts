@@ -44,6 +44,226 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit/accounts/{address}/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Account
+         * @description What one account holds, over all brands.
+         */
+        get: operations["auditAccount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/accounts/{address}/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Account Entries
+         * @description One account's whole history, the oldest first.
+         */
+        get: operations["auditAccountEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Agreements
+         * @description Every agreement between brands, with all its versions.
+         */
+        get: operations["auditAgreements"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Balances
+         * @description Every account of a brand with its lots, in the order of addresses.
+         */
+        get: operations["auditBalances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/brands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Brands
+         * @description Every brand with the points it ever minted and burnt.
+         */
+        get: operations["auditBrands"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/clearing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Clearing
+         * @description What brands owe each other now, and their collateral.
+         */
+        get: operations["auditClearing"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Entries
+         * @description Every entry of the ledger, or of a brand, the oldest first.
+         */
+        get: operations["auditEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Holds
+         * @description Every hold as the desk remembers it.
+         */
+        get: operations["auditHolds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Keys
+         * @description Every key that was ever made.
+         */
+        get: operations["auditKeys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Operations
+         * @description Everything that was asked of the ledger and what became of it, without what was asked.
+         */
+        get: operations["auditOperations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Audit Rules
+         * @description Every version of every published rule.
+         */
+        get: operations["auditRules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/auditors/keys": {
         parameters: {
             query?: never;
@@ -236,6 +456,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Export
+         * @description Entries, balances, holds, obligations and events as of a block: a ZIP archive that `moa export check` checks.
+         */
+        get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/holds": {
         parameters: {
             query?: never;
@@ -330,6 +570,186 @@ export interface paths {
          * @description Gives the whole hold back to the member.
          */
         post: operations["releaseHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Log
+         * @description The log's name, keys, witnesses and newest size: what a reader pins.
+         */
+        get: operations["getLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Checkpoint
+         * @description The newest checkpoint. witnessed: the newest that a witness signed.
+         */
+        get: operations["getCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/cosignatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Cosignature
+         * @description Takes a witness's line under one of the newest checkpoints. The line is its own authority.
+         */
+        post: operations["giveCosignature"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Log Entries
+         * @description Signed entries in their order, oldest first.
+         */
+        get: operations["listLogEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/proof/consistency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prove Consistency
+         * @description That the log only grew.
+         */
+        get: operations["proveConsistency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/proof/inclusion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prove Inclusion
+         * @description That an entry is in the log.
+         */
+        get: operations["proveInclusion"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/statements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * State Act
+         * @description Puts on record what the operator did by hand: a rule proposed, a manual adjustment.
+         */
+        post: operations["stateAct"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/log/tile/{level}/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tile
+         * @description Hashes of the tree, for whoever makes proofs alone.
+         */
+        get: operations["getTile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get My Balances
+         * @description The member's own points of all brands, lot by lot, as of any block or moment.
+         */
+        get: operations["getMyBalances"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -460,6 +880,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/members/{member_id}/balances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Member Balances
+         * @description A member's points of the calling brand, lot by lot, as of any block or moment.
+         */
+        get: operations["getMemberBalances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members/{member_id}/entries": {
         parameters: {
             query?: never;
@@ -512,6 +952,26 @@ export interface paths {
          * @description A member's balance of the calling brand, as of a block; nothing of any other brand.
          */
         get: operations["getMemberView"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/obligations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Obligations
+         * @description What brands owe each other from exchanges, as of any block or moment.
+         */
+        get: operations["getObligations"];
         put?: never;
         post?: never;
         delete?: never;
@@ -580,6 +1040,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/reports/liability": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Liability
+         * @description A brand's points outstanding by the second at which they end, as of any block or moment.
+         */
+        get: operations["getLiability"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/reports/roll-forward": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Roll Forward
+         * @description A brand's contract liability from one block to another, with breakage after IFRS 15 and every input.
+         */
+        get: operations["getRollForward"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/supply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Supply
+         * @description What was ever minted, burnt and expired, and what lives, as of any block or moment.
+         */
+        get: operations["getSupply"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -636,6 +1156,525 @@ export interface components {
              * @example false
              */
             reorganised: boolean;
+        };
+        /** AuditAgreement */
+        AuditAgreement: {
+            /**
+             * Agreement Id
+             * @example 1
+             */
+            agreement_id: string;
+            /**
+             * Ends At
+             * @example null
+             */
+            ends_at: string | null;
+            /**
+             * From Brand Id
+             * @example 1
+             */
+            from_brand_id: string;
+            /**
+             * State
+             * @example agreed
+             */
+            state: string;
+            /**
+             * To Brand Id
+             * @example 2
+             */
+            to_brand_id: string;
+            /**
+             * Versions
+             * @example [
+             *       {
+             *         "version": 1
+             *       }
+             *     ]
+             */
+            versions: {
+                [key: string]: unknown;
+            }[];
+        };
+        /** AuditAgreements */
+        AuditAgreements: {
+            /** Agreements */
+            agreements: components["schemas"]["AuditAgreement"][];
+        };
+        /** AuditBalance */
+        AuditBalance: {
+            /**
+             * Account
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            account: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Log Index
+             * @example 3
+             */
+            log_index: number;
+            /**
+             * Lots
+             * @description The packed words of the last event, 64 hex digits each.
+             * @example 0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
+             */
+            lots: string;
+            /**
+             * Points
+             * @description The sum of the lots, expired or not.
+             * @example 2933
+             */
+            points: string;
+        };
+        /** AuditBalances */
+        AuditBalances: {
+            as_of: components["schemas"]["AsOf"];
+            /** Balances */
+            balances: components["schemas"]["AuditBalance"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the page after; none: this was the last.
+             * @example 200
+             */
+            next_cursor: string | null;
+        };
+        /** AuditBrand */
+        AuditBrand: {
+            /**
+             * Brand Id
+             * @example 1
+             */
+            brand_id: string;
+            /**
+             * Burnt
+             * @description Points ever burnt; what expired is in neither.
+             * @example 0
+             */
+            burnt: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            /**
+             * Decimals
+             * @example 2
+             */
+            decimals: number;
+            /**
+             * Minted
+             * @description Points ever minted.
+             * @example 2933
+             */
+            minted: string;
+            /**
+             * Name
+             * @example CDNOW
+             */
+            name: string;
+            /**
+             * Slug
+             * @example cdnow
+             */
+            slug: string;
+            /**
+             * Status
+             * @example active
+             */
+            status: string | null;
+            /**
+             * Token
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            token: string;
+        };
+        /** AuditBrands */
+        AuditBrands: {
+            as_of: components["schemas"]["AsOf"];
+            /** Brands */
+            brands: components["schemas"]["AuditBrand"][];
+        };
+        /** AuditClearing */
+        AuditClearing: {
+            as_of: components["schemas"]["AsOf"];
+            /** Collateral */
+            collateral: components["schemas"]["AuditCollateral"][];
+            /** Obligations */
+            obligations: components["schemas"]["AuditObligation"][];
+        };
+        /** AuditCollateral */
+        AuditCollateral: {
+            /**
+             * Brand Id
+             * @example 1
+             */
+            brand_id: string;
+            /**
+             * Collateral
+             * @example 5000000
+             */
+            collateral: string;
+            /**
+             * In Default
+             * @example false
+             */
+            in_default: boolean;
+        };
+        /** AuditEntries */
+        AuditEntries: {
+            as_of: components["schemas"]["AsOf"];
+            /** Entries */
+            entries: components["schemas"]["AuditEntry"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the page after; none: this was the last.
+             * @example 200
+             */
+            next_cursor: string | null;
+        };
+        /** AuditEntry */
+        AuditEntry: {
+            /**
+             * Account
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            account: string;
+            /**
+             * At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            at: string;
+            /**
+             * Block Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            block_hash: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Contract
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            contract: string;
+            /**
+             * Detail
+             * @example {
+             *       "base_amount": "2933",
+             *       "rule": "1",
+             *       "version": "1"
+             *     }
+             */
+            detail: {
+                [key: string]: unknown;
+            };
+            /**
+             * Held Delta
+             * @example 0
+             */
+            held_delta: string;
+            /**
+             * Id
+             * @example 311
+             */
+            id: string;
+            /**
+             * Kind
+             * @example award
+             */
+            kind: string;
+            /**
+             * Log Index
+             * @example 3
+             */
+            log_index: number;
+            /**
+             * Operation Id
+             * @description The id that the contract counted.
+             * @example 17
+             */
+            operation_id: string | null;
+            /**
+             * Points
+             * @description Signed.
+             * @example 4399
+             */
+            points: string;
+            /**
+             * Token
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            token: string;
+            /**
+             * Tx Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            tx_hash: string;
+        };
+        /** AuditHold */
+        AuditHold: {
+            /**
+             * Account
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            account: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Captured
+             * @example 0
+             */
+            captured: string;
+            /**
+             * Hold Id
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            hold_id: string;
+            /**
+             * Hold Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            hold_until: string;
+            /**
+             * Placed Tx Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            placed_tx_hash: string;
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Refunded
+             * @example 0
+             */
+            refunded: string;
+            /**
+             * State
+             * @example held
+             */
+            state: string;
+        };
+        /** AuditHolds */
+        AuditHolds: {
+            as_of: components["schemas"]["AsOf"];
+            /** Holds */
+            holds: components["schemas"]["AuditHold"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the page after; none: this was the last.
+             * @example 200
+             */
+            next_cursor: string | null;
+        };
+        /** AuditKey */
+        AuditKey: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Created At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            created_at: string;
+            /**
+             * Id
+             * @example 5f0c2a9b7d31
+             */
+            id: string;
+            /**
+             * Revoked At
+             * @example null
+             */
+            revoked_at: string | null;
+            /**
+             * Role
+             * @example brand
+             */
+            role: string;
+        };
+        /** AuditKeys */
+        AuditKeys: {
+            /** Keys */
+            keys: components["schemas"]["AuditKey"][];
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the page after; none: this was the last.
+             * @example 200
+             */
+            next_cursor: string | null;
+        };
+        /** AuditObligation */
+        AuditObligation: {
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Creditor Id
+             * @example 2
+             */
+            creditor_id: string;
+            /**
+             * Debtor Id
+             * @example 1
+             */
+            debtor_id: string;
+            /**
+             * Outstanding
+             * @description Units of the settlement token.
+             * @example 120000
+             */
+            outstanding: string;
+        };
+        /**
+         * AuditOperation
+         * @description An operation without what was asked in it: that names orders and members.
+         */
+        AuditOperation: {
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number | null;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Created At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            created_at: string;
+            /**
+             * Error
+             * @example null
+             */
+            error: string | null;
+            /**
+             * Id
+             * @example 17
+             */
+            id: string;
+            /**
+             * Kind
+             * @example award
+             */
+            kind: string;
+            /**
+             * Log Index
+             * @example 3
+             */
+            log_index: number | null;
+            /**
+             * Operation Id
+             * @example 17
+             */
+            operation_id: string | null;
+            /**
+             * State
+             * @example confirmed
+             */
+            state: string;
+            /**
+             * Tx Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            tx_hash: string | null;
+            /**
+             * Updated At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            updated_at: string;
+        };
+        /** AuditOperations */
+        AuditOperations: {
+            /**
+             * Next Cursor
+             * @description Give it as `cursor` for the page after; none: this was the last.
+             * @example 200
+             */
+            next_cursor: string | null;
+            /** Operations */
+            operations: components["schemas"]["AuditOperation"][];
+        };
+        /** AuditRule */
+        AuditRule: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Brand Id
+             * @example 1
+             */
+            brand_id: string;
+            /**
+             * In Force At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            in_force_at: string;
+            /**
+             * Rule Id
+             * @example 1
+             */
+            rule_id: string;
+            /**
+             * Terms
+             * @example {
+             *       "denominator": "2",
+             *       "numerator": "3"
+             *     }
+             */
+            terms: {
+                [key: string]: unknown;
+            };
+            /**
+             * Version
+             * @example 1
+             */
+            version: number;
+            /**
+             * Withdrawn
+             * @example false
+             */
+            withdrawn: boolean;
+        };
+        /** AuditRules */
+        AuditRules: {
+            /** Rules */
+            rules: components["schemas"]["AuditRule"][];
         };
         /** AwardQuote */
         AwardQuote: {
@@ -701,6 +1740,40 @@ export interface components {
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
              */
             token: string;
+        };
+        /** BalanceThen */
+        BalanceThen: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Decimals
+             * @example 2
+             */
+            decimals: number;
+            /** Lots */
+            lots: components["schemas"]["Bucket"][];
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Token
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            token: string;
+        };
+        /**
+         * BalancesThen
+         * @description What a member could spend, lot by lot, as of a block.
+         */
+        BalancesThen: {
+            as_of: components["schemas"]["Then"];
+            /** Balances */
+            balances: components["schemas"]["BalanceThen"][];
         };
         /**
          * Books
@@ -884,6 +1957,23 @@ export interface components {
              */
             token: string;
         };
+        /**
+         * Bucket
+         * @description Points that end together.
+         */
+        Bucket: {
+            /**
+             * Expires At
+             * @description null: never
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string | null;
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+        };
         /** Check */
         Check: {
             /**
@@ -902,6 +1992,71 @@ export interface components {
              * @example true
              */
             ok: boolean;
+        };
+        /**
+         * ConsistencyProof
+         * @description That the tree of `size` began with the tree of `old`: RFC 6962, 2.1.2.
+         */
+        ConsistencyProof: {
+            /**
+             * Old
+             * @example 7
+             */
+            old: number;
+            /**
+             * Old Root
+             * @description The root of the first `old` entries, as they are now.
+             * @example CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             */
+            old_root: string;
+            /**
+             * Proof
+             * @example [
+             *       "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+             *     ]
+             */
+            proof: string[];
+            /**
+             * Root
+             * @example CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             */
+            root: string;
+            /**
+             * Size
+             * @example 42
+             */
+            size: number;
+        };
+        /**
+         * CosignatureGiven
+         * @description A checkpoint of this log with a witness's line under it. The line is its own authority: no key is needed.
+         */
+        CosignatureGiven: {
+            /**
+             * Note
+             * @example moa/1337/3f1c0d2e4b5a6978
+             *     42
+             *     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             *
+             *     — moa/1337/3f1c0d2e4b5a6978 Az3grlgtzPICa5OS8npVmf1M…
+             */
+            note: string;
+        };
+        /** CosignatureTaken */
+        CosignatureTaken: {
+            /**
+             * Size
+             * @example 42
+             */
+            size: number;
+            /**
+             * Witnesses
+             * @description Whose lines were on the note.
+             * @example [
+             *       "witness.example/w1"
+             *     ]
+             */
+            witnesses: string[];
         };
         /**
          * Entry
@@ -1269,6 +2424,49 @@ export interface components {
             points?: string | null;
         };
         /**
+         * InclusionProof
+         * @description That an entry is in the tree of `size`: RFC 6962, 2.1.1.
+         */
+        InclusionProof: {
+            /**
+             * Checkpoint
+             * @description The newest checkpoint, when the proof is to it.
+             * @example moa/1337/3f1c0d2e4b5a6978
+             *     42
+             *     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             *
+             *     — moa/1337/3f1c0d2e4b5a6978 Az3grlgtzPICa5OS8npVmf1M…
+             */
+            checkpoint: string | null;
+            /**
+             * Index
+             * @example 7
+             */
+            index: number;
+            /**
+             * Leaf Hash
+             * @example CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             */
+            leaf_hash: string;
+            /**
+             * Proof
+             * @example [
+             *       "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
+             *     ]
+             */
+            proof: string[];
+            /**
+             * Root
+             * @example CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             */
+            root: string;
+            /**
+             * Size
+             * @example 42
+             */
+            size: number;
+        };
+        /**
          * KeyCreated
          * @description A brand's new key. `key` is shown this once and kept by us only as a hash.
          */
@@ -1337,6 +2535,112 @@ export interface components {
              * @example null
              */
             revoked_at: string | null;
+        };
+        /**
+         * LiabilityThen
+         * @description Points outstanding of a brand, by the second at which they end.
+         */
+        LiabilityThen: {
+            as_of: components["schemas"]["Then"];
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /** Buckets */
+            buckets: components["schemas"]["Bucket"][];
+            /**
+             * Decimals
+             * @example 2
+             */
+            decimals: number;
+            /**
+             * Held
+             * @description Of these, with the redemption desk.
+             * @example 2933
+             */
+            held: string;
+            /**
+             * Outstanding
+             * @example 2933
+             */
+            outstanding: string;
+            /**
+             * Token
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            token: string;
+        };
+        /** LogEntryPage */
+        LogEntryPage: {
+            /** Entries */
+            entries: components["schemas"]["LogEntryPublic"][];
+            /**
+             * Next Start
+             * @example 200
+             */
+            next_start: number | null;
+            /**
+             * Size
+             * @description Entries in the newest signed tree.
+             * @example 420
+             */
+            size: number;
+        };
+        /** LogEntryPublic */
+        LogEntryPublic: {
+            /**
+             * Index
+             * @example 7
+             */
+            index: number;
+            /**
+             * Leaf
+             * @description The entry's bytes, as text: the hash is over exactly these.
+             * @example {"act":"key.made","actor":"command/bootstrap","at":"2026-11-22T02:00:00.000Z","detail":{},…}
+             */
+            leaf: string;
+        };
+        /**
+         * LogFacts
+         * @description What a reader pins: the log's name and keys. Fetch it once, keep it, and compare.
+         */
+        LogFacts: {
+            /**
+             * Keys
+             * @description vkeys, the one in use first.
+             * @example [
+             *       "moa/1337/3f1c0d2e4b5a6978+0a1b2c3d+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="
+             *     ]
+             */
+            keys: string[];
+            /**
+             * Origin
+             * @example moa/1337/3f1c0d2e4b5a6978
+             */
+            origin: string;
+            /**
+             * Root
+             * @example CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+             */
+            root: string;
+            /**
+             * Signed At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            signed_at: string;
+            /**
+             * Size
+             * @description Entries in the newest signed tree.
+             * @example 42
+             */
+            size: number;
+            /**
+             * Witnesses
+             * @description vkeys of the witnesses whose lines are shown.
+             * @example []
+             */
+            witnesses: string[];
         };
         /**
          * Lot
@@ -1465,6 +2769,33 @@ export interface components {
             /** Balances */
             balances: components["schemas"]["Balance"][];
             member: components["schemas"]["MemberCard"];
+        };
+        /**
+         * ObligationThen
+         * @description In units of the settlement token.
+         */
+        ObligationThen: {
+            /**
+             * Creditor
+             * @example hanok
+             */
+            creditor: string;
+            /**
+             * Debtor
+             * @example cdnow
+             */
+            debtor: string;
+            /**
+             * Outstanding
+             * @example 2933
+             */
+            outstanding: string;
+        };
+        /** ObligationsThen */
+        ObligationsThen: {
+            as_of: components["schemas"]["Then"];
+            /** Obligations */
+            obligations: components["schemas"]["ObligationThen"][];
         };
         /**
          * OperationCounts
@@ -1735,6 +3066,55 @@ export interface components {
             tx_hash: string;
         };
         /**
+         * RollForward
+         * @description The contract liability from one block to another, in points and in money, with every input.
+         */
+        RollForward: {
+            /** Adds Up */
+            adds_up: boolean;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Closing
+             * @description Expected breakage and cohorts at `until`.
+             */
+            closing: {
+                [key: string]: unknown;
+            };
+            /**
+             * Money
+             * @description opening + deferred - used - breakage = closing, minor units
+             */
+            money: {
+                [key: string]: string;
+            };
+            /**
+             * Opening
+             * @description Expected breakage and cohorts at `since`.
+             */
+            opening: {
+                [key: string]: unknown;
+            };
+            /**
+             * Points
+             * @description opening + what came - what left - expired = closing
+             */
+            points: {
+                [key: string]: string;
+            };
+            /**
+             * Price
+             * @description Minor units of money for a base unit of points.
+             * @example 3/10
+             */
+            price: string;
+            since: components["schemas"]["Then"];
+            until: components["schemas"]["Then"];
+        };
+        /**
          * RuleCited
          * @description The published rule that made the points.
          */
@@ -1814,6 +3194,122 @@ export interface components {
              */
             token: string | null;
         };
+        /**
+         * StatementGiven
+         * @description Something that the operator did by hand, past the gateway, and states for the record.
+         */
+        StatementGiven: {
+            /**
+             * Act
+             * @example adjustment.made
+             * @enum {string}
+             */
+            act: "rule.proposed" | "adjustment.made";
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Document
+             * @description SHA-256 of the paper that says why; the paper itself is kept elsewhere.
+             * @example 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            document?: string | null;
+            /**
+             * Tx Hash
+             * @description What it did on the chain.
+             * @example 0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            tx_hash?: string | null;
+        };
+        /** StatementTaken */
+        StatementTaken: {
+            /**
+             * Act
+             * @example adjustment.made
+             */
+            act: string;
+            /**
+             * Stated At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            stated_at: string;
+        };
+        /** SuppliesThen */
+        SuppliesThen: {
+            as_of: components["schemas"]["Then"];
+            /** Supplies */
+            supplies: components["schemas"]["SupplyThen"][];
+        };
+        /**
+         * SupplyThen
+         * @description minted - burnt - expired = live, the chain's totalSupply at that block.
+         */
+        SupplyThen: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Burnt
+             * @example 2933
+             */
+            burnt: string;
+            /**
+             * Decimals
+             * @example 2
+             */
+            decimals: number;
+            /**
+             * Expired
+             * @example 2933
+             */
+            expired: string;
+            /**
+             * Live
+             * @example 2933
+             */
+            live: string;
+            /**
+             * Minted
+             * @example 2933
+             */
+            minted: string;
+            /**
+             * Token
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            token: string;
+        };
+        /**
+         * Then
+         * @description The block at whose end an answer holds.
+         */
+        Then: {
+            /**
+             * Block Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            block_hash: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Block Time
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            block_time: string;
+            /**
+             * Finality
+             * @example final
+             * @enum {string}
+             */
+            finality: "latest" | "safe" | "final";
+        };
     };
     responses: never;
     parameters: never;
@@ -1868,6 +3364,638 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ready"];
+                };
+            };
+        };
+    };
+    auditAccount: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditBalances"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditAccountEntries: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntries"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditAgreements: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditAgreements"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditBalances: {
+        parameters: {
+            query: {
+                brand: string;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditBalances"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditBrands: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditBrands"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditClearing: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditClearing"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditEntries: {
+        parameters: {
+            query?: {
+                brand?: string | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntries"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditHolds: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditHolds"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ViewUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditKeys: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditKeys"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditOperations: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditOperations"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CursorMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    auditRules: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditRules"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -2689,6 +4817,79 @@ export interface operations {
             };
         };
     };
+    getExport: {
+        parameters: {
+            query?: {
+                format?: "csv" | "jsonl" | "parquet";
+                /** @description An auditor names the brand; a brand's key needs none. */
+                brand?: string | null;
+                /** @description As of the end of this block. */
+                block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The files and their manifest. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": unknown;
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable, BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ExportsTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     placeHold: {
         parameters: {
             query?: never;
@@ -3152,6 +5353,452 @@ export interface operations {
                 };
             };
             /** @description IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getLog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogFacts"];
+                };
+            };
+            /** @description LogUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getCheckpoint: {
+        parameters: {
+            query?: {
+                witnessed?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A signed note of C2SP's tlog-checkpoint, with the lines of witnesses. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example moa/1337/3f1c0d2e4b5a6978
+                     *     42
+                     *     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+                     *
+                     *     — moa/1337/3f1c0d2e4b5a6978 Az3grlgtzPICa5OS8npVmf1M…
+                     */
+                    "text/plain": string;
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LogUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveCosignature: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CosignatureGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CosignatureTaken"];
+                };
+            };
+            /** @description CheckpointUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, CosignatureInvalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listLogEntries: {
+        parameters: {
+            query?: {
+                start?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogEntryPage"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, LogRangeWrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LogUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    proveConsistency: {
+        parameters: {
+            query: {
+                old: number;
+                /** @description Without it, the newest signed tree's. */
+                size?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsistencyProof"];
+                };
+            };
+            /** @description RequestMalformed, LogRangeWrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LogUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    proveInclusion: {
+        parameters: {
+            query: {
+                index: number;
+                /** @description Without it, the newest signed tree's. */
+                size?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InclusionProof"];
+                };
+            };
+            /** @description RequestMalformed, LogRangeWrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LogUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    stateAct: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StatementGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatementTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getTile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                level: number;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Up to 256 hashes of 32 bytes, as C2SP's tlog-tiles cuts them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description RequestMalformed, LogRangeWrong */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LogUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getMyBalances: {
+        parameters: {
+            query?: {
+                /** @description As of the end of this block. */
+                block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalancesThen"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3631,6 +6278,69 @@ export interface operations {
             };
         };
     };
+    getMemberBalances: {
+        parameters: {
+            query?: {
+                /** @description As of the end of this block. */
+                block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                at?: string | null;
+            };
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BalancesThen"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable, MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listMemberEntries: {
         parameters: {
             query?: {
@@ -3854,6 +6564,69 @@ export interface operations {
             };
         };
     };
+    getObligations: {
+        parameters: {
+            query?: {
+                /** @description An auditor names the brand; a brand's key needs none. */
+                brand?: string | null;
+                /** @description As of the end of this block. */
+                block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObligationsThen"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     operationCounts: {
         parameters: {
             query?: {
@@ -4062,6 +6835,201 @@ export interface operations {
                 };
             };
             /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, FreeNotZero, MemberUnclear, CurrencyWrong, LineMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getLiability: {
+        parameters: {
+            query?: {
+                /** @description An auditor names the brand; a brand's key needs none. */
+                brand?: string | null;
+                /** @description As of the end of this block. */
+                block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiabilityThen"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable, BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getRollForward: {
+        parameters: {
+            query: {
+                price: string;
+                breakage?: string | null;
+                /** @description An auditor names the brand; a brand's key needs none. */
+                brand?: string | null;
+                /** @description As of the end of this block. */
+                from_block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                from_at?: string | null;
+                /** @description As of the end of this block. */
+                to_block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                to_at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RollForward"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable, BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed, PeriodInvalid, FractionInvalid */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getSupply: {
+        parameters: {
+            query?: {
+                /** @description An auditor names the brand; a brand's key needs none. */
+                brand?: string | null;
+                /** @description As of the end of this block. */
+                block?: number | null;
+                /** @description As of the last block at or before this moment. */
+                at?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuppliesThen"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HistoryNotAvailable */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed, AsOfMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
