@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
 
 from chain.operations import AWARD
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
-    """A queued operation, without its payload."""
+    """A queued operation. `payload` is as the driver gives it: text or a document."""
 
     id: int
     kind: str
     brand: str
     lane: str
     created_at_ms: int
+    operation_id: str | None = None
+    payload: Any = None
 
 
 @dataclass(slots=True)
@@ -63,6 +67,11 @@ def choose(
     if not only_full:
         choice.batches += [batch for batch in open_batches.values() if _due(batch, at_ms - delay_ms)]
     return choice
+
+
+def signer_of(lane: str, signers: Sequence[str]) -> str:
+    """The signer through which everything of a lane goes: nonces then keep its order, whatever a reorg does."""
+    return signers[crc32(lane.encode()) % len(signers)]
 
 
 def _due(batch: Sequence[Waiting], created_before_ms: int) -> bool:

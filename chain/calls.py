@@ -191,8 +191,13 @@ def batch_gas(items: int) -> int:
     return BATCH_BASE_GAS + items * ITEM_GAS
 
 
-def single(deployment: Deployment, kind: str, brand: str, lane: str, payload: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Target and calldata of an operation that has a transaction of its own."""
+def single(
+    deployment: Deployment, kind: str, brand: str, lane: str, payload: Mapping[str, Any], *, token: str | None = None
+) -> tuple[str, bytes]:
+    """Target and calldata of an operation that has a transaction of its own.
+
+    token: the brand's, when the brand is not of the deployment.
+    """
     build = _SINGLES.get(kind)
     if build is None:
         raise OperationInvalid(f"No operation is called {kind!r}.")
@@ -200,9 +205,11 @@ def single(deployment: Deployment, kind: str, brand: str, lane: str, payload: Ma
     data = deployment.codec.calldata(contract, function, *values)
     if contract != "LoyaltyToken":
         return deployment.address(contract), data
-    if brand not in deployment.brands:
-        raise OperationInvalid(f"The deployment has no brand {brand!r}.")
-    return deployment.brands[brand].token, data
+    if token is None and brand in deployment.brands:
+        token = deployment.brands[brand].token
+    if token is None:
+        raise OperationInvalid(f"The registry has no brand {brand!r}.")
+    return token, data
 
 
 _Build = Callable[[str, Mapping[str, Any]], tuple[str, str, tuple[Any, ...]]]

@@ -4,8 +4,10 @@ SQLite: WAL, so that readers never wait; a writer says so at BEGIN (IMMEDIATE), 
 BUSY_TIMEOUT_MS rather than fail in the middle.
 """
 
+import threading
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import orjson
@@ -44,8 +46,18 @@ def writer(made: Engine) -> Engine:
 @contextmanager
 def writing(made: Engine) -> Iterator[Connection]:
     """One writing transaction: commits at the end, rolls back on any error."""
-    with writer(made).begin() as connection:
+    with _turn(made), writer(made).begin() as connection:
         yield connection
+
+
+# SQLite's own way to wait for another writer is to sleep, ever longer, and look again; threads of one process queue.
+_turns: Final[defaultdict[str, threading.RLock]] = defaultdict(threading.RLock)
+
+
+def _turn(made: Engine) -> AbstractContextManager[Any]:
+    if made.dialect.name != "sqlite" or not made.url.database:
+        return nullcontext()
+    return _turns[made.url.database]
 
 
 @contextmanager

@@ -33,6 +33,7 @@ ChainError
 ├── OperationKeyReused         the same key with another content
 ├── OperationInvalid           an operation that cannot be encoded
 ├── TransitionForbidden        a state that may not follow another
+├── QueueMoved                 another relayer took an operation first
 ├── KeystoreError
 │   ├── KeystoreMissing
 │   └── KeystoreLocked
@@ -281,6 +282,14 @@ class TransitionForbidden(ChainError):
         super().__init__(f"An operation cannot go from {before} to {after}.")
         self.before = before
         self.after = after
+
+
+class QueueMoved(ChainError):
+    """Operations that were to be taken are no longer queued; nothing was taken."""
+
+    def __init__(self, missing: int):
+        super().__init__(f"{missing} operations were taken by another relayer meanwhile.")
+        self.missing = missing
 
 
 class KeystoreError(ChainError):

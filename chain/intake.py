@@ -5,25 +5,30 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, Engine, select
 
-from chain import calls, operations, transactions
-from chain.batches import Choice, Waiting, choose
+from chain import brands, calls, metrics, operations, transactions
+from chain.batches import Choice, Waiting, choose, signer_of
+from chain.bulk import PLACE
 from chain.database import reading, writing
-from chain.deployment import Deployment
-from chain.errors import OperationInvalid, Reverted, RpcError
+from chain.deployment import Brand, Deployment
+from chain.errors import OperationInvalid, QueueMoved, Reverted, RpcError
 from chain.line import Line
-from chain.operations import AWARD, now_ms
+from chain.operations import AWARD, QUEUED, now_ms
 from chain.transactions import Plan, Transaction
 
 log = logging.getLogger(__name__)
 
 QUEUE_WINDOW: Final = 2_000
+# Beyond what can go at once: operations whose lane or batch must wait still stand in the queue.
+WINDOW_SPARE: Final = 200
 SIMULATION_PAUSE_S: Final = 0.5
 
 
 class Intake:
-    """Takes operations from the queue and gives them nonces."""
+    """Takes operations from the queue and gives them nonces. A lane goes through one signer, as long as that one is
+    able; awards that follow each other in a lane may then be under way together."""
 
     def __init__(self, engine: Engine, deployment: Deployment, line: Line, signers: Iterable[str]):
         self._engine = engine
@@ -33,68 +38,119 @@ class Intake:
         # Operations that the node would not simulate without saying that they revert: since when, and when next.
         self._doubtful: dict[int, tuple[float, float]] = {}
 
-    def take(self, flight: Sequence[Transaction]) -> list[Transaction]:
-        """Gives nonces to what may go now."""
-        load = dict.fromkeys(self._signers, 0)
-        for transaction in flight:
-            if transaction.signer in load:
-                load[transaction.signer] += 1
-        signer = min(load, key=lambda address: load[address])
-        room = self._line.settings.in_flight_max - load[signer]
-        if room <= 0:
+    def take(
+        self, flight: Sequence[Transaction], *, able: Sequence[str], count_max: int | None = None
+    ) -> list[Transaction]:
+        """Gives nonces to what may go now, through the signers that are able to send; at most count_max of them."""
+        room = {signer: self._room(signer, flight) for signer in able}
+        total = sum(room.values())
+        if total <= 0:
             return []
+        items_max, singles_max = self._line.items_max, self._line.settings.singles_max
+        wanted = min(QUEUE_WINDOW, total * items_max + WINDOW_SPARE)
         with reading(self._engine) as connection:
-            queue = _queue(connection)
+            queue = _queue(connection, wanted)
             if not queue:
                 return []
             busy = _busy(connection)
-        choice = choose(
-            queue,
-            busy_awards=frozenset(lane for lane, kind, by in busy if kind == AWARD and by == signer),
-            busy_singles=frozenset(lane for lane, kind, by in busy if kind != AWARD or by != signer),
-            items_max=self._line.items_max,
-            delay_ms=self._line.settings.batch_delay_ms,
-            singles_max=self._line.settings.singles_max,
-            at_ms=now_ms(),
-            only_full=load[signer] > 0,
-        )
-        plans = self._plans(choice, signer, room)
-        if not plans:
+            known = brands.resolve(connection, self._deployment, {item.brand for item in queue})
+        by_signer: dict[str, list[Waiting]] = {signer: [] for signer in able}
+        for item in queue:
+            by_signer[signer_of(item.lane, able)].append(item)
+        planned: list[tuple[str, list[Plan]]] = []
+        for signer, waiting in by_signer.items():
+            if room[signer] <= 0 or not waiting:
+                continue
+            choice = choose(
+                waiting,
+                busy_awards=frozenset(lane for lane, kind, by in busy if kind == AWARD and by == signer),
+                busy_singles=frozenset(lane for lane, kind, by in busy if kind != AWARD or by != signer),
+                items_max=items_max,
+                delay_ms=self._line.settings.batch_delay_ms,
+                singles_max=min(singles_max, room[signer]),
+                at_ms=now_ms(),
+                only_full=bool(self._line.one_at_a_time) and room[signer] < self._line.settings.in_flight_max,
+            )
+            plans = self._plans(choice, signer, room[signer], known)[:count_max]
+            if plans:
+                planned.append((signer, plans))
+        return self._assign(planned[: count_max or len(planned)])
+
+    def _room(self, signer: str, flight: Sequence[Transaction]) -> int:
+        """How many more transactions the signer may have under way."""
+        mine = [transaction for transaction in flight if transaction.signer == signer]
+        unmined = sum(not self._line.is_passed(transaction) for transaction in mine)
+        settings = self._line.settings
+        return min(settings.in_flight_max - unmined, settings.undecided_max - len(mine))
+
+    def _assign(self, planned: Sequence[tuple[str, list[Plan]]]) -> list[Transaction]:
+        made: list[Transaction] = []
+        if not planned:
+            return made
+        try:
+            with writing(self._engine) as connection:
+                for signer, plans in planned:
+                    count = self._line.counted.get(signer, 0)
+                    made += transactions.assign(connection, signer, plans, count=count)
+        except QueueMoved as moved:
+            log.warning("another relayer works on this queue: %s", moved)
             return []
-        with writing(self._engine) as connection:
-            return transactions.assign(connection, signer, plans)
+        for transaction in made:
+            metrics.batch(transaction.kind, transaction.operations)
+        return made
 
-    def _plans(self, choice: Choice, signer: str, room: int) -> list[Plan]:
-        batches = choice.batches[:room]
-        chosen = [item.id for batch in batches for item in batch] + [item.id for item in choice.singles]
-        with reading(self._engine) as connection:
-            payloads = _payloads(connection, chosen)
-        plans = [plan for batch in batches if (plan := self._batch_plan(batch, payloads)) is not None]
-        return self._single_plans(choice.singles, payloads, signer) + plans
+    def _plans(self, choice: Choice, signer: str, room: int, known: dict[str, Brand]) -> list[Plan]:
+        singles = self._single_plans(choice.singles, signer, known)
+        batches = choice.batches[: max(0, room - len(singles))]
+        plans = [plan for batch in batches if (plan := self._batch_plan(batch, known)) is not None]
+        return singles + plans
 
-    def _batch_plan(self, batch: Sequence[Waiting], payloads: dict[int, tuple[str, Any]]) -> Plan | None:
-        brand = self._deployment.brands.get(batch[0].brand)
+    def _batch_plan(self, batch: Sequence[Waiting], known: dict[str, Brand]) -> Plan | None:
+        brand = known.get(batch[0].brand)
         if brand is None:
             for item in batch:
-                self._refuse(item, "OperationInvalid", {"message": f"The deployment has no brand {item.brand!r}."})
+                self._refuse(item, "OperationInvalid", {"message": f"The registry has no brand {item.brand!r}."})
             return None
-        items = [payloads[item.id] for item in batch]
-        target, data = calls.award_batch(self._deployment, brand.id, items)
+        items = [(item.operation_id or "0", _document(item.payload)) for item in batch]
+        try:
+            target, data = calls.award_batch(self._deployment, brand.id, items)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            self._refuse_misfits(batch, brand, error)
+            return None
         return Plan("batch", target, data, calls.batch_gas(len(batch)), tuple(item.id for item in batch))
 
-    def _single_plans(
-        self, singles: Sequence[Waiting], payloads: dict[int, tuple[str, Any]], signer: str
-    ) -> list[Plan]:
+    def _refuse_misfits(self, batch: Sequence[Waiting], brand: Brand, error: Exception) -> None:
+        """Those that cannot be encoded by themselves fail; the others are still in the queue."""
+        log.warning("a batch cannot be encoded: %r", error)
+        for item in batch:
+            try:
+                calls.award_batch(self._deployment, brand.id, [(item.operation_id or "0", _document(item.payload))])
+            except (KeyError, TypeError, ValueError, OverflowError) as reason:
+                self._refuse(item, "OperationInvalid", {"message": f"{type(reason).__name__}: {reason}"})
+
+    def _single_plans(self, singles: Sequence[Waiting], signer: str, known: dict[str, Brand]) -> list[Plan]:
         """Simulates before a nonce is spent: what would revert fails now, with its error, and costs nothing."""
         now = time.monotonic()
         plans: list[tuple[Waiting, Plan]] = []
         for item in (one for one in singles if self._doubtful.get(one.id, (0.0, 0.0))[1] <= now):
+            brand = known.get(item.brand)
             try:
-                target, data = calls.single(self._deployment, item.kind, item.brand, item.lane, payloads[item.id][1])
+                target, data = calls.single(
+                    self._deployment,
+                    item.kind,
+                    item.brand,
+                    item.lane,
+                    _document(item.payload),
+                    token=brand.token if brand is not None else None,
+                )
             except OperationInvalid as error:
                 self._refuse(item, error.name, {"message": str(error)})
-                continue
-            plans.append((item, Plan(item.kind, target, data, calls.GAS[item.kind], (item.id,))))
+            except (KeyError, TypeError, ValueError, OverflowError) as error:
+                self._refuse(item, "OperationInvalid", {"message": f"{type(error).__name__}: {error}"})
+            else:
+                plans.append((item, Plan(item.kind, target, data, calls.GAS[item.kind], (item.id,))))
+        if not plans:
+            return []
         answers = self._line.rpc.try_batch([("eth_call", [_call(plan, signer), "latest"]) for _, plan in plans])
         return [plan for (item, plan), answer in zip(plans, answers, strict=True) if self._passes(item, answer)]
 
@@ -115,27 +171,27 @@ class Intake:
         return False
 
     def _refuse(self, item: Waiting, error: str, error_args: dict[str, Any]) -> None:
-        table = operations.table
         self._doubtful.pop(item.id, None)
         with writing(self._engine) as connection:
-            connection.execute(
-                table.update()
-                .where(table.c.id == item.id, table.c.state == operations.QUEUED)
-                .values(state=operations.FAILED, error=error, error_args=error_args, updated_at_ms=now_ms())
-            )
+            operations.fail(connection, item.id, error, error_args)
 
 
 def _call(plan: Plan, signer: str) -> dict[str, str]:
     return {"from": signer, "to": plan.target, "data": "0x" + plan.calldata.hex(), "gas": hex(plan.gas)}
 
 
-def _queue(connection: Connection) -> list[Waiting]:
-    table = operations.table
-    columns = [table.c[name] for name in Waiting.__dataclass_fields__]
-    rows = connection.execute(
-        select(*columns).where(table.c.state == operations.QUEUED).order_by(table.c.id).limit(QUEUE_WINDOW)
-    )
-    return [Waiting(*row) for row in rows]
+def _document(payload: Any) -> dict[str, Any]:
+    """SQLite gives JSON as text, PostgreSQL's driver as a document: only what goes is parsed."""
+    found: dict[str, Any] = orjson.loads(payload) if isinstance(payload, str | bytes) else payload
+    return found
+
+
+def _queue(connection: Connection, count_max: int) -> list[Waiting]:
+    place = PLACE[connection.dialect.name]
+    columns = ", ".join(Waiting.__dataclass_fields__)
+    # Past SQLAlchemy's typed rows: thousands of payloads are read each second and most are looked at once.
+    statement = f"SELECT {columns} FROM operation WHERE state = {place} ORDER BY id LIMIT {place}"  # noqa: S608
+    return [Waiting(*row) for row in connection.exec_driver_sql(statement, (QUEUED, count_max))]
 
 
 def _busy(connection: Connection) -> list[tuple[str, str, str]]:
@@ -147,15 +203,3 @@ def _busy(connection: Connection) -> list[tuple[str, str, str]]:
         .where(table.c.state.in_((operations.ASSIGNED, operations.SENT)))
     )
     return [(lane, kind, signer) for lane, kind, signer in rows]
-
-
-def _payloads(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[str, Any]]:
-    table = operations.table
-    found: dict[int, tuple[str, Any]] = {}
-    for start in range(0, len(ids), operations.KEYS_PER_QUERY_MAX):
-        chosen = ids[start : start + operations.KEYS_PER_QUERY_MAX]
-        for id, operation_id, payload in connection.execute(
-            select(table.c.id, table.c.operation_id, table.c.payload).where(table.c.id.in_(chosen))
-        ):
-            found[id] = (operation_id, payload)
-    return found

@@ -89,12 +89,13 @@ class ChainSigner(SQLModel, table=True):
 
 
 class ChainTransaction(SQLModel, table=True):
-    """A nonce given out. State: assigned, signed, sent, mined, reverted, lost."""
+    """A nonce given out. States and steps: chain.transitions."""
 
     __tablename__ = "chain_transaction"
     __table_args__ = (
         UniqueConstraint("signer", "nonce"),
         Index("chain_transaction_state_id", "state", "id"),
+        Index("chain_transaction_block_number", "block_number"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = serial()

@@ -2,42 +2,36 @@
 
 An operation is written in the caller's own SQL transaction, so it exists exactly when its cause does.
 
-    queued ──> assigned ──> sent ──> mined ──> confirmed
-      │            │          │        │           │
-      └────────────┴──────────┴────────┴──> failed │      a reorg takes mined, confirmed and failed back to sent;
-                                            │      │      a nonce lost to a stranger takes assigned and sent back to
-                                            └──> confirmed   queued; failed becomes confirmed when the chain shows
-                                                             that the operation counted (someone else submitted it)
+    queued ──> assigned ──> sent ──> mined ──> confirmed ──> (a reorg: sent)
+      └────────────┴──────────┴────────┴──> failed
+
+Every step that may happen is in chain.transitions.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import time
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Connection, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from chain.errors import OperationKeyReused, TransitionForbidden
-from chain.models import Operation, OperationCounter, table_of
+from chain.bulk import PLACE
+from chain.errors import OperationKeyReused
+from chain.models import ChainTransactionHash, Operation, OperationCounter, table_of
+from chain.transitions import ASSIGNED as ASSIGNED
+from chain.transitions import CONFIRMED as CONFIRMED
+from chain.transitions import FAILED as FAILED
+from chain.transitions import MINED as MINED
+from chain.transitions import OPERATION
+from chain.transitions import QUEUED as QUEUED
+from chain.transitions import SENT as SENT
 
-QUEUED: Final = "queued"
-ASSIGNED: Final = "assigned"
-SENT: Final = "sent"
-MINED: Final = "mined"
-CONFIRMED: Final = "confirmed"
-FAILED: Final = "failed"
-
-TRANSITIONS: Final[Mapping[str, frozenset[str]]] = {
-    QUEUED: frozenset({ASSIGNED, FAILED, CONFIRMED}),
-    ASSIGNED: frozenset({SENT, MINED, CONFIRMED, FAILED, QUEUED}),
-    SENT: frozenset({MINED, CONFIRMED, FAILED, QUEUED}),
-    MINED: frozenset({CONFIRMED, FAILED, SENT}),
-    CONFIRMED: frozenset({SENT}),
-    FAILED: frozenset({CONFIRMED, SENT}),
-}
+TRANSITIONS: Final = OPERATION.steps
 OPEN: Final = (QUEUED, ASSIGNED, SENT)
 AWARD: Final = "award"
 KEYS_PER_QUERY_MAX: Final = 500
@@ -45,6 +39,7 @@ FIRST_OPERATION_ID: Final = 1
 
 table: Final = table_of(Operation)
 counter: Final = table_of(OperationCounter)
+hashes: Final = table_of(ChainTransactionHash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +107,6 @@ def now_ms() -> int:
     return int(time() * 1000)
 
 
-def sources(after: str) -> list[str]:
-    """The states from which `after` may follow."""
-    return [before for before, targets in TRANSITIONS.items() if after in targets]
-
-
-def check_transition(before: str, after: str) -> None:
-    """Raises TransitionForbidden when the table does not allow the step."""
-    if after not in TRANSITIONS[before]:
-        raise TransitionForbidden(before, after)
-
-
 def enqueue(connection: Connection | Session, operation: NewOperation) -> int:
     """The operation's id; see enqueue_many."""
     return enqueue_many(connection, [operation])[0]
@@ -181,7 +165,10 @@ def get_many(connection: Connection | Session, ids: Sequence[int]) -> dict[int, 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the chain says of one operation. Found by (brand, operation_id) for awards, else by transaction."""
+    """What the chain says of one operation. Found by (brand, operation_id) for awards, else by transaction.
+
+    lane: the member an award went to.
+    """
 
     tx_hash: str
     block_number: int
@@ -189,6 +176,7 @@ class Outcome:
     log_index: int | None
     brand: str | None = None
     operation_id: str | None = None
+    lane: str | None = None
     result: dict[str, Any] | None = None
     error: str | None = None
     error_args: dict[str, Any] = field(default_factory=dict)
@@ -197,76 +185,130 @@ class Outcome:
 def settle(connection: Connection, outcomes: Sequence[Outcome], state: str) -> None:
     """Writes what happened: `state` (mined or confirmed) for what counted, failed for what was refused.
 
-    Repeating it changes nothing. An operation that is confirmed stays so when a second submission is refused.
+    Repeating it changes nothing. An operation that is confirmed stays so when a second submission is refused. An award
+    that a stranger submitted counts when it went to the same member; if it went to another, the id is spent and the
+    operation fails as OperationUsed. What was refused to a stranger says nothing of ours.
     """
-    at_ms = now_ms()
-    groups: dict[tuple[bool, bool], list[dict[str, Any]]] = {}
+    if not outcomes:
+        return
+    known = ours(connection, (outcome.tx_hash for outcome in outcomes))
+    at_ms, place = now_ms(), PLACE[connection.dialect.name]
+    groups: dict[str, list[tuple[Any, ...]]] = {}
     for outcome in outcomes:
-        row = {
-            "v_tx_hash": outcome.tx_hash,
-            "v_block_number": outcome.block_number,
-            "v_block_hash": outcome.block_hash,
-            "v_log_index": outcome.log_index,
-            "v_result": outcome.result,
-            "v_error": outcome.error,
-            "v_error_args": outcome.error_args if outcome.error else None,
-            "k_brand": outcome.brand,
-            "k_operation_id": outcome.operation_id,
-            "at_ms": at_ms,
-        }
-        groups.setdefault((outcome.operation_id is not None, outcome.error is None), []).append(row)
-    for (by_id, counted), rows in groups.items():
-        connection.execute(_SETTLE[by_id, counted, state], rows)
+        mine = known.get(outcome.tx_hash)
+        head = (outcome.tx_hash, outcome.block_number, outcome.block_hash, outcome.log_index)
+        failed = (outcome.error, _dumps(outcome.error_args))
+        counted = (_dumps(outcome.result),)
+        by_id = (outcome.brand, outcome.operation_id)
+        if outcome.operation_id is None:
+            if mine is not None and outcome.error is None:
+                groups.setdefault("single", []).append((*head, *counted, at_ms, mine))
+            elif mine is not None:
+                groups.setdefault("single failed", []).append((*head, *failed, at_ms, mine))
+        elif outcome.error is None and (mine is not None or outcome.lane is None):
+            groups.setdefault("award", []).append((*head, *counted, at_ms, *by_id))
+        elif outcome.error is None:
+            spent = ("OperationUsed", _dumps({"brand": outcome.brand, "operationId": outcome.operation_id}))
+            groups.setdefault("award of a stranger", []).append((*head, *counted, at_ms, *by_id, outcome.lane))
+            groups.setdefault("award to another", []).append((*head, *spent, at_ms, *by_id, outcome.lane))
+        elif mine is not None:
+            groups.setdefault("award failed", []).append((*head, *failed, at_ms, *by_id))
+    for kind, rows in groups.items():
+        connection.exec_driver_sql(_settling(kind, state, place), rows)
+
+
+def ours(connection: Connection, tx_hashes: Iterable[str]) -> dict[str, int]:
+    """The transaction of each hash that was signed by us."""
+    found: dict[str, int] = {}
+    wanted = sorted(set(tx_hashes))
+    for start in range(0, len(wanted), KEYS_PER_QUERY_MAX):
+        chosen = wanted[start : start + KEYS_PER_QUERY_MAX]
+        rows = connection.execute(select(hashes.c.tx_hash, hashes.c.transaction_id).where(hashes.c.tx_hash.in_(chosen)))
+        found |= {row.tx_hash: row.transaction_id for row in rows}
+    return found
 
 
 def take_back(connection: Connection, above_block: int) -> int:
-    """After a rollback: what was decided above the block is open again. Gives the number of operations."""
+    """After a rollback: what was decided above the block is open again. Gives the number of operations.
+
+    What we sent is sent again; what a stranger had submitted, before it had a transaction of ours, is queued.
+    """
+    return _reopen(connection, table.c.block_number > above_block)
+
+
+def take_back_transaction(connection: Connection, id: int) -> int:
+    """As take_back, for what a receipt said of one transaction whose block is gone."""
+    return _reopen(connection, table.c.transaction_id == id, decided=(MINED, FAILED))
+
+
+def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED)) -> int:
+    changed = 0
+    for state, mine in ((SENT, table.c.transaction_id.is_not(None)), (QUEUED, table.c.transaction_id.is_(None))):
+        before = [one for one in decided if one in OPERATION.before(state)]
+        changed += connection.execute(
+            update(table)
+            .where(which, mine, table.c.state.in_(before), table.c.block_number.is_not(None))
+            .values(
+                state=state,
+                tx_hash=None,
+                block_number=None,
+                block_hash=None,
+                log_index=None,
+                result=None,
+                error=None,
+                error_args=None,
+                updated_at_ms=now_ms(),
+            )
+        ).rowcount
+    return changed
+
+
+def of_transaction(connection: Connection, transaction_id: int) -> list[int]:
+    """The operations that a transaction carries and that are not decided."""
+    rows = connection.execute(
+        select(table.c.id)
+        .where(table.c.transaction_id == transaction_id, table.c.state.in_((ASSIGNED, SENT)))
+        .order_by(table.c.id)
+    )
+    return list(rows.scalars())
+
+
+def fail(connection: Connection, id: int, error: str, error_args: Mapping[str, Any]) -> bool:
+    """A queued operation that cannot succeed fails without a transaction. False when it is no longer queued."""
     changed = connection.execute(
         update(table)
-        .where(table.c.block_number > above_block, table.c.state.in_([MINED, CONFIRMED, FAILED]))
-        .values(
-            state=SENT,
-            tx_hash=None,
-            block_number=None,
-            block_hash=None,
-            log_index=None,
-            result=None,
-            error=None,
-            error_args=None,
-            updated_at_ms=now_ms(),
-        )
+        .where(table.c.id == id, table.c.state == QUEUED)
+        .values(state=FAILED, error=error, error_args=dict(error_args), updated_at_ms=now_ms())
     )
-    return changed.rowcount
+    return changed.rowcount == 1
 
 
-def _settle_statement(by_id: bool, counted: bool, state: str) -> Any:
-    found = (
-        "brand = :k_brand AND operation_id = :k_operation_id"
-        if by_id
-        else "operation_id IS NULL AND transaction_id = "
-        "(SELECT transaction_id FROM chain_transaction_hash WHERE tx_hash = :v_tx_hash)"
-    )
+@lru_cache(64)
+def _settling(kind: str, state: str, place: str) -> str:
+    """One UPDATE by place: the values in the order in which settle gives them."""
+    counted = kind in ("award", "award of a stranger", "single")
+    found = f"brand = {place} AND operation_id = {place}"
+    if kind.startswith("single"):
+        found = f"operation_id IS NULL AND transaction_id = {place}"
+    elif kind == "award of a stranger":
+        found += f" AND lane = {place}"
+    elif kind == "award to another":
+        found += f" AND lane <> {place}"
     after = state if counted else FAILED
-    allowed = ", ".join(f"'{before}'" for before in sources(after) if counted or before != CONFIRMED)
-    values = "error = :v_error, error_args = :v_error_args"
+    allowed = ", ".join(f"'{before}'" for before in OPERATION.before(after))
+    values = f"error = {place}, error_args = {place}, result = NULL"
     if counted:
-        values = "result = :v_result, error = NULL, error_args = NULL"
-    statement = text(
-        f"UPDATE operation SET state = '{after}', tx_hash = :v_tx_hash, block_number = :v_block_number, "  # noqa: S608
-        f"block_hash = :v_block_hash, log_index = :v_log_index, {values}, updated_at_ms = :at_ms "
+        values = f"result = {place}, error = NULL, error_args = NULL"
+    # Every name here is our own; values only ever go by place.
+    return (
+        f"UPDATE operation SET state = '{after}', tx_hash = {place}, block_number = {place}, "  # noqa: S608
+        f"block_hash = {place}, log_index = {place}, {values}, updated_at_ms = {place} "
         f"WHERE {found} AND state IN ({allowed})"
     )
-    if counted:
-        return statement.bindparams(bindparam("v_result", type_=table.c.result.type))
-    return statement.bindparams(bindparam("v_error_args", type_=table.c.error_args.type))
 
 
-_SETTLE: Final = {
-    (by_id, counted, state): _settle_statement(by_id, counted, state)
-    for by_id in (True, False)
-    for counted in (True, False)
-    for state in (MINED, CONFIRMED)
-}
+def _dumps(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _known(connection: Connection | Session, keys: Sequence[str]) -> dict[str, Any]:

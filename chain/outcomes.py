@@ -59,6 +59,7 @@ def _of_award(log: Log, deployment: Deployment) -> Outcome:
         log_index=log.log_index,
         brand=deployment.slug(int(args["brandId"])),
         operation_id=args["operationId"],
+        lane=args["member"],
     )
     if log.name == "Awarded":
         outcome.result = {name: args[name] for name in ("ruleId", "version", "baseAmount", "points")}

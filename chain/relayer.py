@@ -11,25 +11,43 @@ second time; and nonces go out strictly in order, so that a node which waits for
 
 import logging
 import threading
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from sqlalchemy import Engine, select
 
-from chain import heartbeat, transactions
+from chain import breaker, heartbeat, metrics, transactions
+from chain.breaker import Breaker
 from chain.database import reading, writing
 from chain.deployment import Deployment
-from chain.errors import AnswerInconsistent, NodeUnavailable, RpcError
+from chain.errors import AnswerInconsistent, ChainReplaced, DeploymentError, NodeUnavailable, RpcError
+from chain.gaps import Gaps
 from chain.intake import Intake
-from chain.keystore import Keystore, signer_ref
+from chain.keystore import signer_ref
 from chain.line import Line
 from chain.receipts import Receipts
 from chain.rpc import Rpc
 from chain.sender import Sender
 from chain.settings import RelayerSettings
+from chain.signer import Keys
+from chain.transactions import Transaction
 
 log = logging.getLogger(__name__)
 
 BACKOFF_S_MAX: Final = 2.0
+STOPPED: Final = "stopped"
+ABLE: Final = "able"
+LOW: Final = "low"
+CAPPED: Final = "capped"
+
+
+class Announcements(Protocol):
+    """Whoever says that there is a new block (chain.heads). `subscribed` is clear while nobody announces any."""
+
+    subscribed: threading.Event
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as a head was announced since the last wait, False after the timeout."""
 
 
 class Relayer:
@@ -40,57 +58,129 @@ class Relayer:
         engine: Engine,
         rpc: Rpc,
         deployment: Deployment,
-        keystore: Keystore,
+        keystore: Keys,
         settings: RelayerSettings | None = None,
+        *,
+        heads: Announcements | None = None,
     ):
         self.engine = engine
         self.settings = settings or RelayerSettings()
         self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)}
-        self.line = Line(rpc, self.settings)
-        self.receipts = Receipts(engine, deployment, self.line)
+        self.line = Line(rpc, self.settings, deployment, list(self.refs))
+        self.breaker = Breaker(self.settings)
+        self.receipts = Receipts(engine, deployment, self.line, self.breaker)
         self.intake = Intake(engine, deployment, self.line, self.refs)
-        self.sender = Sender(engine, deployment.chain_id, keystore, self.refs, self.line, self.receipts)
+        self.sender = Sender(engine, deployment.chain_id, keystore, self.refs, self.line, self.receipts, self.breaker)
+        self.gaps = Gaps(engine, self.line, list(self.refs))
+        self._heads = heads
+        self._announced = True
+        self._told: dict[str, tuple[str, str]] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Works until `stop`. A node that is away is waited for; what cannot be helped by waiting is raised."""
+        """Works until `stop`. A node that is away is waited for. A node that shows another chain, or lost our
+        contracts, stops it: the heartbeat says so, and the error is raised."""
         backoff_s = self.settings.poll_s
         while not stop.is_set():
             try:
                 worked = self.step()
-                heartbeat.beat(self.engine, "relayer", "working")
+                self.breaker.succeeded(breaker.NODE)
+                heartbeat.beat(self.engine, "relayer", "working", self.breaker.why)
                 backoff_s = self.settings.poll_s
                 if not worked:
-                    stop.wait(self.settings.poll_s)
+                    self._pause(stop)
+            except (ChainReplaced, DeploymentError) as error:
+                heartbeat.beat(self.engine, "relayer", STOPPED, f"{error.name}: {error}")
+                raise
             except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
                 log.warning("relayer waits: %s", error)
+                self.line.doubt()
+                if not isinstance(error, AnswerInconsistent):
+                    self.breaker.failed(breaker.NODE, str(error))
                 heartbeat.beat(self.engine, "relayer", "waiting", str(error))
-                stop.wait(backoff_s)
+                self._tell_breaker()
+                stop.wait(max(backoff_s, self.breaker.wait_s))
                 backoff_s = min(BACKOFF_S_MAX, max(0.05, backoff_s * 2))
 
     def step(self) -> bool:
         """One round: what is under way first, then new work. True when anything happened."""
-        self.line.learn()
         if not self._known_signers():
             self.provision()
         with reading(self.engine) as connection:
             flight = transactions.open_ones(connection)
+        self.line.look(news=bool(flight) and self._something_new())
+        self.line.forget_all_but({transaction.id for transaction in flight})
+        changed = self.receipts.reconcile()
         decided = self.receipts.collect(flight)
         flight = [transaction for transaction in flight if transaction.id not in decided]
-        made = self.intake.take(flight)
-        sent = self.sender.forward(flight + made)
-        return bool(decided or made or sent)
+        changed |= self.gaps.fill(flight)
+        sent = False
+        made: list[Transaction] = []
+        state = self.breaker.state
+        if state != breaker.OPEN:
+            probe = 1 if state == breaker.HALF_OPEN else None
+            if probe is None or not flight:
+                made = self.intake.take(flight, able=self._able(), count_max=probe)
+            sent = self.sender.forward(flight + made, count_max=probe)
+        self._tell(flight + made)
+        return bool(decided or made or sent or changed)
 
     def provision(self) -> None:
         """Makes the signers known and burns the nonce 0 of those that never sent anything."""
-        counts = self.line.counts(list(self.refs))
+        if not self.line.counted:
+            self.line.look()
         with writing(self.engine) as connection:
             for address, ref in self.refs.items():
-                transactions.provision(connection, address=address, ref=ref, count=counts[address])
+                transactions.provision(connection, address=address, ref=ref, count=self.line.counted[address])
 
     def _known_signers(self) -> bool:
         with reading(self.engine) as connection:
             found = set(connection.execute(select(transactions.signers.c.address)).scalars())
         return set(self.refs) <= found
+
+    def _able(self) -> list[str]:
+        """The signers that can pay for new work."""
+        poor = self.line.poor()
+        return [signer for signer in self.refs if signer not in poor]
+
+    def _something_new(self) -> bool:
+        """Whether there may be a new block: announced since the last round, or nobody announces any."""
+        if self._heads is None or not self._heads.subscribed.is_set():
+            return True
+        announced = self._announced or self._heads.wait(0.0)
+        self._announced = False
+        return announced
+
+    def _pause(self, stop: threading.Event) -> None:
+        """Until a block is announced, or it is time to look into the queue again."""
+        if self._heads is None:
+            stop.wait(self.settings.poll_s)
+        else:
+            self._announced = self._heads.wait(self.settings.poll_s)
+
+    # Saying so
+
+    def _tell(self, flight: Sequence[Transaction]) -> None:
+        self.line.tell(flight)
+        self._tell_breaker()
+        poor = self.line.poor()
+        if poor:
+            least = ", ".join(f"{signer} has {has} wei" for signer, has in sorted(poor.items()))
+            self._say("signers", LOW, f"takes no new work until it is filled: {least}")
+        elif self.sender.capped:
+            self._say("signers", CAPPED, "; ".join(sorted(self.sender.capped.values())))
+        else:
+            self._say("signers", ABLE, f"{len(self.refs)} able to send")
+
+    def _tell_breaker(self) -> None:
+        state = self.breaker.state
+        metrics.breaker(state == breaker.OPEN)
+        self._say("breaker", state, self.breaker.why)
+
+    def _say(self, name: str, state: str, detail: str) -> None:
+        """A row of the heartbeat of its own, written when it changes."""
+        if self._told.get(name) != (state, detail):
+            self._told[name] = (state, detail)
+            heartbeat.beat(self.engine, name, state, detail)
 
 
 __all__ = ["Relayer", "RelayerSettings"]

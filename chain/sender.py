@@ -1,59 +1,98 @@
-"""Out to the node: signs what has only a nonce, sends what is signed, strictly in nonce order of each signer."""
+"""Out to the node: signs what has only a nonce, sends what is signed, strictly in nonce order of each signer.
+
+What is signed in a round is stored in one SQL transaction before any of it is sent; what was sent is stored in
+another after it. Nothing is sent a second time before a receipt was looked for.
+"""
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Engine
 
-from chain import heartbeat, transactions
+from chain import breaker, metrics, transactions
+from chain.breaker import Breaker
 from chain.database import reading, writing
-from chain.errors import AlreadyKnown, InsufficientFunds, NonceTooHigh, NonceTooLow, Underpriced
-from chain.keystore import Keystore
+from chain.errors import AlreadyKnown, InsufficientFunds, NonceTooHigh, NonceTooLow, RpcError, Underpriced
 from chain.line import Line
 from chain.receipts import Receipts
-from chain.signer import Fees, sign
+from chain.refusals import is_final, needs_less_gas
+from chain.signer import FILL_GAS, Fees, Keys, Signed, fees_of, is_fill, sign
 from chain.transactions import Transaction
+from chain.transitions import ASSIGNED, FILLING, SENT, SIGNED
 
 log = logging.getLogger(__name__)
 
 
 class Sender:
-    """Nothing is sent that is not stored, and nothing a second time before a receipt was looked for."""
+    """The only one who signs and sends."""
 
     def __init__(
-        self, engine: Engine, chain_id: int, keystore: Keystore, refs: Mapping[str, str], line: Line, receipts: Receipts
+        self,
+        engine: Engine,
+        chain_id: int,
+        keys: Keys,
+        refs: Mapping[str, str],
+        line: Line,
+        receipts: Receipts,
+        breaker: Breaker,
     ):
         self._engine = engine
         self._chain_id = chain_id
-        self._keystore = keystore
+        self._keys = keys
         self._refs = refs
         self._line = line
         self._receipts = receipts
+        self._breaker = breaker
+        # Signers whose next transaction would need more than the fee cap, with a sentence.
+        self.capped: dict[str, str] = {}
 
-    def forward(self, flight: Sequence[Transaction]) -> bool:
-        """True when anything was sent."""
-        moved = False
+    def forward(self, flight: Sequence[Transaction], *, count_max: int | None = None) -> bool:
+        """True when anything was sent. count_max: at most so many offers."""
+        ordered = [t for t in _in_turns(flight) if t.signer in self._refs]
+        self._sign_new(ordered)
+        sent: list[Transaction] = []
         halted: set[str] = set()
-        for transaction in sorted(flight, key=lambda t: (t.signer, t.nonce)):
-            if transaction.signer in halted:
-                continue
-            if transaction.state == "assigned":
-                self._sign(transaction, self._line.fees())
-            if transaction.state == "signed":
-                if self._line.must_wait(transaction):
+        try:
+            for transaction in ordered:
+                if transaction.signer in halted or transaction.state not in (SIGNED, FILLING):
+                    continue
+                if self._line.is_passed(transaction):
+                    # A stranger was faster, or it was mined: the receipts tell, for what is not fresh.
+                    self._line.fresh.pop(transaction.id, None)
+                    continue
+                if self._line.must_wait(transaction) or (count_max is not None and len(sent) >= count_max):
                     halted.add(transaction.signer)
-                elif self._send(transaction):
-                    moved = True
-                else:
+                elif transaction.state == FILLING and not self._is_due(transaction):
+                    continue
+                elif not self._send(transaction, sent):
                     halted.add(transaction.signer)
-        return moved
+        finally:
+            # Whatever became of the others: these the node has.
+            self._keep_sent(sent)
+        return bool(sent)
 
-    def _sign(self, transaction: Transaction, fees: Fees) -> None:
+    # Signing
+
+    def _sign_new(self, flight: Sequence[Transaction]) -> None:
+        """All that have only a nonce, stored in one SQL transaction."""
+        new = [transaction for transaction in flight if transaction.state == ASSIGNED]
+        if not new:
+            return
+        fees = self._line.fees()
         with reading(self._engine) as connection:
-            data = transactions.calldata(connection, transaction.id)
-        signed = sign(
-            self._keystore,
+            calls = [transactions.calldata(connection, transaction.id) for transaction in new]
+        signed = [self._signed(transaction, data, fees) for transaction, data in zip(new, calls, strict=True)]
+        with writing(self._engine) as connection:
+            for transaction, one in zip(new, signed, strict=True):
+                transactions.keep_signed(connection, transaction, one.tx_hash, one.raw)
+        for transaction, one in zip(new, signed, strict=True):
+            transaction.state = SIGNED
+            self._line.fresh[transaction.id] = one.raw
+
+    def _signed(self, transaction: Transaction, data: bytes, fees: Fees) -> Signed:
+        return sign(
+            self._keys,
             self._refs[transaction.signer],
             chain_id=self._chain_id,
             nonce=transaction.nonce,
@@ -62,23 +101,56 @@ class Sender:
             gas=transaction.gas,
             fees=fees,
         )
-        with writing(self._engine) as connection:
-            transactions.keep_signed(connection, transaction, signed.tx_hash, signed.raw)
-        if transaction.state == "assigned":
-            transaction.state = "signed"
-        self._line.fresh[transaction.id] = signed.raw
-        self._line.fees_of[transaction.id] = fees
 
-    def _send(self, transaction: Transaction) -> bool:
+    def _sign_again(self, transaction: Transaction, paid: Fees) -> str | None:
+        """The same for more: at least a quarter, and what is asked for now; None at the cap. Stored before it is
+        offered."""
+        fees = paid.raised(self._line.settings.fee_cap_wei).at_least(self._line.fees())
+        if fees.max_fee <= paid.max_fee:
+            cap = self._line.settings.fee_cap_wei
+            self.capped[transaction.signer] = (
+                f"nonce {transaction.nonce} of {transaction.signer} needs more than the fee cap of {cap} wei"
+            )
+            return None
+        with reading(self._engine) as connection:
+            data = transactions.calldata(connection, transaction.id)
+        one = self._signed(transaction, data, fees) if transaction.state != FILLING else self._fill(transaction, fees)
+        with writing(self._engine) as connection:
+            transactions.keep_signed(connection, transaction, one.tx_hash, one.raw)
+        metrics.replaced()
+        return one.raw
+
+    def _fill(self, transaction: Transaction, fees: Fees) -> Signed:
+        return sign(
+            self._keys,
+            self._refs[transaction.signer],
+            chain_id=self._chain_id,
+            nonce=transaction.nonce,
+            target=transaction.signer,
+            calldata=b"",
+            gas=FILL_GAS,
+            fees=fees,
+        )
+
+    # Sending
+
+    def _is_due(self, transaction: Transaction) -> bool:
+        """A fill is offered at once, and again when it is stuck."""
+        return self._line.is_stuck(transaction, time.monotonic())
+
+    def _send(self, transaction: Transaction, sent: list[Transaction]) -> bool:
         """Offers it to the node; False when later nonces must wait."""
         raw = self._line.fresh.pop(transaction.id, None)
         if raw is None:
             mined, raw = self._receipts.found(transaction)
             if mined:
                 return True
+            raw = self._now(transaction, raw)
+        now = time.monotonic()
+        # From here on the answer may be lost: the transaction is no longer fresh, whatever happens.
+        self._line.sent_at[transaction.id] = now
+        self._line.first_sent_at.setdefault(transaction.id, now)
         try:
-            # From here on the answer may be lost: the transaction is no longer fresh, whatever happens.
-            self._line.sent_at[transaction.id] = time.monotonic()
             self._line.rpc.call("eth_sendRawTransaction", raw)
         except AlreadyKnown:
             pass
@@ -89,13 +161,72 @@ class Sender:
             return False
         except Underpriced as error:
             log.warning("nonce %d is underpriced: %s", transaction.nonce, error)
-            paid = self._line.fees_of.get(transaction.id) or self._line.fees()
-            self._sign(transaction, paid.raised(self._line.settings.fee_cap_wei))
+            self._line.sent_at.pop(transaction.id, None)
+            self._sign_again(transaction, fees_of(raw))
             return False
         except InsufficientFunds as error:
-            heartbeat.beat(self._engine, "relayer", "waiting", f"{transaction.signer} cannot pay gas: {error.message}")
-            raise
-        with writing(self._engine) as connection:
-            transactions.keep_sent(connection, transaction)
-        transaction.state = "sent"
+            log.warning("%s cannot pay gas: %s", transaction.signer, error.message)
+            self._line.cannot_pay(transaction.signer)
+            return False
+        except RpcError as error:
+            self._refused(transaction, error)
+            return False
+        self._breaker.succeeded(breaker.REFUSED)
+        self._line.refused_since.pop(transaction.id, None)
+        self.capped.pop(transaction.signer, None)
+        metrics.sent(transaction.kind)
+        sent.append(transaction)
         return True
+
+    def _now(self, transaction: Transaction, raw: str | None) -> str:
+        """What to offer now: what was signed last, a higher offer when that waits for long, or its fill."""
+        if transaction.state == FILLING and (raw is None or not is_fill(raw)):
+            # Above what the original offered, so that a pool that holds it takes the fill in its place.
+            fees = self._line.fees()
+            if raw is not None:
+                fees = fees_of(raw).raised(self._line.settings.fee_cap_wei).at_least(fees)
+            one = self._fill(transaction, fees)
+            with writing(self._engine) as connection:
+                transactions.keep_signed(connection, transaction, one.tx_hash, one.raw)
+            return one.raw
+        assert raw is not None, "what is signed has a raw"
+        if self._line.wants_replacement(transaction, time.monotonic()):
+            return self._sign_again(transaction, fees_of(raw)) or raw
+        return raw
+
+    def _refused(self, transaction: Transaction, error: RpcError) -> None:
+        """For a reason that is not about nonce, fee or balance. What can never be sent gives its nonce up."""
+        log.warning("nonce %d of %s is refused: %s", transaction.nonce, transaction.signer, error)
+        now = time.monotonic()
+        since = self._line.refused_since.setdefault(transaction.id, now)
+        self._line.sent_at.pop(transaction.id, None)
+        if needs_less_gas(error) and transaction.operations > 1:
+            self._line.too_large(transaction.operations)
+        if transaction.state != FILLING and (is_final(error) or now - since > self._line.settings.refusal_patience_s):
+            with writing(self._engine) as connection:
+                if transactions.give_up(connection, transaction.id):
+                    transaction.state = FILLING
+        else:
+            self._breaker.failed(breaker.REFUSED, str(error))
+
+    def _keep_sent(self, sent: Sequence[Transaction]) -> None:
+        new = [transaction for transaction in sent if transaction.state == SIGNED]
+        if not new:
+            return
+        with writing(self._engine) as connection:
+            for transaction in new:
+                transactions.keep_sent(connection, transaction)
+        for transaction in new:
+            transaction.state = SENT
+            self._line.fits(transaction.operations)
+
+
+def _in_turns(flight: Sequence[Transaction]) -> Iterator[Transaction]:
+    """Each signer's in nonce order, the signers in turns, so that none waits for another's queue."""
+    by_signer: dict[str, list[Transaction]] = {}
+    for transaction in sorted(flight, key=lambda t: t.nonce):
+        by_signer.setdefault(transaction.signer, []).append(transaction)
+    for place in range(max(map(len, by_signer.values()), default=0)):
+        for queue in by_signer.values():
+            if place < len(queue):
+                yield queue[place]

@@ -11,12 +11,31 @@ class RelayerSettings:
     batch_items_max: int = 200
     batch_delay_ms: int = 50
     singles_max: int = 16
-    in_flight_max: int = 3
+    # At the node and not mined; and mined too, as long as nobody has told what became of it.
+    in_flight_max: int = 4
+    undecided_max: int = 32
     poll_s: float = 0.02
-    # The mirror usually sees a transaction first; asking the node for a receipt as well costs it a second rendering
-    # of every log. After this time the receipt is asked for all the same.
-    receipt_grace_s: float = 0.5
+    # Between two looks at the node when it announces its blocks; without announcements every round looks.
+    look_s: float = 0.25
+    # The mirror usually tells of a transaction; asking the node for a receipt as well costs it a second rendering of
+    # every log. When the mirror does not move for this time, the receipt is asked for all the same.
+    receipt_grace_s: float = 2.0
+    # A transaction that is not mined is offered again, and after a while with a higher fee, never above the cap.
     resend_after_s: float = 10.0
+    replace_after_s: float = 30.0
+    # A nonce that the chain lacks, and that nothing of ours is on its way to, is filled after this time.
+    gap_after_s: float = 5.0
     simulation_patience_s: float = 60.0
+    # A transaction the node refuses for a reason nobody knows gives its nonce up after this time.
+    refusal_patience_s: float = 60.0
     tip_wei: int = 1_000_000_000
     fee_cap_wei: int = 500_000_000_000
+    # A signer with less takes no new work; None: what one full batch may cost at the fee of the moment.
+    balance_min_wei: int | None = None
+    balance_every_s: float = 5.0
+    # The circuit breaker: so many failures of one cause in a row open it for the pause, which doubles each time.
+    breaker_failures_max: int = 8
+    breaker_pause_s: float = 2.0
+    breaker_pause_s_max: float = 15.0
+    # A node that shows another chain, or our contracts gone, for so long is believed, and the relayer stops.
+    replaced_after_s: float = 3.0

@@ -1,26 +1,52 @@
 """Transactions with a nonce, in SQL: every step of the relayer's order of writing is one function here.
 
-assigned ──> signed ──> sent ──> mined
-    │           │         └────> reverted      a reorg takes mined and reverted back to sent
-    └───────────┴──────────────> lost          the nonce was used by a transaction that is not ours
+assigned ──> signed ──> sent ──> mined | reverted          a reorg takes these back to sent
+    └───────────┴─────────┴──> filling ──> filled          and this back to filling
+                └─────────┴──────┴──> lost ──> filling     a stranger used the nonce; the stranger's is gone
+
+Every step that may happen is in chain.transitions. Functions that change a state say whether they did: of two
+relayers that both believe they lead, one does, and only that one carries on.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, case, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from chain import operations
-from chain.models import ChainSigner, ChainTransaction, ChainTransactionHash, table_of
-from chain.operations import ASSIGNED, QUEUED, SENT, now_ms
+from chain.bulk import PLACE
+from chain.errors import QueueMoved
+from chain.models import ChainSigner, ChainTransaction, ChainTransactionHash, MirrorBlock, table_of
+from chain.operations import now_ms
+from chain.signer import FILL_GAS
+from chain.transitions import (
+    ASSIGNED,
+    FILLED,
+    FILLING,
+    LOST,
+    MINED,
+    OPERATION,
+    QUEUED,
+    REVERTED,
+    SENT,
+    SIGNED,
+    TRANSACTION,
+)
 
-OPEN: Final = ("assigned", "signed", "sent")
+OPEN: Final = (ASSIGNED, SIGNED, SENT, FILLING)
+PROVISION: Final = "provision"
+FILL: Final = "fill"
 
 table: Final = table_of(ChainTransaction)
 hashes: Final = table_of(ChainTransactionHash)
 signers: Final = table_of(ChainSigner)
+blocks: Final = table_of(MirrorBlock)
 operation: Final = operations.table
+# Both dialects have it; their common type does not know of it.
+_INSERT: Final[dict[str, Any]] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
 
 
 @dataclass(slots=True)
@@ -49,58 +75,77 @@ class Plan:
 
 
 FIELDS: Final = [table.c[name] for name in Transaction.__dataclass_fields__]
-_ASSIGN: Final = (
-    update(operation)
-    .where(operation.c.id == bindparam("k_id"), operation.c.state == QUEUED)
-    .values(state=ASSIGNED, transaction_id=bindparam("v_transaction_id"), updated_at_ms=bindparam("v_at_ms"))
+_OPEN_ONES: Final = select(*FIELDS).where(table.c.state.in_(OPEN)).order_by(table.c.id)
+_TAKE_NONCES: Final = (
+    update(signers)
+    .where(signers.c.address == bindparam("k_address"))
+    # Nonces below the chain's count are spent, whoever spent them.
+    .values(
+        next_nonce=case((signers.c.next_nonce < bindparam("v_count"), bindparam("v_count")), else_=signers.c.next_nonce)
+        + bindparam("v_nonces")
+    )
+    .returning(signers.c.next_nonce)
 )
 
 
 def open_ones(connection: Connection) -> list[Transaction]:
-    """Those not decided yet, in nonce order of each signer."""
-    rows = connection.execute(select(*FIELDS).where(table.c.state.in_(OPEN)).order_by(table.c.id))
-    return [Transaction(*row) for row in rows]
+    """Those not decided yet, oldest first."""
+    return [Transaction(*row) for row in connection.execute(_OPEN_ONES)]
 
 
 def provision(connection: Connection, *, address: str, ref: str, count: int) -> None:
     """Makes the signer known. A fresh key burns nonce 0 on itself: Ganache mines a nonce-0 transaction as often as
     it is sent, so it must never carry an operation."""
-    if connection.execute(select(signers.c.address).where(signers.c.address == address)).first():
-        return
-    connection.execute(insert(signers).values(address=address, ref=ref, next_nonce=count))
-    if count == 0:
-        assign(connection, address, [Plan("provision", address, b"", 21_000)])
+    made = connection.execute(
+        _INSERT[connection.dialect.name](signers)
+        .values(address=address, ref=ref, next_nonce=count)
+        .on_conflict_do_nothing(index_elements=[signers.c.address])
+    )
+    if made.rowcount == 1 and count == 0:
+        assign(connection, address, [Plan(PROVISION, address, b"", FILL_GAS)])
 
 
-def assign(connection: Connection, signer: str, plans: Sequence[Plan]) -> list[Transaction]:
-    """Nonces, transactions and the state of their operations, all in the caller's one SQL transaction."""
-    given = connection.execute(
-        update(signers)
-        .where(signers.c.address == signer)
-        .values(next_nonce=signers.c.next_nonce + len(plans))
-        .returning(signers.c.next_nonce)
-    ).scalar_one()
+def assign(connection: Connection, signer: str, plans: Sequence[Plan], *, count: int = 0) -> list[Transaction]:
+    """Nonces, transactions and the state of their operations, all in the caller's one SQL transaction.
+
+    count: how many nonces of the signer the chain has seen. Raises QueueMoved, and the caller's transaction must
+    then roll back, when one of the operations is no longer queued: another relayer was first.
+    """
+    values: dict[str, Any] = {"k_address": signer, "v_count": count, "v_nonces": len(plans)}
+    following = connection.execute(_TAKE_NONCES, values).scalar_one()
     made = []
-    for nonce, plan in enumerate(plans, start=given - len(plans)):
+    for nonce, plan in enumerate(plans, start=following - len(plans)):
         at_ms = now_ms()
-        values: dict[str, Any] = {
+        values = {
             "signer": signer,
             "nonce": nonce,
             "kind": plan.kind,
             "target": plan.target,
             "gas": plan.gas,
             "operations": len(plan.operations),
-            "state": "assigned",
+            "state": ASSIGNED,
         }
         row = {**values, "calldata": "0x" + plan.calldata.hex(), "created_at_ms": at_ms, "updated_at_ms": at_ms}
         id = connection.execute(insert(table).values(row).returning(table.c.id)).scalar_one()
-        if plan.operations:
-            rows = [
-                {"k_id": operation_id, "v_transaction_id": id, "v_at_ms": at_ms} for operation_id in plan.operations
-            ]
-            connection.execute(_ASSIGN, rows)
+        _take_operations(connection, id, plan.operations, at_ms)
         made.append(Transaction(id=id, **values))
     return made
+
+
+def _take_operations(connection: Connection, id: int, taken: Sequence[int], at_ms: int) -> None:
+    place = PLACE[connection.dialect.name]
+    allowed = ", ".join(f"'{state}'" for state in OPERATION.before(ASSIGNED))
+    for start in range(0, len(taken), operations.KEYS_PER_QUERY_MAX):
+        chosen = taken[start : start + operations.KEYS_PER_QUERY_MAX]
+        places = ", ".join([place] * len(chosen))
+        # Every name is our own; values only ever go by place.
+        statement = (
+            f"UPDATE operation SET state = '{ASSIGNED}', transaction_id = {place}, updated_at_ms = {place} "  # noqa: S608
+            f"WHERE id IN ({places}) AND state IN ({allowed})"
+        )
+        changed = connection.exec_driver_sql(statement, (id, at_ms, *chosen))
+        if changed.rowcount != len(chosen):
+            raise QueueMoved(len(chosen) - changed.rowcount)
 
 
 def calldata(connection: Connection, id: int) -> bytes:
@@ -112,45 +157,77 @@ def calldata(connection: Connection, id: int) -> bytes:
 def keep_signed(connection: Connection, transaction: Transaction, tx_hash: str, raw: str) -> None:
     """Stores raw and hash before anything is sent; earlier ones of the same nonce stay."""
     at_ms = now_ms()
-    known = connection.execute(select(hashes.c.tx_hash).where(hashes.c.tx_hash == tx_hash)).first()
-    if known is None:
-        connection.execute(
-            insert(hashes).values(tx_hash=tx_hash, transaction_id=transaction.id, raw=raw, created_at_ms=at_ms)
-        )
-    if transaction.state == "assigned":
-        connection.execute(_state(transaction.id, ("assigned",), "signed", at_ms))
+    connection.execute(
+        _INSERT[connection.dialect.name](hashes)
+        .values(tx_hash=tx_hash, transaction_id=transaction.id, raw=raw, created_at_ms=at_ms)
+        .on_conflict_do_nothing(index_elements=[hashes.c.tx_hash])
+    )
+    if transaction.state == ASSIGNED:
+        _change(connection, transaction.id, SIGNED)
 
 
 def keep_sent(connection: Connection, transaction: Transaction) -> None:
     """The node took it."""
-    at_ms = now_ms()
-    connection.execute(_state(transaction.id, ("signed",), "sent", at_ms))
-    connection.execute(
-        update(operation)
-        .where(operation.c.transaction_id == transaction.id, operation.c.state == ASSIGNED)
-        .values(state=SENT, updated_at_ms=at_ms)
-    )
-
-
-def keep_mined(connection: Connection, id: int, *, block_number: int, block_hash: str, reverted: bool) -> None:
-    """It has a receipt."""
-    connection.execute(
-        _state(id, OPEN, "reverted" if reverted else "mined", now_ms()).values(
-            block_number=block_number, block_hash=block_hash
+    if _change(connection, transaction.id, SENT):
+        connection.execute(
+            update(operation)
+            .where(operation.c.transaction_id == transaction.id, operation.c.state == ASSIGNED)
+            .values(state=SENT, updated_at_ms=now_ms())
         )
-    )
 
 
-def keep_lost(connection: Connection, transaction: Transaction, *, next_nonce: int) -> None:
+def keep_mined(connection: Connection, id: int, *, block_number: int, block_hash: str, reverted: bool) -> bool:
+    """It has a receipt."""
+    after = REVERTED if reverted else MINED
+    # The mirror may see it before we could say that it was sent, or before another process could say it was signed.
+    return _change(connection, id, after, block_number=block_number, block_hash=block_hash)
+
+
+def keep_filled(connection: Connection, id: int, *, block_number: int, block_hash: str) -> bool:
+    """Its nonce was spent on nothing: the operations are queued again."""
+    if not _change(connection, id, FILLED, block_number=block_number, block_hash=block_hash):
+        return False
+    requeue(connection, id)
+    return True
+
+
+def keep_lost(connection: Connection, transaction: Transaction, *, next_nonce: int) -> bool:
     """A stranger used the nonce: the operations are queued again, the signer goes on after the stranger."""
-    at_ms = now_ms()
-    connection.execute(_state(transaction.id, OPEN, "lost", at_ms))
+    if not _change(connection, transaction.id, LOST):
+        return False
     requeue(connection, transaction.id)
     connection.execute(
         update(signers)
         .where(signers.c.address == transaction.signer, signers.c.next_nonce < next_nonce)
         .values(next_nonce=next_nonce)
     )
+    return True
+
+
+def give_up(connection: Connection, id: int) -> bool:
+    """Its nonce shall be spent on nothing. Its operations stay with it until that is mined: what was offered before
+    may still count."""
+    return _change(connection, id, FILLING)
+
+
+def fill(connection: Connection, signer: str, nonce: int) -> None:
+    """A transaction of nothing for a nonce that no transaction of ours stands for."""
+    at_ms = now_ms()
+    row = {
+        "signer": signer,
+        "nonce": nonce,
+        "kind": FILL,
+        "target": signer,
+        "calldata": "0x",
+        "gas": FILL_GAS,
+        "operations": 0,
+        "state": FILLING,
+        "created_at_ms": at_ms,
+        "updated_at_ms": at_ms,
+    }
+    # Another relayer may have seen the gap as well.
+    made = _INSERT[connection.dialect.name](table).values(row)
+    connection.execute(made.on_conflict_do_nothing(index_elements=[table.c.signer, table.c.nonce]))
 
 
 def requeue(connection: Connection, id: int) -> None:
@@ -166,21 +243,63 @@ def see_mined(connection: Connection, blocks: Mapping[str, tuple[int, str]]) -> 
     """The mirror saw these hashes mined: {tx hash: (block number, block hash)}."""
     if not blocks:
         return
-    ours = connection.execute(
-        select(hashes.c.tx_hash, hashes.c.transaction_id).where(hashes.c.tx_hash.in_(list(blocks)))
-    ).all()
-    for tx_hash, id in ours:
+    for tx_hash, id in operations.ours(connection, blocks).items():
         block_number, block_hash = blocks[tx_hash]
         keep_mined(connection, id, block_number=block_number, block_hash=block_hash, reverted=False)
 
 
 def take_back(connection: Connection, above_block: int) -> None:
     """After a rollback: what was mined above the block is only sent."""
-    connection.execute(
-        update(table)
-        .where(table.c.block_number > above_block, table.c.state.in_(("mined", "reverted")))
-        .values(state="sent", block_number=None, block_hash=None, updated_at_ms=now_ms())
+    for after in (SENT, FILLING):
+        before = [state for state in TRANSACTION.before(after) if state in (MINED, REVERTED, FILLED)]
+        connection.execute(
+            update(table)
+            .where(table.c.block_number > above_block, table.c.state.in_(before))
+            .values(state=after, block_number=None, block_hash=None, updated_at_ms=now_ms())
+        )
+
+
+def orphans(connection: Connection, first_block: int) -> list[tuple[int, int]]:
+    """(id, block) of what a receipt placed in a block, from `first_block` on, that the mirror knows to be another."""
+    found = connection.execute(
+        select(table.c.id, table.c.block_number)
+        .join(blocks, blocks.c.number == table.c.block_number)
+        .where(
+            table.c.block_number >= first_block,
+            table.c.block_hash != blocks.c.hash,
+            table.c.state.in_((MINED, REVERTED, FILLED)),
+        )
+        .order_by(table.c.id)
     )
+    return [(id, number) for id, number in found]
+
+
+def take_back_one(connection: Connection, id: int) -> None:
+    """The block that a receipt named is gone: transaction and operations are only sent."""
+    for after in (SENT, FILLING):
+        before = [state for state in TRANSACTION.before(after) if state in (MINED, REVERTED, FILLED)]
+        connection.execute(
+            update(table)
+            .where(table.c.id == id, table.c.state.in_(before))
+            .values(state=after, block_number=None, block_hash=None, updated_at_ms=now_ms())
+        )
+    operations.take_back_transaction(connection, id)
+
+
+def standing(connection: Connection, signer: str, first: int, last: int) -> dict[int, tuple[int, str]]:
+    """(id, state) of the transactions for these nonces, by nonce."""
+    rows = connection.execute(
+        select(table.c.nonce, table.c.id, table.c.state).where(
+            table.c.signer == signer, table.c.nonce >= first, table.c.nonce <= last
+        )
+    )
+    return {nonce: (id, state) for nonce, id, state in rows}
+
+
+def next_nonces(connection: Connection) -> dict[str, int]:
+    """The nonce each signer will use next."""
+    rows = connection.execute(select(signers.c.address, signers.c.next_nonce))
+    return {row.address: row.next_nonce for row in rows}
 
 
 def hashes_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
@@ -196,5 +315,11 @@ def hashes_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[tupl
     return found
 
 
-def _state(id: int, before: Sequence[str], after: str, at_ms: int) -> Any:
-    return update(table).where(table.c.id == id, table.c.state.in_(before)).values(state=after, updated_at_ms=at_ms)
+def _change(connection: Connection, id: int, after: str, **values: Any) -> bool:
+    """Whether the state changed: only from one that the table of transitions has before it."""
+    changed = connection.execute(
+        update(table)
+        .where(table.c.id == id, table.c.state.in_(TRANSACTION.before(after)))
+        .values(state=after, updated_at_ms=now_ms(), **values)
+    )
+    return changed.rowcount == 1

@@ -104,14 +104,16 @@ def _lead(
     observe = metrics.observed
     relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert, observe=observe)
     mirror_rpc = Rpc(settings.rpc_url, timeout_s=READ_TIMEOUT_S, decode_revert=revert, observe=observe)
-    heads = Heads(settings.rpc_url)
+    # Each loop has its own: an announcement wakes whoever waits first.
+    heads, relayer_heads = Heads(settings.rpc_url), Heads(settings.rpc_url)
     try:
         _await_node(relayer_rpc, deployment, engine, stop)
-        relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer)
+        relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer, heads=relayer_heads)
         mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror, heads=heads)
         _both(mirror, relayer, stop, leader)
     finally:
         heads.close()
+        relayer_heads.close()
         relayer_rpc.close()
         mirror_rpc.close()
 

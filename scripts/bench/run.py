@@ -11,11 +11,14 @@ from scripts.bench.figures import Figure, show, write
 from scripts.bench.gas import gas
 from scripts.bench.minting import minting
 from scripts.bench.reading import reading
+from scripts.bench.relaying import relaying
 from scripts.world import ROOT
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "earn_ganache": lambda: earning("ganache"),
     "earn_anvil": lambda: earning("anvil"),
+    "relay_ganache": lambda: relaying("ganache"),
+    "relay_anvil": lambda: relaying("anvil"),
     "view_reads": reading,
     "award_batch": minting,
     "gas": gas,

@@ -28,6 +28,7 @@ from chain.operations import NewOperation, OperationView
 from chain.relayer import Relayer, RelayerSettings
 from chain.rpc import Rpc
 from scripts.world import deploy
+from tests.chain.guard import guard
 
 PASSWORD = "a password for tests"
 DRAIN_TIMEOUT_S = 60.0
@@ -290,6 +291,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     with writing(made) as connection:
         SQLModel.metadata.drop_all(connection)
         SQLModel.metadata.create_all(connection)
+        guard(connection)
     yield made
     made.dispose()
 

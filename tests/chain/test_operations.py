@@ -4,13 +4,15 @@ import itertools
 
 import pytest
 
-from chain import calls, operations
-from chain.batches import Waiting, choose
+from chain import calls, operations, transactions
+from chain.batches import Waiting, choose, signer_of
 from chain.database import reading, writer, writing
-from chain.errors import OperationKeyReused, TransitionForbidden
+from chain.errors import OperationKeyReused, QueueMoved
 from chain.operations import Outcome
+from chain.transactions import Plan
 
 ADA = "0x" + "aa" * 20
+SIGNER = "0x" + "51" * 20
 
 
 def award(key: str, base_amount: int = 100, brand: str = "cafe", member: str = ADA) -> operations.NewOperation:
@@ -68,16 +70,6 @@ def test_ids_taken_by_a_transaction_that_rolled_back_are_given_again(engine):
         assert operations.get(connection, id).operation_id == "1"
 
 
-@pytest.mark.parametrize(("before", "after"), itertools.product(operations.TRANSITIONS, operations.TRANSITIONS))
-def test_only_the_steps_of_the_table_are_allowed(before, after):
-    """SPEC 7.7"""
-    if after in operations.TRANSITIONS[before]:
-        operations.check_transition(before, after)
-    else:
-        with pytest.raises(TransitionForbidden):
-            operations.check_transition(before, after)
-
-
 def test_a_confirmed_operation_is_not_failed_by_a_second_submission(engine):
     """SPEC 7.12"""
     with writing(engine) as connection:
@@ -91,17 +83,56 @@ def test_a_confirmed_operation_is_not_failed_by_a_second_submission(engine):
 
 
 def test_what_was_decided_above_a_block_is_taken_back(engine):
-    """SPEC 7.10"""
+    """SPEC 7.10: what we sent is sent again, what a stranger had submitted waits for a transaction of ours."""
     with writing(engine) as connection:
-        ids = operations.enqueue_many(connection, [award("a"), award("b"), award("c")])
+        ids = operations.enqueue_many(connection, [award("a"), award("b"), award("c"), award("d")])
+        transactions.provision(connection, address=SIGNER, ref="signer/0", count=1)
+        plan = Plan("batch", SIGNER, b"", 21_000, (ids[2], ids[3]))
+        [ours] = transactions.assign(connection, SIGNER, [plan])
+        transactions.keep_signed(connection, ours, "0xours", "0x02")
         for operation_id, number in (("1", 4), ("2", 5)):
-            at = Outcome("0x1", number, "0xb", 0, brand="cafe", operation_id=operation_id, result={})
+            at = Outcome("0x1", number, "0xb", 0, brand="cafe", operation_id=operation_id, lane=ADA, result={})
             operations.settle(connection, [at], "confirmed")
-        refused = Outcome("0x1", 6, "0xb", 1, brand="cafe", operation_id="3", error="BudgetExceeded")
-        operations.settle(connection, [refused], "confirmed")
-        assert operations.take_back(connection, 4) == 2
-        assert [operations.get(connection, id).state for id in ids] == ["confirmed", "sent", "sent"]
-        assert operations.get(connection, ids[2]).error is None
+        counted = Outcome("0xours", 6, "0xb", 0, brand="cafe", operation_id="3", lane=ADA, result={})
+        refused = Outcome("0xours", 6, "0xb", 1, brand="cafe", operation_id="4", lane=ADA, error="BudgetExceeded")
+        operations.settle(connection, [counted, refused], "confirmed")
+        assert operations.take_back(connection, 4) == 3
+        assert [operations.get(connection, id).state for id in ids] == ["confirmed", "queued", "sent", "sent"]
+        assert operations.get(connection, ids[3]).error is None
+
+
+def test_what_was_refused_to_a_stranger_says_nothing_of_ours(engine):
+    """SPEC 7.12"""
+    with writing(engine) as connection:
+        id = operations.enqueue(connection, award("a"))
+        theirs = Outcome("0x1", 5, "0xb", 0, brand="cafe", operation_id="1", lane=ADA, error="RuleUnknown")
+        operations.settle(connection, [theirs], "confirmed")
+        assert operations.get(connection, id).state == "queued"
+
+
+def test_an_id_that_a_stranger_spent_on_another_member_fails_the_operation(engine):
+    """SPEC 7.12"""
+    with writing(engine) as connection:
+        id = operations.enqueue(connection, award("a"))
+        theirs = Outcome("0x1", 5, "0xb", 0, brand="cafe", operation_id="1", lane="0x" + "bb" * 20, result={})
+        operations.settle(connection, [theirs], "confirmed")
+        found = operations.get(connection, id)
+    assert (found.state, found.error) == ("failed", "OperationUsed")
+    assert found.error_args == {"brand": "cafe", "operationId": "1"}
+
+
+def test_of_two_relayers_that_take_the_same_operation_the_second_takes_nothing(engine):
+    """SPEC 7.14"""
+    with writing(engine) as connection:
+        first, second = operations.enqueue_many(connection, [award("a"), award("b")])
+        transactions.provision(connection, address=SIGNER, ref="signer/0", count=1)
+    with writing(engine) as connection:
+        transactions.assign(connection, SIGNER, [Plan("batch", SIGNER, b"", 21_000, (first,))])
+    with pytest.raises(QueueMoved), writing(engine) as connection:
+        transactions.assign(connection, SIGNER, [Plan("batch", SIGNER, b"", 21_000, (first, second))])
+    with reading(engine) as connection:
+        assert transactions.next_nonces(connection) == {SIGNER: 2}
+        assert operations.get(connection, second).state == "queued"
 
 
 # Choosing what goes next
@@ -165,3 +196,11 @@ def test_singles_are_bounded_and_the_rest_keeps_its_order():
     choice = chosen([*items, blocked])
     assert choice.singles == items[:4]
     assert choice.batches == []
+
+
+def test_a_lane_goes_through_one_signer_and_lanes_spread_over_all():
+    """SPEC 7.17"""
+    signers = ["a", "b", "c"]
+    chosen_ones = [signer_of(f"0x{number:040x}", signers) for number in range(300)]
+    assert chosen_ones == [signer_of(f"0x{number:040x}", signers) for number in range(300)]
+    assert min(chosen_ones.count(signer) for signer in signers) > 60
