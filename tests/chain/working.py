@@ -1,0 +1,14 @@
+"""A worker on a scripted node: `python working.py SETTINGS.json`. Ends as the settings' file and the signals say."""
+
+import json
+import sys
+from pathlib import Path
+
+from chain import worker
+from chain.mirror import MirrorSettings
+
+if __name__ == "__main__":
+    given = json.loads(Path(sys.argv[1]).read_text())
+    paths = {name: Path(given.pop(name)) for name in ("deployments", "keystore_path")}
+    mirror = MirrorSettings(**given.pop("mirror", {}))
+    worker.run(worker.WorkerSettings(**given, **paths, mirror=mirror))
