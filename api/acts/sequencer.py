@@ -88,14 +88,16 @@ class Sequencer:
         with self.database.write() as session:
             lock(session, LOCK)
             connection = session.connection()
+            before = connection.execute(_SIGNED).one_or_none()
+            if before is not None and (left := size_of(connection)) < before.size:
+                raise LogForked(self.origin, f"{before.size} entries were signed, {left} are left.")
             close_windows(connection, before_ms=now_ms() - self.window_ms - GRACE_MS)
             integrated = integrate(connection)
-            return Step(integrated, self._sign(connection))
+            return Step(integrated, self._sign(connection, before))
 
-    def _sign(self, connection: Connection) -> bool:
+    def _sign(self, connection: Connection, before: Any) -> bool:
         size = size_of(connection)
         at_ms = now_ms()
-        before = connection.execute(_SIGNED).one_or_none()
         block = _bound(connection, self.chain_id)
         if before is not None:
             if at_ms - before.at_ms < self.every_ms:
@@ -105,7 +107,7 @@ class Sequencer:
                 return False
         tree = Tiles(_tiles(connection), size)
         if before is not None:
-            self._refuse_changed(tree, size, before)
+            self._refuse_changed(tree, before)
         made = Checkpoint(self.origin, size, root(tree.node, size), (block.told(),) if block else ())
         values: dict[str, Any] = {
             "size": size,
@@ -120,10 +122,8 @@ class Sequencer:
             connection.execute(_PRUNE_LINES, {"id": before.id - CHECKPOINTS_KEPT})
         return True
 
-    def _refuse_changed(self, tree: Tiles, size: int, before: Any) -> None:
+    def _refuse_changed(self, tree: Tiles, before: Any) -> None:
         """Never signs a tree that does not begin with the one that was signed before."""
-        if size < before.size:
-            raise LogForked(self.origin, f"{before.size} entries were signed, {size} are left.")
         try:
             began = encode(root(tree.node, before.size))
         except TileMissing as fault:
