@@ -20,8 +20,8 @@ OPEN_STATES: Final = (QUEUED, ASSIGNED, SENT, MINED)
 OPEN_TRANSACTIONS: Final = ("assigned", "signed", "sent")
 STOPPED: Final = "stopped"
 LIVE: Final = "live"
-BREAKER: Final = "breaker"
-BREAKER_OPEN: Final = "open"
+# Rows that say how something is, written when it changes; and what they say when it is not well.
+NOTICES: Final = {"breaker": ("open",), "signers": ("low", "capped")}
 
 heartbeats: Final = table_of(Heartbeat)
 checkpoints: Final = table_of(MirrorCheckpoint)
@@ -43,6 +43,8 @@ class Loop:
 
     def trouble(self, silent_s: float = SILENT_S, stuck_s: float = STUCK_S) -> str | None:
         """What is wrong with it, in a sentence; None when nothing is."""
+        if self.name in NOTICES:
+            return f"{self.name}: {self.state}. {self.detail}" if self.state in NOTICES[self.name] else None
         if self.state == STOPPED:
             return f"The {self.name} stopped: {self.detail}"
         if self.silent_s > silent_s:
@@ -116,9 +118,7 @@ class Condition:
                 found.append(f"The {name} has never run on this database; start `moa worker`.")
             else:
                 found.append(loop.trouble(silent_s, stuck_s))
-        breaker = self.loops.get(BREAKER)
-        if breaker is not None and breaker.state == BREAKER_OPEN:
-            found.append(f"The relayer's breaker is open: {breaker.detail}")
+        found += [loop.trouble() for name, loop in self.loops.items() if name in NOTICES]
         return list(dict.fromkeys(sentence for sentence in found if sentence))
 
 

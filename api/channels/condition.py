@@ -12,7 +12,7 @@ from api.channels.errors import ViewUnavailable
 from api.channels.schemas import AsOf, Check, Health, Ready
 from api.clock import now_ms
 from api.state import State
-from chain.condition import LOOPS, Condition, condition
+from chain.condition import LOOPS, NOTICES, Condition, condition
 from chain.database import snapshot
 from chain.errors import ChainError
 
@@ -77,6 +77,7 @@ def _loops(state: State) -> list[Check]:
     return [
         _check("mirror", lambda: _mirror(found)),
         *(_check(f"{name} loop", lambda name=name: _loop(state, found, name)) for name in LOOPS),  # type: ignore[misc]
+        *(_check(name, lambda name=name: _loop(state, found, name)) for name in NOTICES if name in found.loops),  # type: ignore[misc]
     ]
 
 

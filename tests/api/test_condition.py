@@ -77,6 +77,21 @@ def test_an_idle_chain_is_no_trouble(world: World) -> None:
     assert failing(world) == {"node"}
 
 
+def test_an_open_breaker_and_signers_that_cannot_pay_are_told(world: World) -> None:
+    """SPEC 8.20: they are written when they change only, so their age says nothing."""
+    world.mirror()
+    beat(world, "relayer")
+    beat(world, "mirror")
+    beat(world, "breaker", ago_s=900, state="closed")
+    beat(world, "signers", ago_s=900, state="able")
+    assert failing(world) == {"node"}
+
+    beat(world, "breaker", state="open")
+    beat(world, "signers", ago_s=900, state="low")
+
+    assert failing(world) == {"node", "breaker", "signers"}
+
+
 def test_a_loop_that_stopped_says_why_at_once(world: World) -> None:
     """SPEC 8.6"""
     world.mirror()

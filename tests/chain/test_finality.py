@@ -118,9 +118,9 @@ def test_a_node_without_such_tags_is_waited_for_and_said(
     def by_tag(request: Any, methods: object) -> bool:
         return request.params[0] in ("safe", "finalized")
 
-    with node.faults.add(faults.answers(None, faults.BY_NUMBER), when=by_tag):
-        with pytest.raises(AnswerInconsistent, match="choose finality by depth"):
-            mirror.step()
+    untagged = node.faults.add(faults.answers(None, faults.BY_NUMBER), when=by_tag)
+    with untagged, pytest.raises(AnswerInconsistent, match="choose finality by depth"):
+        mirror.step()
     follow(mirror)
     assert levels(engine)[1] == brand.chain.head.number - 3
 
