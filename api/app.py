@@ -18,6 +18,7 @@ from api.audit.log_routes import router as log_of_acts
 from api.audit.routes import router as audit
 from api.bodies import BodyLimit
 from api.channels import loops
+from api.channels.evidence_routes import router as evidence
 from api.channels.routes import get_my_view
 from api.channels.routes import router as channels
 from api.channels.wallet import wallet_routes
@@ -87,7 +88,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
     # Routes are tried one after the other, so those asked most come first. The member's view is served by its
     # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
     app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
-    routers = (channels, events, journeys, decisions, identity, reports, log_of_acts, audit)
+    routers = (channels, evidence, events, journeys, decisions, identity, reports, log_of_acts, audit)
     for router in routers:
         app.include_router(router)
     if settings is not None:

@@ -12,6 +12,7 @@ from api.acts.models import (
     LogState,
     LogTile,
 )
+from api.events.memos import Memo
 from api.events.models import Event
 from api.idempotency import IdempotentBatch, IdempotentWrite
 from api.identity.models import ApiKey, Brand, Enrolment, Member, MemberSession
@@ -26,6 +27,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     IdempotentWrite,
     IdempotentBatch,
     Event,
+    Memo,
     HoldRequest,
     HoldStep,
     ExchangeRequest,

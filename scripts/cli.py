@@ -252,6 +252,76 @@ def audit(
     )
 
 
+@app.command()
+def evidence(
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    member: Annotated[str | None, typer.Option(help="an address, or a member's id (needs --database)")] = None,
+    brand: Annotated[str | None, typer.Option(help="a brand's slug")] = None,
+    operation: Annotated[
+        str | None, typer.Option(help="<brand>/<number>, or the gateway's number (needs --database)")
+    ] = None,
+    block: Annotated[int | None, typer.Option(help="as of this block; the newest without it")] = None,
+    from_block: Annotated[int | None, typer.Option(help="a member's events from this block on; all without it")] = None,
+    anchor: Annotated[int | None, typer.Option(help="the block to pin, if later than --block")] = None,
+    out: Annotated[Path | None, typer.Option(help="where to write; standard output without it")] = None,
+    database: Annotated[str | None, typer.Option("--database", envvar="MOA_DATABASE_URL")] = None,
+    keystore: Annotated[Path | None, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="signs the bundle")] = None,
+    keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
+) -> None:
+    """Write a bundle that proves a member's, a brand's or an operation's facts to anyone, offline."""
+    from scripts.bundles import Asked, Source, write
+
+    source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
+    asked = Asked(member, brand, operation, block, from_block, anchor)
+    raise typer.Exit(write(source, asked, out=out))
+
+
+@app.command()
+def verify(
+    documents: Annotated[list[Path], typer.Argument(help="a bundle, a receipt or a proof of fraud; or two receipts")],
+    pin: Annotated[str | None, typer.Option(help="hash of a block that you trust")] = None,
+    key: Annotated[str | None, typer.Option(help="public key that must have signed")] = None,
+    json: Json = False,
+) -> None:
+    """Check evidence, with no database and no network: 0 proven, 1 refused, 3 fraud, 4 finality broken."""
+    from scripts.evidence import check
+
+    raise typer.Exit(check(documents, pin=pin, key=key, as_json=json))
+
+
+memo = typer.Typer(help="Memos of purchases: shown whole, or proven field by field.", no_args_is_help=True)
+app.add_typer(memo, name="memo")
+
+
+@memo.command("show")
+def memo_show(operation: Annotated[int, typer.Argument()], database: DatabaseUrl, json: Json = False) -> None:
+    """Show the memo of an operation."""
+    from scripts.memos import show
+
+    raise typer.Exit(show(database_url=database, operation=operation, as_json=json))
+
+
+@memo.command("prove")
+def memo_prove(
+    operation: Annotated[int, typer.Argument()],
+    fields: Annotated[list[str], typer.Argument(help="the fields to show; the others stay hidden")],
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    out: Annotated[Path | None, typer.Option(help="where to write; standard output without it")] = None,
+    keystore: Annotated[Path | None, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="signs the bundle")] = None,
+    keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
+) -> None:
+    """Write a bundle that shows and proves some fields of a memo, and no others."""
+    from scripts.bundles import Asked, Source, write
+
+    source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
+    raise typer.Exit(write(source, Asked(operation=str(operation), show=fields), out=out))
+
+
 @app.command("contracts-test")
 def contracts_test(path: Annotated[str, typer.Argument(help="what to run")] = "tests/contracts") -> None:
     """Run Brownie's tests on a Ganache of their own."""

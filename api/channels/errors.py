@@ -38,3 +38,21 @@ class StreamsTooMany(Problem):
 
     status = 429
     headers: ClassVar = {"Retry-After": "10"}
+
+
+class EvidenceUnavailable(Problem):
+    """The node does not have what the evidence asks for, or it is more than a document holds."""
+
+    status = 409
+
+
+class MemoUnproven(Problem):
+    """The memo has no such field, or the chain does not carry its root."""
+
+    status = 409
+
+
+class ReceiptNotYet(Problem):
+    """There is nothing on the chain yet that a receipt could tell of."""
+
+    status = 409

@@ -7,7 +7,7 @@ Event and operation are rows of one transaction, so an order counts at the ledge
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Literal
@@ -19,6 +19,7 @@ from sqlmodel import Session, col, select
 from api.clock import now_ms
 from api.database import lock
 from api.edge import Write
+from api.events import memos
 from api.events.errors import CurrencyWrong, PurchaseConflict, RuleMissing
 from api.events.models import Event
 from api.events.schemas import PurchaseCreate
@@ -29,6 +30,7 @@ from api.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
 from api.problems import Problem, of_validation
 from chain import calls, operations
 from chain.deployment import Deployment
+from chain.evidence.memos import Field, memo_root
 from chain.models import table_of
 from chain.operations import NewOperation
 
@@ -54,8 +56,10 @@ def count(
     rule = deployment.brands[slug].rules.get(PURCHASE) if slug in deployment.brands else None
     members = identity.addresses(session, slug=slug, references=[wanted.member for wanted in purchases])
     known = _known(session, slug=slug, ids=[wanted.id for wanted in purchases])
+    told = memos.texts(session, [operation for _, operation in known.values()]) if known else {}
     results: list[Counted | Problem | int] = []
     fresh: list[NewOperation] = []
+    salted: list[list[Field]] = []
     rows: list[dict[str, object]] = []
     at_ms = now_ms()
     for wanted in purchases:
@@ -75,9 +79,13 @@ def count(
         content_hash = _content_hash(wanted, member_id)
         before = known.get(wanted.id)
         if before is not None:
-            results.append(_again(wanted, before, content_hash, member_id))
+            results.append(_again(wanted, before, content_hash, member_id, told))
             continue
         known[wanted.id] = (content_hash, -len(fresh) - 1)
+        fields = memos.salted(wanted.memo) if wanted.memo else []
+        if wanted.memo:
+            told[-len(fresh) - 1] = wanted.memo
+        salted.append(fields)
         results.append(len(fresh))
         occurred_at_ms = int(wanted.occurred_at.timestamp() * 1000)
         fresh.append(
@@ -87,6 +95,7 @@ def count(
                 member=address,
                 rule=rule,
                 base_amount=wanted.amount,
+                memo_root=memo_root(fields) if fields else None,
             )
         )
         rows.append(
@@ -103,6 +112,7 @@ def count(
             }
         )
     made = operations.enqueue_many(session.connection(), fresh) if fresh else []
+    memos.store(session, {id_: fields for id_, fields in zip(made, salted, strict=True) if fields})
     if rows:
         for row, operation in zip(rows, made, strict=True):
             row["operation"] = operation
@@ -160,9 +170,15 @@ def _known(session: Session, *, slug: str, ids: Sequence[str]) -> dict[str, tupl
 
 
 def _again(
-    wanted: PurchaseCreate, before: tuple[str, int], content_hash: str, member_id: str
+    wanted: PurchaseCreate,
+    before: tuple[str, int],
+    content_hash: str,
+    member_id: str,
+    told: Mapping[int, dict[str, str] | None],
 ) -> Counted | PurchaseConflict:
-    if before[0] != content_hash:
+    # The memo is compared with what is kept of it, not by a hash: a hash would outlive its erasure.
+    same_memo = told[before[1]] in (None, wanted.memo) if before[1] in told else not wanted.memo
+    if before[0] != content_hash or not same_memo:
         return PurchaseConflict(
             f"Order {wanted.id} was reported before with another content; an order counts once.", id=wanted.id
         )

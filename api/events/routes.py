@@ -14,6 +14,7 @@ from api.amounts import AMOUNT_PROBLEMS
 from api.edge import WRITE_PROBLEMS, Answer, Writes
 from api.events import service
 from api.events.errors import CurrencyWrong, FreeNotZero, OperationUnknown, PurchaseConflict, RuleMissing
+from api.events.memos import MemoMalformed, MemoTooLarge
 from api.events.purchases import purchase_lines
 from api.events.schemas import OperationCounts, OperationPublic, PurchaseAccepted, PurchaseCreate, PurchaseLine
 from api.identity.current import CALLER_PROBLEMS, ByBrand, ByBrandOrMember
@@ -44,6 +45,8 @@ OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
         CurrencyWrong,
         PurchaseConflict,
         RuleMissing,
+        MemoMalformed,
+        MemoTooLarge,
         LineMalformed,
         LineTooLong,
         LinesTooMany,

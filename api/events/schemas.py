@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.amounts import AmountOrZero
+from api.events.memos import MemoText
 from api.identity.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Asked, Identifier, MemberReference, Told
 
 OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed"]
@@ -31,6 +32,7 @@ class PurchaseCreate(Asked):
     amount: AmountOrZero = Field(description="In the currency's base units (cents).")
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", examples=["USD"])
     occurred_at: Annotated[AwareDatetime, AfterValidator(in_utc)] = Field(examples=["1997-01-01T00:00:00Z"])
+    memo: MemoText | None = Field(default=None, examples=[{"receipt": "No. 4711", "item.1": "1 tea, jasmine"}])
     free: bool = Field(
         default=False, description="An order of value nothing; only then may the amount be 0.", examples=[False]
     )

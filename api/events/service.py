@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import get_args
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from api.clock import rfc3339
 from api.database import Snapshot
 from api.events.errors import OperationUnknown
+from api.events.models import Event
 from api.events.purchases import Counted, count
 from api.events.schemas import (
     OperationCounts,
@@ -88,3 +89,9 @@ def told_operation(found: OperationView) -> OperationPublic:
         created_at=rfc3339(found.created_at_ms),
         updated_at=rfc3339(found.updated_at_ms),
     )
+
+
+def member_of(session: Session, operation_id: int) -> str:
+    """The member whose purchase made an operation; "" when no purchase did."""
+    found = session.exec(select(Event.member_id).where(col(Event.operation) == operation_id)).first()
+    return found or ""

@@ -11,7 +11,7 @@ from chain import lots
 from chain.deployment import Deployment
 from chain.evidence import claims, document, events, memos
 from chain.evidence.claims import Claim, Known, slot
-from chain.evidence.errors import EvidenceMissing, EvidenceTooLarge
+from chain.evidence.errors import EvidenceMissing, EvidenceTooLarge, Refused
 from chain.evidence.gather import Gatherer, HeaderCache
 from chain.evidence.ground import Ground, bloom_mask, logs
 from chain.evidence.ground import header as read_header
@@ -206,7 +206,11 @@ class Maker:
         ground = Ground(headers, [node for _, node in sorted(gathered.nodes.items())], gathered.block)
         known = Known(ground)
         for claim in draft.claims:
-            claims.CHECKS[claim["type"]](known, claim)
+            try:
+                claims.CHECKS[claim["type"]](known, claim)
+            except Refused as error:
+                # The node contradicts itself, or the chain does not carry what was asked for (a memo's root).
+                raise EvidenceMissing(f"The {claim['type']} cannot be proven. {error}") from error
         body = {
             "block": str(gathered.block),
             "chain_id": str(self._deployment.chain_id),

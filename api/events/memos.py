@@ -1,0 +1,149 @@
+"""Memos: what a purchase was, in the brand's words, off the chain; on the chain lies only a salted root (SPEC 13.9).
+
+Erasing a memo deletes its words and its salts: nobody can tell afterwards what the root committed to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+from sqlalchemy import BigInteger, insert, select, update
+from sqlmodel import Field as Column
+from sqlmodel import Session, SQLModel
+
+from api.clock import now_ms
+from api.problems import Problem, told_by_validation
+from chain.evidence import memos
+from chain.evidence.shapes import TEXT
+from chain.models import Operation, document, table_of
+
+FIELDS_MAX: Final = 32
+VALUE_CHARS_MAX: Final = 1_024
+MEMO_BYTES_MAX: Final = 8 * 1_024
+NAME: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
+
+
+class Memo(SQLModel, table=True):
+    """The fields of an operation's memo: [{"name", "value", "salt"}], in the order of their tree; none once erased."""
+
+    __tablename__ = "memo"
+    operation: int = Column(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    fields: list[dict[str, str]] = document(nullable=False)
+    erased_at_ms: int | None = Column(default=None, sa_type=BigInteger, nullable=True)
+
+
+@told_by_validation
+class MemoMalformed(Problem):
+    """A memo's field has no such name, or its value is no plain text."""
+
+    status = 422
+
+
+@told_by_validation
+class MemoTooLarge(Problem):
+    """A memo has more fields or more text than may be kept."""
+
+    status = 422
+
+
+class MemoMissing(Problem):
+    """The operation has no memo, or it was erased."""
+
+    status = 404
+
+
+def checked(memo: dict[str, str]) -> dict[str, str]:
+    """The memo, if it is within its bounds."""
+    size = sum(len(name.encode()) + len(value.encode("utf-8", "replace")) for name, value in memo.items())
+    if len(memo) > FIELDS_MAX or size > MEMO_BYTES_MAX or any(len(value) > VALUE_CHARS_MAX for value in memo.values()):
+        raise PydanticCustomError(
+            "MemoTooLarge", f"A memo has at most {FIELDS_MAX} fields and {MEMO_BYTES_MAX} bytes, a value at most"
+            f" {VALUE_CHARS_MAX} characters.",
+        )  # fmt: skip
+    for name, value in memo.items():
+        plain = TEXT.fullmatch(value) and not any("\ud800" <= one <= "\udfff" for one in value)
+        if not NAME.fullmatch(name) or not plain or not value:
+            raise PydanticCustomError(
+                "MemoMalformed", "A memo's names are like item.1, its values text without control characters."
+            )
+    return memo
+
+
+MemoText = Annotated[
+    dict[str, str],
+    Field(description="Fields of a receipt or basket. They stay with us; the chain has a salted root of them."),
+    AfterValidator(checked),
+]
+
+
+def salted(memo: Mapping[str, str]) -> list[memos.Field]:
+    """The fields of a new memo."""
+    return memos.salted(memo)
+
+
+def store(session: Session, fields_of: Mapping[int, Sequence[memos.Field]]) -> None:
+    """Keeps the memos of operations that were made in this transaction."""
+    rows = [
+        {
+            "operation": operation,
+            "fields": [{"name": one.name, "value": one.value, "salt": "0x" + one.salt.hex()} for one in fields],
+        }
+        for operation, fields in fields_of.items()
+    ]
+    if rows:
+        session.connection().execute(insert(table_of(Memo)), rows)
+
+
+def texts(session: Session, operations: Sequence[int]) -> dict[int, dict[str, str] | None]:
+    """Operation → its memo's words; None: erased. Operations that never had one are not in it."""
+    memo = table_of(Memo)
+    found = session.connection().execute(
+        select(memo.c.operation, memo.c.fields, memo.c.erased_at_ms).where(memo.c.operation.in_(operations))
+    )
+    return {
+        operation: None if erased else {one["name"]: one["value"] for one in fields}
+        for operation, fields, erased in found
+    }
+
+
+def fields(session: Session, operation: int) -> list[memos.Field]:
+    """The fields of a memo with their salts, or MemoMissing."""
+    memo = table_of(Memo)
+    found = session.connection().execute(select(memo.c.fields).where(memo.c.operation == operation)).scalar()
+    if not found:
+        raise MemoMissing("This operation has no memo, or it was erased.", operation=str(operation))
+    return [memos.Field(one["name"], one["value"], bytes.fromhex(one["salt"][2:])) for one in found]
+
+
+def erase(session: Session, operation: int) -> None:
+    """Deletes words and salts of a memo. Twice is once; MemoMissing where there never was one."""
+    memo = table_of(Memo)
+    changed = session.connection().execute(
+        update(memo).where(memo.c.operation == operation, memo.c.erased_at_ms.is_(None)).values(
+            fields=[], erased_at_ms=now_ms()
+        )
+    )  # fmt: skip
+    known = session.connection().execute(select(memo.c.operation).where(memo.c.operation == operation)).scalar()
+    if changed.rowcount == 0 and known is None:
+        raise MemoMissing("This operation has no memo.", operation=str(operation))
+
+
+def items(session: Session, operation: int) -> list[tuple[int, bytes | None]]:
+    """(operation id, memo root or None) of every item of the transaction that carried an operation, in its order."""
+    table = table_of(Operation)
+    sent = select(table.c.transaction_id).where(table.c.id == operation).scalar_subquery()
+    rows: Sequence[Any] = (
+        session.connection()
+        .execute(
+            select(table.c.operation_id, table.c.payload)
+            .where(table.c.transaction_id == sent, table.c.operation_id.is_not(None))
+            .order_by(table.c.item_index)
+        )
+        .all()
+    )
+    roots = [(int(operation_id), payload.get("memo_root")) for operation_id, payload in rows]
+    return [(operation_id, bytes.fromhex(root[2:]) if root else None) for operation_id, root in roots]
