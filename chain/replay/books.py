@@ -55,8 +55,7 @@ class Books(Ledger):
         self.roles = StatedRoles()
         self.registry = Registry(self.roles, self.journal)
         self.rules = StatedRules(self.registry, self.tokens, self.roles, self.journal)
-        # The same three operations of a set, in a hundredth of the memory.
-        self.rules.used = cast("set[tuple[int, int]]", Operations())
+        self.operations = Operations()
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
         self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
@@ -78,6 +77,16 @@ class Books(Ledger):
                 desk=facts.desk, exchange=facts.exchange, admin="", operator="", guardian="", cover_bps=facts.cover_bps
             )
         )
+
+    @property
+    def operations(self) -> Operations:
+        """The operation ids that have counted."""
+        return cast("Operations", cast("object", self.rules.used))
+
+    @operations.setter
+    def operations(self, operations: Operations) -> None:
+        # What the model asks of a set, in a hundredth of the memory.
+        self.rules.used = cast("set[tuple[int, int]]", cast("object", operations))
 
     @property
     def stated_roles(self) -> StatedRoles:

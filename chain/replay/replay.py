@@ -35,6 +35,7 @@ from chain.replay.inputs import Inputs, items_of
 from chain.replay.plain import shown
 from chain.replay.scene import Scene
 from chain.replay.shapes import Event, Shapes
+from chain.replay.state import Place, dump, load
 from chain.replay.tokens import Words
 
 NOTHING_SENT: Final[Mapping[str, Sent]] = {}
@@ -83,7 +84,7 @@ class Replay:
         return self.findings.found
 
     def lots(self, token: str) -> dict[str, Words]:
-        """The stored words of every account of a token, by its address; an account that holds nothing has four 0."""
+        """The stored words of every account of a token, by its address; one that was emptied has four 0."""
         return self.books.token(self._brand_of(token)).words
 
     def supply(self, token: str) -> Words:
@@ -92,6 +93,24 @@ class Replay:
 
     def _brand_of(self, token: str) -> int:
         return int(self._labels[token].removeprefix(TOKEN))
+
+    # --- to go on later
+
+    def state(self) -> bytes:
+        """Everything that the next block needs, as JSON."""
+        place = Place(self.number, self.time, dict(self.counts), self.strangers, self.findings.found)
+        return dump(self.books, self.findings, place)
+
+    @classmethod
+    def restore(cls, facts: Facts, state: bytes) -> "Replay":
+        """The replay that had this state. Raises StateInvalid."""
+        found = cls(facts)
+        place = load(found.books, found.findings, state)
+        found.number, found.time = place.number, place.time
+        found.counts.update(place.counts)
+        found.strangers.update(place.strangers)
+        found._labels |= {token.address: token.name for token in found.books.tokens.values()}
+        return found
 
     # --- the chain
 

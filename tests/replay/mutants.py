@@ -1,0 +1,171 @@
+"""Moa's contracts broken on purpose (tests/mutants), compiled together, and put in the place of the honest ones."""
+
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from eth_abi import abi
+
+from chain.rpc import Rpc
+from scripts.verify import tree
+from tests.differential.chain_side import COVER_BPS, ChainSide
+from tests.differential.steps import TOKEN
+from tests.differential.story import Story
+from tests.differential.walk import Walk
+from tests.differential.world import Made, World
+
+PATCHES = tree.ROOT / "tests" / "mutants"
+COMPILER = tree.ROOT / "scripts" / "solc" / "solc-v0.8.30"
+COMPILE_TIMEOUT_S = 180
+WORKERS = 2
+KEPT = tree.ROOT / "build" / "replay_mutants.json"
+GAS = 30_000_000
+# Contracts that a patched file is part of; a contract's own file is only its own.
+PARTS = {
+    "Lots": ("LoyaltyToken", "RedemptionDesk"),
+    "Authorised": ("LoyaltyToken", "RedemptionDesk", "PartnerExchange"),
+    "AgreementCode": ("PartnerExchange",),
+    "RuleCode": ("RewardRules",),
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault, and the creation code of each contract that has it."""
+
+    name: str
+    says: str
+    code: dict[str, str]
+
+
+def compiled() -> list[Mutant]:
+    """All mutants, two compilers at a time; those of the last time, while nothing that they are made of changed."""
+    patches = sorted(PATCHES.glob("*.patch"))
+    made_of = [*patches, *sorted((tree.ROOT / "contracts").rglob("*.sol"))]
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in made_of)).hexdigest()
+    if KEPT.exists() and (kept := json.loads(KEPT.read_text()))["key"] == key:
+        return [Mutant(**each) for each in kept["mutants"]]
+    with ThreadPoolExecutor(WORKERS) as workers:
+        found = list(workers.map(mutant, patches))
+    KEPT.write_text(json.dumps({"key": key, "mutants": [asdict(each) for each in found]}))
+    return found
+
+
+def mutant(patch: Path) -> Mutant:
+    """One patch and the contracts that it breaks. Optimised only where the size asks for it: that takes long."""
+    names = contracts_of(patch)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "tree"
+        shutil.copytree(tree.ROOT / "contracts", target / "contracts")
+        tree.patch(target, patch)
+        kept = [*(target / f"contracts/{name}.sol" for name in names)]
+        for part in ("base", "interfaces", "libraries"):
+            kept += sorted((target / "contracts" / part).glob("*.sol"))
+        sources = {f"broken/{file.relative_to(target)}": {"content": file.read_text()} for file in kept}
+    wanted = {f"broken/contracts/{name}.sol": {name: ["evm.bytecode.object"]} for name in names}
+    settings = {
+        "evmVersion": "shanghai",
+        "optimizer": {"enabled": TOKEN in names, "runs": 1},
+        "outputSelection": wanted,
+        "remappings": ["@openzeppelin/=node_modules/@openzeppelin/"],
+    }
+    done = subprocess.run(
+        [str(COMPILER), "--standard-json"],
+        input=json.dumps({"language": "Solidity", "sources": sources, "settings": settings}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMPILE_TIMEOUT_S,
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    output = json.loads(done.stdout)
+    broken = [each for each in output.get("errors", []) if each["severity"] == "error"]
+    assert not broken, broken[0]["formattedMessage"]
+    code = {
+        name: output["contracts"][f"broken/contracts/{name}.sol"][name]["evm"]["bytecode"]["object"] for name in names
+    }
+    return Mutant(patch.stem, patch.read_text().splitlines()[0], code)
+
+
+def contracts_of(patch: Path) -> tuple[str, ...]:
+    """Which contracts a patch breaks."""
+    line = next(line for line in patch.read_text().splitlines() if line.startswith("+++ "))
+    stem = Path(line.split("/", 1)[1]).stem
+    return PARTS.get(stem, (stem,))
+
+
+class Stage:
+    """A world whose steps are made again on broken contracts (Anvil only)."""
+
+    def __init__(self, world: World, snapshot: str, clock: int, steps: list[Made], signed: list[str]):
+        self.world, self.snapshot, self.clock = world, snapshot, clock
+        self.steps, self.signed = steps, signed
+
+    def play(self, mutant: Mutant) -> int:
+        """Every step on the broken contracts; how many went through that were refused before, or the reverse."""
+        rpc, chain = self.world.chain.rpc, self.world.chain
+        assert rpc.call("evm_revert", self.snapshot)
+        self.snapshot = rpc.call("evm_snapshot")
+        chain.clock = self.clock
+        for contract, code in mutant.code.items():
+            put(rpc, chain, contract, code)
+        changed = 0
+        for made, raw in zip(self.steps, self.signed, strict=True):
+            rpc.call("evm_setNextBlockTimestamp", made.step.at)
+            # Waited for: Anvil mines after it has answered, and the next second is not this block's.
+            receipt = chain.receipt(rpc.call("eth_sendRawTransaction", raw))
+            changed += (receipt["status"] == "0x1") != (made.outcome.error is None)
+        return changed
+
+
+def put(rpc: Rpc, chain: ChainSide, contract: str, code: str) -> None:
+    """Deploys the broken contract with the honest one's arguments and moves its code to the honest one's address."""
+    at = chain.addresses
+    arguments = {
+        "PartnerRegistry": ["Authority"],
+        "RedemptionDesk": ["Authority", "PartnerRegistry"],
+        "RewardRules": ["Authority", "PartnerRegistry", "RedemptionDesk"],
+        "ClearingHouse": ["Authority", "PartnerRegistry", "SettlementToken"],
+        "PartnerExchange": ["Authority", "PartnerRegistry", "RedemptionDesk", "ClearingHouse"],
+        "LoyaltyToken": ["Authority", "PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange"],
+    }[contract]
+    words = b"".join(abi.encode(["address"], [at[name]]) for name in arguments)
+    if contract == "ClearingHouse":
+        words += COVER_BPS.to_bytes(32)
+    bank = rpc.call("eth_accounts")[0]
+    asked = {"from": bank, "data": "0x" + code + words.hex(), "gas": hex(GAS), "gasPrice": hex(10**10)}
+    receipt = chain.receipt(rpc.call("eth_sendTransaction", asked))
+    made = receipt["contractAddress"]
+    place = at[f"{TOKEN} 0"] if contract == TOKEN else at[contract]
+    rpc.call("anvil_setCode", place, rpc.call("eth_getCode", made, "latest"))
+
+
+def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
+    """The honest world with its story and a walk, ready to be played on broken contracts."""
+    world = World(rpc, chain_id, anvil=True)
+    snapshot, clock = rpc.call("evm_snapshot"), world.chain.clock
+    began = len(world.record)
+    signed: list[str] = []
+    rpc_call = rpc.call
+
+    def listening(method: str, *params: Any) -> Any:
+        if method == "eth_sendRawTransaction":
+            signed.append(params[0])
+        return rpc_call(method, *params)
+
+    rpc.call = listening  # type: ignore[method-assign]
+    try:
+        walk = Walk(world, random.Random(seed))
+        Story(world).tell()
+        for _ in range(steps):
+            world.do(walk.next(world.at))
+    finally:
+        rpc.call = rpc_call  # type: ignore[method-assign]
+    return Stage(world, snapshot, clock, world.record[began:], signed)
