@@ -221,6 +221,8 @@ class Anvil(Node):
     """Anvil 1.7.1, for tests and benchmarks: its chain is written to the state folder only at a clean stop."""
 
     title = "Anvil"
+    # What a subclass asks of it besides.
+    options: tuple[str, ...] = ()
 
     @property
     def _past(self) -> Path:
@@ -240,7 +242,7 @@ class Anvil(Node):
         command = [str(ANVIL), "--host", "127.0.0.1", "--port", str(self._asked_port), "--hardfork", "shanghai"]
         command += ["--chain-id", str(self.chain_id), "--gas-limit", str(BLOCK_GAS_LIMIT), "--mnemonic", self.mnemonic]
         command += ["--accounts", str(ACCOUNTS), "--balance", str(BALANCE_ETHER)]
-        command += ["--state", str(self.state / "anvil.json"), "--cache-path", str(self._past)]
+        command += ["--state", str(self.state / "anvil.json"), "--cache-path", str(self._past), *self.options]
         keeper = [sys.executable, "-m", "chain.keeper", *command]
         return subprocess.Popen(keeper, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT)
 

@@ -34,6 +34,7 @@ QUIET_S_MAX: Final = 20.0
 POLL_S: Final = 0.002
 BLOCK_S: Final = 0.012
 LOG_TAIL: Final = 3_000
+WAITING_SHOWN_MAX: Final = 20
 
 
 @dataclass
@@ -209,12 +210,8 @@ class Episode:
             stage.automine(self.automine)
         elif kind == "replaced":
             brand = 1 + len(removed) % 4
-            item = (
-                2**100 + self.schedule.seed % 2**32 * 64 + len(self.tally.reorgs),
-                1,
-                stage.world.cast.members[0],
-                100,
-            )
+            operation_id = 2**100 + 64 * (self.schedule.seed % 2**32) + sum(self.tally.reorgs.values())
+            item = (operation_id, 1, stage.world.cast.members[0], 100)
             data = stage.deployment.codec.calldata("RewardRules", "awardBatch", brand, [item])
             stage.send(stage.world.cast[f"issuer{brand}"], stage.deployment.address("RewardRules"), data)
             stage.mine(len(removed))
@@ -301,24 +298,20 @@ class Episode:
 
     def _waiting(self) -> list[str]:
         """What is not decided yet, row by row."""
-        stage, told = self.stage, []
+        rpc, told = self.stage.rpc, []
         with reading(self.desk.engine) as connection:
-            for row in connection.execute(select(transactions.table)).all():
-                if row.state in transactions.OPEN:
-                    hashes = [tx_hash for tx_hash, _ in transactions.hashes_of(connection, [row.id])[row.id]]
-                    mined = [stage.rpc.call("eth_getTransactionReceipt", one) is not None for one in hashes]
-                    told.append(
-                        f"transaction {row.id} {row.kind} nonce {row.nonce} of {row.signer[:8]}: {row.state}, mined {mined}"
-                    )
+            rows = connection.execute(select(transactions.table)).all()
+            for row in (one for one in rows if one.state in transactions.OPEN):
+                hashes = [tx_hash for tx_hash, _ in transactions.hashes_of(connection, [row.id])[row.id]]
+                mined = [rpc.call("eth_getTransactionReceipt", one) is not None for one in hashes]
+                told.append(f"transaction {row.id} {row.kind}, nonce {row.nonce}: {row.state}, on the chain {mined}")
             for row in connection.execute(select(operations.table)).all():
                 if row.state not in (operations.CONFIRMED, operations.FAILED):
-                    told.append(
-                        f"operation {row.id} {row.kind} {row.brand} {row.operation_id}: {row.state}, tx {row.transaction_id} {row.error}"
-                    )
-        for address in stage.signers:
-            counts = [stage.rpc.call("eth_getTransactionCount", address, tag) for tag in ("latest", "pending")]
-            told.append(f"signer {address[:8]} counts {counts}")
-        return [*told[:20], f"pool {stage.rpc.call('txpool_status')}, height {stage.height}, automine {self.automine}"]
+                    name = f"operation {row.id} {row.kind} {row.brand} {row.operation_id or ''}"
+                    told.append(f"{name}: {row.state}, transaction {row.transaction_id}")
+        counts = [rpc.call("eth_getTransactionCount", address, "latest") for address in self.stage.signers]
+        pool = rpc.call("txpool_status")
+        return [*told[:WAITING_SHOWN_MAX], f"the signers' counts {counts}, pool {pool}, {self.stage.height} blocks"]
 
     def _open(self) -> dict[str, Any]:
         """What is not decided yet."""

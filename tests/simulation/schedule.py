@@ -265,6 +265,8 @@ class Author:
                 yield self._let()
         if dice.random() < 0.6:
             yield self._let()
+        if dice.random() < 0.3:
+            yield self._start()
         if dice.random() < 0.5:
             yield Clear()
         if dice.random() < 0.45:
@@ -275,11 +277,11 @@ class Author:
     def _start(self) -> Start:
         if self.dice.random() < 0.4:
             return Start()
-        most = self.dice.choice((12, 40, 120, 400))
+        most = self.dice.choice((6, 15, 40, 120))
         return Start(self.dice.choice(KILL_PLACES), self.dice.randint(1, most))
 
     def _let(self) -> Let:
-        return Let(self.dice.choice((2, 5, 12, 30)), self.dice.choice((20, 60, 150)))
+        return Let(self.dice.choice((2, 5, 12, 30)), self.dice.choice((15, 40, 100)))
 
     def _trouble(self) -> Iterator[Step]:
         for _ in range(self.dice.choice((1, 1, 2))):

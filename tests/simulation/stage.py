@@ -33,6 +33,7 @@ SIGNERS: Final = 2
 SIGNER_WEI: Final = 10**21
 CONTRACTS: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 RULES: Final = ("rate", "capped", "fixed", "huge", "double")
+STATES_KEPT: Final = 20_000
 GAS: Final = 8_000_000
 GAS_PRICE_WEI: Final = 10 * 10**9
 
@@ -55,6 +56,13 @@ def slug(brand_id: int) -> str:
     return f"brand{brand_id}"
 
 
+class LastingAnvil(Anvil):
+    """Anvil that forgets no state of a past block: by itself it keeps a few hundred in memory, and after that a
+    rollback leads to a block with an empty state."""
+
+    options = ("--prune-history", str(STATES_KEPT))
+
+
 class Stage:
     """One Anvil of its own. `base` is the block at which every episode begins."""
 
@@ -63,7 +71,7 @@ class Stage:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self.node = self._stack.enter_context(Anvil(self.folder / "chain"))
+        self.node = self._stack.enter_context(LastingAnvil(self.folder / "chain"))
         self.rpc = Rpc(self.node.url)
         self._stack.callback(self.rpc.close)
         self.keystore_path = self.folder / "keystore.json"

@@ -121,7 +121,8 @@ class Workers:
                 self.surprises.append(f"worker {worker.pid} did not end within {TERM_S_MAX:g} s of SIGTERM")
                 os.kill(worker.pid, signal.SIGKILL)
                 self._look(worker, 10.0)
-            elif ended == 0:
+            elif ended in (0, -signal.SIGTERM):
+                # Before it listens to signals it ends as any process does.
                 self.kills["SIGTERM"] += 1
 
     def _watch(self, worker: Worker, place: str, number: int) -> None:
@@ -139,6 +140,6 @@ class Workers:
             return None
         if worker.ended == -signal.SIGKILL and worker.note.exists():
             self.kills[worker.place] += 1
-        elif worker.ended not in (0, -signal.SIGKILL):
+        elif worker.ended not in (0, -signal.SIGKILL, -signal.SIGTERM):
             self.surprises.append(f"worker {worker.pid} ended by itself with {worker.ended}")
         return worker.ended

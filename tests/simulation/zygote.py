@@ -40,7 +40,8 @@ def main() -> None:
         if command["do"] == "start":
             path = command["keystore"]
             # Opening a keystore takes a tenth of a second by design: once is enough here.
-            keystores.setdefault(path, LocalKeystore.open(path, command["password"]))
+            if path not in keystores:
+                keystores[path] = LocalKeystore.open(path, command["password"])
             pid = os.fork()
             if pid == 0:
                 _live(command, keystores[path])
