@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scripts.children import end_with_parent
+from scripts.logs.commands import log, witness
 from scripts.report_commands import COMMANDS as REPORTING
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 for _name, _group in REPORTING.items():
     app.add_typer(_group, name=_name)
+app.add_typer(log, name="log")
+app.command("witness")(witness)
 
 DatabaseUrl = Annotated[
     str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")
@@ -45,6 +48,9 @@ ConfirmedDepth = Annotated[int, typer.Option(envvar="MOA_CONFIRMED_DEPTH", min=0
 UndoBlocksMax = Annotated[
     int, typer.Option(envvar="MOA_UNDO_BLOCKS_MAX", min=1, help="a deeper reorg stops the mirror")
 ]
+LogOrigin = Annotated[str | None, typer.Option(envvar="MOA_LOG_ORIGIN", help="the log's name; else the chain's")]
+LogKeyNumber = Annotated[int, typer.Option(envvar="MOA_LOG_KEY_NUMBER", min=0, help="counted up to change the key")]
+LogWitnesses = Annotated[str, typer.Option(envvar="MOA_LOG_WITNESSES", help="vkeys, comma-separated")]
 
 
 @app.command()
@@ -73,6 +79,9 @@ def gateway(
     keystore_password: KeystorePassword,
     host: Annotated[str, typer.Option(envvar="MOA_HOST")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="MOA_PORT")] = 8000,
+    log_origin: LogOrigin = None,
+    log_key_number: LogKeyNumber = 0,
+    log_witnesses: LogWitnesses = "",
 ) -> None:
     """Serve the HTTP interface and the screens."""
     from api.server import run
@@ -89,6 +98,9 @@ def gateway(
             keystore_password=keystore_password,
             host=host,
             port=port,
+            log_origin=log_origin,
+            log_key=log_key_number,
+            log_witnesses=tuple(filter(None, log_witnesses.split(","))),
         )
     )
 

@@ -54,7 +54,7 @@ class Fork:
             "newer": self.newer,
             "proof": list(map(encode, self.proof)),
         }
-        return orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n"
+        return orjson.dumps(told) + b"\n"
 
     @classmethod
     def from_json(cls, raw: bytes) -> Self:

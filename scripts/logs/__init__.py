@@ -1,0 +1,1 @@
+"""`moa log …` and `moa witness`: the gateway's log of acts from outside."""
