@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from scripts.bench.auditing import auditing
+from scripts.bench.committing import committing
 from scripts.bench.earning import earning
 from scripts.bench.figures import Figure, show, write
 from scripts.bench.gas import gas
+from scripts.bench.latency import latency
 from scripts.bench.minting import minting
 from scripts.bench.reading import reading
 from scripts.bench.relaying import relaying
@@ -21,6 +24,9 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "relay_anvil": lambda: relaying("anvil"),
     "view_reads": reading,
     "award_batch": minting,
+    "latency_ganache": latency,
+    "commit_10m": committing,
+    "audit_100k": auditing,
     "gas": gas,
 }
 
