@@ -9,13 +9,15 @@ been the density of those blocks only. Sources: shared/field/chain.md 1.1, 1.2, 
 import re
 from typing import Final
 
-from chain.errors import ChainError, RpcError
+from chain.errors import AnswerTooLarge, ChainError, NodeTimeout, RpcError
 
 SLOW_S: Final = 5.0
 QUICK_S: Final = 1.0
 LOGS_AIM: Final = 20_000
-# Answers at the ceiling before it is tried whether the ceiling has gone.
+# Answers at the ceiling before it is tried whether the ceiling has gone: a limit that was named in words stays for
+# long, silence may have been an outage.
 PROBE_AFTER: Final = 32
+PROBE_AFTER_SILENCE: Final = 8
 
 _SUGGESTED: Final = re.compile(r"\[\s*(0x[0-9a-f]+|\d+)\s*,\s*(0x[0-9a-f]+|\d+)\s*\]", re.IGNORECASE)
 _LIMIT: Final = re.compile(
@@ -35,21 +37,29 @@ class Ranges:
         self._logs_aim = logs_aim
         self._ceiling = widest
         self._at_ceiling = 0
+        self._silent = False
+        # The widest range that was taken since a narrower one was refused.
+        self._good = 0
 
     def answered(self, blocks: int, seconds: float, logs: int) -> None:
         """A range of so many blocks came, after that time, with so many logs."""
         if blocks < self.width and logs < self._logs_aim and seconds < SLOW_S:
             # Shorter than allowed, because the head is near: it says nothing about the full width.
             return
-        if seconds >= SLOW_S or logs > 2 * self._logs_aim:
+        if logs > self._logs_aim:
+            self.width = max(1, blocks * self._logs_aim // logs)
+            return
+        if seconds >= SLOW_S:
             self.width = max(1, blocks // 2)
             return
+        self._good = max(self._good, blocks)
         if seconds > QUICK_S or 2 * logs > self._logs_aim:
             return
         self._at_ceiling = self._at_ceiling + 1 if self.width >= self._ceiling else 0
-        if self._at_ceiling >= PROBE_AFTER:
+        if self._at_ceiling >= (PROBE_AFTER_SILENCE if self._silent else PROBE_AFTER):
             self._at_ceiling = 0
-            self._ceiling = min(self.widest, self._ceiling + max(1, self._ceiling // 4))
+            wider = 2 * self._ceiling if self._silent else self._ceiling + max(1, self._ceiling // 4)
+            self._ceiling = min(self.widest, wider)
         self.width = min(self.widest, self._ceiling, self.width * 2)
 
     def refused(self, blocks: int, error: ChainError) -> None:
@@ -62,8 +72,11 @@ class Ranges:
         if taken is not None and taken < blocks:
             self.width = self._ceiling = taken
             return
-        if isinstance(error, RpcError):
-            self._ceiling = blocks - 1
+        self._silent = not isinstance(error, RpcError)
+        if not self._silent or isinstance(error, NodeTimeout | AnswerTooLarge):
+            # Half way between what was taken and what was refused.
+            self._good = self._good if self._good < blocks else 0
+            self._ceiling = max(1, (self._good + blocks) // 2)
         self.width = max(1, blocks // 2)
 
 

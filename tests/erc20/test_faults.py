@@ -1,0 +1,283 @@
+"""A node that misbehaves costs time, never a row: truth at the end, whatever it said in between."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.erc20.conftest import TOKEN, Books, until
+from tests.scripted import faults, limits
+from tests.scripted.faults import Behaviour
+from tests.scripted.node import ScriptedNode
+from tests.scripted.pool import ANVIL, GANACHE
+from tests.scripted.tokens import Traffic, address_of, mint
+
+LOGS = "eth_getLogs"
+BLOCK = "eth_getBlockByNumber"
+
+# Lies of eth_getLogs that the mirror sees through by itself: they may last for ever.
+LIES = [
+    faults.empty_logs(),
+    faults.removed_logs(),
+    faults.unordered_logs(),
+    faults.doubled_logs(),
+    faults.other_case(),
+    faults.orphan_logs(),
+]
+# Trouble that passes.
+TROUBLE = [
+    faults.reset(),
+    faults.close(),
+    faults.cut(),
+    faults.bad_gateway(),
+    faults.too_many_requests(0),
+    faults.text(),
+    faults.error(-32005, "rate limit exceeded"),
+    faults.error(-32603, "internal error"),
+    faults.answers("0x", LOGS),
+    faults.answers([{"address": 7}], LOGS),
+    faults.answers(None, BLOCK),
+    faults.answers({}, BLOCK),
+    faults.null_block(),
+    faults.wrong_block(),
+    faults.behind(3),
+    faults.drops_one(),
+    faults.shuffled(),
+    faults.hang(),
+    faults.slow(0.3),
+]
+
+
+def name(behaviour: Behaviour) -> str:
+    return behaviour.name
+
+
+@pytest.mark.parametrize("dialect", ["geth", GANACHE, ANVIL])
+@pytest.mark.parametrize("lie", LIES, ids=name)
+def test_logs_that_cannot_be_true_are_put_right_from_receipts(lie: Behaviour, dialect: str, tmp_path: Any) -> None:
+    """SPEC 8.5, 8.19"""
+    from chain.erc20.follower import Follower, FollowerSettings
+
+    with ScriptedNode(seed=3, dialect=dialect) as node:
+        traffic = Traffic(node.chain, TOKEN)
+        traffic.mine(blocks=25, transfers=3)
+        traffic.reorg(5, "others")
+        books = Books(f"sqlite:///{tmp_path / 'mirror.db'}", node)
+        mirror = Follower(FollowerSettings(node.url, books.url, TOKEN, 0, behind_grace_s=0.0))
+        fault = node.faults.add(lie)
+        mirror.catch_up()
+        books.check()
+        traffic.reorg(4, "none")
+        traffic.mine(blocks=3, transfers=4)
+        mirror.catch_up()
+        books.check()
+        assert fault.hits
+        mirror.close()
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=name)
+def test_trouble_that_passes_costs_time_only(
+    running: Any, books: Books, traffic: Traffic, node: ScriptedNode, trouble: Behaviour
+) -> None:
+    """SPEC 8.13, 8.21"""
+    traffic.mine(blocks=30, transfers=3)
+    fault = node.faults.add(trouble, times=3)
+    running(timeout_s=0.4)
+    until(lambda: fault.hits == 3 and books.at_head())
+    books.check()
+
+    second = node.faults.add(trouble, times=2)
+    traffic.reorg(4, "others")
+    traffic.mine(blocks=2, transfers=2)
+    until(lambda: (second.hits == 2 or fault.behaviour.methods) and books.at_head())
+    books.check()
+
+
+def test_receipts_that_are_missing_are_waited_for_where_nothing_else_proves_the_logs(
+    running: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.19"""
+    traffic.mine(blocks=6, transfers=2)
+    empty = node.faults.add(faults.empty_logs())
+    null = node.faults.add(faults.answers(None, "eth_getBlockReceipts"))
+    running()
+    until(lambda: null.hits > 2)
+    assert books.checkpoint()[2] != "live"
+    assert books.transfers() == []
+    null.clear()
+    until(books.at_head)
+    books.check()
+    assert empty.hits
+
+
+def test_a_node_that_keeps_no_receipts_is_followed_by_its_logs(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.19"""
+    node.faults.add(faults.answers(None, "eth_getBlockReceipts"))
+    traffic.mine(blocks=30, transfers=2)
+    follower().catch_up()
+    books.check()
+
+
+@pytest.mark.parametrize("every", [2, 3])
+def test_logs_that_are_partly_missing_are_found_at_the_head_and_where_an_answer_ends(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode, every: int
+) -> None:
+    """SPEC 8.19"""
+    traffic.mine(blocks=60, transfers=5)
+    fault = node.faults.add(faults.missing_logs(every))
+    mirror = follower()
+    mirror.catch_up()
+    books.check()
+    traffic.mine(blocks=2, transfers=5)
+    mirror.catch_up()
+    books.check()
+    assert fault.hits
+
+
+def test_an_answer_that_is_cut_short_without_a_word_is_noticed(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.19"""
+    node.faults.add(faults.changes("cut short", lambda found: found[:17], LOGS))
+    traffic.mine(blocks=60, transfers=5)
+    follower().catch_up()
+    books.check()
+
+
+def test_every_block_is_proved_when_asked_to(follower: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
+    """SPEC 8.19"""
+    traffic.mine(blocks=60, transfers=5)
+
+    # Of the middle blocks one log is missing, in logs and in receipts alike.
+    def thin(found: list[Any]) -> list[Any]:
+        return [one for one in found if not (int(one["blockNumber"], 16) == 30 and int(one["logIndex"], 16) == 2)]
+
+    def thin_receipts(found: Any) -> Any:
+        return found and [{**one, "logs": thin(one["logs"])} for one in found]
+
+    node.faults.add(faults.changes("thin", thin, LOGS))
+    receipts = node.faults.add(faults.changes("thin receipts", thin_receipts, "eth_getBlockReceipts"))
+    mirror = follower(verify=True)
+    from chain.errors import AnswerInconsistent
+
+    with pytest.raises(AnswerInconsistent):
+        mirror.catch_up()
+    assert books.checkpoint()[0] < 30
+    receipts.clear()
+    mirror.catch_up()
+    books.check()
+
+
+def test_logs_of_other_addresses_are_not_ours(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.19"""
+    other = address_of("other token")
+    for _ in range(30):
+        node.chain.mine([mint(other, traffic.accounts[0], 5), mint(TOKEN, traffic.accounts[1], 7)])
+
+    def everyones(found: list[Any]) -> list[Any]:
+        return found + [{**one, "address": other, "logIndex": hex(int(one["logIndex"], 16) + 50)} for one in found]
+
+    node.faults.add(faults.changes("everyone's logs", everyones, LOGS))
+    follower().catch_up()
+    books.check()
+
+
+@pytest.mark.parametrize("provider", sorted(limits.RANGE_TEXTS))
+def test_a_provider_that_takes_few_blocks_at_once_is_followed(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode, provider: str
+) -> None:
+    """SPEC 8.13"""
+    traffic.mine(blocks=90, transfers=1)
+    node.faults.add(limits.range_too_wide(provider, 7))
+    follower().catch_up()
+    books.check()
+    assert node.log.count(LOGS) < 60
+
+
+@pytest.mark.parametrize("provider", sorted(limits.RESULT_TEXTS))
+def test_a_provider_that_gives_few_results_at_once_is_followed(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode, provider: str
+) -> None:
+    """SPEC 8.13"""
+    traffic.mine(blocks=60, transfers=4)
+    node.faults.add(limits.too_many_results(provider, 30))
+    follower().catch_up()
+    books.check()
+    assert node.log.count(LOGS) < 80
+
+
+def test_a_provider_that_hangs_on_wide_ranges_is_asked_for_narrow_ones(
+    running: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.13"""
+    traffic.mine(blocks=40, transfers=1)
+
+    def wide(request: Any, methods: Any) -> bool:
+        first, last = methods.log_range(request.params)
+        return bool(last - first >= 4)
+
+    node.faults.add(faults.hang(), LOGS, when=wide)
+    running(timeout_s=0.2)
+    until(books.at_head, 60.0)
+    books.check()
+
+
+def test_answers_that_are_too_large_are_asked_for_in_parts(
+    running: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.13"""
+    traffic.mine(blocks=30, transfers=2)
+
+    def wide(request: Any, methods: Any) -> bool:
+        first, last = methods.log_range(request.params)
+        return bool(last - first >= 3)
+
+    node.faults.add(faults.padded(30 * 1024 * 1024), LOGS, when=wide)
+    running(timeout_s=5.0)
+    until(books.at_head, 60.0)
+    books.check()
+
+
+def test_a_small_batch_limit_is_kept(follower: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
+    """SPEC 8.13"""
+    traffic.mine(blocks=60, transfers=1)
+    node.faults.add(faults.batch_limit(10))
+    follower().catch_up()
+    books.check()
+
+
+def test_an_outage_costs_the_node_a_few_requests_a_second(
+    running: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.18"""
+    traffic.mine(blocks=5, transfers=2)
+    running()
+    until(books.at_head)
+    outage = node.faults.add(faults.bad_gateway())
+    traffic.mine(blocks=40, transfers=2)
+    node.log.clear()
+    time.sleep(4.0)
+    assert 1 <= node.log.count() <= 6 + 4 * 3
+    outage.clear()
+    until(books.at_head)
+    books.check()
+
+
+def test_a_node_that_was_down_is_waited_for(running: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
+    """SPEC 8.21"""
+    node.down()
+    running()
+    traffic.mine(blocks=30, transfers=2)
+    time.sleep(0.5)
+    node.up()
+    until(books.at_head)
+    node.down()
+    traffic.reorg(7, "others")
+    time.sleep(0.5)
+    node.up()
+    until(books.at_head)
+    books.check()
