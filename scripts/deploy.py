@@ -168,6 +168,7 @@ def _deploy(plan, actors):
         "chain_id": web3.eth.chain_id,
         "start_block": start_block,
         "genesis_hash": _genesis_hash(),
+        "cover_bps": plan["moa"]["cover_bps"],
         "contracts": {
             name: {
                 "address": contract.address,
