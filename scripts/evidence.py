@@ -37,11 +37,11 @@ def check(paths: list[Path], *, pin: str | None, key: str | None, as_json: bool)
         Console(stderr=True).print("Give one document, or two receipts.")
         return UNREADABLE
     if len(data) == 2:
-        found = _against(*data, key=key)
+        found = _against(*data, key=_lower(key))
     elif b'"moa-fork/' in data[0][:256]:
         return _fork(data[0], key, as_json, console)
     else:
-        found = verify(data[0], pin=pin, key=key)
+        found = verify(data[0], pin=_lower(pin), key=_lower(key))
     if as_json:
         console.out(orjson.dumps(told(found), option=orjson.OPT_INDENT_2).decode(), highlight=False)
     else:
@@ -136,6 +136,11 @@ def _fork(data: bytes, key: str | None, as_json: bool, console: Console) -> int:
     else:
         console.print(f"[bold red]{'Fraud' if answer['error'] is None else 'Refused'}:[/] {answer['detail']}")
     return EXITS[str(answer["verdict"])]
+
+
+def _lower(text: str | None) -> str | None:
+    """A hash or key as documents write it."""
+    return None if text is None else text.lower()
 
 
 def _block(block: tuple[int, str] | None) -> dict[str, Any] | None:

@@ -58,7 +58,7 @@ class Maker:
         self._signer = signer
         self._texts = {
             "0x" + keccak_text(rule["text"]).hex(): rule["text"]
-            for brand in deployment.raw["brands"].values()
+            for brand in deployment.raw.get("brands", {}).values()
             for rule in brand.get("rules", {}).values()
             if "text" in rule
         }

@@ -12,6 +12,7 @@ from scripts.openapi import TARGET
 from tests.api.conftest import Caller, World
 
 PUBLIC = {
+    "/.well-known/moa-keys.json",
     "/health",
     "/ready",
     "/v1/books",
