@@ -8,6 +8,7 @@ from rich.console import Console
 
 from scripts.bench.auditing import auditing
 from scripts.bench.committing import committing
+from scripts.bench.backfill import backfill
 from scripts.bench.earning import earning
 from scripts.bench.figures import Figure, show, write
 from scripts.bench.gas import gas
@@ -22,6 +23,8 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "earn_anvil": lambda: earning("anvil"),
     "relay_ganache": lambda: relaying("ganache"),
     "relay_anvil": lambda: relaying("anvil"),
+    "backfill_sqlite": lambda: backfill("sqlite"),
+    "backfill_postgresql": lambda: backfill("postgresql"),
     "view_reads": reading,
     "award_batch": minting,
     "latency_ganache": latency,

@@ -43,13 +43,13 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
 
 @pytest.mark.parametrize("url", ["", "8545", "ftp://host", "http://", "ws://:1", "http://host:0", "http://host:99999"])
 def test_what_is_no_address_of_a_node_is_refused(url: str) -> None:
-    """SPEC 8.16"""
+    """SPEC 8.30"""
     with pytest.raises(errors.NodeUnavailable):
         Rpc(url)
 
 
 def test_the_key_in_an_address_of_a_websocket_is_never_shown() -> None:
-    """SPEC 8.16"""
+    """SPEC 8.30"""
     client = Rpc("ws://user:secret@127.0.0.1:1/secret?key=secret", timeout_s=0.2)
     with pytest.raises(errors.NodeUnavailable) as caught:
         client.call("eth_blockNumber")
@@ -57,7 +57,7 @@ def test_the_key_in_an_address_of_a_websocket_is_never_shown() -> None:
 
 
 def test_a_node_reached_by_websocket_only_answers_calls_and_batches(node: ScriptedNode, client: Any) -> None:
-    """SPEC 8.16"""
+    """SPEC 8.30"""
     node.chain.mine_empty(5)
     rpc = client()
 
@@ -72,7 +72,7 @@ def test_a_node_reached_by_websocket_only_answers_calls_and_batches(node: Script
 def test_a_websocket_that_breaks_is_a_node_that_is_not_available(
     node: ScriptedNode, client: Any, trouble: faults.Behaviour
 ) -> None:
-    """SPEC 8.16"""
+    """SPEC 8.30"""
     rpc = client(timeout_s=0.3)
     with node.faults.add(trouble), pytest.raises(errors.NodeUnavailable):
         rpc.call("eth_sendRawTransaction", "0x00")
@@ -80,7 +80,7 @@ def test_a_websocket_that_breaks_is_a_node_that_is_not_available(
 
 
 def test_a_late_answer_is_never_taken_for_that_of_the_next_question(node: ScriptedNode, client: Any) -> None:
-    """SPEC 8.16"""
+    """SPEC 8.30"""
     rpc = client(timeout_s=0.2)
     with node.faults.add(faults.slow(0.4), "eth_blockNumber"), pytest.raises(errors.NodeTimeout):
         rpc.call("eth_blockNumber")
@@ -89,7 +89,7 @@ def test_a_late_answer_is_never_taken_for_that_of_the_next_question(node: Script
 
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_heads_are_announced_as_they_come(node: ScriptedNode, scheme: str) -> None:
-    """SPEC 8.17"""
+    """SPEC 8.31"""
     heads = Heads(node.url if scheme == "http" else node.ws_url)
     wait_for(lambda: node.subscribers == 1)
     heads.wait(0.2)
@@ -103,7 +103,7 @@ def test_heads_are_announced_as_they_come(node: ScriptedNode, scheme: str) -> No
 
 
 def test_a_subscription_that_was_lost_is_made_again_and_what_was_missed_is_looked_for(node: ScriptedNode) -> None:
-    """SPEC 8.17"""
+    """SPEC 8.31"""
     heads = Heads(node.url)
     wait_for(lambda: node.subscribers == 1)
     heads.wait(0.2)
@@ -115,7 +115,7 @@ def test_a_subscription_that_was_lost_is_made_again_and_what_was_missed_is_looke
 
 
 def test_a_node_without_subscriptions_is_polled(node: ScriptedNode) -> None:
-    """SPEC 8.17"""
+    """SPEC 8.31"""
     node.faults.add(faults.error(-32001, "notifications not supported"), "eth_subscribe")
     heads = Heads(node.url)
     time.sleep(0.3)
@@ -136,7 +136,7 @@ def test_a_node_without_subscriptions_is_polled(node: ScriptedNode) -> None:
 def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
     node: ScriptedNode, client: Any, trouble: faults.Behaviour
 ) -> None:
-    """SPEC 8.18"""
+    """SPEC 8.32"""
     stop = threading.Event()
 
     def loop() -> None:
@@ -171,7 +171,7 @@ def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
 
 
 def test_who_says_when_to_come_again_is_not_asked_before(node: ScriptedNode, client: Any) -> None:
-    """SPEC 8.18"""
+    """SPEC 8.32"""
     rpc = client(node.url)
     with node.faults.add(faults.too_many_requests(60), times=1), pytest.raises(errors.NodeUnavailable) as caught:
         rpc.call("eth_blockNumber")
@@ -184,7 +184,7 @@ def test_who_says_when_to_come_again_is_not_asked_before(node: ScriptedNode, cli
 
 
 def test_every_exchange_is_told_to_who_counts_them(node: ScriptedNode, client: Any) -> None:
-    """SPEC 8.18"""
+    """SPEC 8.32"""
     seen: list[tuple[str, float, str | None]] = []
     rpc = client(node.url, observe=lambda *facts: seen.append(facts))
     rpc.call("eth_chainId")

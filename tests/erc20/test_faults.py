@@ -55,7 +55,7 @@ def name(behaviour: Behaviour) -> str:
 @pytest.mark.parametrize("dialect", ["geth", GANACHE, ANVIL])
 @pytest.mark.parametrize("lie", LIES, ids=name)
 def test_logs_that_cannot_be_true_are_put_right_from_receipts(lie: Behaviour, dialect: str, tmp_path: Any) -> None:
-    """SPEC 8.5, 8.19"""
+    """SPEC 8.5, 8.33"""
     from chain.erc20.follower import Follower, FollowerSettings
 
     with ScriptedNode(seed=3, dialect=dialect) as node:
@@ -79,7 +79,7 @@ def test_logs_that_cannot_be_true_are_put_right_from_receipts(lie: Behaviour, di
 def test_trouble_that_passes_costs_time_only(
     running: Any, books: Books, traffic: Traffic, node: ScriptedNode, trouble: Behaviour
 ) -> None:
-    """SPEC 8.13, 8.21"""
+    """SPEC 8.13, 8.35"""
     traffic.mine(blocks=30, transfers=3)
     fault = node.faults.add(trouble, times=3)
     running(timeout_s=0.4)
@@ -96,7 +96,7 @@ def test_trouble_that_passes_costs_time_only(
 def test_receipts_that_are_missing_are_waited_for_where_nothing_else_proves_the_logs(
     running: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.19"""
+    """SPEC 8.33"""
     traffic.mine(blocks=6, transfers=2)
     empty = node.faults.add(faults.empty_logs())
     null = node.faults.add(faults.answers(None, "eth_getBlockReceipts"))
@@ -113,7 +113,7 @@ def test_receipts_that_are_missing_are_waited_for_where_nothing_else_proves_the_
 def test_a_node_that_keeps_no_receipts_is_followed_by_its_logs(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.19"""
+    """SPEC 8.33"""
     node.faults.add(faults.answers(None, "eth_getBlockReceipts"))
     traffic.mine(blocks=30, transfers=2)
     follower().catch_up()
@@ -124,7 +124,7 @@ def test_a_node_that_keeps_no_receipts_is_followed_by_its_logs(
 def test_logs_that_are_partly_missing_are_found_at_the_head_and_where_an_answer_ends(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode, every: int
 ) -> None:
-    """SPEC 8.19"""
+    """SPEC 8.33"""
     traffic.mine(blocks=60, transfers=5)
     fault = node.faults.add(faults.missing_logs(every))
     mirror = follower()
@@ -139,7 +139,7 @@ def test_logs_that_are_partly_missing_are_found_at_the_head_and_where_an_answer_
 def test_an_answer_that_is_cut_short_without_a_word_is_noticed(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.19"""
+    """SPEC 8.33"""
     node.faults.add(faults.changes("cut short", lambda found: found[:17], LOGS))
     traffic.mine(blocks=60, transfers=5)
     follower().catch_up()
@@ -147,7 +147,7 @@ def test_an_answer_that_is_cut_short_without_a_word_is_noticed(
 
 
 def test_every_block_is_proved_when_asked_to(follower: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
-    """SPEC 8.19"""
+    """SPEC 8.33"""
     traffic.mine(blocks=60, transfers=5)
 
     # Of the middle blocks one log is missing, in logs and in receipts alike.
@@ -173,7 +173,7 @@ def test_every_block_is_proved_when_asked_to(follower: Any, books: Books, traffi
 def test_logs_of_other_addresses_are_not_ours(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.19"""
+    """SPEC 8.33"""
     other = address_of("other token")
     for _ in range(30):
         node.chain.mine([mint(other, traffic.accounts[0], 5), mint(TOKEN, traffic.accounts[1], 7)])
@@ -253,7 +253,7 @@ def test_a_small_batch_limit_is_kept(follower: Any, books: Books, traffic: Traff
 def test_an_outage_costs_the_node_a_few_requests_a_second(
     running: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.18"""
+    """SPEC 8.32"""
     traffic.mine(blocks=5, transfers=2)
     running()
     until(books.at_head)
@@ -268,7 +268,7 @@ def test_an_outage_costs_the_node_a_few_requests_a_second(
 
 
 def test_a_node_that_was_down_is_waited_for(running: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
-    """SPEC 8.21"""
+    """SPEC 8.35"""
     node.down()
     running()
     traffic.mine(blocks=30, transfers=2)

