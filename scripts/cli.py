@@ -195,6 +195,25 @@ def rebuild(
 
 
 @app.command()
+def mirror(
+    rpc: Annotated[str, typer.Option(help="the node, by http:// or ws://")],
+    db: Annotated[str, typer.Option(help="sqlite:///file or postgresql://…")],
+    token: Annotated[str, typer.Option(help="the address of an ERC-20")],
+    from_block: Annotated[int, typer.Option(min=0, help="the first block to follow")] = 0,
+    undo_blocks: Annotated[int, typer.Option(min=1, help="how deep a reorg may be")] = 256,
+    verify: Annotated[bool, typer.Option(help="rebuild every block's receiptsRoot")] = False,
+    digest: Annotated[bool, typer.Option(help="print one hash over all rows and end")] = False,
+) -> None:
+    """Follow any plain ERC-20 into a database until SIGTERM: transfers, balances, checkpoint."""
+    from scripts.mirror import run, settings_of, show_digest
+
+    settings = settings_of(
+        rpc_url=rpc, database_url=db, token=token, from_block=from_block, undo_blocks=undo_blocks, verify=verify
+    )
+    raise typer.Exit(settings if isinstance(settings, int) else show_digest(settings) if digest else run(settings))
+
+
+@app.command()
 def bootstrap(
     database: DatabaseUrl,
     chain_id: ChainId,
