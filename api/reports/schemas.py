@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from api.amounts import Points
@@ -85,6 +83,50 @@ class LiabilityThen(Told):
     buckets: list[Bucket]
 
 
+class CohortTold(Told):
+    """Points that end together: what entered, and what is or was left of it."""
+
+    expiry_epoch: int = Field(examples=[13])
+    expires_at: int | None = Field(description="Unix seconds; null: never.", examples=[1_795_000_000])
+    entered: Points
+    outstanding: Points
+    over: bool = Field(description="Whether they have expired.", examples=[False])
+
+
+class SideTold(Told):
+    """What the sums of one date were computed from."""
+
+    expected_breakage: str = Field(description="The share never used.", examples=["1/20"])
+    cohorts: list[CohortTold]
+
+
+class MovementsTold(Told):
+    """opening + what came - what left - expired = closing."""
+
+    opening: Points
+    awarded: Points
+    exchanged_in: Points
+    returned: Points
+    renewed: Points
+    minted_otherwise: Points
+    redeemed: Points
+    exchanged_out: Points
+    unwound: Points
+    burnt_otherwise: Points
+    expired: Points
+    closing: Points
+
+
+class MoneyTold(Told):
+    """Minor units: opening + deferred - used - breakage = closing. A line is negative where it was taken back."""
+
+    opening: str = Field(examples=["108000"])
+    deferred: str = Field(examples=["33000"])
+    used: str = Field(examples=["12000"])
+    breakage: str = Field(examples=["600"])
+    closing: str = Field(examples=["128400"])
+
+
 class RollForward(Told):
     """The contract liability from one block to another, in points and in money, with every input."""
 
@@ -92,8 +134,8 @@ class RollForward(Told):
     price: str = Field(description="Minor units of money for a base unit of points.", examples=["3/10"])
     since: Then
     until: Then
-    points: dict[str, str] = Field(description="opening + what came - what left - expired = closing")
-    adds_up: bool
-    money: dict[str, str] = Field(description="opening + deferred - used - breakage = closing, minor units")
-    opening: dict[str, Any] = Field(description="Expected breakage and cohorts at `since`.")
-    closing: dict[str, Any] = Field(description="Expected breakage and cohorts at `until`.")
+    points: MovementsTold
+    adds_up: bool = Field(examples=[True])
+    money: MoneyTold
+    opening: SideTold
+    closing: SideTold

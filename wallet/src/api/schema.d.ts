@@ -2118,6 +2118,39 @@ export interface components {
             ok: boolean;
         };
         /**
+         * CohortTold
+         * @description Points that end together: what entered, and what is or was left of it.
+         */
+        CohortTold: {
+            /**
+             * Entered
+             * @example 2933
+             */
+            entered: string;
+            /**
+             * Expires At
+             * @description Unix seconds; null: never.
+             * @example 1795000000
+             */
+            expires_at: number | null;
+            /**
+             * Expiry Epoch
+             * @example 13
+             */
+            expiry_epoch: number;
+            /**
+             * Outstanding
+             * @example 2933
+             */
+            outstanding: string;
+            /**
+             * Over
+             * @description Whether they have expired.
+             * @example false
+             */
+            over: boolean;
+        };
+        /**
          * ConsistencyProof
          * @description That the tree of `size` began with the tree of `old`: RFC 6962, 2.1.2.
          */
@@ -2957,6 +2990,103 @@ export interface components {
             operation: string;
         };
         /**
+         * MoneyTold
+         * @description Minor units: opening + deferred - used - breakage = closing. A line is negative where it was taken back.
+         */
+        MoneyTold: {
+            /**
+             * Breakage
+             * @example 600
+             */
+            breakage: string;
+            /**
+             * Closing
+             * @example 128400
+             */
+            closing: string;
+            /**
+             * Deferred
+             * @example 33000
+             */
+            deferred: string;
+            /**
+             * Opening
+             * @example 108000
+             */
+            opening: string;
+            /**
+             * Used
+             * @example 12000
+             */
+            used: string;
+        };
+        /**
+         * MovementsTold
+         * @description opening + what came - what left - expired = closing.
+         */
+        MovementsTold: {
+            /**
+             * Awarded
+             * @example 2933
+             */
+            awarded: string;
+            /**
+             * Burnt Otherwise
+             * @example 2933
+             */
+            burnt_otherwise: string;
+            /**
+             * Closing
+             * @example 2933
+             */
+            closing: string;
+            /**
+             * Exchanged In
+             * @example 2933
+             */
+            exchanged_in: string;
+            /**
+             * Exchanged Out
+             * @example 2933
+             */
+            exchanged_out: string;
+            /**
+             * Expired
+             * @example 2933
+             */
+            expired: string;
+            /**
+             * Minted Otherwise
+             * @example 2933
+             */
+            minted_otherwise: string;
+            /**
+             * Opening
+             * @example 2933
+             */
+            opening: string;
+            /**
+             * Redeemed
+             * @example 2933
+             */
+            redeemed: string;
+            /**
+             * Renewed
+             * @example 2933
+             */
+            renewed: string;
+            /**
+             * Returned
+             * @example 2933
+             */
+            returned: string;
+            /**
+             * Unwound
+             * @example 2933
+             */
+            unwound: string;
+        };
+        /**
          * ObligationThen
          * @description In units of the settlement token.
          */
@@ -3267,41 +3397,20 @@ export interface components {
          * @description The contract liability from one block to another, in points and in money, with every input.
          */
         RollForward: {
-            /** Adds Up */
+            /**
+             * Adds Up
+             * @example true
+             */
             adds_up: boolean;
             /**
              * Brand
              * @example cdnow
              */
             brand: string;
-            /**
-             * Closing
-             * @description Expected breakage and cohorts at `until`.
-             */
-            closing: {
-                [key: string]: unknown;
-            };
-            /**
-             * Money
-             * @description opening + deferred - used - breakage = closing, minor units
-             */
-            money: {
-                [key: string]: string;
-            };
-            /**
-             * Opening
-             * @description Expected breakage and cohorts at `since`.
-             */
-            opening: {
-                [key: string]: unknown;
-            };
-            /**
-             * Points
-             * @description opening + what came - what left - expired = closing
-             */
-            points: {
-                [key: string]: string;
-            };
+            closing: components["schemas"]["SideTold"];
+            money: components["schemas"]["MoneyTold"];
+            opening: components["schemas"]["SideTold"];
+            points: components["schemas"]["MovementsTold"];
             /**
              * Price
              * @description Minor units of money for a base unit of points.
@@ -3390,6 +3499,20 @@ export interface components {
              * @example moa_m_5f0c2a9b7d31_…
              */
             token: string | null;
+        };
+        /**
+         * SideTold
+         * @description What the sums of one date were computed from.
+         */
+        SideTold: {
+            /** Cohorts */
+            cohorts: components["schemas"]["CohortTold"][];
+            /**
+             * Expected Breakage
+             * @description The share never used.
+             * @example 1/20
+             */
+            expected_breakage: string;
         };
         /**
          * StatementGiven
