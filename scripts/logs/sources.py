@@ -120,6 +120,9 @@ class DatabaseLog:
 
         return self._database.reads(find)
 
+    def close(self) -> None:
+        self._database.close()
+
     def consistency(self, old: int, size: int) -> tuple[bytes, list[bytes]]:
         def find(read: Snapshot) -> tuple[bytes, list[bytes]]:
             tree = reading.tiles(read, size)
