@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
+from scripts.bench.acts import acts_log
 from scripts.bench.auditing import auditing
 from scripts.bench.committing import committing
 from scripts.bench.backfill import backfill
@@ -30,6 +31,8 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "latency_ganache": latency,
     "commit_10m": committing,
     "audit_100k": auditing,
+    "log_sqlite": lambda: acts_log("sqlite"),
+    "log_postgresql": lambda: acts_log("postgresql"),
     "gas": gas,
 }
 
