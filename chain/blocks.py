@@ -12,6 +12,7 @@ from chain.rpc import Rpc
 
 Raw = dict[str, Any]
 BLOOM_BYTES: Final = 256
+SPARSE_BITS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,12 @@ def _logs(rpc: Rpc, chain: Sequence[Header], addresses: Sequence[str]) -> list[R
     with believable("a list of logs"):
         by_number = _by_block(found, {block.number: block.hash for block in chain}, set(addresses))
     for block in chain:
-        if block.number not in by_number and may_hold(block.bloom, addresses):
-            by_number[block.number] = _logs_of_receipts(rpc, block, addresses)
+        shown = {raw["address"].lower() for raw in by_number.get(block.number, {}).values()}
+        # A bloom with many bits says "perhaps" of every address: only where it has few does it tell of one more.
+        if (not shown or int.from_bytes(block.bloom).bit_count() <= SPARSE_BITS) and may_hold(
+            block.bloom, [address for address in addresses if address not in shown]
+        ):
+            by_number[block.number] = logs_of_receipts(rpc, block, addresses)
     return [raw for number in sorted(by_number) for _, raw in sorted(by_number[number].items())]
 
 
@@ -136,7 +141,7 @@ def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str])
     return by_number
 
 
-def _logs_of_receipts(rpc: Rpc, block: Header, addresses: Sequence[str]) -> dict[int, Raw]:
+def logs_of_receipts(rpc: Rpc, block: Header, addresses: Sequence[str]) -> dict[int, Raw]:
     """An empty answer proves nothing; the receipts of every transaction of the block do."""
     wanted = set(addresses)
     receipts = rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in block.transactions])

@@ -97,7 +97,7 @@ class Mirror:
         ancestor = self._ancestry.ancestor(tip, head)
         levels, named = self._finality.levels(head)
         last = self._reader.last_of(ancestor, head)
-        found = self._reader.read(ancestor, last, head, list(self._tokens.values()))
+        found = self._reader.read(ancestor, last, head, self._tokens)
         self._commit(tip, ancestor, found, head, levels, named)
         return True
 

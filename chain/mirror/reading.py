@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain as joined
 from typing import Any, Final
 
 from chain import blocks
@@ -11,6 +12,7 @@ from chain.codec import Log
 from chain.deployment import Deployment
 from chain.errors import AnswerInconsistent, AnswerTooLarge, NodeTimeout, RpcError
 from chain.ledger import Row
+from chain.mirror import doubt
 from chain.mirror.checkpoint import Tip
 from chain.ranges import Ranges
 from chain.rpc import Rpc
@@ -42,17 +44,40 @@ class Reader:
         self._deployment = deployment
         self._names = {deployment.address(name): name for name in FOLLOWED}
         self._ranges = Ranges(range_blocks_max)
+        # Blocks whose logs were read again from receipts, because they contradicted themselves.
+        self.doubted = 0
 
     def last_of(self, ancestor: Tip, head: Header) -> int:
         """The last block of the next range."""
         return min(head.number, ancestor.number + self._ranges.width)
 
-    def read(self, ancestor: Tip, last: int, head: Header, tokens: Sequence[str]) -> Found:
-        """Blocks after the ancestor up to `last`, with the logs of our contracts and of these tokens."""
-        found = self._adapting(ancestor, last, head, [*self._names, *tokens])
+    def read(self, ancestor: Tip, last: int, head: Header, tokens: Mapping[str, str]) -> Found:
+        """Blocks after the ancestor up to `last`, with the logs of our contracts and of these tokens by brand id."""
+        found = self._adapting(ancestor, last, head, [*self._names, *tokens.values()])
         with blocks.believable("a log or the terms of a token"):
-            logs = [decoded for raw in found.logs if (decoded := self._decode(raw)) is not None]
-            return Found(found, logs, self._token_rows(logs))
+            logs = self._decoded(found.logs)
+            token_rows = self._token_rows(logs)
+            token_of = {**tokens, **{row["brand_id"]: token for token, row in token_rows.items()}}
+            logs = self._completed(found, logs, token_of)
+            return Found(found, logs, token_rows)
+
+    def _decoded(self, raws: Sequence[dict[str, Any]]) -> list[Log]:
+        return [log for raw in raws if (log := self._decode(raw)) is not None]
+
+    def _completed(self, found: Range, logs: list[Log], token_of: Mapping[str, str]) -> list[Log]:
+        """The logs, those of blocks in doubt from the receipts."""
+        numbers = doubt.doubtful(logs, token_of)
+        if not numbers:
+            return logs
+        self.doubted += len(numbers)
+        addresses = [*self._names, *token_of.values()]
+        whole: dict[int, list[Log]] = {}
+        for block in found.headers:
+            if block.number in numbers:
+                of_receipts = blocks.logs_of_receipts(self._rpc, block, addresses)
+                whole[block.number] = self._decoded([raw for _, raw in sorted(of_receipts.items())])
+        kept = [log for log in logs if log.block_number not in numbers]
+        return sorted([*kept, *joined.from_iterable(whole.values())], key=lambda log: (log.block_number, log.log_index))
 
     def _adapting(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
         if last <= ancestor.number:

@@ -88,6 +88,8 @@ def test_every_block_is_answered_as_the_contracts_answered_then(world: Any) -> N
     busy(world)
 
     assert check(world, first) > 100
+    # What the contracts say of each other is whole: no doubt ever costs a request (SPEC 8.24).
+    assert world.mirror._reader.doubted == 0
 
 
 def test_a_reorg_and_a_rebuild_leave_the_same_history(world: Any) -> None:

@@ -212,6 +212,35 @@ def test_a_lie_now_and_then_only_costs_time(
     check(engine, brand)
 
 
+def test_no_single_log_of_a_movement_can_be_left_out(
+    node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine
+) -> None:
+    """SPEC 8.24"""
+    first, second = brand.accounts[:2]
+    acts = [
+        brand.award(first, 500, 500),
+        brand.award(second, 70, 70),
+        brand.passed_on(first, second, 30, {first: 470, second: 100}),
+    ]
+    brand.chain.mine([brand.chain.transaction(logs) for logs in acts])
+    follow(mirror)
+    count_of_logs = len(brand.chain.head.logs)
+    assert count_of_logs == 9
+    for left_out in range(count_of_logs):
+        lie = faults.changes(
+            "one log left out",
+            lambda logs, left_out=left_out: [log for log in logs if int(log["logIndex"], 16) != left_out],
+            faults.LOGS,
+        )
+        brand.chain.reorg(1)
+        follow(mirror)
+        brand.chain.reorg(2, [brand.chain.transaction(logs) for logs in acts])
+        with node.faults.add(lie):
+            follow(mirror)
+        check(engine, brand)
+    assert mirror._reader.doubted == count_of_logs
+
+
 # Trouble on the way
 
 TROUBLE = [
