@@ -13,7 +13,7 @@ from typing import Final
 from chain.codec import Log
 
 ZERO: Final = "0x" + "00" * 20
-TOKEN: Final = "LoyaltyToken"
+POINTS: Final = "LoyaltyToken"
 AWARDED: Final = "Awarded"
 TRANSFER: Final = "Transfer"
 LOTS_CHANGED: Final = "LotsChanged"
@@ -41,7 +41,7 @@ def _gaps(logs: Sequence[Log], token_of: Mapping[str, str]) -> bool:
         # A batch of awards does nothing else: each mints once and says once what the member holds then.
         minted = Counter((log.address, log.args["to"]) for log in moves if log.args["from"] == ZERO)
         return not awards == minted == told
-    if all(log.contract == TOKEN for log in logs) and any(ZERO in (log.args["from"], log.args["to"]) for log in moves):
+    if all(log.contract == POINTS for log in logs) and any(ZERO in (log.args["from"], log.args["to"]) for log in moves):
         # Points come and go only with a reason, and reasons are events of Moa's other contracts.
         return True
     parties = {(log.address, log.args[side]) for log in moves for side in ("from", "to")}
