@@ -104,6 +104,14 @@ class Theatre:
                 "batch_delay_ms": schedule.batch_delay_ms,
                 "receipt_grace_s": schedule.receipt_grace_s,
                 "resend_after_s": 0.15,
+                "replace_after_s": 0.4,
+                "gap_after_s": 0.2,
+                "refusal_patience_s": 1.0,
+                "balance_every_s": 0.2,
+                "breaker_pause_s": 0.03,
+                "breaker_pause_s_max": 0.2,
+                "replaced_after_s": 1.5,
+                "look_s": 0.02,
                 "poll_s": 0.005,
             },
             "mirror": {
@@ -330,4 +338,24 @@ class Episode:
             found["mirror"] = None if tip is None else tuple(tip)
         if not found and self.stage.waiting():
             found["node"] = "transactions wait in the pool"
+        if not found and (gone := self._gone()):
+            found["said to be in blocks that are gone"] = gone
         return found
+
+    def _gone(self) -> list[str]:
+        """Operations and transactions whose block the chain does not have; each is looked at again in its turn."""
+        places: dict[tuple[int, str], list[str]] = {}
+        with reading(self.desk.engine) as connection:
+            for table in (operations.table, transactions.table):
+                columns = table.c.id, table.c.block_number, table.c.block_hash
+                for id, number, block_hash in connection.execute(
+                    select(*columns).where(table.c.block_hash.is_not(None))
+                ):
+                    places.setdefault((number, block_hash), []).append(f"{table.name} {id}")
+        blocks = self.stage.rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number, _ in places])
+        return [
+            name
+            for ((_, block_hash), names), block in zip(places.items(), blocks, strict=True)
+            if block is None or block["hash"] != block_hash
+            for name in names
+        ]

@@ -80,6 +80,8 @@ def _live(command: dict[str, Any], keystore: LocalKeystore) -> None:
             os.dup2(source, target)
         form = f"%(asctime)s {os.getpid()} %(threadName)s %(name)s %(message)s"
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
+        # A worker that waits for its turn says so too often for a log of a few lines.
+        logging.getLogger("chain.worker").setLevel(logging.WARNING)
         LocalKeystore.open = classmethod(lambda cls, path, password: keystore)  # type: ignore[method-assign,assignment]
         if command["plant"]:
             plants.PLANTS[command["plant"]]()
