@@ -11,6 +11,7 @@ from scripts.bench.auditing import auditing
 from scripts.bench.committing import committing
 from scripts.bench.backfill import backfill
 from scripts.bench.earning import earning
+from scripts.bench.evidence import evidence
 from scripts.bench.figures import Figure, show, write
 from scripts.bench.gas import gas
 from scripts.bench.latency import latency
@@ -31,6 +32,7 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "latency_ganache": latency,
     "commit_10m": committing,
     "audit_100k": auditing,
+    "evidence": evidence,
     "log_sqlite": lambda: acts_log("sqlite"),
     "log_postgresql": lambda: acts_log("postgresql"),
     "gas": gas,

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from chain.errors import ChainError
 from scripts.children import ChildEnded
-from scripts.demo import copy_of_chain, replay, verdict
+from scripts.demo import copy_of_chain, evidence, replay, verdict
 from scripts.demo.gateway import Gateway, Refused
 from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect, terms
 from scripts.demo.purchases import Purchase, cdnow, hanok
@@ -63,6 +63,7 @@ def _play(system: World, console: Console, limit: int) -> bool:
     console.print()
     good = verdict.show(lines, console)
     good = _show_time(system, ids["cdnow"], console) and good
+    good = _leave_evidence(system, console) and good
     console.print(f"Played in {time.monotonic() - started:.0f} s.\n")
     return good
 
@@ -77,6 +78,16 @@ def _show_time(system: World, ids: dict[str, str], console: Console) -> bool:
         right = right and step.right
     console.print()
     return right
+
+
+def _leave_evidence(system: World, console: Console) -> bool:
+    """One member's bundle on disk; True when it holds."""
+    left = evidence.leave(system, "cdnow-0001")
+    console.print("One member's evidence, for anyone to check offline:")
+    console.print(f"  moa verify {left.path} --pin {left.pin}")
+    mark = "[green]✓[/]" if left.right else "[bold red]✗[/]"
+    console.print(f"  {mark} {left.verdict.verdict}{f': {left.verdict.error}' if left.verdict.error else ''}\n")
+    return left.right
 
 
 def expectation(orders: dict[str, list[Purchase]]) -> Expected:
