@@ -8,8 +8,8 @@ from rich.console import Console
 
 from scripts.bench.acts import acts_log
 from scripts.bench.auditing import auditing
-from scripts.bench.committing import committing
 from scripts.bench.backfill import backfill
+from scripts.bench.committing import committing
 from scripts.bench.earning import earning
 from scripts.bench.evidence import evidence
 from scripts.bench.figures import Figure, show, write
