@@ -16,6 +16,7 @@ ZERO: Final = "0x" + "00" * 20
 # Events that never name a call: they wait for the one that does.
 WAITING: Final = frozenset(
     {"Transfer", "LotsChanged", "ObligationBooked", "ObligationReduced", "PositionSettled", "ClaimPaid"}
+    | {"PaidAtPartner", "HoldPaid"}
 )
 # Events that close a call whose other events came before them.
 CLOSING: Final = frozenset(
@@ -25,9 +26,11 @@ CLOSING: Final = frozenset(
 AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
 MOVES: Final = frozenset({"Transfer", "LotsChanged"})
 OF_INVITATION: Final = frozenset(
-    {"PolicyChanged", "RoleGranted", "RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"}
+    {"BrandInvited", "PolicyChanged", "RoleGranted", "RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"}
 )
-# An invitation's token says one thing, the AccessManager twelve.
+# What these belong to, should the event that names it be missing.
+UNNAMED: Final = {"PositionSettled": "PeriodSettled", "ClaimPaid": "BrandDefaulted"}
+# An invitation's token says one thing, the AccessManager twelve; one more, should something be there twice.
 INVITATION_EVENTS_MAX: Final = 13
 
 
@@ -82,7 +85,9 @@ class Reader:
 def _flush(found: list[Act], waiting: list[Log]) -> None:
     """Nothing named these events."""
     if waiting:
-        found.append(Act("Stray", waiting))
+        names = {log.name for log in waiting}
+        kind = next((kind for name, kind in UNNAMED.items() if name in names), "Stray")
+        found.append(Act(kind, waiting))
 
 
 def _moved(logs: Sequence[Log], at: int) -> tuple[Act, int]:
@@ -104,12 +109,16 @@ def _closed(waiting: list[Log], logs: Sequence[Log], at: int) -> tuple[Act, int]
     """What waited, and the event that names it; a payment goes on with the burn at the partner."""
     end = at + 1
     if logs[at].name == "Exchanged":
-        paid = end + (end < len(logs) and logs[end].name == "PaidAtPartner")
+        paid = end
+        while paid < len(logs) and logs[paid].name == "PaidAtPartner":
+            paid += 1
         moves = _moves_end(logs, paid)
         if moves < len(logs) and logs[moves].name == "HoldPaid":
             end = moves + 1
         elif paid > end:
             end = moves
+        while end < len(logs) and logs[end].name == "HoldPaid":
+            end += 1
     return Act(logs[at].name, [*waiting, *logs[at:end]]), end
 
 
@@ -135,7 +144,9 @@ def _opened(logs: Sequence[Log], at: int) -> tuple[Act, int]:
             end = _minted_end(logs, awarded, end, sum(log.args.get("points", "0") != "0" for log in logs[at:awarded]))
         return Act("Awarded", list(logs[at:end])), end
     if first.name == "BrandInvited":
-        while end < len(logs) and end - at <= INVITATION_EVENTS_MAX and logs[end].name in OF_INVITATION:
+        while (
+            end < len(logs) and end - at <= INVITATION_EVENTS_MAX + 1 and logs[end].name in OF_INVITATION | {first.name}
+        ):
             end += 1
     return Act(first.name, list(logs[at:end])), end
 

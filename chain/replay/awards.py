@@ -12,10 +12,11 @@ from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, 
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
 from chain.replay.books import Books
+from chain.replay.concede import concede
 from chain.replay.evidence import Minted, assigned, in_order
 from chain.replay.facts import TOKEN
 from chain.replay.findings import Findings
-from chain.replay.plain import plain, shown
+from chain.replay.plain import plain, shown, shown_words
 from chain.replay.tokens import StatedToken
 
 ITEM: Final = "(uint256,uint256,address,uint256)"
@@ -23,6 +24,9 @@ SELECTORS: Final = (
     keccak_text(f"award(uint256,{ITEM})")[:4],
     keccak_text(f"awardBatch(uint256,{ITEM}[])")[:4],
 )
+# Refusals that follow from a rule's terms.
+OF_TERMS: Final = frozenset({"RuleUnknown", "RuleNotInForce", "AwardTooLarge", "MemberCapExceeded", "BudgetExceeded"})
+LOTS: Final = "lots of an account"
 # A change of a rule that the chain does not follow waits until the chain does.
 NEVER: Final = 2**64
 
@@ -38,9 +42,11 @@ class Awards:
         run = [log for log in logs if log.name in AWARDS]
         moves = logs[len(run) :]
         brand_id = int(run[0].args["brandId"])
-        self._begin(run, call, brand_id)
         if brand_id not in self.books.tokens:
+            if self.findings.first(f"brand {brand_id}"):
+                self._tell(run[0], "an award that the rules refuse", "done", f"BrandUnknown({brand_id})", "2.7")
             return
+        self._begin(run, call, brand_id)
         token = self.books.token(brand_id)
         if asked is not None and len(asked) != len(run):
             self._tell(run[0], "awards of a call", len(run), len(asked), "2.14")
@@ -68,6 +74,7 @@ class Awards:
         except Refused as refusal:
             what = "an award that the rules refuse"
             self._tell(run[0], what, "done", str(refusal), rulebook.of_refusal("Awarded", refusal.name))
+            concede(self.books, refusal, call.at)
         # Without points nothing tells where one batch ends and the next begins.
         if sum(log.args.get("points", "0") != "0" for log in run) > BATCH_ITEMS_MAX:
             self._tell(run[0], "items of a batch", len(run), BATCH_ITEMS_MAX, "2.7")
@@ -86,9 +93,14 @@ class Awards:
         try:
             right, right_version = self.books.stated_rules.decide(brand_id, item, at)
         except Refused as refusal:
-            rule = rulebook.of_refusal("Awarded", refusal.name)
-            wrong.append(("an award that the rules refuse", points, str(refusal), rule))
             right, right_version, refused = points, version, True
+            if not (refusal.name in OF_TERMS and self._unknown(brand_id, item.rule_id)):
+                rule = rulebook.of_refusal("Awarded", refusal.name)
+                wrong.append(("an award that the rules refuse", points, str(refusal), rule))
+            if refusal.name == "RuleUnknown":
+                self._forget(brand_id, item.rule_id)
+        if self._unknown(brand_id, item.rule_id):
+            right, right_version = points, version
         if version != right_version:
             wrong += self._version(item, brand_id, version, right_version, at)
         elif points != right:
@@ -133,20 +145,23 @@ class Awards:
         if len(minted.transfers) != 1:
             wrong.append(_number("Transfer", len(minted.transfers), points))
         elif minted.transfers[0].args["value"] != str(points):
-            wrong.append(("value of a transfer", minted.transfers[0].args["value"], points, "1.11"))
+            wrong.append(("value of a transfer", int(minted.transfers[0].args["value"]), points, "1.11"))
         elif minted.transfers[0].args["from"] != ZERO:
             wrong.append(("from of a transfer", minted.transfers[0].args["from"], ZERO, "1.11"))
         right = facts[-1].values[1]
         if len(minted.lots) != 1:
             wrong.append(_number("LotsChanged", len(minted.lots), right))
         if minted.lots and tuple(int(word) for word in minted.lots[-1].args["words"]) != right:
-            wrong.append(("words of an account's lots", minted.lots[-1].args["words"], right, "1.4"))
+            said = shown_words(int(word) for word in minted.lots[-1].args["words"])
+            wrong.append((LOTS, said, shown_words(right), "1.4"))
             self._force_lots(minted, token, at)
 
     def _version(self, item: Item, brand_id: int, version: int, right: int, at: int) -> list[tuple[str, Any, Any, str]]:
         """Follows the version that the chain cites."""
         rule = self.books.rules.rule(brand_id, item.rule_id)
         known = self.findings.doubtful({("rule", brand_id, item.rule_id)})
+        if version != rule.version and (rule.change is None or rule.change.version != version):
+            self._forget(brand_id, item.rule_id)
         if rule.change is not None and rule.change.version == version:
             rule.change = replace(rule.change, in_force_at=at)
         elif rule.change is not None and rule.version == version:
@@ -154,6 +169,14 @@ class Awards:
         if not known:
             self.findings.doubts.add(("rule", brand_id, item.rule_id))
         return [] if known else [("version of an award", version, right, "2.4")]
+
+    def _unknown(self, brand_id: int, rule_id: int) -> bool:
+        """Whether the rule's terms are not known any more: it was told, and its awards cannot be judged."""
+        return f"rule {brand_id} {rule_id}" in self.findings.told
+
+    def _forget(self, brand_id: int, rule_id: int) -> None:
+        """The chain follows terms that no event has told."""
+        self.findings.first(f"rule {brand_id} {rule_id}")
 
     # --- one refusal
 
@@ -163,6 +186,8 @@ class Awards:
         name, values = self.codec.revert(bytes.fromhex(args["reason"][2:]))
         said = name, tuple(_integer(value) for value in values.values())
         operation, rule_id, member = int(args["operationId"]), int(args["ruleId"]), args["member"]
+        if self._unknown(brand_id, rule_id):
+            return
         item = asked or Item(operation, rule_id, member, self._base_of(brand_id, rule_id, said, at))
         try:
             points, _ = self.books.stated_rules.decide(brand_id, item, at)
@@ -212,7 +237,7 @@ class Awards:
         known = self.findings.doubtful({subject})
         if not wrong:
             return
-        if known and all(what == "words of an account's lots" for what, *_ in wrong):
+        if known and all(what == LOTS for what, *_ in wrong):
             return
         what, said, right, rule = wrong[0]
         also = "" if len(wrong) == 1 else " Also: " + ", ".join(each[0] for each in wrong[1:]) + "."

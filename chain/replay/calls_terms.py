@@ -131,7 +131,8 @@ def period_settled(books: Books, scene: Scene) -> None:
 
 def brand_defaulted(books: Books, scene: Scene) -> None:
     """declareDefault: every brand that is owed something must be in the list, and no other leaves an event"""
-    brand_id = scene["brandId"]
+    claim = scene.first("BrandDefaulted") or scene.first("ClaimPaid")
+    brand_id = claim.values["brandId"] if claim else scene["debtorId"]
     owed = sorted(one for (debtor, one), amount in books.clearing.obligations.items() if debtor == brand_id and amount)
     books.clearing.declare_default(scene.call, brand_id, scene.argument("creditorIds", owed))
 

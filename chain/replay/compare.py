@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chain.model.call import Fact
 from chain.replay import rulebook
-from chain.replay.plain import plain, shown
+from chain.replay.plain import plain, shown, shown_words
 from chain.replay.shapes import Event, Shapes
 
 # What tells events of one kind within one call apart; the others are there once.
@@ -23,6 +23,8 @@ KEYS: Final = {
     "RoleGuardianChanged": ("roleId",),
     "RoleGrantDelayChanged": ("roleId",),
 }
+# Parameters that are packed lots.
+PACKED: Final = frozenset({"words", "lots", "lotsIn"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,10 @@ def _values(each: Expected, event: Event, shapes: Shapes) -> list[Mismatch]:
         pairs = zip(parts, said, right, strict=True) if len(parts) > 1 else [(name, said, right)]
         for part, said_part, right_part in pairs:
             if said_part != right_part:
-                what = f"{rulebook.words(part)} of {rulebook.name(event.name)}"
+                what = rulebook.value(event.name, part)
                 rule = rulebook.of_value(event.name, part)
-                found.append(Mismatch(event, each, what, shown(said_part), shown(right_part), rule))
+                show = shown_words if part in PACKED else shown
+                found.append(Mismatch(event, each, what, show(said_part), show(right_part), rule))
     return found
 
 

@@ -32,24 +32,39 @@ def in_order(awards: Sequence[Log], moves: Sequence[Log]) -> bool:
 def assigned(awards: Sequence[Log], moves: Sequence[Log]) -> tuple[list[Minted], list[Log]]:
     """What belongs to each award, account by account and amount by amount; and what belongs to none."""
     found = [Minted() for _ in awards]
-    places: dict[str, deque[int]] = defaultdict(deque)
-    for place, award in enumerate(awards):
-        places[award.args["member"]].append(place)
-    open_transfers = {member: deque(queue) for member, queue in places.items()}
-    open_lots = {member: deque(queue) for member, queue in places.items()}
-    left = []
+    places = _places(awards)
+    waiting = {member: deque(queue) for member, queue in places.items()}
+    left: list[Log] = []
+    last: tuple[str, int] | None = None
     for log in moves:
         is_transfer = log.name == "Transfer"
         member = log.args["to"] if is_transfer else log.args["account"]
         if member not in places:
             left.append(log)
+            last = None
         elif is_transfer:
-            place = _take(open_transfers[member], awards, log.args["value"], places[member][-1])
+            place = _take(waiting[member], awards, log.args["value"], places[member][-1])
             found[place].transfers.append(log)
+            last = member, place
         else:
-            queue = open_lots[member]
-            found[queue.popleft() if queue else places[member][-1]].lots.append(log)
+            # Lots follow their transfer; alone, they are the first award's that has none.
+            bare = (place for place in places[member] if not found[place].lots)
+            place = last[1] if last and last[0] == member else next(bare, places[member][-1])
+            found[place].lots.append(log)
+            last = None
     return found, left
+
+
+def _places(awards: Sequence[Log]) -> dict[str, list[int]]:
+    """The awards of each account; one whose operation id was there before comes last."""
+    first: dict[str, list[int]] = defaultdict(list)
+    again: dict[str, list[int]] = defaultdict(list)
+    seen: set[str] = set()
+    for place, award in enumerate(awards):
+        operation = award.args["operationId"]
+        (again if operation in seen else first)[award.args["member"]].append(place)
+        seen.add(operation)
+    return {member: first[member] + again[member] for member in {*first, *again}}
 
 
 def _take(queue: deque[int], awards: Sequence[Log], value: str, last: int) -> int:

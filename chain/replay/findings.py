@@ -4,6 +4,7 @@ After a difference the books hold what the chain stated. If that statement itsel
 same subject is true again and differs from the books once more: this second one is the same lie, and is not told twice.
 """
 
+from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,11 +30,17 @@ def where(log: Log) -> Where:
 
 @dataclass(slots=True)
 class Findings:
-    """kept: the first DIFFERENCES_MAX; found: how many there were."""
+    """kept: the first DIFFERENCES_MAX; found: how many there were.
+
+    lost: by contract, movements that no event explains; one refusal that follows from each is the same lie.
+    told: what is told once only.
+    """
 
     kept: list[Difference] = field(default_factory=list)
     found: int = 0
     doubts: set[Hashable] = field(default_factory=set)
+    lost: Counter[str] = field(default_factory=Counter)
+    told: set[str] = field(default_factory=set)
 
     def add(self, log: Log, what: str, said: Any, right: Any, rule: str, look: str) -> None:
         """One more difference."""
@@ -43,6 +50,19 @@ class Findings:
             self.kept.append(
                 Difference(kind=CONTRACT, where=place, what=what, said=said, right=right, rule=rule, look=look)
             )
+
+    def follows(self, contract: str) -> bool:
+        """Whether something lost there may be why; it is used up."""
+        if self.lost[contract] == 0:
+            return False
+        self.lost[contract] -= 1
+        return True
+
+    def first(self, subject: str) -> bool:
+        """Whether this was not told before."""
+        known = subject in self.told
+        self.told.add(subject)
+        return not known
 
     def doubtful(self, subjects: set[Hashable]) -> bool:
         """Whether one of these is in doubt; afterwards none is."""

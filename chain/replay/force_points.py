@@ -5,6 +5,7 @@ absolute values replace, relative ones move by what is stated less what the book
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from chain.model import lots as lot
@@ -76,7 +77,8 @@ def hold_refunded(books: Books, event: Event, at: int, ran: bool) -> None:
     hold = _hold(books, event.values)
     if not ran:
         hold.state = HoldState.CAPTURED
-        hold.lots = _part(hold.lots, max(0, lot.total(hold.lots) - event.values["points"]))
+        hold.captured = max(hold.captured, event.values["refundedTotal"])
+        hold.lots = _part(hold.lots, hold.captured - event.values["refundedTotal"])
     hold.refunded = event.values["refundedTotal"]
 
 
@@ -92,7 +94,11 @@ def exchanged(books: Books, event: Event, at: int, ran: bool) -> None:
     """The record that unwinding asks for, and the day's use."""
     record = Exchange(*event.values["exchange"])
     exchange_id = event.values["exchangeId"]
-    if not ran and 0 < record.agreement_id <= len(books.agreements.agreements):
+    if (
+        not ran
+        and exchange_id not in books.exchanges.records
+        and 0 < record.agreement_id <= len(books.agreements.agreements)
+    ):
         used = books.agreements.agreement(record.agreement_id).used_by_day
         used[day_of(at)] = used.get(day_of(at), 0) + record.points_in
     books.exchanges.records[exchange_id] = record
@@ -122,6 +128,9 @@ def collateral(books: Books, event: Event, at: int, ran: bool) -> None:
     """A brand's collateral after a deposit, a withdrawal, a claim paid or a position settled."""
     brand_id = event.values.get("creditorId", event.values["brandId"])
     books.clearing.account_of(brand_id).collateral = event.values["collateral"]
+    brand = books.registry.brands.get(brand_id)
+    if event.name == "CollateralWithdrawn" and brand is not None:
+        books.registry.brands[brand_id] = replace(brand, treasury=event.values["to"])
 
 
 def position_settled(books: Books, event: Event, at: int, ran: bool) -> None:
@@ -143,6 +152,8 @@ def period_netted(books: Books, event: Event, at: int, ran: bool) -> None:
     """A statement as the chain has it."""
     clearing, values = books.clearing, event.values
     brand_ids, positions = values["brandIds"], values["positions"]
+    if not ran and values["period"] < clearing.next_period:
+        return
     made = clearing.statements.get(values["period"]) if ran else None
     before = dict(zip(made.brand_ids, made.positions, strict=True)) if made else {}
     for one in brand_ids:
@@ -165,7 +176,7 @@ def period_settled(books: Books, event: Event, at: int, ran: bool) -> None:
 def brand_defaulted(books: Books, event: Event, at: int, ran: bool) -> None:
     """In default, and owing nothing."""
     account = books.clearing.account_of(event.values["brandId"])
-    if not ran:
+    if not ran and not account.in_default:
         account.collateral = max(0, account.collateral - event.values["paid"])
     account.in_default, account.owed = True, 0
 

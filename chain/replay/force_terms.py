@@ -50,6 +50,8 @@ def call_announced(books: Books, event: Event, at: int, ran: bool) -> None:
 def rule_published(books: Books, event: Event, at: int, ran: bool) -> None:
     """A rule with these terms, in its place."""
     rules = books.rules.rules.setdefault(event.values["brandId"], [])
+    if ran and len(rules) != event.values["ruleId"]:
+        rules.pop()
     rule = Rule(rule_terms(event.values["terms"]), event.values["version"], event.values["version"])
     _place(rules, event.values["ruleId"], rule)
 
@@ -99,6 +101,8 @@ def agreement_proposed(books: Books, event: Event, at: int, ran: bool) -> None:
         last_version=1,
         terms=AgreementTerms(*values["terms"]),
     )
+    if ran and len(books.agreements.agreements) != values["agreementId"]:
+        books.agreements.agreements.pop()
     _place(books.agreements.agreements, values["agreementId"], made)
 
 
@@ -151,7 +155,12 @@ def agreement_ending(books: Books, event: Event, at: int, ran: bool) -> None:
 def brand_invited(books: Books, event: Event, at: int, ran: bool) -> None:
     """A brand; its token is made from what was proved of it."""
     values = event.values
+    if ran and len(books.registry.brands) != values["brandId"]:
+        books.registry.brands.popitem()
+        books.tokens.popitem()
     brand = Brand(values["token"], Status.INVITED, False, False, values["treasury"], values["metadataHash"])
+    for gap in range(len(books.registry.brands) + 1, min(values["brandId"], len(books.registry.brands) + GAP_MAX)):
+        books.registry.brands[gap] = replace(brand, status=Status.UNKNOWN)
     books.registry.brands.setdefault(values["brandId"], brand)
     books.roles.invited_at.setdefault(values["brandId"], at)
 

@@ -1,10 +1,12 @@
 """The model's values as the chain's, and both as a difference shows them."""
 
 import dataclasses
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
 from chain.model.errors import Refused
+from chain.model.lots import SLOTS, TAG_SHIFT, unpacked
 
 
 def plain(value: Any) -> Any:
@@ -18,6 +20,19 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return tuple(plain(each) for each in value)
     return value
+
+
+def shown_words(words: Iterable[int]) -> list[str]:
+    """Packed words as people read them: points by expiry epoch; a word without points by the epochs that it empties."""
+    found = []
+    for word in words:
+        lots = unpacked([word])
+        group = word >> TAG_SHIFT
+        if lots:
+            found += [f"{points} of epoch {expiry}" for expiry, points in lots.items()]
+        elif word:
+            found.append(f"nothing of epochs {SLOTS * group} to {SLOTS * group + SLOTS - 1}")
+    return found
 
 
 def shown(value: Any) -> Any:

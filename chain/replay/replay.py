@@ -12,6 +12,7 @@ lie is one difference.
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -23,13 +24,15 @@ from chain.model.clock import DAY_S
 from chain.model.errors import Refused
 from chain.model.policy import Policy
 from chain.replay import rulebook
-from chain.replay.acts import AWARDS, Act, Reader
+from chain.replay.acts import AWARDS, MOVES, Act, Reader
 from chain.replay.authority import SOMEBODY
 from chain.replay.awards import SELECTORS, Awards
 from chain.replay.books import Books
 from chain.replay.compare import Mismatch, expected_of, mismatches
+from chain.replay.concede import OF_LOST, concede
 from chain.replay.facts import TOKEN, Facts, Sent
 from chain.replay.findings import Findings, described, subjects
+from chain.replay.force_terms import GAP_MAX
 from chain.replay.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
 from chain.replay.inputs import Inputs, items_of
 from chain.replay.plain import shown
@@ -39,6 +42,7 @@ from chain.replay.state import Place, dump, load
 from chain.replay.tokens import Words
 
 NOTHING_SENT: Final[Mapping[str, Sent]] = {}
+MOA_ROLES: Final = 255
 # What a model fed with the impossible may run into; the act is then a difference like a refused one.
 IMPOSSIBLE: Final = (AssertionError, KeyError, ValueError, IndexError, ArithmeticError, TypeError)
 
@@ -98,7 +102,16 @@ class Replay:
 
     def state(self) -> bytes:
         """Everything that the next block needs, as JSON."""
-        place = Place(self.number, self.time, dict(self.counts), self.strangers, self.findings.found)
+        found = self.findings
+        place = Place(
+            number=self.number,
+            time=self.time,
+            counts=dict(self.counts),
+            strangers=self.strangers,
+            found=found.found,
+            lost=dict(+found.lost),
+            told=found.told,
+        )
         return dump(self.books, self.findings, place)
 
     @classmethod
@@ -121,9 +134,20 @@ class Replay:
         self.number, self.time = number, time
         self.books.stated_roles.now = time
         for tx_hash, group in groupby(logs, key=lambda log: log.tx_hash):
-            for act in self._reader.acts(list(group)):
+            for act in self._reader.acts([log for log in group if self._known(log)]):
                 self._act(act, sent.get(tx_hash))
         self.counts["blocks"] += 1
+
+    def _known(self, log: Log) -> bool:
+        """Whether the log is of a contract of ours. A token that nobody invited is told once and not followed."""
+        if log.name == "BrandInvited":
+            self._labels.setdefault(log.args["token"], f"{TOKEN} {log.args['brandId']}")
+        if log.address in self._labels:
+            return True
+        if self.findings.first(log.address):
+            look = "No BrandInvited names this address."
+            self.findings.add(log, f"event {log.name} of an unknown contract", shown(log.args), None, "6.4", look)
+        return False
 
     def _act(self, act: Act, sent: Sent | None) -> None:
         self.counts["acts"] += 1
@@ -134,8 +158,6 @@ class Replay:
         if act.kind == "Awarded":
             self._award(act, direct)
             return
-        if act.kind == "BrandInvited":
-            self._labels[act.named.args["token"]] = f"{TOKEN} {act.named.args['brandId']}"
         events = [self._shapes.event(log, self._labels[log.address]) for log in act.logs]
         named = next((event for event in events if event.log is act.named), events[0])
         scene = Scene(act.kind, events, named, self.time, self.facts, stranger=self._strange)
@@ -159,7 +181,7 @@ class Replay:
             return
         call = CALLS.get(scene.kind)
         wrong = self._called_otherwise(scene)
-        ran, refusal = False, ""
+        ran, refusal, follows = False, "", False
         if call is not None:
             try:
                 call(self.books, scene)
@@ -168,6 +190,9 @@ class Replay:
                 refusal = str(refused)
                 rule = rulebook.of_refusal(scene.kind, refused.name)
                 wrong.append(self._refused(scene, refusal, rule))
+                with suppress(*IMPOSSIBLE):
+                    concede(self.books, refused, self.time, scene)
+                follows = refused.name in OF_LOST and self.findings.follows(self._token_of(scene))
             except IMPOSSIBLE as error:
                 refusal = f"{type(error).__name__}: {error}"
                 wrong.append(self._refused(scene, refusal, rulebook.OF_ACT.get(scene.kind, "1-6")))
@@ -176,10 +201,42 @@ class Replay:
             wrong += mismatches(facts, scene.events, scene.named.name, self._shapes)
         elif not refusal:
             wrong += [self._without_cause(event) for event in scene.events[:1]]
-        self._judge(scene, wrong, refused=bool(refusal))
+            self.findings.lost[scene.named.contract] += scene.named.name in MOVES
+        if not follows and not self._beyond(scene, wrong):
+            self._judge(scene, wrong, refused=bool(refusal))
         if wrong:
-            self._force(scene, ran)
+            self._force(scene, wrong, ran)
         self._notice(scene)
+
+    def _beyond(self, scene: Scene, wrong: list[Mismatch]) -> bool:
+        """Whether the act rests on a brand or an agreement of which no event has told enough, which was said before."""
+        values = scene.named.values
+        brand_ids = {values[name] for name in ("brandId", "fromBrandId", "toBrandId", "byBrandId") if name in values}
+        if "roleId" in values and values["roleId"] > MOA_ROLES:
+            brand_ids.add(values["roleId"] // 256)
+        if scene.kind != "BrandInvited" and wrong:
+            for brand_id in brand_ids - set(self.books.tokens):
+                if not self.findings.first(f"brand {brand_id}"):
+                    return True
+        number = values.get("agreementId")
+        if number is None:
+            return False
+        agreement = f"agreement {number}"
+        beyond = agreement in self.findings.told
+        agreements = self.books.agreements.agreements
+        unknown = not 0 < number <= len(agreements)
+        if wrong and (unknown or any("VersionChanged" in str(each.right) for each in wrong)) and not beyond:
+            self.findings.first(agreement)
+        return beyond
+
+    def _token_of(self, scene: Scene) -> str:
+        """The token of the brand that the act is about, as the journal calls it."""
+        brand_id = scene.named.values.get("brandId")
+        if brand_id is None and "agreementId" in scene.named.values:
+            agreements = self.books.agreements.agreements
+            number = scene["agreementId"]
+            brand_id = agreements[number - 1].from_brand_id if 0 < number <= len(agreements) else 0
+        return f"{TOKEN} {brand_id}"
 
     def _refused(self, scene: Scene, refusal: str, rule: str) -> Mismatch:
         what = f"{rulebook.name(scene.kind)} that the rules refuse"
@@ -220,14 +277,35 @@ class Replay:
         if not refused:
             self.findings.doubts |= about
 
-    def _force(self, scene: Scene, ran: bool) -> None:
-        """The chain's word for it."""
+    def _force(self, scene: Scene, wrong: list[Mismatch], ran: bool) -> None:
+        """The chain's word for it: for what is not as the model says, or for all when the model refused."""
+        differing = {id(each.event) for each in wrong}
         for event in scene.events:
-            force = FORCES.get(event.name)
-            if event.name == "BrandInvited":
-                self._force_token(event)
-            if force is not None and not (event.name == "PolicyChanged" and scene.kind == "BrandInvited"):
-                force(self.books, event, self.time, ran)
+            if ran and id(event) not in differing:
+                continue
+            # What speaks of brands, rules or accounts that cannot be leaves the books as they are.
+            with suppress(*IMPOSSIBLE):
+                self._state(scene, event, ran)
+
+    def _state(self, scene: Scene, event: Event, ran: bool) -> None:
+        self._mark_gaps(event, ran)
+        force = FORCES.get(event.name)
+        if force is not None and not (event.name == "PolicyChanged" and scene.kind == "BrandInvited"):
+            force(self.books, event, self.time, ran)
+        if event.name == "BrandInvited":
+            self._force_token(event)
+
+    def _mark_gaps(self, event: Event, ran: bool) -> None:
+        """Rules and agreements before this one of which no event has told."""
+        values = event.values
+        if event.name == "RulePublished":
+            known = len(self.books.rules.rules.get(values["brandId"], [])) - ran
+            for number in range(known + 1, min(values["ruleId"], known + GAP_MAX)):
+                self.findings.first(f"rule {values['brandId']} {number}")
+        if event.name == "AgreementProposed":
+            known = len(self.books.agreements.agreements) - ran
+            for number in range(known + 1, min(values["agreementId"], known + GAP_MAX)):
+                self.findings.first(f"agreement {number}")
 
     def _force_token(self, event: Event) -> None:
         brand_id, address = event.values["brandId"], event.values["token"]

@@ -123,7 +123,7 @@ NAMES: Final = {
     "AwardRefused": "a refused award",
     "Moved": "a transfer",
     "Transfer": "a transfer",
-    "LotsChanged": "an account's lots",
+    "LotsChanged": "a change of lots",
     "Left": "leaving",
     "HoldPlaced": "a hold",
     "HoldCaptured": "a capture",
@@ -162,6 +162,13 @@ def of_value(event: str, value: str) -> str:
 def name(event: str) -> str:
     """An event in words."""
     return NAMES.get(event, event)
+
+
+def value(event: str, parameter: str) -> str:
+    """An event's value in words: points of an award."""
+    if (event, parameter) == ("LotsChanged", "words"):
+        return "lots of an account"
+    return f"{words(parameter)} of {name(event)}"
 
 
 def words(value: str) -> str:

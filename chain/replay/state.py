@@ -77,6 +77,8 @@ class Place:
     counts: dict[str, int]
     strangers: dict[str, str]
     found: int
+    lost: dict[str, int]
+    told: set[str]
 
 
 def dump(books: Books, findings: Findings, place: Place) -> bytes:
@@ -101,6 +103,8 @@ def load(books: Books, findings: Findings, text: bytes) -> Place:
         _fill(books, unpack(BooksState, said["books"]))
         findings.kept.extend(_difference(each) for each in said["differences"])
         findings.found = place.found
+        findings.lost.update(place.lost)
+        findings.told |= place.told
         findings.doubts.update(tuple(each) for each in said["doubts"])
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, StateInvalid):
