@@ -7,7 +7,7 @@ to anyone but who wrote it: keep it where you keep the pin.
 import hashlib
 import os
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Record:
 
     def write(self, path: Path) -> str:
         """Writes the file whole or not at all; its SHA-256."""
-        packed = zlib.compress(orjson.dumps({name: getattr(self, name) for name in self.__slots__}), 6)
+        packed = zlib.compress(orjson.dumps(asdict(self)), 6)
         digest = hashlib.sha256(packed).hexdigest()
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -74,7 +74,7 @@ def of(expected: Expected, *, chain_id: int, genesis_hash: str, number: int, has
         genesis_hash=genesis_hash,
         number=number,
         hash=hash_,
-        rows={name: list(rows.values()) for name, rows in expected.ledger.rows.items()},
+        rows={str(name): list(rows.values()) for name, rows in expected.ledger.rows.items()},
         roles=[[*key, since] for key, since in expected.roles.items()],
         # Words of 256 bits do not fit JSON's numbers everywhere.
         operations=[[*key, str(bits)] for key, bits in expected.operations.items()],

@@ -13,7 +13,7 @@ from chain.proofs.errors import EncodingInvalid, ProofInvalid
 
 EMPTY_ROOT: Final = keccak(b"\x80")
 NODES_MAX: Final = 65
-KNOWN_MAX: Final = 1 << 14
+KNOWN_MAX: Final = 1 << 12
 Leaf = tuple[bytes, bytes]
 # Branches by their hash: as bytes, and decoded.
 Known = dict[bytes, tuple[bytes, list[rlp.Item]]]
