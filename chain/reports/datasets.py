@@ -102,7 +102,9 @@ def _balance_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
 
 
 def _hold_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
-    for hold in history.holds(connection, scope.block, brand_id=scope.brand_id):
+    for hold in history.holds(
+        connection, scope.block, brand_id=None if scope.brand_id is None else str(scope.brand_id)
+    ):
         yield (
             hold["hold_id"], hold["token"], hold["account"], hold["state"], int(hold["points"]), int(hold["captured"]),
             int(hold["refunded"]), hold["hold_until"], hold["reward_id"], hold["placed_at"],

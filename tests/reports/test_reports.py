@@ -224,6 +224,20 @@ def test_a_folder_without_a_sound_manifest_is_no_export(tmp_path: Path, content:
         bundle.check(tmp_path)
 
 
+def test_the_exports_of_all_brands_are_the_export_of_all(walked: Walked, tmp_path: Path) -> None:
+    """SPEC 15.9"""
+    with walked.looking() as connection:
+        last = history.span(connection).last.number
+        tokens = history.tokens(connection, last)
+        for name in ("entries", "balances", "holds"):
+            dataset = DATASETS[name]
+            whole = sorted(map(repr, dataset.rows(connection, Scope(last))))
+            scopes = [Scope(last, token["token"], int(token["brand_id"])) for token in tokens]
+            parts = [row for scope in scopes for row in dataset.rows(connection, scope)]
+            assert whole
+            assert sorted(map(repr, parts)) == whole, name
+
+
 def test_an_export_of_one_brand_names_no_other(walked: Walked, tmp_path: Path) -> None:
     """SPEC 15.9"""
     with walked.looking() as connection:
