@@ -14,7 +14,6 @@ from typing import Final
 
 from chain import blocks
 from chain.blocks import Header
-from chain.erc20.postgresql import PostgresStore
 from chain.erc20.prefetch import Prefetch
 from chain.erc20.reading import Source, Span, address, genesis_hash
 from chain.erc20.sqlite import SqliteStore
@@ -88,13 +87,14 @@ class Follower:
         self.settings = settings
         self.store = store or open_store(settings.database_url)
         self.source = self._source()
+        self._sources = (self.source, self._source(beside=self.source))
         self._tip: Tip | None = None
         self._state = BACKFILLING
         self.begun = False
         self._behind_since: float | None = None
         self._shown_at = 0.0
 
-    def _source(self) -> Source:
+    def _source(self, beside: Source | None = None) -> Source:
         settings = self.settings
         return Source(
             settings.rpc_url,
@@ -102,11 +102,13 @@ class Follower:
             settings.from_block,
             timeout_s=settings.timeout_s,
             verify=settings.verify,
+            beside=beside,
         )
 
     def close(self) -> None:
         """Gives connections and lead back."""
-        self.source.close()
+        for source in self._sources:
+            source.close()
         self.store.close()
 
     def run(self, stop: threading.Event, heads: Heads) -> None:
@@ -231,7 +233,7 @@ class Follower:
 
     def _backfill(self, tip: Tip, head: Header, stop: threading.Event | None) -> None:
         """Towards a head far away: reading and writing at the same time."""
-        with Prefetch(self.source, tip.number + 1, head.number) as spans:
+        with Prefetch(self._sources, tip.number + 1, head.number) as spans:
             for span in spans:
                 if span.parent_hash != tip.hash:
                     raise AnswerInconsistent(f"Block {span.first} does not follow the block before it.")
@@ -310,5 +312,8 @@ def open_store(url: str) -> Store:
     if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
         return SqliteStore(rest[3:])
     if scheme in ("postgresql", "postgres", "postgresql+psycopg") and rest.startswith("//"):
+        # The driver takes its time to load; SQLite does without it.
+        from chain.erc20.postgresql import PostgresStore
+
         return PostgresStore("postgresql:" + rest)
     raise ArgumentInvalid("--db is sqlite:///file or postgresql://user@host/database.")

@@ -64,8 +64,15 @@ class Span:
         self.rows += later.rows
 
 
+@dataclass(slots=True)
+class Doubt:
+    """For how many spans yet every block is read from receipts."""
+
+    spans: int = 0
+
+
 class Source:
-    """Reads one token from one node. Belongs to one thread; `ranges` may be shared by sources that take turns."""
+    """Reads one token from one node. Belongs to one thread; `beside` shares its ranges and its doubt with another."""
 
     def __init__(
         self,
@@ -75,16 +82,16 @@ class Source:
         *,
         timeout_s: float = 10.0,
         verify: bool = False,
-        ranges: Ranges | None = None,
+        beside: "Source | None" = None,
     ):
         self.rpc = Rpc(url, timeout_s=timeout_s, answer_max_bytes=ANSWER_MAX_BYTES)
         self._wide = Rpc(url, timeout_s=timeout_s, answer_max_bytes=BLOCK_ANSWER_MAX_BYTES)
         self.token = token
         self.from_block = from_block
         self.verify = verify
-        self.ranges = ranges or Ranges(BLOCKS_MAX, first=FIRST_BLOCKS, logs_aim=LOGS_AIM)
+        self.ranges: Ranges = beside.ranges if beside else Ranges(BLOCKS_MAX, first=FIRST_BLOCKS, logs_aim=LOGS_AIM)
         self._masks = (blocks.bloom_mask(token), blocks.bloom_mask(TRANSFER))
-        self._doubted = 0
+        self._doubt: Doubt = beside._doubt if beside else Doubt()
         self._whole_blocks = True
 
     def close(self) -> None:
@@ -147,12 +154,12 @@ class Source:
             if len(chain) > 1 or not self._may_hold(chain[0]):
                 raise
             # A single block that the provider will not answer for: its receipts remain.
-            self._doubted = DOUBT_SPANS
+            self._doubt.spans = DOUBT_SPANS
             return {}
         with blocks.believable("a list of logs"):
             by_number, strange = self._by_number(found, {block.number: block.hash for block in chain})
         if strange:
-            self._doubted = DOUBT_SPANS
+            self._doubt.spans = DOUBT_SPANS
         return by_number
 
     def _by_number(self, found: Iterable[Raw], hashes: dict[int, str]) -> tuple[dict[int, ByIndex], bool]:
@@ -179,7 +186,7 @@ class Source:
 
     def _make_sure(self, chain: Sequence[Header], by_number: dict[int, ByIndex]) -> None:
         """Puts right what the logs left out, from receipts."""
-        all_of_them = self.verify or self._doubted > 0 or len(chain) <= SHORT_SPAN_BLOCKS
+        all_of_them = self.verify or self._doubt.spans > 0 or len(chain) <= SHORT_SPAN_BLOCKS
         last_shown = max(by_number, default=None)
         first_round = [
             block
@@ -191,7 +198,7 @@ class Source:
         if lied:
             rest = [block for block in chain if block not in first_round and block.number in by_number]
             self._compare(rest, by_number)
-        self._doubted = DOUBT_SPANS if lied else max(0, self._doubted - 1)
+        self._doubt.spans = DOUBT_SPANS if lied else max(0, self._doubt.spans - 1)
 
     def _compare(self, chain: Sequence[Header], by_number: dict[int, ByIndex]) -> bool:
         """Whether receipts said something else anywhere; theirs is what stays."""

