@@ -10,9 +10,10 @@ import httpx
 from rich.console import Console
 from rich.markup import escape
 
+from chain.audit.errors import AuditError
 from chain.errors import ChainError
 from scripts.children import ChildEnded
-from scripts.demo import copy_of_chain, evidence, replay, verdict
+from scripts.demo import audited, copy_of_chain, evidence, replay, verdict
 from scripts.demo.gateway import Gateway, Refused
 from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect, terms
 from scripts.demo.purchases import Purchase, cdnow, hanok
@@ -35,7 +36,7 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
     except KeyboardInterrupt:
         console.print("\nStopped. The state is kept; [bold]make demo[/] goes on from here.")
         return 130 if judged is None else judged
-    except (ChildEnded, ChainError, WorldError, replay.ReplayError, Refused) as error:
+    except (AuditError, ChildEnded, ChainError, WorldError, replay.ReplayError, Refused) as error:
         console.print(f"\n[bold red]The demo stopped.[/] {escape(str(error))}")
         console.print("Nothing that was confirmed is lost: run the command again and it goes on.")
         return 1
@@ -64,6 +65,7 @@ def _play(system: World, console: Console, limit: int) -> bool:
     good = verdict.show(lines, console)
     good = _show_time(system, ids["cdnow"], console) and good
     good = _leave_evidence(system, console) and good
+    good = audited.check(system, console) and good
     console.print(f"Played in {time.monotonic() - started:.0f} s.\n")
     return good
 
