@@ -24,6 +24,9 @@ from chain.evidence.memos import memo_root
 from chain.evidence.receipts import KEY_REF
 
 router = APIRouter()
+FromBlock = Annotated[
+    int | None, Query(ge=0, le=2**53, description="Events from this block on; all of them without it.")
+]
 OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
 Block = Annotated[int | None, Query(ge=0, le=2**53, description="As of this block; the newest without it.")]
 SHOWN_MAX = 32
@@ -77,7 +80,7 @@ class Document(Response):
     responses=responses(*CALLER_PROBLEMS, RequestMalformed, EvidenceUnavailable, NodeUnavailable) | BUNDLE,
 )
 async def get_my_evidence(
-    request: Request, caller: ByMember, block: Block = None, from_block: Block = None
+    request: Request, caller: ByMember, block: Block = None, from_block: FromBlock = None
 ) -> Response:
     """The member's balances and every entry's event, with proofs, for `moa verify` or any other verifier."""
     state = state_of(request)

@@ -21,6 +21,8 @@ export interface Gateway {
   view(): Promise<MemberView>;
   entries(brand: string | null, cursor: string | null): Promise<EntryPage>;
   proof(entry: string): Promise<EntryProof>;
+  /** The bytes of the member's own bundle of one block: what `verify` takes. */
+  evidence(block: number): Promise<Uint8Array>;
   quote(from: string, to: string, points: string): Promise<Offer>;
   /** `key` names the intention: asked again with the same key, it counts once. */
   exchange(quote: ExchangeQuote, key: string): Promise<Exchange>;
@@ -62,6 +64,10 @@ export function openGateway(token: string, refused: () => void): Gateway {
       // The document calls it an integer of 64 bits; as text it stays exact where a float would not.
       const entry_id = entry as unknown as number;
       return answer(client.GET("/v1/me/entries/{entry_id}/proof", { params: { path: { entry_id } } }));
+    },
+    async evidence(block) {
+      const query = { block, from_block: block };
+      return new Uint8Array(await answer(client.GET("/v1/me/evidence", { params: { query }, parseAs: "arrayBuffer" })));
     },
     async quote(from, to, points) {
       const quote = await answer(client.POST("/v1/exchanges/quote", { body: { from, to, points_in: points } }));

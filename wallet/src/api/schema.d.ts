@@ -6291,7 +6291,7 @@ export interface operations {
             query?: {
                 /** @description As of this block; the newest without it. */
                 block?: number | null;
-                /** @description As of this block; the newest without it. */
+                /** @description Events from this block on; all of them without it. */
                 from_block?: number | null;
             };
             header?: never;

@@ -5,6 +5,7 @@ import type { Entry, EntryProof } from "../api/types";
 import { useLocale } from "../i18n/locale";
 import { CopyButton } from "./CopyButton";
 import { Icon } from "./Icon";
+import { Verify } from "./Verify";
 
 const TAIL_CHARS = 8;
 
@@ -37,6 +38,7 @@ export function Proof({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
         )}
       </dl>
       <Check entry={entry} gateway={gateway} />
+      <Verify entry={entry} gateway={gateway} />
     </section>
   );
 }

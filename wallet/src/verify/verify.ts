@@ -280,3 +280,7 @@ export function verify(data: Uint8Array, options: Options = {}): Verdict {
     return { verdict: "refused", error: error.error, detail: error.message, claim: error.claim };
   }
 }
+/** The events that a bundle claims of its account; of use once `verify` called it proven. */
+export function eventsOf(data: Uint8Array): { address: string; event: string }[] {
+  return JSON.parse(new TextDecoder().decode(data)).body.claims.flatMap((claim: Any) => claim.events ?? []);
+}
