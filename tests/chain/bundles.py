@@ -44,7 +44,9 @@ class Bundles:
 
 def told(world: Any) -> Bundles:
     """Awards with and without memos, a hold, an exchange, and bundles of all of it."""
-    memo = memos.salted({"receipt": "No. 4711", "item.1": "1 tea, jasmine", "item.2": "한옥 다실", "till": "the third till"})
+    memo = memos.salted(
+        {"receipt": "No. 4711", "item.1": "1 tea, jasmine", "item.2": "한옥 다실", "till": "the third till"}
+    )
     with_memo = world.award("ada", 5000)
     with_memo.payload["memo_root"] = "0x" + memos.memo_root(memo).hex()
     world.enqueue(*(world.award(f"m{index}", 1000 + index) for index in range(5)), with_memo)
