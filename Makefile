@@ -40,11 +40,11 @@ types:
 layers:
 	@.venv/bin/lint-imports
 
-generate: ## ABI, OpenAPI document and the wallet's client, made again
-	@$(PY) -m scripts.export_abi && $(PY) -m scripts.openapi && npm run --silent client
+generate: ## ABI, storage layout, OpenAPI document and the wallet's client, made again
+	@$(PY) -m scripts.export_abi && $(PY) -m scripts.export_layout && $(PY) -m scripts.openapi && npm run --silent client
 
 generated: generate
-	@git diff --exit-code --stat -- chain/abi api/openapi.json wallet/src/api/schema.d.ts || \
+	@git diff --exit-code --stat -- chain/abi chain/proofs/layout.json api/openapi.json wallet/src/api/schema.d.ts || \
 	  { echo "Generated files were stale: commit what 'make generate' wrote."; exit 1; }
 
 unit:
