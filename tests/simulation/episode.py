@@ -63,6 +63,7 @@ class Theatre:
     databases: Databases
     folder: Path
     plant: str = ""
+    quiet_s_max: float = QUIET_S_MAX
 
     def play(self, schedule: Schedule) -> Result:
         """One episode."""
@@ -77,7 +78,7 @@ class Theatre:
             self.proxy.reset(schedule.seed)
             desk = Desk(self.stage, engine, schedule.seed, Domains(self.stage.rpc, self.stage.deployment.codec))
             workers = Workers(self.zygote, self.proxy, folder, self._settings(schedule, url))
-            episode = Episode(self.stage, self.proxy, desk, workers, schedule)
+            episode = Episode(self.stage, self.proxy, desk, workers, schedule, self.quiet_s_max)
             try:
                 differences = episode.run(lambda: self.databases.empty(folder))
             finally:
@@ -133,6 +134,7 @@ class Episode:
     desk: Desk
     workers: Workers
     schedule: Schedule
+    quiet_s_max: float = QUIET_S_MAX
     tally: Tally = field(default_factory=Tally)
     automine: bool = True
     switched: set[int] = field(default_factory=set)
@@ -289,11 +291,11 @@ class Episode:
         self.proxy.up()
         if not self.workers.alive():
             self.workers.start()
-        until = time.monotonic() + QUIET_S_MAX
+        until = time.monotonic() + self.quiet_s_max
         missing = self._open()
         while missing:
             if time.monotonic() > until:
-                return [f"not settled after {QUIET_S_MAX:g} s: {missing}", *self._waiting()]
+                return [f"not settled after {self.quiet_s_max:g} s: {missing}", *self._waiting()]
             if not self.workers.alive():
                 # One that still had a place to die at.
                 self.workers.start()

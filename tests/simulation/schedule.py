@@ -30,6 +30,11 @@ KILL_PLACES: Final = (
 )
 REORGS: Final = ("dropped", "returned", "shuffled", "replaced", "shorter", "merged")
 
+NAMES: Final = sorted(TROUBLES)
+# A lie of the node shows only where it meets blocks with something in them: it is told more often.
+LIES: Final = ("logs", "block", "receipt", "behind")
+WEIGHTS: Final = [3 if any(word in name for word in LIES) else 1 for name in NAMES]
+
 
 class Shown:
     """Shows what is not as usual."""
@@ -253,7 +258,7 @@ class Author:
             yield self._start()
         for _ in range(dice.randint(2, 6)):
             draw = dice.random()
-            if draw < 0.42:
+            if draw < 0.38:
                 yield from self._more()
             elif draw < 0.60:
                 yield from self._trouble()
@@ -285,7 +290,7 @@ class Author:
 
     def _trouble(self) -> Iterator[Step]:
         for _ in range(self.dice.choice((1, 1, 2))):
-            name = self.dice.choice(sorted(TROUBLES))
+            name = self.dice.choices(NAMES, WEIGHTS)[0]
             yield Trouble(name, self.dice.choice((0.3, 1.0)), self.dice.choice((1, 2, 6, 20)))
         yield self._let()
 
