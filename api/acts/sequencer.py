@@ -97,6 +97,8 @@ class Sequencer:
 
     def _sign(self, connection: Connection, before: Any) -> bool:
         size = size_of(connection)
+        if size == 0:
+            return False
         at_ms = now_ms()
         block = _bound(connection, self.chain_id)
         if before is not None:
