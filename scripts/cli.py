@@ -124,6 +124,7 @@ def worker(
     """Run the relayer and the mirror; of several workers one leads."""
     from chain.errors import ChainError
     from chain.worker import WorkerSettings, run
+    from scripts.logs.starts import note_worker_start
 
     end_with_parent()
     settings = WorkerSettings(
@@ -137,6 +138,7 @@ def worker(
         metrics_port=metrics_port,
         metrics_host=metrics_host,
     )
+    note_worker_start(database, chain_id=chain_id)
     try:
         run(settings)
     except ChainError as error:
