@@ -10,7 +10,7 @@ SETUP := scripts/setup.sh
 DEMO := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(PORT),--port $(PORT)) $(if $(RPC_PORT),--rpc-port $(RPC_PORT))
 
 .PHONY: help demo test check bench setup lint types layers unit generate wallet-test forge-test fuzz proofs mutants \
-        slither gas slow-test slow-chain slow-end contracts-test hooks locks clean generated
+        slither gas slow-test slow-chain slow-end simulate contracts-test hooks locks clean generated
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -ts $$'\t'
@@ -26,6 +26,7 @@ test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, 
 	@$(MAKE) check
 	@$(MAKE) -j2 --output-sync=target contracts-test forge-test gas slither mutants proofs
 	@$(MAKE) -j2 --output-sync=target slow-chain slow-end
+	@$(MAKE) simulate N=100
 
 check: ## the two-minute part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
@@ -90,6 +91,12 @@ slow-end:
 
 bench: setup ## side-by-side benchmarks into build/bench.json
 	@$(PY) -m scripts.cli bench
+
+# make simulate N=1000 SEED=7; a failing seed replays with N=1, and SHRINK=1 looks for a shorter schedule.
+N ?= 100
+simulate: ## seeded episodes of real workers that are killed, reorganised and lied to (N=100 SEED=… SHRINK=1)
+	@$(SETUP) app node contracts abi
+	@$(PY) -W ignore -m tests.simulation.run --episodes $(N) $(if $(SEED),--seed $(SEED)) $(if $(SHRINK),--shrink)
 
 hooks: ## installs the pre-commit hooks
 	@.venv/bin/pre-commit install
