@@ -97,6 +97,15 @@ def subjects(event: Event) -> set[Hashable]:
     return found
 
 
+def main_subjects(event: Event) -> set[Hashable]:
+    """The hold, exchange or period that an act goes on with: if its last word is in doubt, so is all that follows."""
+    return {
+        (kind, event.values[name])
+        for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period"))
+        if name in event.values
+    }
+
+
 def described(event: Event) -> str:
     """Where to look: what the event is about."""
     named = [

@@ -31,7 +31,7 @@ from chain.replay.books import Books
 from chain.replay.compare import Mismatch, expected_of, mismatches
 from chain.replay.concede import OF_LOST, concede
 from chain.replay.facts import TOKEN, Facts, Sent
-from chain.replay.findings import Findings, described, subjects
+from chain.replay.findings import Findings, described, main_subjects, subjects
 from chain.replay.force_terms import GAP_MAX
 from chain.replay.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
 from chain.replay.inputs import Inputs, items_of
@@ -265,7 +265,7 @@ class Replay:
             about |= subjects(event)
         doubts = self.findings.doubts & about
         self.findings.doubts -= about
-        if not wrong:
+        if not wrong or doubts & main_subjects(scene.named):
             return
         if not refused and doubts and all(each.event and doubts & subjects(each.event) for each in wrong):
             return

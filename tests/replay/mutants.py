@@ -13,13 +13,14 @@ from typing import Any
 
 from eth_abi import abi
 
+from chain.model.rules import Item
 from chain.rpc import Rpc
 from scripts.verify import tree
 from tests.differential.chain_side import COVER_BPS, ChainSide
-from tests.differential.steps import TOKEN
+from tests.differential.steps import TOKEN, Signed
 from tests.differential.story import Story
 from tests.differential.walk import Walk
-from tests.differential.world import Made, World
+from tests.differential.world import HOUR, Made, World
 
 PATCHES = tree.ROOT / "tests" / "mutants"
 COMPILER = tree.ROOT / "scripts" / "solc" / "solc-v0.8.30"
@@ -163,9 +164,52 @@ def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
     rpc.call = listening  # type: ignore[method-assign]
     try:
         walk = Walk(world, random.Random(seed))
-        Story(world).tell()
+        story = Story(world)
+        story.tell()
+        settle_again(story)
+        refund_again(story)
+        unwind_again(story)
         for _ in range(steps):
             world.do(walk.next(world.at))
     finally:
         rpc.call = rpc_call  # type: ignore[method-assign]
     return Stage(world, snapshot, clock, world.record[began:], signed)
+
+
+def settle_again(story: Story) -> None:
+    """SPEC 5.11: a statement shown a second time while its debtor has another one to pay."""
+    world, operator = story.world, story.cast["operator"]
+    story.operation += 1
+    item = Item(story.operation, 1, story.member, 40_000)
+    story.step("", "RewardRules", "award", (1, item), story.cast["issuer1"])
+    statements = []
+    for _ in range(2):
+        story.exchange("", 5_000, 1, agreement_id=6)
+        period, owed = world.ledger.clearing.next_period, world.ledger.clearing.positions_of([1, 4])[0]
+        story.step("", "ClearingHouse", "net", (period, [1, 4]), operator)
+        statements.append((period, [1, 4], owed))
+        if len(statements) == 1:
+            story.step("", "ClearingHouse", "settle", statements[0], story.member)
+    story.step("StatementUnknown", "ClearingHouse", "settle", statements[0], story.member)
+    story.step("", "ClearingHouse", "settle", statements[1], story.member)
+
+
+def refund_again(story: Story) -> None:
+    """SPEC 3.8: a refund made twice by mistake, where the capture has room for it."""
+    till = story.cast["till4"]
+    story.award("", 1_000)
+    hold_id = story.hold(100, story.world.at + HOUR)
+    story.step("", "RedemptionDesk", "capture", (hold_id, 90), till)
+    story.step("", "RedemptionDesk", "refund", (hold_id, 20, 0), till)
+    story.step("RefundOutOfDate", "RedemptionDesk", "refund", (hold_id, 20, 0), till)
+
+
+def unwind_again(story: Story) -> None:
+    """SPEC 4.13: an exchange unwound a second time, while the member has the points and the brand owes them."""
+    world, till = story.world, story.cast["till2"]
+    first = story.exchange("", 999, 1, agreement_id=1)
+    story.exchange("", 2_000, 1, agreement_id=1)
+    record = world.ledger.exchanges.records[first]
+    values = first, record, 2**40, Signed(story.member)
+    story.step("", "PartnerExchange", "unwind", values, till)
+    story.step("ExchangeNotOpen", "PartnerExchange", "unwind", values, till)

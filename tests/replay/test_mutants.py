@@ -1,0 +1,68 @@
+"""Each broken contract of tests/mutants on a chain: what the replay says of it.
+
+By its events alone, by its transactions, or only by what the contracts store: the table says which, and by which rule.
+"""
+
+import pytest
+
+from chain.replay import replay
+from tests.replay.chain_of import blocks_of, facts_of
+from tests.replay.conftest import Walked
+from tests.replay.mutants import PATCHES, compiled
+
+pytestmark = pytest.mark.slow
+
+EVENTS, TRANSACTIONS = "events", "transactions"
+# Mutant: where it shows, a difference that must be among those told, and its rule.
+TABLE = {
+    "capture_late": (EVENTS, "a capture that the rules refuse", "3.5"),
+    "double_refund": (EVENTS, "a refund that the rules refuse", "3.8"),
+    "expiry_edge": (EVENTS, "a transfer that the rules refuse", "1.13"),
+    "exposure_unchecked": (EVENTS, "an exchange that the rules refuse", "5.5"),
+    "fee_rounded_down": (EVENTS, "points out of an exchange", "4.8"),
+    "lot_order": (EVENTS, "lots of a hold", "3.3"),
+    "missing_role_issuer": (TRANSACTIONS, "an award that the rules refuse", "2.7"),
+    "missing_role_mint": (EVENTS, "event Transfer without a cause", "1.11"),
+    "missing_role_till": (TRANSACTIONS, "a capture that the rules refuse", "3.5"),
+    "netting_sign": (EVENTS, "positions of a statement", "5.9"),
+    "repeated_refund": (TRANSACTIONS, "a refund that the rules refuse", "3.8"),
+    "reused_nonce": (TRANSACTIONS, "a transfer that the rules refuse", "1.17"),
+    "reused_operation": (EVENTS, "an award that the rules refuse", "2.15"),
+    "ring_order": (EVENTS, "lots of a hold", "3.3"),
+    "rounding_up_exchange": (EVENTS, "points out of an exchange", "4.8"),
+    "rounding_up_points": (EVENTS, "points of an award", "2.9"),
+    "settled_twice": (EVENTS, "a settlement that the rules refuse", "5.11"),
+    "stale_word": (EVENTS, None, None),
+    "supply_kept": ("storage", None, None),
+    "switch_ignored": (EVENTS, "an award that the rules refuse", "2.7"),
+    "unchecked_deadline": (TRANSACTIONS, "a transfer that the rules refuse", "1.17"),
+    "unwound_twice": (EVENTS, "an unwinding that the rules refuse", "4.13"),
+}
+
+
+def test_every_mutant_is_in_the_table() -> None:
+    """A new mutant is looked at here as well."""
+    assert set(TABLE) == {patch.stem for patch in PATCHES.glob("*.patch")}
+
+
+def test_every_broken_contract_is_named(walked: Walked) -> None:
+    """SPEC 12: a contract that broke its own rule is named"""
+    chain = walked.stage.world.chain
+    facts = facts_of(chain)
+    silent = []
+    for mutant in compiled():
+        walked.stage.play(mutant)
+        blocks = blocks_of(chain.rpc, chain, calldata=True)
+        where, what, rule = TABLE[mutant.name]
+        whole = replay(blocks, facts)
+        found = whole
+        if where != TRANSACTIONS:
+            found = replay([type(block)(block.number, block.time, block.logs, {}) for block in blocks], facts)
+        told = {(each.what, each.rule) for each in found.differences}
+        stored = {token: tuple(chain.read(chain.labels[token], "packedSupply")) for token in walked.supplies}
+        kept = {token: found.supply(token) for token in walked.supplies}
+        print(f"{mutant.name:22} {where:13} {found.found:3} differences: {sorted(told)[:3]}")
+        named = kept != stored if where == "storage" else bool(told) and (what is None or (what, rule) in told)
+        if not named:
+            silent.append((mutant.name, sorted(told)))
+    assert not silent
