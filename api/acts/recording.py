@@ -31,7 +31,9 @@ def record(connection: Connection, act: str, *, actor: str, subject: str | None 
     connection.execute(PENDING, {"leaf": told})
 
 
-def record_now(database: Database, act: str, *, actor: str, subject: str | None = None, **detail: Value | None) -> None:
+def record_now(
+    database: Database, act: str, /, *, actor: str, subject: str | None = None, **detail: Value | None
+) -> None:
     """The same in a transaction of its own, for what only reads (an export): on disk when this returns."""
     with database.write() as session:
         record(session.connection(), act, actor=actor, subject=subject, **detail)
