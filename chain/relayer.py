@@ -89,14 +89,14 @@ class Relayer:
                 if not worked:
                     self._pause(stop)
             except (ChainReplaced, DeploymentError) as error:
-                heartbeat.beat(self.engine, "relayer", STOPPED, f"{error.name}: {error}")
+                heartbeat.beat(self.engine, "relayer", STOPPED, f"{error.name}: {error}", progressed=False)
                 raise
             except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
                 log.warning("relayer waits: %s", error)
                 self.line.doubt()
                 if not isinstance(error, AnswerInconsistent):
                     self.breaker.failed(breaker.NODE, str(error))
-                heartbeat.beat(self.engine, "relayer", "waiting", str(error))
+                heartbeat.beat(self.engine, "relayer", "waiting", str(error), progressed=False)
                 self._tell_breaker()
                 stop.wait(max(backoff_s, self.breaker.wait_s))
                 backoff_s = min(BACKOFF_S_MAX, max(0.05, backoff_s * 2))

@@ -120,9 +120,12 @@ def worker(
     undo_blocks_max: UndoBlocksMax = 256,
     metrics_port: Annotated[int, typer.Option(envvar="MOA_METRICS_PORT", help="Prometheus; 0: none")] = 0,
     metrics_host: Annotated[str, typer.Option(envvar="MOA_METRICS_HOST")] = "127.0.0.1",
+    signers: Annotated[int, typer.Option(envvar="MOA_RELAYER_SIGNERS", min=1, help="hot keys that send")] = 1,
+    fee_cap_gwei: Annotated[int, typer.Option(envvar="MOA_FEE_CAP_GWEI", min=1, help="never offer more")] = 500,
 ) -> None:
     """Run the relayer and the mirror; of several workers one leads."""
     from chain.errors import ChainError
+    from chain.relayer import RelayerSettings
     from chain.worker import WorkerSettings, run
     from scripts.logs.starts import note_worker_start
 
@@ -134,6 +137,7 @@ def worker(
         deployments=deployments,
         keystore_path=keystore,
         keystore_password=keystore_password,
+        relayer=RelayerSettings(signers=signers, fee_cap_wei=fee_cap_gwei * 10**9),
         mirror=_mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max),
         metrics_port=metrics_port,
         metrics_host=metrics_host,

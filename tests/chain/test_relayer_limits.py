@@ -19,11 +19,12 @@ from chain import calls, operations, transactions
 from chain.database import reading, writing
 from chain.errors import ChainReplaced
 from chain.keystore import LocalKeystore
+from chain.mirror import Mirror
 from chain.operations import NewOperation
 from chain.relayer import Relayer
 from chain.rpc import Rpc
 from chain.signer import Fees, fees_of, is_fill, sign
-from tests.chain.test_relayer_faults import RELAYER, Desk
+from tests.chain.test_relayer_faults import MIRROR, RELAYER, Desk
 from tests.scripted import faults
 from tests.scripted.brands import RULE_ID, SLUG, Brand
 from tests.scripted.faults import SEND, Behaviour
@@ -282,7 +283,42 @@ def test_replaced_offers_are_read_back_from_what_was_signed(keystore: LocalKeyst
     )
 
 
+def test_a_receipt_of_a_block_that_is_gone_is_taken_back(desk: Desk):
+    """SPEC 7.10: the mirror never saw the block, so no rollback of its own tells."""
+    desk.award(2)
+    desk.drain()
+    desk.award(5)
+    for _ in range(3):
+        desk.relayer.step()
+    desk.node.mine_pool()
+    steps_until(desk, lambda: desk.states().get("mined", 0) == 5, mine=False)
+    desk.node.reorg_pool(1, blocks=2, back=False)
+    desk.mirror.step()
+    desk.relayer.step()
+    assert desk.states() == {"confirmed": 2, "sent": 5}
+    desk.drain()
+    desk.check()
+
+
 # The node
+
+
+def test_a_brand_invited_after_the_deployment_is_served_once_the_mirror_knows_it(desk: Desk, keystore: LocalKeystore):
+    """SPEC 7.22"""
+    deployment = replace(desk.brand.deployment, brands={})
+    relayer = Relayer(desk.engine, desk.relayer.line.rpc, deployment, keystore, RELAYER)
+    mirror = Mirror(desk.engine, desk.rpcs[1], deployment, MIRROR)
+    desk.relayer, desk.mirror = relayer, mirror
+    mirror.catch_up()
+    member = desk.brand.accounts[0]
+    known = calls.award(key="known", brand="1", member=member, rule=RULE_ID, base_amount=3)
+    unknown = calls.award(key="unknown", brand="2", member=member, rule=RULE_ID, base_amount=3)
+    with writing(desk.engine) as connection:
+        ids = operations.enqueue_many(connection, [known, unknown])
+    desk.drain()
+    with reading(desk.engine) as connection:
+        found = operations.get_many(connection, ids)
+    assert [(found[id].state, found[id].error) for id in ids] == [("confirmed", None), ("failed", "OperationInvalid")]
 
 
 def test_a_node_that_lost_its_state_stops_the_relayer_which_says_so(desk: Desk, keystore: LocalKeystore):
