@@ -3,6 +3,7 @@ import type { Gateway } from "../api/gateway";
 import { troubleText } from "../api/problem";
 import type { Entry } from "../api/types";
 import { useLocale } from "../i18n/locale";
+import { tellsOf } from "../verify/entry";
 import { Icon } from "./Icon";
 
 /** `told`: null when the entry is proven, else the error's name. */
@@ -46,13 +47,12 @@ export function Verify({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
 }
 
 /** null when the entry's block proves it; else the error's name. The verifier is loaded when it is first asked for. */
-async function verified({ proof }: Entry, gateway: Gateway): Promise<string | null> {
+async function verified({ points, proof }: Entry, gateway: Gateway): Promise<string | null> {
   const [data, { eventsOf, verify }] = await Promise.all([
     gateway.evidence(proof.block_number),
     import("../verify/verify"),
   ]);
   const { verdict, error } = verify(data, { pin: proof.block_hash });
   if (verdict !== "proven") return error ?? verdict;
-  const contract = proof.contract?.toLowerCase();
-  return eventsOf(data).some(({ address }) => contract === undefined || address === contract) ? null : "ClaimFalse";
+  return tellsOf(eventsOf(data), points, proof.contract) ? null : "ClaimFalse";
 }

@@ -280,7 +280,9 @@ export function verify(data: Uint8Array, options: Options = {}): Verdict {
     return { verdict: "refused", error: error.error, detail: error.message, claim: error.claim };
   }
 }
+export type Told = { address: string; event: string; index: string; fields: { name: string; value: string }[]; account: string };
 /** The events that a bundle claims of its account; of use once `verify` called it proven. */
-export function eventsOf(data: Uint8Array): { address: string; event: string }[] {
-  return JSON.parse(new TextDecoder().decode(data)).body.claims.flatMap((claim: Any) => claim.events ?? []);
+export function eventsOf(data: Uint8Array): Told[] {
+  return JSON.parse(new TextDecoder().decode(data)).body.claims.flatMap((claim: Any) =>
+    (claim.events ?? []).map((event: Any) => ({ ...event, account: claim.account })));
 }
