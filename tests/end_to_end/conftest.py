@@ -15,11 +15,25 @@ from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, Member, Screen, as_b
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def demo_on_ganache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A World: url, rpc_url, operator_key, brand_keys["cdnow" | "hanok"], deployment. Stopped at the end."""
     state: Path = tmp_path_factory.mktemp("moa")
     with world(Plan(state=state)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def demo_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The same on the second node."""
+    state: Path = tmp_path_factory.mktemp("moa-anvil")
+    with world(Plan(state=state, node="anvil")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def demo(demo_on_ganache: World) -> World:
+    """The default node."""
+    return demo_on_ganache
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ NOT_PLAYED: Final = {"missing logs", "forgotten transaction"}
 
 
 def test_a_seed_says_everything_that_happens_in_an_episode() -> None:
-    """SPEC 11: a failing seed replays"""
+    """SPEC 11.14"""
     assert schedule(7) == schedule(7)
     assert schedule(7) != schedule(8)
     assert len({len(schedule(seed).steps) for seed in range(50)}) > 10
