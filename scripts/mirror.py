@@ -16,9 +16,7 @@ from chain.errors import (
     ArgumentInvalid,
     ChainError,
     ChainReplaced,
-    DatabaseAway,
     DatabaseUnusable,
-    LeaderElsewhere,
     MirrorMismatch,
     NodeUnavailable,
 )
@@ -87,13 +85,7 @@ def _prepared(settings: FollowerSettings) -> tuple[Follower, Heads]:
         wires.split(settings.rpc_url)
     except NodeUnavailable as error:
         raise ArgumentInvalid(f"--rpc: {error}") from error
-    follower = Follower(settings)
-    try:
-        follower.store.open()
-    except (LeaderElsewhere, DatabaseAway):
-        # Waited for in the loop.
-        follower.store.close()
-    return follower, Heads(settings.rpc_url)
+    return Follower(settings), Heads(settings.rpc_url)
 
 
 def _loop(follower: Follower, heads: Heads, stop: threading.Event, failures: list[BaseException]) -> None:

@@ -128,6 +128,7 @@ def test_a_node_without_subscriptions_is_polled(node: ScriptedNode) -> None:
     heads.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "trouble",
     [faults.bad_gateway(), faults.reset(), faults.text(), faults.too_many_requests(0), faults.error(429, "slow down")],
@@ -149,7 +150,7 @@ def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
 
     node.faults.add(trouble)
     threads = [threading.Thread(target=loop) for _ in range(8)]
-    seconds = 3.0
+    seconds = 2.0
     for thread in threads:
         thread.start()
     time.sleep(seconds)

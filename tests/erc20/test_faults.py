@@ -1,6 +1,7 @@
 """A node that misbehaves costs time, never a row: truth at the end, whatever it said in between."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.scripted.faults import Behaviour
 from tests.scripted.node import ScriptedNode
 from tests.scripted.pool import ANVIL, GANACHE
 from tests.scripted.tokens import Traffic, address_of, mint
+
+pytestmark = pytest.mark.slow
 
 LOGS = "eth_getLogs"
 BLOCK = "eth_getBlockByNumber"
@@ -50,6 +53,12 @@ TROUBLE = [
 
 def name(behaviour: Behaviour) -> str:
     return behaviour.name
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """SQLite: what goes wrong here goes wrong before a database hears of it."""
+    return f"sqlite:///{tmp_path / 'mirror.db'}"
 
 
 @pytest.mark.parametrize("dialect", ["geth", GANACHE, ANVIL])
