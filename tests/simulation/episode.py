@@ -37,6 +37,10 @@ LOG_TAIL: Final = 3_000
 WAITING_SHOWN_MAX: Final = 20
 
 
+class NodeBroke(Exception):
+    """The node under the episode lost a block of its own chain: no worker can be judged on it."""
+
+
 @dataclass
 class Result:
     """What an episode showed: no differences, or the first ones and the workers' last words."""
@@ -198,11 +202,19 @@ class Episode:
         off = not self.workers.alive()
         removed = self.stage.remove(step.depth)
         if not removed:
+            self.stage.automine(self.automine)
             return
         self.proxy.remember(removed)
         self.tally.reorgs[step.kind + (", worker off" if off else "")] += 1
         self.tally.depths[f"{len(removed):2d}"] += 1
         self._come_instead(step.kind, removed)
+        self._mine_again()
+
+    def _mine_again(self) -> None:
+        """As the schedule wants it; what came meanwhile does not wait for the next transaction."""
+        self.stage.automine(self.automine)
+        if self.automine and self.stage.waiting():
+            self.stage.mine()
 
     def _come_instead(self, kind: str, removed: list[Removed]) -> None:
         stage, raws = self.stage, [raw for one in removed for raw in one.raws]
@@ -214,10 +226,8 @@ class Episode:
             stage.mine(len(removed))
         elif kind == "merged":
             # All of it in one block, as a pool would after a reorg.
-            stage.automine(False)
             stage.offer(raws)
             stage.mine()
-            stage.automine(self.automine)
         elif kind == "replaced":
             brand = 1 + len(removed) % 4
             operation_id = 2**100 + 64 * (self.schedule.seed % 2**32) + sum(self.tally.reorgs.values())
@@ -243,6 +253,7 @@ class Episode:
         if step.lost:
             self.stage.rpc.call("anvil_dropAllTransactions")
             self.proxy.remember(self.stage.remove(step.lost))
+            self._mine_again()
         self._pass(step.ms / 1000)
         self.proxy.up()
         self.tally.events["node restarted" + (", state lost" if step.lost else "")] += 1
@@ -295,6 +306,8 @@ class Episode:
         missing = self._open()
         while missing:
             if time.monotonic() > until:
+                if not self.stage.sound():
+                    raise NodeBroke
                 return [f"not settled after {self.quiet_s_max:g} s: {missing}", *self._waiting()]
             if not self.workers.alive():
                 # One that still had a place to die at.

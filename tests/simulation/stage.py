@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -34,6 +36,7 @@ SIGNER_WEI: Final = 10**21
 CONTRACTS: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 RULES: Final = ("rate", "capped", "fixed", "huge", "double")
 STATES_KEPT: Final = 20_000
+SETTLED_S: Final = 0.005
 GAS: Final = 8_000_000
 GAS_PRICE_WEI: Final = 10 * 10**9
 
@@ -141,8 +144,18 @@ class Stage:
         self.rpc.call("evm_setNextBlockTimestamp", int(self.head()["timestamp"], 16) + seconds)
         self.mine()
 
+    def sound(self) -> bool:
+        """Whether the node has every block up to its head. Anvil can lose one when it mines during a rollback."""
+        last = int(self.rpc.call("eth_blockNumber"), 16)
+        numbers = range(int(self.base["number"], 16), last + 1)
+        blocks = self.rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
+        return all(blocks) and all(one["hash"] == two["parentHash"] for one, two in pairwise(blocks))
+
     def remove(self, depth: int) -> list[Removed]:
-        """Takes blocks off, at most down to the base; what was taken, oldest first."""
+        """Takes blocks off, at most down to the base; what was taken, oldest first. Leaves the node not mining."""
+        self.automine(False)
+        # What it has begun to mine it must have finished.
+        time.sleep(SETTLED_S)
         depth = min(depth, self.height)
         if depth == 0:
             return []
