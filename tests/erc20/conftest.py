@@ -159,7 +159,7 @@ def follower(database_url: str, node: ScriptedNode) -> Iterator[Callable[..., Fo
             "database_url": database_url,
             "token": TOKEN,
             "from_block": 0,
-            "timeout_s": 0.5,
+            "timeout_s": 10.0,
             "poll_s": 0.05,
             "subscribed_poll_s": 0.2,
             "behind_grace_s": 0.0,
