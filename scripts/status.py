@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from chain import blocks
@@ -39,16 +41,12 @@ class AtNode:
 def show(*, database_url: str, rpc_url: str, chain_id: int, as_json: bool) -> int:
     """0: all is well; 1: something is wrong; 2: the database cannot be read."""
     console = Console(highlight=False, soft_wrap=True)
-    engine = make_engine(database_url)
     try:
-        with snapshot(engine) as connection:
-            found = condition(connection)
-    except SQLAlchemyError as error:
+        found = _read(database_url)
+    except (SQLAlchemyError, FileNotFoundError) as error:
         reason = f"The database cannot be read: {str(getattr(error, 'orig', error)).splitlines()[0]}"
         _told(console, {"healthy": False, "troubles": [reason]}) if as_json else console.print(f"[bold red]{reason}[/]")
         return UNKNOWN
-    finally:
-        engine.dispose()
     node, troubles = _asked(rpc_url, chain_id, found)
     troubles = found.troubles() + troubles
     if as_json:
@@ -56,6 +54,19 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, as_json: bool) -> in
     else:
         _printed(console, found, node, troubles)
     return UNHEALTHY if troubles else HEALTHY
+
+
+def _read(database_url: str) -> Condition:
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        # SQLite would make an empty one; to look must not.
+        raise FileNotFoundError(f"there is no file {url.database}")
+    engine = make_engine(database_url)
+    try:
+        with snapshot(engine) as connection:
+            return condition(connection)
+    finally:
+        engine.dispose()
 
 
 def _asked(rpc_url: str, chain_id: int, found: Condition) -> tuple[AtNode | None, list[str]]:

@@ -18,7 +18,7 @@ class MirrorSettings:
 
     poll_s: float = 0.05
     # How often a node that announces its heads is asked all the same.
-    subscribed_poll_s: float = 0.5
+    subscribed_poll_s: float = 0.25
     range_blocks_max: int = 200
     undo_blocks_max: int = 256
     confirmed_depth: int = 0

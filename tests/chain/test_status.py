@@ -77,6 +77,7 @@ def test_a_database_that_cannot_be_read_is_neither_well_nor_ill(
     url = f"sqlite:///{tmp_path}/none.db"
     assert status.show(database_url=url, rpc_url=node.url, chain_id=1337, as_json=True) == 2
     assert "cannot be read" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir()), "to look makes no database"
 
 
 def test_what_never_ran_is_not_well(engine: Engine, node: ScriptedNode, capsys: Any) -> None:
