@@ -1,0 +1,148 @@
+"""`moa log` and `moa witness` against a gateway that serves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import Result
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from chain.tlog.checkpoints import open_checkpoint
+from chain.tlog.notes import Verifier
+from scripts.cli import app
+from tests.api.conftest import Prepared, World, Worlds, served
+from tests.api.conftest import prepared as prepared
+from tests.api.test_log import LIES, acted, leaves, log_of, rewrite
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Desk:
+    """Where somebody outside sits: a gateway's address, the log's key as it was pinned, a folder."""
+
+    world: World
+    url: str
+    key: Verifier
+    folder: Path
+    auditor: str
+
+    def moa(self, *arguments: str, **environment: str) -> Result:
+        """The command in this process: what it says and how it ends are the same, and it starts at once."""
+        told = {"MOA_LOG_KEY": self.key.vkey, "MOA_GATEWAY_URL": self.url, **environment}
+        if "MOA_DATABASE_URL" in environment:
+            told.pop("MOA_GATEWAY_URL")
+        return CliRunner().invoke(app, list(arguments), env=told)
+
+    def witness(self, *more: str) -> Result:
+        options = ["--name", "witness.example/w1", "--state", str(self.folder / "witness.json")]
+        return self.moa(
+            "witness",
+            *options,
+            "--keystore",
+            str(self.folder / "witness.key"),
+            *more,
+            MOA_WITNESS_PASSWORD="hush",
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path, prepared: Prepared) -> Iterator[Desk]:
+    """The gateway knows the witness whose key the command makes."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    bare = Desk(None, "", Verifier("none", b"\0" * 32), folder, "")  # type: ignore[arg-type]
+    vkey = bare.witness("--show-key").stdout.strip()
+    worlds = Worlds(tmp_path, prepared)
+    world = worlds(checkpoint_every=timedelta(0), refusal_window=timedelta(hours=1), log_witnesses=(vkey,))
+    auditor = world.auditor()
+    key = log_of(world)
+    acted(world, 20)
+    with served(world) as (url, _):
+        yield Desk(world, url, key, folder, auditor.key)
+    worlds.end()
+
+
+def grow(desk: Desk, acts: int) -> None:
+    """More acts, put in order by the gateway that serves."""
+    from api.acts.recording import record_now
+
+    for number in range(acts):
+        record_now(desk.world.database, "export.made", actor="gateway", what="more", rows=number)
+    for _ in range(200):
+        if desk.world.rows("SELECT COUNT(*) FROM act_pending") == [(0,)]:
+            break
+        time.sleep(0.05)
+
+
+def test_an_outsider_keeps_checkpoints_and_proves_entries(desk: Desk) -> None:
+    """SPEC 14.7"""
+    kept, proof = desk.folder / "kept.note", desk.folder / "proof.json"
+
+    assert desk.moa("log", "checkpoint", "--out", str(kept)).exit_code == 0
+    made = desk.moa("log", "prove", "5", "--out", str(proof), MOA_KEY=desk.auditor)
+    assert made.exit_code == 0, made.stderr
+    held = desk.moa("log", "verify", str(proof))
+    grow(desk, 3)
+    whole = desk.moa("log", "verify", "--since", str(kept), "--full", "--json", MOA_KEY=desk.auditor)
+    listed = desk.moa("log", "list", "--act", "export.made", "--limit", "1000", "--json", MOA_KEY=desk.auditor)
+
+    assert open_checkpoint(kept.read_text(), desk.key).size >= 20
+    assert (held.exit_code, "Entry 5" in held.stdout) == (0, True)
+    told = orjson.loads(whole.stdout)
+    assert (whole.exit_code, told["faults"], told["entries"]) == (0, [], told["size"])
+    assert len(listed.stdout.splitlines()) == 23
+    altered = orjson.loads(proof.read_bytes())
+    altered["entry"] = altered["entry"].replace('"version":1', '"version":2')
+    proof.write_bytes(orjson.dumps(altered))
+    assert desk.moa("log", "verify", str(proof)).exit_code == 1
+    assert desk.moa("log", "list").exit_code == 4, "entries need an auditor's key"
+    assert desk.moa("log", "verify", "--log-key", "nonsense").exit_code == 1
+    assert desk.moa("log", "verify", MOA_GATEWAY_URL="http://127.0.0.1:9").exit_code == 4
+
+
+def test_witness_follows_then_names_the_fork(desk: Desk) -> None:
+    """SPEC 14.12"""
+    first = desk.witness("--once")
+    grow(desk, 4)
+    second = desk.witness("--once")
+    assert (first.exit_code, second.exit_code) == (0, 0), first.stderr + second.stderr
+    assert desk.world.rows("SELECT COUNT(*) FROM log_cosignature") == [(2,)]
+    shown = desk.moa("log", "checkpoint").stdout
+    assert shown.count("— ") == 2
+    kept = desk.folder / "kept.note"
+    kept.write_text(shown)
+
+    rewrite(desk.world, LIES["rewritten"](leaves(desk.world)))
+    grow(desk, 5)
+    third = desk.witness("--once")
+
+    assert third.exit_code == 3
+    assert "is forked" in third.stderr
+    fork = desk.folder / "witness.json.fork.json"
+    verified = desk.moa("log", "verify", str(fork))
+    assert (verified.exit_code, "Proof of fraud" in verified.stdout) == (3, True)
+    assert desk.moa("verify", str(fork)).exit_code == 3
+    again = desk.folder / "again.json"
+    found = desk.moa("log", "verify", "--since", str(kept), "--fork", str(again))
+    assert (found.exit_code, again.exists()) == (3, True)
+    assert desk.world.rows("SELECT COUNT(*) FROM log_cosignature") == [(2,)]
+
+
+def test_members_salt_is_destroyed_by_command(desk: Desk) -> None:
+    """SPEC 14.11"""
+    with desk.world.database.write() as session:
+        session.execute(text("INSERT INTO act_salt (member_id, salt) VALUES ('mem_x', 'aa')"))
+
+    done = desk.moa("log", "forget", "mem_x", MOA_DATABASE_URL=desk.world.settings.database_url)
+    again = desk.moa("log", "forget", "mem_x", MOA_DATABASE_URL=desk.world.settings.database_url)
+
+    assert (done.stdout, again.stdout) == ("The salt is destroyed.\n", "There was none.\n")
+    assert desk.world.rows("SELECT COUNT(*) FROM act_salt WHERE member_id = 'mem_x'") == [(0,)]
