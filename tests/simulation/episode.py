@@ -81,6 +81,8 @@ class Theatre:
             episode = Episode(self.stage, self.proxy, desk, workers, schedule, self.quiet_s_max)
             try:
                 differences = episode.run(lambda: self.databases.empty(folder))
+                if differences and not self.stage.sound():
+                    raise NodeBroke
             except Exception as error:
                 if not self.stage.sound():
                     raise NodeBroke from error
