@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import SQLAlchemyError
 
-from chain.audit.errors import AuditError, MirrorMissing, PinMissing
+from chain.audit.errors import AuditError, KindUnknown, MirrorMissing, PinMissing
 from chain.audit.report import Plan, Report, Sample
 from chain.audit.run import Audit
 from chain.database import engine
@@ -121,7 +121,7 @@ def show(
     )
     try:
         report = audit(rpc_url, database_url, deployment, plan, shown=not as_json)
-    except (ChainError, PinMissing, MirrorMissing, SQLAlchemyError) as error:
+    except (ChainError, KindUnknown, PinMissing, MirrorMissing, SQLAlchemyError) as error:
         return told(UNFINISHED, error)
     except AuditError as error:
         return told(WRONG_USE, error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chain.audit.difference import CHAIN, Difference, Where
-from chain.audit.errors import Stopped
+from chain.audit.errors import KindUnknown, Stopped
 from chain.codec import Codec, Log
 from chain.errors import MethodMissing
 from chain.hashing import keccak
@@ -106,6 +106,12 @@ class Reader:
     def _transactions(self, header: headers.Header, listed: list[Raw]) -> list[bytes]:
         """The block's transactions as they lie in the trie, which make its transactionsRoot."""
         try:
+            kinds = {hexes.to_number(one.get("type") or "0x0", "transaction (type)") for one in listed}
+            if strange := kinds - transactions.SHAPES.keys():
+                raise KindUnknown(
+                    f"Block {header.number} has transactions of type {min(strange):#x}: this program cannot encode "
+                    "them, and so not check the block's transactionsRoot."
+                )
             encoded = [transactions.encode(transaction) for transaction in listed]
         except (ProofError, AttributeError, TypeError) as error:
             raise Stopped(_wrong(header.number, "transaction", str(error), "a transaction with its hash")) from error

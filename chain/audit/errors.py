@@ -4,6 +4,7 @@ AuditError
 ├─ PinMissing        the node does not know the pinned block
 ├─ PinUnusable       the pin is no block of this deployment, or a checkpoint names none
 ├─ MirrorMissing     the mirror has not reached the pinned block, or follows another chain
+├─ KindUnknown       a kind of transaction that only some chains have
 ├─ RecordInvalid     the file of a finished audit is broken, or of another chain
 └─ Stopped           an answer of the node is not what the pin commits, asked twice: its difference is the last one
 """
@@ -25,6 +26,10 @@ class PinUnusable(AuditError):
 
 class MirrorMissing(AuditError):
     """There are no rows of the pinned block to compare."""
+
+
+class KindUnknown(AuditError):
+    """A block that this program cannot check, and accuses nobody of."""
 
 
 class RecordInvalid(AuditError):

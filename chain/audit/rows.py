@@ -13,7 +13,8 @@ from sqlalchemy import Connection, select
 from chain import lots, versions
 from chain.audit.errors import MirrorMissing
 from chain.audit.expected import BALANCE, Rows
-from chain.audit.streams import PAGE_ROWS, Found, added, changed, removed
+from chain.audit.reading import is_number, read
+from chain.audit.streams import Found, added, changed, removed
 from chain.ledger import KEYS, RELATIONS, Key, Row
 from chain.models import BalanceVersion, LedgerVersion, MirrorCheckpoint, table_of
 
@@ -39,14 +40,11 @@ def extent(connection: Connection) -> Extent:
     row = connection.execute(select(checkpoint).where(checkpoint.c.id == 1)).mappings().one_or_none()
     if row is None:
         raise MirrorMissing("The mirror in this database has not begun: start the worker, then audit.")
-    return Extent(
-        start=int(row["start_block"]),
-        last=int(row["block_number"]),
-        last_hash=row["block_hash"],
-        last_time=int(row["block_time"]),
-        genesis_hash=row["genesis_hash"],
-        history_from=int(row["history_from"]),
-    )
+    numbers = [row[name] for name in ("start_block", "block_number", "block_time", "history_from")]
+    if not all(map(is_number, numbers)):
+        raise MirrorMissing("The mirror's checkpoint holds no numbers: rebuild the mirror, then audit.")
+    start, last, last_time, history_from = numbers
+    return Extent(start, last, row["block_hash"], last_time, row["genesis_hash"], history_from)
 
 
 class Comparison:
@@ -72,8 +70,7 @@ class Comparison:
 
     def _table(self, relation: str, right: Mapping[Key, Row]) -> None:
         left = set(right)
-        query = select(RELATIONS[relation])
-        for row in map(dict, self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
+        for row in read(self._connection, RELATIONS[relation]):
             key = tuple(row[name] for name in KEYS[relation])
             left.discard(key)
             if (relation, key) in self._later:
@@ -91,10 +88,9 @@ class Comparison:
     def _balance_versions(self) -> None:
         expected = self._rows.balance_versions
         seen: dict[Key, int] = {}
-        query = select(balance_version).where(balance_version.c.block_number >= self._first)
-        for row in map(dict, self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
-            account, block = (row["token"], row["account"]), int(row["block_number"])
-            if block > self._last:
+        for row in read(self._connection, balance_version, balance_version.c.block_number >= self._first):
+            account, block = (row["token"], row["account"]), row["block_number"]
+            if self._is_later(block):
                 self._later.add((BALANCE, account))
                 continue
             self.compared += 1
@@ -115,7 +111,7 @@ class Comparison:
         query = select(balance_version.c.block_number).where(
             balance_version.c.token == token, balance_version.c.account == holder
         )
-        there = {int(block) for block in self._connection.execute(query).scalars()}
+        there = set(self._connection.execute(query).scalars())
         for block in self._kept(by_block):
             if block not in there:
                 self._found(removed("balance_version", (*account, block), _version(by_block[block])))
@@ -124,24 +120,28 @@ class Comparison:
         expected = {(name, versions.text_of(key)): by_block for (name, key), by_block in self._rows.versions.items()}
         keys = {(name, versions.text_of(key)): key for name, key in self._rows.versions}
         there: dict[tuple[str, str], set[int]] = {}
-        query = select(ledger_version).where(ledger_version.c.block_number >= self._first)
-        for row in map(dict, self._connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
-            place, block = (row["relation"], row["key"]), int(row["block_number"])
-            if block > self._last:
+        for row in read(self._connection, ledger_version, ledger_version.c.block_number >= self._first):
+            place, block = (row["relation"], row["key"]), row["block_number"]
+            if self._is_later(block):
                 self._later.add((row["relation"], keys.get(place) or _key_of(row)))
                 continue
             self.compared += 1
             right = expected.get(place, {}).get(block)
             if right is None:
-                self._found(added("ledger_version", (*place, block), row["row"]))
+                self._found(added("ledger_version", (*place, block), row))
                 continue
             there.setdefault(place, set()).add(block)
-            for difference in changed("ledger_version", (*place, block), row["row"], right):
+            said = row["row"] if isinstance(row["row"], dict) else {}
+            for difference in changed("ledger_version", (*place, block), said, right):
                 self._found(difference)
         for place, by_block in expected.items():
             for block in self._kept(by_block):
                 if block not in there.get(place, ()):
                     self._found(removed("ledger_version", (*place, block), by_block[block]))
+
+    def _is_later(self, block: Any) -> bool:
+        """Whether a version is of a block that the mirror has and this pin says nothing of."""
+        return is_number(block) and self._last < block <= self._extent.last
 
     def _kept(self, by_block: Mapping[int, Any]) -> list[int]:
         """Blocks whose version must be there: from where history is whole, and the last one before."""
@@ -155,7 +155,9 @@ def _version(version: tuple[int, str]) -> Row:
 
 
 def _key_of(row: Mapping[str, Any]) -> Key:
-    return tuple(row["row"][name] for name in KEYS[row["relation"]])
+    """The key of a row that is not known at the pin; of rubbish, what stands in its place."""
+    names, document = KEYS.get(row["relation"], ()), row["row"]
+    return tuple(document.get(name) for name in names) if isinstance(document, dict) else (row["key"],)
 
 
 def points_of(short: str) -> int:

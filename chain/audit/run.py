@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from chain.audit import against_storage, links, record, rows, sampling, streams, tokens
 from chain.audit.blocks import Block, Fetched, Reader
 from chain.audit.difference import CHAIN, MIRROR, Difference, Where
-from chain.audit.errors import MirrorMissing, PinUnusable, RecordInvalid, Stopped
+from chain.audit.errors import MirrorMissing, PinMissing, PinUnusable, RecordInvalid, Stopped
 from chain.audit.expected import Expected
 from chain.audit.links import Links
 from chain.audit.report import Plan, Progress, Report, Sample
@@ -31,6 +31,8 @@ from chain.rpc import Rpc
 LOGS_PER_BATCH: Final = 3_000
 BLOCKS_PER_BATCH_MAX: Final = 64
 COVER_BPS_DEFAULT: Final = 10_000
+# Below every block: rows of a block that never was are strays too.
+NO_BLOCK: Final = -(1 << 62)
 
 
 class Audit:
@@ -57,10 +59,21 @@ class Audit:
                 self._audit(header, storage, contracts)
                 self.report.finished = True
         except Stopped as error:
+            if self._left():
+                raise PinMissing(
+                    "The node's chain has left the pinned block. Pin a block of its chain now, deep enough to stay."
+                ) from error
             self.report.differs(error.difference)
         finally:
             self._rpc.close()
         return self.report
+
+    def _left(self) -> bool:
+        """Whether the node has another block in the pin's place: then it is not asked of the pin's chain any more."""
+        if self.report.number == 0:
+            return False
+        raw = self._rpc.call("eth_getBlockByNumber", hex(self.report.number), False)
+        return isinstance(raw, dict) and raw.get("hash") not in (None, self.report.pin)
 
     # The pin, and what lies at it
 
@@ -96,11 +109,11 @@ class Audit:
                 self._sampled(connection, chain, contracts, storage, plan.sample)
                 return
             since = finished.number + 1 if finished else 0
-            history = streams.Histories(connection, since, header.number, self.report.differs)
-            if finished:
-                history.skip(since)
+            history = streams.Histories(connection, since if finished else NO_BLOCK, self.report.differs)
             with self._timed("blocks"):
                 self._blocks(chain, since, contracts, expected, replay, history)
+                later = history.end(chain.last, extent.last)
+                self.report.count("rows after the pin", later)
             with self._timed("mirror"):
                 self._mirror(connection, chain, extent, expected, history, since)
         for difference in replay.differences:
@@ -205,7 +218,6 @@ class Audit:
             self.report.count("transactions", block.transactions)
             self.report.count("blocks rebuilt")
             self._progress.walked(1)
-        history.end(chain.last)
 
     def _wanted(self, chain: Links) -> list[int]:
         if self._plan.every_block:
@@ -247,7 +259,9 @@ class Audit:
         history: streams.Histories, since: int,
     ) -> None:  # fmt: skip
         self._progress.stage("rows of the mirror", 2)
-        comparison = rows.Comparison(connection, expected.ledger, extent, since, chain.last, self.report.differs)
+        comparison = rows.Comparison(
+            connection, expected.ledger, extent, since or NO_BLOCK, chain.last, self.report.differs
+        )
         comparison.run()
         self._progress.walked(1)
 
@@ -256,7 +270,9 @@ class Audit:
 
         # The mirror stands on the block before the deployment's first.
         first = since or max(0, self._deployment.start_block - 1)
-        blocks = streams.compare_blocks(connection, first, chain.last, of, self.report.differs, alone=not since)
+        blocks = streams.compare_blocks(
+            connection, first, chain.last, extent.last, of, self.report.differs, alone=not since
+        )
         self._progress.walked(1)
         self.report.count("rows", history.compared + comparison.compared + blocks)
         self.report.count("rows changed after the pin", comparison.later)

@@ -6,13 +6,14 @@ It proves what it looks at and says nothing of the rest: a row that was added el
 import random
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from chain import lots
 from chain.audit.against_storage import RULE
 from chain.audit.blocks import Block
 from chain.audit.difference import MIRROR, Difference, Where
 from chain.audit.expected import UNMIRRORED
+from chain.audit.reading import read
 from chain.audit.report import Report, Sample
 from chain.audit.rows import balance_version
 from chain.audit.storage import Storage
@@ -31,8 +32,7 @@ def chosen(numbers: Sequence[int], size: int, seed: str) -> list[int]:
 def compare_events(connection: Connection, block: Block, report: Report) -> None:
     """The mirror's events of one proven block."""
     wanted = {(log.block_number, log.log_index): event_row(log) for log in block.logs if log.contract not in UNMIRRORED}
-    query = select(events).where(events.c.block_number == block.header.number)
-    for row in map(dict, connection.execute(query).mappings()):
+    for row in read(connection, events, events.c.block_number == block.header.number):
         key = tuple(row[name] for name in EVENT_KEY)
         right = wanted.pop(key, None)
         for difference in (
@@ -46,6 +46,14 @@ def compare_events(connection: Connection, block: Block, report: Report) -> None
     report.count("blocks rebuilt")
 
 
+def _words(short: str) -> list[int]:
+    """The words of a version; of rubbish, words that no account has."""
+    try:
+        return lots.unpack(lots.lengthen(short))
+    except (ValueError, AttributeError):
+        return [-1] * lots.WORDS
+
+
 def compare_accounts(
     connection: Connection,
     storage: Storage,
@@ -56,22 +64,21 @@ def compare_accounts(
 ) -> None:
     """The mirror's lots of some accounts at the pinned block, beside proven storage."""
     newest: dict[tuple[str, str], str] = {}
-    query = select(balance_version).where(balance_version.c.block_number <= storage.block)
-    ordered = query.order_by(balance_version.c.token, balance_version.c.account, balance_version.c.block_number)
-    for row in connection.execute(ordered.execution_options(yield_per=2_000)):
-        newest[row.token, row.account] = row.lots
+    until = balance_version.c.block_number <= storage.block
+    for row in read(connection, balance_version, until, order=("token", "account", "block_number")):
+        newest[row["token"], row["account"]] = row["lots"]
     held = [key for key in sorted(newest) if key[0] in contracts.rows]
     places = chosen(range(len(held)), sample.size, f"accounts {sample.seed}")
     for token, account in (held[place] for place in places):
-        said = lots.unpack(lots.lengthen(newest[token, account]))
+        said = _words(newest[token, account])
         slots = layout.lots(account)
         words = storage.words(token, slots)
         for index, slot in enumerate(slots):
-            if said[index] != words[slot]:
+            if said[index : index + 1] != [words[slot]]:
                 report.differs(
                     Difference(
                         kind=MIRROR, where=Where(table="balance", key=(token, account)), what="lots",
-                        said=f"{said[index]:064x}", right=f"{words[slot]:064x}", rule=RULE,
+                        said=newest[token, account], right=f"{words[slot]:064x}", rule=RULE,
                         look=look("balance", (token, account)),
                     )
                 )  # fmt: skip

@@ -5,18 +5,17 @@ have given and then forgotten.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain as joined
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table
 
 from chain.audit.difference import MIRROR, Difference, Where
+from chain.audit.reading import is_number, read
 from chain.codec import Log
 from chain.ledger import Row
 from chain.models import Entry, LedgerEvent, MirrorBlock, table_of
 
-PAGE_ROWS: Final = 2_000
 ADDED: Final = "row added"
 REMOVED: Final = "row removed"
 ORDER: Final = "order of entries"
@@ -33,17 +32,21 @@ ENTRY_KEY: Final = ("block_number", "log_index", "token", "account")
 class Stream:
     """Rows of one table between two blocks, given out block by block in ascending order."""
 
-    def __init__(self, connection: Connection, table: Table, block_column: str, order: Sequence[str], last: int):
-        column = table.c[block_column]
-        query = select(table).where(column <= last).order_by(*(table.c[name] for name in order))
-        rows = connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()
-        self._groups: Iterator[tuple[int, Iterator[Any]]] = groupby(rows, key=lambda row: row[block_column])
-        self._next: tuple[int, list[Row]] | None = None
+    def __init__(self, connection: Connection, table: Table, order: Sequence[str], first: int):
+        rows = read(connection, table, table.c.block_number >= first, order=order)
+        self._groups: Iterator[tuple[Any, Iterator[Row]]] = groupby(rows, key=lambda row: row["block_number"])
+        self._next: tuple[Any, list[Row]] | None = None
         self._advance()
 
     def before(self, number: int) -> Iterator[Row]:
         """Rows of blocks below this one that nobody took: strays."""
-        while self._next is not None and self._next[0] < number:
+        while self._next is not None and is_number(self._next[0]) and self._next[0] < number:
+            yield from self._next[1]
+            self._advance()
+
+    def rest(self) -> Iterator[Row]:
+        """All rows that nobody took; SQLite puts a block that is a word behind every number."""
+        while self._next is not None:
             yield from self._next[1]
             self._advance()
 
@@ -57,27 +60,19 @@ class Stream:
 
     def _advance(self) -> None:
         number, rows = next(self._groups, (0, None))
-        self._next = None if rows is None else (number, [dict(row) for row in rows])
+        self._next = None if rows is None else (number, list(rows))
 
 
 class Histories:
-    """Events, entries and blocks of the mirror, from `first` to the pinned block."""
+    """Events and entries of the mirror, block by block."""
 
-    def __init__(self, connection: Connection, first: int, last: int, found: Found):
-        """first: blocks below it must have no rows (or were compared by the audit that this one continues)."""
-        self._events = Stream(connection, events, "block_number", ("block_number", "log_index"), last)
-        self._entries = Stream(
-            connection, entries, "block_number", ("block_number", "log_index", "token", "account"), last
-        )
+    def __init__(self, connection: Connection, first: int, found: Found):
+        """first: rows below it were compared by the audit that this one continues; any number for a whole one."""
+        self._events = Stream(connection, events, EVENT_KEY, first)
+        self._entries = Stream(connection, entries, ENTRY_KEY, first)
         self._found = found
-        self._first = first
         self._seq = 0
         self.compared = 0
-
-    def skip(self, before: int) -> None:
-        """Passes by what a finished audit has compared."""
-        for _ in joined(self._events.before(before), self._entries.before(before)):
-            pass
 
     def block(self, number: int, logs: Sequence[Log], made: Sequence[Row]) -> None:
         """The rows of one block, and strays below it."""
@@ -89,9 +84,18 @@ class Histories:
         self._compare("entry", ENTRY_KEY, lines, found, apart=("seq",))
         self._order(list(lines), found)
 
-    def end(self, number: int) -> None:
-        """Strays between the last block with events and the pinned one."""
+    def end(self, number: int, mirrored: int) -> int:
+        """Strays up to the pinned block `number`, and rows above `mirrored`, the mirror's own last block; how many rows
+        lie between the two, which this pin says nothing of."""
         self._strays(number + 1)
+        later = 0
+        for table, key, stream in (("ledger_event", EVENT_KEY, self._events), ("entry", ENTRY_KEY, self._entries)):
+            for row in stream.rest():
+                if is_number(row["block_number"]) and row["block_number"] <= mirrored:
+                    later += 1
+                else:
+                    self._found(added(table, tuple(row[name] for name in key), row))
+        return later
 
     def _strays(self, below: int) -> None:
         for table, key, stream in (("ledger_event", EVENT_KEY, self._events), ("entry", ENTRY_KEY, self._entries)):
@@ -133,27 +137,34 @@ class Histories:
 
 
 def compare_blocks(
-    connection: Connection, first: int, last: int, of: Callable[[int], tuple[str, int]], found: Found, *, alone: bool
+    connection: Connection,
+    first: int,
+    last: int,
+    mirrored: int,
+    of: Callable[[int], tuple[str, int]],
+    found: Found,
+    *,
+    alone: bool,
 ) -> int:
     """Every row of mirror_block first..last beside (hash, time) of the proven block; how many there were.
 
-    alone: there must be none below `first`.
+    mirrored: the mirror's own last block; rows above it are strays. alone: so are rows below `first`.
     """
     wanted, count = first, 0
-    query = select(blocks).where(blocks.c.number <= last).order_by(blocks.c.number)
-    if not alone:
-        query = query.where(blocks.c.number >= first)
+    bounds = [] if alone else [blocks.c.number >= first]
 
     def right(number: int) -> Row:
         hash_, time = of(number)
         return {"number": number, "hash": hash_, "time": time}
 
-    for row in map(dict, connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
+    for row in read(connection, blocks, *bounds, order=("number",)):
         number = int(row["number"])
-        count += 1
-        if number < first:
+        if number < first or number > mirrored:
             found(added("mirror_block", (number,), row))
             continue
+        if number > last:
+            continue
+        count += 1
         for missing in range(wanted, number):
             found(removed("mirror_block", (missing,), right(missing)))
         for difference in changed("mirror_block", (number,), row, right(number)):
@@ -224,8 +235,8 @@ def look(table: str, key: Sequence[Any]) -> str:
 def _where(table: str, key: tuple[Any, ...]) -> Where:
     in_block = table in ("ledger_event", "entry", "mirror_block")
     return Where(
-        block=int(key[0]) if in_block else None,
-        log_index=int(key[1]) if table in ("ledger_event", "entry") else None,
+        block=key[0] if in_block and is_number(key[0]) else None,
+        log_index=key[1] if table in ("ledger_event", "entry") and is_number(key[1]) else None,
         table=table,
         key=key,
     )

@@ -1,4 +1,4 @@
-"""Transactions as they lie in the trie: legacy, EIP-2930, EIP-1559 and EIP-4844, from JSON-RPC and back.
+"""Transactions as they lie in the trie: legacy, EIP-2930, EIP-1559, EIP-4844 and EIP-7702, from JSON-RPC and back.
 
 The hash of a transaction is keccak256 of these bytes.
 """
@@ -13,7 +13,8 @@ from chain.hashing import keccak
 from chain.proofs import hexes, rlp
 from chain.proofs.errors import EncodingInvalid, HashMismatch
 
-NUMBER, BYTES, TARGET, ACCESS, HASHES = "number", "bytes", "target", "access", "hashes"
+NUMBER, BYTES, TARGET = "number", "bytes", "target"
+ACCESS, HASHES, DELEGATIONS = "access", "hashes", "delegations"
 _SIGNATURE: Final = (("v", NUMBER), ("r", NUMBER), ("s", NUMBER))
 _TYPED_START: Final = (("chainId", NUMBER), ("nonce", NUMBER))
 _FEES: Final = (("maxPriorityFeePerGas", NUMBER), ("maxFeePerGas", NUMBER))
@@ -32,6 +33,7 @@ SHAPES: Final[Mapping[int, tuple[tuple[str, str], ...]]] = {
         ("blobVersionedHashes", HASHES),
         *_SIGNATURE,
     ),
+    4: (*_TYPED_START, *_FEES, *_CALL, ("accessList", ACCESS), ("authorizationList", DELEGATIONS), *_SIGNATURE),
 }
 
 
@@ -91,12 +93,21 @@ def _field(transaction: Mapping[str, Any], name: str, shape: str) -> bytes:
         raise EncodingInvalid("transaction", f"{name} is not a list")
     if shape == HASHES:
         return rlp.encode([hexes.to_bytes(item, 32, what) for item in value])
+    if shape == DELEGATIONS:
+        return rlp.encode([_delegation(item, what) for item in value])
     return rlp.encode(
         [
             [hexes.to_bytes(item["address"], 20, what), [hexes.to_bytes(key, 32, what) for key in item["storageKeys"]]]
             for item in value
         ]
     )
+
+
+def _delegation(item: Mapping[str, Any], what: str) -> list[bytes]:
+    chain_id, nonce, parity, r, s = (
+        rlp.number(hexes.to_number(item.get(name), what)) for name in ("chainId", "nonce", "yParity", "r", "s")
+    )
+    return [chain_id, hexes.to_bytes(item.get("address"), 20, what), nonce, parity, r, s]
 
 
 def sender(raw: bytes) -> bytes:

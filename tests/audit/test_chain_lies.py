@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chain.audit.difference import CHAIN
-from chain.audit.errors import PinMissing, PinUnusable
+from chain.audit.errors import KindUnknown, PinMissing, PinUnusable
 from chain.errors import NodeTimeout
 from chain.hashing import keccak
 from chain.proofs import headers, hexes
@@ -252,3 +252,34 @@ def test_a_header_that_is_right_by_its_hash_is_enough(ledger: Any) -> None:
     )
 
     assert report.agrees
+
+
+def test_a_chain_that_left_the_pin_accuses_nobody(ledger: Any) -> None:
+    """SPEC 12.8"""
+    small = ledger.small
+    rpc = small.world.new_rpc()
+    pinned = rpc.call("eth_getBlockByHash", small.pin, False)
+    # Of the same height, and the node's own: a branch that it left still answers by its hash.
+    other = rpc.call("eth_getBlockByNumber", hex(int(pinned["number"], 16) - 1), False)
+
+    def lie(method: str, params: Sequence[Any], answer: Any) -> Any:
+        if method == "eth_getBlockByNumber" and params[0] == pinned["number"]:
+            return {**other, "number": pinned["number"]}
+        if method == "eth_getProof" and len(params[1]) > 20:
+            return {**answer, "accountProof": []}
+        return answer
+
+    with pytest.raises(PinMissing, match="left"):
+        ledger.audit(lambda: Liar(small.chain.node.url, lie))
+
+
+def test_a_kind_of_transaction_that_only_some_chains_have_accuses_nobody(ledger: Any) -> None:
+    """SPEC 12.8"""
+
+    def lie(method: str, params: Sequence[Any], answer: Any) -> Any:
+        if method == "eth_getBlockByHash" and params[1]:
+            return {**answer, "transactions": [{**one, "type": "0x7e"} for one in answer["transactions"]]}
+        return answer
+
+    with pytest.raises(KindUnknown, match="0x7e"):
+        ledger.audit(lambda: Liar(ledger.small.chain.node.url, lie))

@@ -160,6 +160,38 @@ def test_entries_that_changed_places_are_found(books: Any) -> None:
     assert {one.what for one in books.audit().differences} == {"order of entries"}
 
 
+def test_rows_above_the_mirrors_own_last_block_are_found(books: Any) -> None:
+    """SPEC 12.5"""
+    far = {"ledger_event": "block_number", "entry": "block_number", "mirror_block": "number"}
+    far |= {"balance_version": "block_number", "ledger_version": "block_number"}
+    for table, key in far.items():
+        columns = [column.name for column in _table(table).columns if (table, column.name) != ("entry", "seq")]
+        values = ["123456" if column == key else _quoted(column) for column in columns]
+        names = ", ".join(map(_quoted, columns))
+        books.run(f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} FROM {table} LIMIT 1")
+
+    assert named(books.audit(), "row added") == set(far)
+
+
+def test_rubbish_in_the_mirror_is_found_and_trips_nobody(ledger: Any) -> None:
+    """SPEC 12.5"""
+    # SQLite keeps words in columns of numbers and of JSON.
+    ledger.run(
+        "UPDATE ledger_event SET args = '{' WHERE name = 'Transfer'",
+        "UPDATE ledger_event SET block_number = 'x' || block_number WHERE log_index = 1",
+        "UPDATE entry SET block_number = 'y' || block_number, detail = 'no JSON' WHERE kind = 'award'",
+        "UPDATE hold SET hold_until = 'soon'",
+        "UPDATE collateral SET in_default = 'perhaps'",
+        "UPDATE balance_version SET block_number = 'z' || block_number, lots = 'w' WHERE block_number % 2 = 0",
+        "UPDATE ledger_version SET row = '[', block_number = 'v' || block_number WHERE block_number % 2 = 0",
+        "UPDATE rule SET terms = '{{{'",
+    )
+
+    spoilt = {"ledger_event", "entry", "hold", "collateral", "balance_version", "ledger_version", "rule"}
+
+    assert named(ledger.audit()) == spoilt
+
+
 def test_a_mirror_behind_the_pin_or_of_another_chain_is_no_verdict(ledger: Any) -> None:
     """SPEC 12.8"""
     from chain.audit.errors import MirrorMissing
