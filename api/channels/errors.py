@@ -56,3 +56,10 @@ class ReceiptNotYet(Problem):
     """There is nothing on the chain yet that a receipt could tell of."""
 
     status = 409
+
+
+class EvidenceBusy(Problem):
+    """As much evidence is being made already as this gateway makes at a time."""
+
+    status = 503
+    headers: ClassVar = {"Retry-After": "2"}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlmodel import Session
 
-from api.channels.errors import EvidenceUnavailable, MemoUnproven, ReceiptNotYet
+from api.channels.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from api.events import memos
 from api.events import service as events
 from api.identity.current import BrandCaller, MemberCaller
@@ -24,11 +25,32 @@ from chain.models import Balance, LedgerEvent, MirrorCheckpoint, Operation, tabl
 
 EVIDENCE_TIMEOUT_S: Final = 20.0
 AWARD: Final = "award"
+# Making one is some hundred milliseconds of work here and at the node: members must not starve each other's reads.
+AT_A_TIME_MAX: Final = 2
+PATIENCE_S: Final = 5.0
+
+
+class Workshop:
+    """Where a gateway makes bundles: a few at a time, with the headers that it has read already."""
+
+    def __init__(self) -> None:
+        self.headers = HeaderCache()
+        self._places = threading.BoundedSemaphore(AT_A_TIME_MAX)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place to work, or EvidenceBusy when none gets free."""
+        if not self._places.acquire(timeout=PATIENCE_S):
+            raise EvidenceBusy("Other evidence is being made just now; ask again in a moment.")
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 def member_bundle(state: State, *, address: str, block: int | None, from_block: int | None) -> bytes:
     """A member's own balances and history as of a block."""
-    with closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
+    with state.keep(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
         try:
             return _maker(state, rpc).member(address, block=block, from_block=from_block, labels=_labels(state))
         except EvidenceError as error:
@@ -53,7 +75,7 @@ def operation_bundle(
     award = None
     if row.kind == AWARD and row.operation_id is not None and row.brand in state.deployment.brands:
         award = (state.deployment.brands[row.brand].id, int(row.operation_id))
-    with closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
+    with state.keep(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
         try:
             place = Place(int(row.block_number), str(row.tx_hash))
             return _maker(state, rpc).operation(place, award=award, memo=memo, block=block, labels=_labels(state))
@@ -112,7 +134,7 @@ def view_receipt(state: State, *, address: str) -> bytes:
 
 def _maker(state: State, rpc: Any) -> Maker:
     signer = receipts.signer(state.keystore)
-    return Maker(rpc, state.deployment, headers=state.keep(HeaderCache), signer=signer)
+    return Maker(rpc, state.deployment, headers=state.keep(Workshop).headers, signer=signer)
 
 
 def _labels(state: State) -> dict[str, str]:

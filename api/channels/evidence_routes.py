@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.channels import evidence
-from api.channels.errors import EvidenceUnavailable, MemoUnproven, ReceiptNotYet
+from api.channels.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from api.edge import WRITE_PROBLEMS, Answer, Writes
 from api.events import memos, service
 from api.events.errors import OperationUnknown
@@ -77,7 +77,8 @@ class Document(Response):
     tags=["member"],
     operation_id="getMyEvidence",
     response_class=Response,
-    responses=responses(*CALLER_PROBLEMS, RequestMalformed, EvidenceUnavailable, NodeUnavailable) | BUNDLE,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed, EvidenceUnavailable, EvidenceBusy, NodeUnavailable)
+    | BUNDLE,
 )
 async def get_my_evidence(
     request: Request, caller: ByMember, block: Block = None, from_block: FromBlock = None
@@ -110,7 +111,7 @@ async def get_my_receipt(request: Request, caller: ByMember) -> Response:
     response_class=Response,
     responses=responses(
         *CALLER_PROBLEMS, RequestMalformed, OperationUnknown, MemoMissing, MemoUnproven, ReceiptNotYet,
-        EvidenceUnavailable, NodeUnavailable,
+        EvidenceUnavailable, EvidenceBusy, NodeUnavailable,
     )
     | BUNDLE,
 )  # fmt: skip

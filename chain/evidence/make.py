@@ -12,7 +12,7 @@ from chain.deployment import Deployment
 from chain.evidence import claims, document, events, memos
 from chain.evidence.claims import Claim, Known, slot
 from chain.evidence.errors import EvidenceMissing, EvidenceTooLarge, Refused
-from chain.evidence.gather import Gatherer, HeaderCache
+from chain.evidence.gather import HEADERS_MAX, Gatherer, HeaderCache
 from chain.evidence.ground import Ground, bloom_mask, logs
 from chain.evidence.ground import header as read_header
 from chain.evidence.shapes import EVIDENCE
@@ -80,7 +80,8 @@ class Maker:
         """Balances with lots at `block`, and every event that names the account from `from_block` to it."""
         account = account.lower()
         at, last = self._range(block, anchor)
-        first = self._deployment.start_block if from_block is None else from_block
+        # All there is or, on a chain too long for one bundle, as far back as fits: the claim says from where.
+        first = max(self._deployment.start_block, last - HEADERS_MAX + 1) if from_block is None else from_block
         draft = self._draft(min(first, at), last, at)
         draft.tokens([brand for brand in draft.brands() if brands is None or brand in brands])
         for token in draft.token_of.values():

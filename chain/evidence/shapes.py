@@ -129,7 +129,7 @@ ENVELOPES: Final[dict[str, Any]] = {
         {
             "block": NUMBER,
             "chain_id": NUMBER,
-            "claims": [CLAIM_SHAPES, 1, 100_000],
+            "claims": [CLAIM_SHAPES, 1, 10_000],
             "headers": [BYTES, 1, MANY],
             "labels": [NAMED, 0, 1_000],
             "nodes": [BYTES, 0, MANY],

@@ -18,6 +18,9 @@ FRAUDULENT: Final = "fraud"
 FINALITY_BROKEN: Final = "finality_broken"
 REFUSED: Final = "refused"
 
+# Each history walks all headers: a bundle must not be made to cost an hour.
+HISTORIES_MAX: Final = 16
+
 # Which keys of a claim say what it is about, for people.
 SUBJECTS: Final = ("name", "token", "account", "brand_id", "rule_id", "version", "debtor_id", "creditor_id")
 
@@ -83,6 +86,8 @@ def conflict(first: dict[str, Any], second: dict[str, Any]) -> str:
 
 def _evidence(found: dict[str, Any], pin: str | None, key: str | None) -> Verdict:
     body, signer = found["body"], _signer(found, key)
+    if sum(claim["type"] == "history" for claim in body["claims"]) > HISTORIES_MAX:
+        raise Refused("TooLarge", f"a bundle has at most {HISTORIES_MAX} histories")
     headers = linked(raw(one) for one in body["headers"])
     anchor = headers[max(headers)]
     if pin is not None and pin != "0x" + anchor.hash.hex():

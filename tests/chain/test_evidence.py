@@ -258,6 +258,15 @@ def test_headers_nodes_and_contracts_must_all_be_there_and_in_order(bundles: Bun
         assert error(bundles.altered("member", change)) == name
 
 
+def test_more_histories_than_a_reader_should_walk_are_refused(bundles: Bundles) -> None:
+    """SPEC 13.3"""
+
+    def many(body: dict) -> None:
+        body["claims"] += [claim(body, "history")] * 16
+
+    assert error(bundles.altered("member", many)) == "TooLarge"
+
+
 def test_a_claim_without_a_proof_is_refused(bundles: Bundles) -> None:
     """SPEC 13.4"""
     assert error(bundles.altered("brand", lambda body: body["nodes"].clear())) == "NodeMissing"
@@ -396,6 +405,7 @@ def test_both_verifiers_agree_on_good_and_on_tampered_documents(bundles: Bundles
     asked += [(data, None) for data in (b"[" * 100_000, b"null", b"\xef\xbb\xbf{}", b'{"format":"__proto__"}', b"")]
     asked += [(b'{"format":"moa.receipt/1","body":{"a":"\\ud800"}}', None)]
     asked += [(data, None) for data in frauds(bundles)]
+    asked.append((bundles.altered("stranger", lambda body: body.update(claims=body["claims"] * 17)), None))
 
     ours = [(found.verdict, found.error) for found in (verify(data, pin=pin) for data, pin in asked)]
     theirs = verdicts_in_typescript(tmp_path, asked)

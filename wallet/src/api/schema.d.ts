@@ -6345,7 +6345,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NodeUnavailable */
+            /** @description EvidenceBusy, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7261,7 +7261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NodeUnavailable */
+            /** @description EvidenceBusy, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;

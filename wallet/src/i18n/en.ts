@@ -194,6 +194,7 @@ export const en = {
     NodeUnavailable: "The chain does not answer just now, and nothing has changed. Please try again.",
     ViewUnavailable: "Your points cannot be read just now. Please try again.",
     EvidenceUnavailable: "The node no longer has the proofs of this block.",
+    EvidenceBusy: "Proofs are being made for others just now. Please try again in a moment.",
     ReceiptNotYet: "This is not on the chain yet. Please try again in a moment.",
     HistoryNotAvailable: "There is no history of that moment.",
     AsOfMalformed: "This moment was not understood.",

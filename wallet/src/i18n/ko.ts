@@ -189,6 +189,7 @@ export const ko: Messages = {
     NodeUnavailable: "지금은 체인이 응답하지 않아요. 바뀐 것은 없으니 다시 시도해 주세요.",
     ViewUnavailable: "지금은 포인트를 읽을 수 없어요. 다시 시도해 주세요.",
     EvidenceUnavailable: "이 블록의 증명을 노드가 더 이상 가지고 있지 않아요.",
+    EvidenceBusy: "지금은 다른 증명을 만들고 있어요. 잠시 후 다시 시도해 주세요.",
     ReceiptNotYet: "아직 체인에 기록되지 않았어요. 잠시 후 다시 시도해 주세요.",
     HistoryNotAvailable: "그 시점의 기록이 없어요.",
     AsOfMalformed: "시점을 이해하지 못했어요.",

@@ -237,6 +237,7 @@ const FORMATS: Record<string, (found: Any, options: Options) => Verdict> = {
   "moa.evidence/1"(found, options) {
     const { body } = found, signedBy = signer(found, options), headers = new Map<string, Header>();
     let top: Header | undefined;
+    if (body.claims.filter((claim: Any) => claim.type === "history").length > 16) fail("TooLarge", "more than 16 histories");
     for (const one of body.headers.map((hex: string) => header(raw(hex))) as Header[]) {
       if (top && (one.number !== top.number + 1n || one.parent !== top.hash)) fail("HeaderBroken", `at block ${one.number}`);
       headers.set(String(one.number), (top = one));
