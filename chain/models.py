@@ -45,6 +45,7 @@ class Operation(SQLModel, table=True):
         UniqueConstraint("key"),
         UniqueConstraint("brand", "operation_id"),
         Index("operation_state_id", "state", "id"),
+        Index("operation_brand_state_kind", "brand", "state", "kind"),
         Index("operation_block_number", "block_number"),
         Index("operation_transaction_id", "transaction_id"),
         {"sqlite_autoincrement": True},

@@ -12,7 +12,7 @@ class RelayerSettings:
     batch_delay_ms: int = 50
     singles_max: int = 16
     # At the node and not mined; and mined too, as long as nobody has told what became of it.
-    in_flight_max: int = 4
+    in_flight_max: int = 8
     undecided_max: int = 32
     poll_s: float = 0.02
     # Between two looks at the node when it announces its blocks; without announcements every round looks.
