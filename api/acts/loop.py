@@ -50,6 +50,12 @@ def sequencer_of(state: State) -> Sequencer:
     )
 
 
+class Standing:
+    """Whether this process may sign the log; if not, the sentence that says why."""
+
+    fault: str | None = None
+
+
 @asynccontextmanager
 async def running(state: State, *, version: str) -> AsyncIterator[None]:
     """Sequencing while the gateway runs; its start is the first act."""
@@ -71,7 +77,9 @@ async def _sequence(state: State, sequencer: Sequencer) -> None:
         try:
             if await state.database.reads.off_loop(lambda read: due(read, sequencer)):
                 await run_in_threadpool(sequencer.step)
+                state.keep(Standing).fault = None
         except TlogError as fault:
+            state.keep(Standing).fault = str(fault)
             log.error("the log of acts is not signed: %s", fault)
             await asyncio.sleep(BROKEN_RETRY_S)
         except Exception as fault:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from starlette.concurrency import run_in_threadpool
 
 from api import migrate
+from api.acts.loop import Standing
 from api.channels.as_of import moment
 from api.channels.errors import ViewUnavailable
 from api.channels.schemas import AsOf, Check, Health, Ready
@@ -33,6 +34,7 @@ def _ready(state: State) -> Ready:
         _check("database", lambda: migrate.refuse_outdated(state.database.engine)),
         _check("node", lambda: _node(state)),
         *_loops(state),
+        _check("log", lambda: _log(state)),
     ]
     as_of = None
     try:
@@ -64,6 +66,13 @@ def _node(state: State) -> str:
     if chain_id != state.deployment.chain_id:
         raise _Wrong(f"The node is on chain {chain_id}, the deployment is for {state.deployment.chain_id}.")
     return f"chain {chain_id}"
+
+
+def _log(state: State) -> str:
+    fault = state.keep(Standing).fault
+    if fault is not None:
+        raise _Wrong(f"The log of acts is not signed any more: {fault}")
+    return state.log_origin
 
 
 def _loops(state: State) -> list[Check]:

@@ -41,6 +41,12 @@ def logged(world: World) -> list[dict[str, Any]]:
     return [orjson.loads(leaf) for (leaf,) in world.rows("SELECT leaf FROM log_entry ORDER BY seq")]
 
 
+def broken(world: World) -> dict[str, str]:
+    """What /ready says is wrong, by name."""
+    checks = world.client.get("/ready").json()["checks"]
+    return {check["name"]: check["detail"] for check in checks if not check["ok"]}
+
+
 def of(world: World, act: str) -> list[dict[str, Any]]:
     return [one for one in logged(world) if one["act"] == act]
 
@@ -310,3 +316,7 @@ def test_changed_tree_is_never_signed_over(world: World, lie: str) -> None:
         sequencer(world).step()
 
     assert world.rows("SELECT COUNT(*) FROM act_pending") == [(1,)]
+    deadline = time.monotonic() + 10
+    while "log" not in (found := broken(world)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "is forked" in found["log"]
