@@ -17,6 +17,8 @@ from tests.simulation.schedule import Ask, Asked
 from tests.simulation.stage import Stage, slug
 
 DAY: Final = 86_400
+RECORD_S_MAX: Final = 0.15
+RECORD_POLL_S: Final = 0.01
 REWARD: Final = "0x" + "5e" * 32
 TILL_ACTS: Final = ("capture", "release", "timeout", "refund", "unwind")
 
@@ -229,14 +231,16 @@ class Desk:
         }
 
     def _record(self, id: int | None) -> dict[str, Any] | None:
-        """An exchange as the relayer or the mirror saw it happen, if they did yet."""
-        if id is None:
-            return None
-        with reading(self.engine) as connection:
-            result = connection.execute(
-                select(operations.table.c.result).where(operations.table.c.id == id)
-            ).scalar_one()
-        return result["exchange"] if result and "exchange" in result else None
+        """An exchange as the relayer or the mirror saw it happen, if they do within a moment."""
+        until = time.monotonic() + RECORD_S_MAX
+        query = select(operations.table.c.result).where(operations.table.c.id == id)
+        while id is not None:
+            with reading(self.engine) as connection:
+                result: dict[str, Any] = connection.execute(query).scalar_one() or {}
+            if "exchange" in result or time.monotonic() > until:
+                return result.get("exchange")
+            time.sleep(RECORD_POLL_S)
+        return None
 
     def _nonce(self, asked: Asked, member: str, index: int) -> int:
         fresh = int.from_bytes(keccak(f"{self.seed} nonce {index}".encode()))

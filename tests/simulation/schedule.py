@@ -258,7 +258,7 @@ class Author:
             yield self._start()
         for _ in range(dice.randint(2, 6)):
             draw = dice.random()
-            if draw < 0.38:
+            if draw < 0.34:
                 yield from self._more()
             elif draw < 0.60:
                 yield from self._trouble()
@@ -272,7 +272,7 @@ class Author:
             yield self._let()
         if dice.random() < 0.3:
             yield self._start()
-        if dice.random() < 0.5:
+        if dice.random() < 0.35:
             yield Clear()
         if dice.random() < 0.45:
             yield Stop("SIGKILL" if dice.random() < 0.75 else "SIGTERM")
@@ -291,7 +291,7 @@ class Author:
     def _trouble(self) -> Iterator[Step]:
         for _ in range(self.dice.choice((1, 1, 2))):
             name = self.dice.choices(NAMES, WEIGHTS)[0]
-            yield Trouble(name, self.dice.choice((0.3, 1.0)), self.dice.choice((1, 2, 6, 20)))
+            yield Trouble(name, self.dice.choice((0.3, 1.0)), self.dice.choice((2, 6, 20)))
         yield self._let()
 
     def _reorg(self) -> Iterator[Step]:
