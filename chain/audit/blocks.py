@@ -144,11 +144,10 @@ class Reader:
                 contract = self._names.get(raw["address"].lower())
                 if contract is not None:
                     log = self._decoded(raw, contract, number, block.logs_total)
-                    if log is not None:
-                        log.block_number, log.block_hash = number, shown
-                        log.tx_hash, log.tx_index, log.log_index = tx_hash, tx_index, block.logs_total
-                        block.logs.append(log)
-                        block.sent.setdefault(tx_hash, raw_tx)
+                    log.block_number, log.block_hash = number, shown
+                    log.tx_hash, log.tx_index, log.log_index = tx_hash, tx_index, block.logs_total
+                    block.logs.append(log)
+                    block.sent.setdefault(tx_hash, raw_tx)
                 block.logs_total += 1
         if bloom != int.from_bytes(header.bloom):
             # A bloom that says less than its logs could hide an event in a block that is not read.
@@ -156,17 +155,25 @@ class Reader:
             raise Stopped(_wrong(number, "logsBloom", hexes.shown(header.bloom), right))
         return block
 
-    def _decoded(self, raw: Raw, contract: str, number: int, index: int) -> Log | None:
+    def _decoded(self, raw: Raw, contract: str, number: int, index: int) -> Log:
+        # Capitals are the same bytes and another text: a topic is looked up as text.
+        topics = [topic.lower() for topic in raw["topics"]]
         try:
-            return self._codec.log({**raw, **PLACELESS}, contract)
+            log = self._codec.log(
+                {"address": raw["address"], "topics": topics, "data": raw["data"], **PLACELESS}, contract
+            )
+            why = "a topic that the contract's ABI does not know" if log is None else ""
         except (ValueError, IndexError) as error:
+            log, why = None, str(error)
+        if log is None:
             where = Where(block=number, log_index=index, contract=contract, address=raw["address"].lower())
             raise Stopped(
                 Difference(
-                    kind=CHAIN, where=where, what="event", said=str(error), right="an event of the contract's ABI",
-                    rule="12.3", look="This log has the topic of one of our events and not its data.",
+                    kind=CHAIN, where=where, what="event", said=why, right="an event of the contract's ABI",
+                    rule="12.3", look="This log is of our contract and no event of it.",
                 )
-            ) from error  # fmt: skip
+            )  # fmt: skip
+        return log
 
 
 # What a log says of its own place is not read.

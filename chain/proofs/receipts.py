@@ -63,14 +63,20 @@ def encode(receipt: Mapping[str, Any]) -> bytes:
 def encode_log(log: Mapping[str, Any]) -> bytes:
     """RLP of a log as JSON-RPC gives it. Raises EncodingInvalid."""
     try:
-        address, topics, data = bytes.fromhex(log["address"][2:]), log["topics"], bytes.fromhex(log["data"][2:])
+        address, topics, data = log["address"], log["topics"], log["data"]
+        account, content = bytes.fromhex(address[2:]), bytes.fromhex(data[2:])
         words = bytes.fromhex("".join(["a0" + topic[2:] for topic in topics]))
+        written = [address, data, *topics]
+        whole = all(text[:2] == "0x" for text in written)
     except (TypeError, KeyError, ValueError) as error:
         raise EncodingInvalid("log", f"{type(error).__name__}: {error}") from None
-    # Each topic has 33 bytes with its prefix; a short and a long one together would show in their prefixes' places.
-    if len(address) != 20 or len(words) != 33 * len(topics) or any(len(topic) != 66 for topic in topics):
-        raise EncodingInvalid("log", "an address has 20 bytes and a topic 32")
-    return rlp.joined(b"\x94" + address + rlp.prefix(len(words), 0xC0) + words + rlp.string(data))
+    # fromhex overlooks spaces: what is read must be as long as what is written, or one log had many spellings.
+    whole = whole and len(address) == 42 and len(account) == 20 and len(data) == 2 + 2 * len(content)
+    if not whole or len(words) != 33 * len(topics) or any(len(topic) != 66 for topic in topics):
+        raise EncodingInvalid("log", "an address has 20 bytes, a topic 32, and each is written as 0x hex")
+    if len(topics) > TOPICS_MAX:
+        raise EncodingInvalid("log", f"it has {len(topics)} topics")
+    return rlp.joined(b"\x94" + account + rlp.prefix(len(words), 0xC0) + words + rlp.string(content))
 
 
 def decode(raw: bytes) -> Receipt:

@@ -149,6 +149,29 @@ def test_no_receipts_at_all_are_no_events_at_all(ledger: Any) -> None:
     assert difference.where.block == number
 
 
+@pytest.mark.parametrize("how", ["capitals", "a space", "another prefix"])
+def test_another_spelling_of_the_same_bytes_hides_no_event(ledger: Any, how: str) -> None:
+    """SPEC 12.3"""
+
+    def spelt(text: str) -> str:
+        if how == "capitals":
+            return "0x" + text[2:].upper()
+        return "0x " + text[2:] if how == "a space" else "0X" + text[2:]
+
+    def other(receipt: Any) -> Any:
+        for log in receipt["logs"]:
+            log.update(address=spelt(log["address"]), topics=list(map(spelt, log["topics"])), data=spelt(log["data"]))
+        return receipt
+
+    report = ledger.audit(lambda: Liar(ledger.small.chain.node.url, of_receipts(other)))
+
+    if how == "capitals":
+        assert report.agrees, [str(one) for one in report.differences]
+        assert report.counts["events"] == ledger.audit().counts["events"]
+    else:
+        assert [one.what for one in report.differences] == ["receipt"]
+
+
 def test_a_transaction_in_anothers_place_is_found(ledger: Any) -> None:
     """SPEC 12.3"""
     number = awarding(ledger)

@@ -179,6 +179,10 @@ def test_a_receipt_comes_back_as_it_was(kind: int, status: int, gas: int, logs: 
         {"logs": [{"address": "0x00", "topics": [], "data": "0x"}]},
         {"logs": [{"address": "0x" + "00" * 20, "topics": ["0x" + "00" * 31, "0x" + "00" * 33], "data": "0x"}]},
         {"logs": [{"topics": [], "data": "0x"}]},
+        {"logs": [{"address": "0x" + "00" * 20, "topics": [], "data": "0x00 00"}]},
+        {"logs": [{"address": "0X" + "00" * 20, "topics": [], "data": "0x"}]},
+        {"logs": [{"address": "0x" + " 00" * 13 + "00" * 7, "topics": [], "data": "0x"}]},
+        {"logs": [{"address": "0x" + "00" * 20, "topics": ["0x" + "00" * 32] * 5, "data": "0x"}]},
         {"logs": [None]},
     ],
 )
