@@ -46,6 +46,7 @@ class Filled:
 def fill(engine: Engine, entries: int, accounts: int) -> Filled:
     """Makes the tables and their rows; the indexes of the large ones are built after the rows."""
     assert entries % accounts == 0, "every account has as many entries as every other"
+    assert accounts >= ENTRIES_PER_BLOCK, "an account has one entry a block at most"
     filled = Filled(entries, accounts, max(1, entries // ENTRIES_PER_BLOCK))
     with _unlogged(engine) as execute:
         indexes = [index for name in LARGE for index in SQLModel.metadata.tables[name].indexes]
@@ -89,7 +90,7 @@ _BEFORE_SQLITE: Final = (
     "PRAGMA temp_store = FILE",
 )
 _BEFORE_POSTGRESQL: Final = (
-    "ALTER SYSTEM SET max_wal_size = '32GB'",
+    "ALTER SYSTEM SET max_wal_size = '4GB'",
     "ALTER SYSTEM SET checkpoint_timeout = '1h'",
     "SELECT pg_reload_conf()",
     "SET maintenance_work_mem = '1GB'",
@@ -134,7 +135,7 @@ def _statements(words: dict[str, str], filled: Filled) -> list[str]:
         " INSERT INTO balance_version (token, account, block_number, log_index, lots)"
         f" SELECT '{TOKEN}', a.account, {block.replace('number', f'(n.number * {filled.accounts} + a.number)')},"
         f" a.number % 600, '{LOTS}' FROM (SELECT account, number FROM bench_account ORDER BY account) AS a"
-        " CROSS JOIN numbers AS n WHERE true ON CONFLICT DO NOTHING",
+        " CROSS JOIN numbers AS n",
         f"INSERT INTO supply (token, minted, burnt) VALUES ('{TOKEN}', '{filled.entries * 1000}', '0')",
         f"INSERT INTO mirror_block (number, hash, time) VALUES ({last}, '0x{last:064x}', {START_TIME + last})",
         "INSERT INTO mirror_checkpoint (id, genesis_hash, start_block, block_number, block_hash, block_time,"
