@@ -314,7 +314,7 @@ class Episode:
             if not self.workers.alive():
                 # One that still had a place to die at.
                 self.workers.start()
-            if self.schedule.confirmed_depth and not self.stage.waiting():
+            if self.schedule.confirmed_depth and "mirror" not in missing and not self.stage.waiting():
                 self.stage.mine()
             self._pass(0.03)
             missing = self._open()
