@@ -31,6 +31,7 @@ KINDS: Final[dict[str, Kind]] = {
     "key.revoked": _kind("A key was ended.", "role", "brand"),
     "session.made": _kind("A member's session was made.", "lifetime_s"),
     "salt.forgotten": _kind("A member's salt was destroyed: the hashes of the member mean nothing any more."),
+    "memo.erased": _kind("A memo's words and salts were deleted."),
     "rule.proposed": _kind("The operator states that a rule was proposed by hand.", "brand", "tx_hash", "document"),
     "adjustment.made": _kind("The operator states a manual adjustment.", "brand", "tx_hash", "document"),
     "export.made": _kind("An export was made.", "what", "brand", "block_number", "rows"),

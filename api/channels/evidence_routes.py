@@ -10,6 +10,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api import acts
 from api.channels import evidence
 from api.channels.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from api.edge import WRITE_PROBLEMS, Answer, Writes
@@ -171,6 +172,7 @@ async def erase_memo(caller: ByBrandOrMember, write: Writes, operation_id: Opera
     def effect(session: Session) -> Answer:
         service.operation_of(session, caller=caller, operation_id=operation_id)
         memos.erase(session, operation_id)
+        acts.record(session.connection(), "memo.erased", actor=caller.actor, subject=f"operation/{operation_id}")
         return Answer(MemoErased(operation=str(operation_id)), 200)
 
     return await write(caller, effect)
