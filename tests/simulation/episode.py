@@ -30,7 +30,7 @@ from tests.simulation.tally import Tally
 from tests.simulation.troubles import TROUBLES
 from tests.simulation.workers import Workers, Zygote
 
-QUIET_S_MAX: Final = 20.0
+QUIET_S_MAX: Final = 45.0
 POLL_S: Final = 0.002
 BLOCK_S: Final = 0.012
 LOG_TAIL: Final = 3_000
