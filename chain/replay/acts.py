@@ -70,6 +70,9 @@ class Reader:
                 act, at = _closed(waiting, logs, at)
                 found.append(act)
                 waiting = []
+            elif log.name == "Left" and waiting and all(each.name == "LotsChanged" for each in waiting):
+                found.append(Act("Left", [*waiting, log]))
+                waiting, at = [], at + 1
             else:
                 _flush(found, waiting)
                 waiting = []

@@ -7,7 +7,9 @@ from typing import Any, Final
 from chain.codec import Codec, Log
 from chain.hashing import keccak_text
 from chain.model.call import Call
+from chain.model.clock import day_of
 from chain.model.errors import Refused
+from chain.model.lots import LOT_POINTS_MAX
 from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, RuleKind, RuleTerms
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
@@ -26,6 +28,8 @@ SELECTORS: Final = (
 )
 # Refusals that follow from a rule's terms.
 OF_TERMS: Final = frozenset({"RuleUnknown", "RuleNotInForce", "AwardTooLarge", "MemberCapExceeded", "BudgetExceeded"})
+# Refusals by what is left of a limit: budget, day or room.
+LIMITS: Final = frozenset({"MemberCapExceeded", "BudgetExceeded", "SupplyExceeded"})
 LOTS: Final = "lots of an account"
 # A change of a rule that the chain does not follow waits until the chain does.
 NEVER: Final = 2**64
@@ -36,6 +40,8 @@ class Awards:
 
     def __init__(self, books: Books, findings: Findings, codec: Codec):
         self.books, self.findings, self.codec = books, findings, codec
+        # An award of this call is missing: what the others had left cannot be known.
+        self._partial = False
 
     def replay(self, logs: Sequence[Log], call: Call, asked: list[Item] | None) -> None:
         """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
@@ -58,6 +64,7 @@ class Awards:
         else:
             minted, left = assigned(paid, moves)
             self._check_order(paid, moves, minted, left)
+        self._partial = bool(left)
         following = iter(minted)
         for place, log in enumerate(run):
             wanted = asked[place] if asked is not None else None
@@ -65,6 +72,7 @@ class Awards:
                 self._refused(log, brand_id, wanted, call.at)
                 continue
             found = next(following) if log.args["points"] != "0" else Minted()
+            left = self._strays_before(found, left, token, call.at)
             self._item(log, token, wanted, found, call.at)
         self._strays(left, token, call.at)
 
@@ -94,7 +102,8 @@ class Awards:
             right, right_version = self.books.stated_rules.decide(brand_id, item, at)
         except Refused as refusal:
             right, right_version, refused = points, version, True
-            if not (refusal.name in OF_TERMS and self._unknown(brand_id, item.rule_id)):
+            follows = refusal.name in LIMITS and self.findings.doubtful({("limits", brand_id)})
+            if not follows and not (refusal.name in OF_TERMS and self._unknown(brand_id, item.rule_id)):
                 rule = rulebook.of_refusal("Awarded", refusal.name)
                 wrong.append(("an award that the rules refuse", points, str(refusal), rule))
             if refusal.name == "RuleUnknown":
@@ -139,7 +148,7 @@ class Awards:
         facts = self.books.facts()
         if not points:
             if minted.transfers or minted.lots:
-                wrong.append(("event Transfer without a cause", len(minted.transfers), 0, "2.13"))
+                wrong.append(("event Transfer without a cause", f"{len(minted.transfers)} events", "none", "2.13"))
                 self._force_lots(minted, token, at)
             return
         if len(minted.transfers) != 1:
@@ -150,7 +159,7 @@ class Awards:
             wrong.append(("from of a transfer", minted.transfers[0].args["from"], ZERO, "1.11"))
         right = facts[-1].values[1]
         if len(minted.lots) != 1:
-            wrong.append(_number("LotsChanged", len(minted.lots), right))
+            wrong.append(_number("LotsChanged", len(minted.lots), shown_words(right)))
         if minted.lots and tuple(int(word) for word in minted.lots[-1].args["words"]) != right:
             said = shown_words(int(word) for word in minted.lots[-1].args["words"])
             wrong.append((LOTS, said, shown_words(right), "1.4"))
@@ -166,7 +175,7 @@ class Awards:
             rule.change = replace(rule.change, in_force_at=at)
         elif rule.change is not None and rule.version == version:
             rule.change = replace(rule.change, in_force_at=NEVER)
-        if not known:
+        if not known or (rule.change is not None and rule.change.in_force_at == NEVER):
             self.findings.doubts.add(("rule", brand_id, item.rule_id))
         return [] if known else [("version of an award", version, right, "2.4")]
 
@@ -192,10 +201,28 @@ class Awards:
         try:
             points, _ = self.books.stated_rules.decide(brand_id, item, at)
         except Refused as refusal:
-            if plain(refusal) != said:
+            if plain(refusal) == said:
+                return
+            limit = refusal.name == said[0] and refusal.name in LIMITS
+            if limit:
+                self._adopt(brand_id, item, said, at)
+            if not (limit and (self._partial or self.findings.doubtful({("limits", brand_id)}))):
                 self._tell(log, "reason of a refused award", shown(said), str(refusal), "2.14")
             return
         self._tell(log, "an award refused that the rules grant", shown(said), f"{points} points", "2.14")
+
+    def _adopt(self, brand_id: int, item: Item, said: tuple[str, tuple[Any, ...]], at: int) -> None:
+        """What the chain says is left of a limit is left."""
+        name, (_, remaining) = said
+        rule, token = self.books.rules.rule(brand_id, item.rule_id), self.books.token(brand_id)
+        terms, _ = rule.in_force(at)
+        if name == "BudgetExceeded":
+            rule.spent = max(0, terms.budget - remaining)
+        elif name == "MemberCapExceeded":
+            rule.by_day[item.member, day_of(at)] = max(0, terms.cap_per_member_day - remaining)
+        else:
+            expiry = token.clock.expiry_of_mint(at)
+            token.supply = {**token.supply_by_expiry(at), expiry: max(0, LOT_POINTS_MAX - remaining)}
 
     def _base_of(self, brand_id: int, rule_id: int, said: tuple[str, tuple[Any, ...]], at: int) -> int:
         """A base amount for which the rule gives the points that the reason names; 0 where none matters or fits."""
@@ -210,6 +237,13 @@ class Awards:
             return 0
 
     # --- what does not fit
+
+    def _strays_before(self, found: Minted, left: list[Log], token: StatedToken, at: int) -> list[Log]:
+        """Deals with the movements of nobody that came before an award's own; those that are left."""
+        own = [log.log_index for log in (*found.transfers, *found.lots)]
+        early = [log for log in left if own and log.log_index < min(own)]
+        self._strays(early, token, at)
+        return [log for log in left if log not in early]
 
     def _strays(self, left: Sequence[Log], token: StatedToken, at: int) -> None:
         """Movements that no award of the call made."""
@@ -242,7 +276,7 @@ class Awards:
         what, said, right, rule = wrong[0]
         also = "" if len(wrong) == 1 else " Also: " + ", ".join(each[0] for each in wrong[1:]) + "."
         self._tell(log, what, said, right, rule, also)
-        self.findings.doubts.add(subject)
+        self.findings.doubts |= {subject, ("limits", token.brand_id)}
 
     def _tell(self, log: Log, what: str, said: Any, right: Any, rule: str, also: str = "") -> None:
         args = log.args
@@ -272,8 +306,9 @@ def _account(log: Log) -> str:
 
 
 def _number(name: str, said: int, right: Any) -> tuple[str, Any, Any, str]:
-    what = f"missing event {name}" if said == 0 else f"event {name} without a cause"
-    return what, said or None, right, "1.11"
+    if said == 0:
+        return f"missing event {name}", None, right, "1.11"
+    return f"event {name} without a cause", f"{said} events", "1 event", "1.11"
 
 
 def _integer(value: Any) -> Any:

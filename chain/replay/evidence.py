@@ -1,6 +1,6 @@
 """Which mint and which lots belong to which award of a batch, also when some are missing or too many."""
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,25 +34,44 @@ def assigned(awards: Sequence[Log], moves: Sequence[Log]) -> tuple[list[Minted],
     found = [Minted() for _ in awards]
     places = _places(awards)
     waiting = {member: deque(queue) for member, queue in places.items()}
+    surplus = Counter(log.args["to"] for log in moves if log.name == "Transfer")
+    surplus.subtract(award.args["member"] for award in awards)
     left: list[Log] = []
-    last: tuple[str, int] | None = None
+    # The account of the transfer before, and its award.
+    last: tuple[str, int | None] | None = None
     for log in moves:
         is_transfer = log.name == "Transfer"
         member = log.args["to"] if is_transfer else log.args["account"]
         if member not in places:
-            left.append(log)
-            last = None
+            place, last = None, None
+        elif last and last[0] == member and not is_transfer:
+            # Lots follow their transfer.
+            place, last = last[1], None
+        elif last and last[0] == member and surplus[member] > 0 and twice(found, last[1], log):
+            place = last[1]
+            surplus[member] -= 1
         elif is_transfer:
-            place = _take(waiting[member], awards, log.args["value"], places[member][-1])
-            found[place].transfers.append(log)
+            place = _take(waiting[member], awards, log.args["value"])
+            if place is None and surplus[member] > 0:
+                surplus[member] -= 1
+            elif place is None:
+                place = waiting[member].popleft() if waiting[member] else places[member][-1]
             last = member, place
         else:
-            # Lots follow their transfer; alone, they are the first award's that has none.
             bare = (place for place in places[member] if not found[place].lots)
-            place = last[1] if last and last[0] == member else next(bare, places[member][-1])
+            place = next(bare, places[member][-1])
+        if place is None:
+            left.append(log)
+        elif is_transfer:
+            found[place].transfers.append(log)
+        else:
             found[place].lots.append(log)
-            last = None
     return found, left
+
+
+def twice(found: Sequence[Minted], place: int | None, log: Log) -> bool:
+    """Whether the award has this very transfer already."""
+    return place is not None and any(each.args["value"] == log.args["value"] for each in found[place].transfers)
 
 
 def _places(awards: Sequence[Log]) -> dict[str, list[int]]:
@@ -67,10 +86,10 @@ def _places(awards: Sequence[Log]) -> dict[str, list[int]]:
     return {member: first[member] + again[member] for member in {*first, *again}}
 
 
-def _take(queue: deque[int], awards: Sequence[Log], value: str, last: int) -> int:
-    """The next award of the account with this amount, else the next, else the last."""
+def _take(queue: deque[int], awards: Sequence[Log], value: str) -> int | None:
+    """The next award of the account with this amount."""
     for place in queue:
         if awards[place].args["points"] == value:
             queue.remove(place)
             return place
-    return queue.popleft() if queue else last
+    return None

@@ -5,7 +5,6 @@ same subject is true again and differs from the books once more: this second one
 """
 
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +13,8 @@ from chain.codec import Log
 from chain.replay.acts import ZERO
 from chain.replay.shapes import Event
 
+# ("hold", id), ("lots", contract, account), ("obligation", debtor, creditor)…
+Subject = tuple[Any, ...]
 DIFFERENCES_MAX: Final = 10_000
 
 
@@ -38,7 +39,7 @@ class Findings:
 
     kept: list[Difference] = field(default_factory=list)
     found: int = 0
-    doubts: set[Hashable] = field(default_factory=set)
+    doubts: set[Subject] = field(default_factory=set)
     lost: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
 
@@ -64,17 +65,17 @@ class Findings:
         self.told.add(subject)
         return not known
 
-    def doubtful(self, subjects: set[Hashable]) -> bool:
+    def doubtful(self, subjects: set[Subject]) -> bool:
         """Whether one of these is in doubt; afterwards none is."""
         known = not self.doubts.isdisjoint(subjects)
         self.doubts -= subjects
         return known
 
 
-def subjects(event: Event) -> set[Hashable]:
+def subjects(event: Event) -> set[Subject]:
     """What an event speaks of, as later events will."""
     values = event.values
-    found: set[Hashable] = set()
+    found: set[Subject] = set()
     if event.name == "LotsChanged":
         found.add(("lots", event.contract, values["account"]))
     if event.name == "Transfer":
@@ -97,7 +98,7 @@ def subjects(event: Event) -> set[Hashable]:
     return found
 
 
-def main_subjects(event: Event) -> set[Hashable]:
+def main_subjects(event: Event) -> set[Subject]:
     """The hold, exchange or period that an act goes on with: if its last word is in doubt, so is all that follows."""
     return {
         (kind, event.values[name])

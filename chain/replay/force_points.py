@@ -77,8 +77,9 @@ def hold_refunded(books: Books, event: Event, at: int, ran: bool) -> None:
     hold = _hold(books, event.values)
     if not ran:
         hold.state = HoldState.CAPTURED
-        hold.captured = max(hold.captured, event.values["refundedTotal"])
-        hold.lots = _part(hold.lots, hold.captured - event.values["refundedTotal"])
+        hold.captured = hold.captured or event.values["refundedTotal"]
+        back, held = sum(event.values[name] for name in ("returned", "renewed", "lapsed")), lot.total(hold.lots)
+        hold.lots = _part(hold.lots, held - back) if back <= held else hold.lots
     hold.refunded = event.values["refundedTotal"]
 
 

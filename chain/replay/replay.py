@@ -11,7 +11,7 @@ lie is one difference.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -31,7 +31,7 @@ from chain.replay.books import Books
 from chain.replay.compare import Mismatch, expected_of, mismatches
 from chain.replay.concede import OF_LOST, concede
 from chain.replay.facts import TOKEN, Facts, Sent
-from chain.replay.findings import Findings, described, main_subjects, subjects
+from chain.replay.findings import Findings, Subject, described, main_subjects, subjects
 from chain.replay.force_terms import GAP_MAX
 from chain.replay.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
 from chain.replay.inputs import Inputs, items_of
@@ -260,12 +260,19 @@ class Replay:
 
     def _judge(self, scene: Scene, wrong: list[Mismatch], *, refused: bool) -> None:
         """One difference for one act; none when only what was in doubt comes right again."""
-        about: set[Hashable] = set()
+        about: set[Subject] = set()
         for event in scene.events:
             about |= subjects(event)
         doubts = self.findings.doubts & about
         self.findings.doubts -= about
         if not wrong or doubts & main_subjects(scene.named):
+            return
+        # An account whose lots are in doubt: whatever they now turn out to be follows from that.
+        accounts = any(each[0] == "lots" and each[2] != self.facts.desk for each in doubts)
+        reason = str(wrong[0].right)
+        if accounts and (not refused or "ERC20InsufficientBalance" in reason):
+            return
+        if "AssertionError" in reason and any(each[0] == "lots" for each in doubts):
             return
         if not refused and doubts and all(each.event and doubts & subjects(each.event) for each in wrong):
             return
@@ -274,8 +281,14 @@ class Replay:
         look = described(first.event or scene.named) + (f" Also: {', '.join(also)}." if also else "")
         log = (first.event or scene.named).log
         self.findings.add(log, first.what, first.said, first.right, first.rule, look)
+        self.findings.doubts |= self._in_doubt(scene, about, refused=refused)
+
+    def _in_doubt(self, scene: Scene, about: set[Subject], *, refused: bool) -> set[Subject]:
+        """A refused refund says how much was refunded before: the next one tells whether that was the lie."""
         if not refused:
-            self.findings.doubts |= about
+            tokens = {each[1] for each in about if each[0] == "lots"}
+            return about | {("limits", int(token.removeprefix(TOKEN))) for token in tokens}
+        return main_subjects(scene.named) if scene.kind == "HoldRefunded" else set()
 
     def _force(self, scene: Scene, wrong: list[Mismatch], ran: bool) -> None:
         """The chain's word for it: for what is not as the model says, or for all when the model refused."""
