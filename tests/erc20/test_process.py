@@ -191,6 +191,7 @@ def test_killed_at_random_points_it_holds_a_whole_block_each_time(
             if node.chain.block(number) is block:
                 assert books.transfers() == [tuple(row) for row in node.truth(TOKEN, at=number).transfers]
                 assert books.balances() == node.truth(TOKEN, at=number).balance_rows(TOKEN)
+    traffic.mine(blocks=1, transfers=1)
     process = mirror()
     until(books.at_head)
     assert process.terminate()[0] == 0
