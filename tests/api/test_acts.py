@@ -320,3 +320,18 @@ def test_changed_tree_is_never_signed_over(world: World, lie: str) -> None:
     while "log" not in (found := broken(world)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "is forked" in found["log"]
+
+
+def test_memo_that_is_erased_is_an_act(world: World) -> None:
+    """SPEC 14.8"""
+    world.member("m-1")
+    answer = world.brand.write("/v1/purchases", {**purchase(1), "memo": {"item.1": "1 tea, jasmine"}})
+    assert answer.status_code == 202, answer.text
+    operation = answer.json()["operation"]["id"]
+
+    erased = world.brand.write(f"/v1/operations/{operation}/memo", method="DELETE")
+
+    assert erased.status_code == 200, erased.text
+    [act] = of(world, "memo.erased")
+    assert act["subject"] == f"operation/{operation}"
+    assert "jasmine" not in str(act)
