@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -25,6 +25,9 @@ QUEUE_WINDOW: Final = 2_000
 WINDOW_SPARE: Final = 200
 SIMULATION_PAUSE_S: Final = 0.5
 
+# (lane, kind, signer) of an operation under way.
+Busy = tuple[str, str, str]
+
 
 class Intake:
     """Takes operations from the queue and gives them nonces. A lane goes through one signer, as long as that one is
@@ -46,17 +49,26 @@ class Intake:
         total = sum(room.values())
         if total <= 0:
             return []
-        items_max, singles_max = self._line.items_max, self._line.settings.singles_max
-        wanted = min(QUEUE_WINDOW, total * items_max + WINDOW_SPARE)
-        with reading(self._engine) as connection:
-            queue = _queue(connection, wanted)
-            if not queue:
-                return []
-            busy = _busy(connection)
-            known = brands.resolve(connection, self._deployment, {item.brand for item in queue})
+        # What can go at once stands at the head of the queue; only when all of it must wait is more of it looked at.
+        for window in (min(QUEUE_WINDOW, total * self._line.items_max + WINDOW_SPARE), QUEUE_WINDOW):
+            with reading(self._engine) as connection:
+                queue = _queue(connection, window)
+                busy = _busy(connection) if queue else []
+                known = brands.resolve(connection, self._deployment, {item.brand for item in queue})
+            planned = self._planned(queue, busy, known, room)
+            if planned or len(queue) < window:
+                break
+        return self._assign([(signer, plans[:count_max]) for signer, plans in planned[:count_max]])
+
+    def _planned(
+        self, queue: Sequence[Waiting], busy: Sequence[Busy], known: dict[str, Brand], room: Mapping[str, int]
+    ) -> list[tuple[str, list[Plan]]]:
+        """What each signer may send now."""
+        able = tuple(room)
         by_signer: dict[str, list[Waiting]] = {signer: [] for signer in able}
         for item in queue:
             by_signer[signer_of(item.lane, able)].append(item)
+        settings = self._line.settings
         planned: list[tuple[str, list[Plan]]] = []
         for signer, waiting in by_signer.items():
             if room[signer] <= 0 or not waiting:
@@ -65,16 +77,16 @@ class Intake:
                 waiting,
                 busy_awards=frozenset(lane for lane, kind, by in busy if kind == AWARD and by == signer),
                 busy_singles=frozenset(lane for lane, kind, by in busy if kind != AWARD or by != signer),
-                items_max=items_max,
-                delay_ms=self._line.settings.batch_delay_ms,
-                singles_max=min(singles_max, room[signer]),
+                items_max=self._line.items_max,
+                delay_ms=settings.batch_delay_ms,
+                singles_max=min(settings.singles_max, room[signer]),
                 at_ms=now_ms(),
-                only_full=bool(self._line.one_at_a_time) and room[signer] < self._line.settings.in_flight_max,
+                only_full=bool(self._line.one_at_a_time) and room[signer] < settings.in_flight_max,
             )
-            plans = self._plans(choice, signer, room[signer], known)[:count_max]
+            plans = self._plans(choice, signer, room[signer], known)
             if plans:
                 planned.append((signer, plans))
-        return self._assign(planned[: count_max or len(planned)])
+        return planned
 
     def _room(self, signer: str, flight: Sequence[Transaction]) -> int:
         """How many more transactions the signer may have under way."""
@@ -194,8 +206,7 @@ def _queue(connection: Connection, count_max: int) -> list[Waiting]:
     return [Waiting(*row) for row in connection.exec_driver_sql(statement, (QUEUED, count_max))]
 
 
-def _busy(connection: Connection) -> list[tuple[str, str, str]]:
-    """(lane, kind, signer) of every operation under way."""
+def _busy(connection: Connection) -> list[Busy]:
     table, transaction = operations.table, transactions.table
     rows = connection.execute(
         select(table.c.lane, table.c.kind, transaction.c.signer)

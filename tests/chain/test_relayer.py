@@ -204,16 +204,18 @@ def test_a_nonce_used_by_a_stranger_costs_no_operation(world, monkeypatch):
     monkeypatch.setattr("chain.receipts.STRANGER_AFTER_S", 0.2)
     world.enqueue(world.award("ada", 100))
     world.drain()
-    stranger = world.new_relayer()
-    fees, nonce = stranger.line.fees(), world.rows("SELECT next_nonce FROM chain_signer")[0][0]
+    nonce = world.rows("SELECT next_nonce FROM chain_signer")[0][0]
+    ids = world.enqueue(world.award("ada", 200))
+    with monkeypatch.context() as cut, suppress(NodeTimeout):
+        cut.setattr(Rpc, "call", _cut)
+        world.relayer.step()
+    assert world.operation(ids[0]).state == "assigned"
     address = world.keystore.address_of("signer/0")
     signed = sign(
         world.keystore, "signer/0", chain_id=world.deployment.chain_id, nonce=nonce, target=address,
-        calldata=b"", gas=21_000, fees=fees,
+        calldata=b"", gas=21_000, fees=world.relayer.line.fees(),
     )  # fmt: skip
     world.rpc.call("eth_sendRawTransaction", signed.raw)
-
-    ids = world.enqueue(world.award("ada", 200))
     world.drain()
 
     assert world.operation(ids[0]).state == "confirmed"
