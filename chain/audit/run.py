@@ -110,15 +110,17 @@ class Audit:
                 return
             since = finished.number + 1 if finished else 0
             history = streams.Histories(connection, since if finished else NO_BLOCK, self.report.differs)
-            with self._timed("blocks"):
-                self._blocks(chain, since, contracts, expected, replay, history)
-                later = history.end(chain.last, extent.last)
-                self.report.count("rows after the pin", later)
+            try:
+                with self._timed("blocks"):
+                    self._blocks(chain, since, contracts, expected, replay, history)
+            finally:
+                # Also where it stopped: what was judged before stands on proven blocks.
+                for difference in replay.differences:
+                    self.report.differs(difference)
+                self.report.found += replay.found - len(replay.differences)
+            self.report.count("rows after the pin", history.end(chain.last, extent.last))
             with self._timed("mirror"):
                 self._mirror(connection, chain, extent, expected, history, since)
-        for difference in replay.differences:
-            self.report.differs(difference)
-        self.report.found += replay.found - len(replay.differences)
         with self._timed("storage"):
             self._storage(storage, contracts, expected, replay)
         if plan.save is not None and self.report.found == 0:

@@ -51,12 +51,12 @@ def prove(storage: Storage, deployment: Deployment) -> Contracts:
     """The contracts as they are at the pinned block. Raises PinUnusable when they are not there at all."""
     found = Contracts()
     for name in FOLLOWED:
-        contract = deployment.contracts[name]
-        _check_code(storage, found, name, contract.address, bytes.fromhex(contract.bytecode_hash[2:]))
-        found.names[contract.address] = name
-    implementation = deployment.contracts[CLONED]
-    _check_code(storage, found, CLONED, implementation.address, bytes.fromhex(implementation.bytecode_hash[2:]))
-    clone = keccak(CLONE[0] + bytes.fromhex(implementation.address[2:]) + CLONE[1])
+        address = deployment.address(name)
+        _check_code(storage, found, name, address, bytes.fromhex(deployment.contracts[name].bytecode_hash[2:]))
+        found.names[address] = name
+    cloned = deployment.address(CLONED)
+    _check_code(storage, found, CLONED, cloned, bytes.fromhex(deployment.contracts[CLONED].bytecode_hash[2:]))
+    clone = keccak(CLONE[0] + bytes.fromhex(cloned[2:]) + CLONE[1])
     for brand_id, token in _brands(storage, deployment.address("PartnerRegistry")):
         _check_code(storage, found, CLONED, token, clone)
         found.names[token] = CLONED
