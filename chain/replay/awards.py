@@ -97,7 +97,7 @@ class Awards:
         wrong: list[tuple[str, Any, Any, str]] = []
         if asked is not None and asked != item:
             wrong.append(("item of an award", plain(item), plain(asked), "2.13"))
-        refused = False
+        refused = follows = False
         try:
             right, right_version = self.books.stated_rules.decide(brand_id, item, at)
         except Refused as refusal:
@@ -122,7 +122,7 @@ class Awards:
         if refused and item.rule_id > len(self.books.rules.rules.get(brand_id, [])):
             self._force_lots(minted, token, at)
         else:
-            self._mint(item, token, mint, version, minted, at, wrong)
+            self._mint(item, token, mint, version, minted, at, wrong, known=follows)
         self._judge(log, token, item.member, wrong)
 
     def _mint(
@@ -134,14 +134,16 @@ class Awards:
         minted: Minted,
         at: int,
         wrong: list[tuple[str, Any, Any, str]],
+        *,
+        known: bool,
     ) -> None:
         """Counts the award as the chain did, and compares the mint and the lots."""
         try:
             self.books.stated_rules.count(token.brand_id, item, points, version, at)
         except Refused as refusal:
-            wrong.append(
-                ("an award that the rules refuse", points, str(refusal), rulebook.of_refusal("Awarded", refusal.name))
-            )
+            if not known and ("lots", token.name, item.member) not in self.findings.doubts:
+                rule = rulebook.of_refusal("Awarded", refusal.name)
+                wrong.append(("an award that the rules refuse", points, str(refusal), rule))
             self._force_lots(minted, token, at)
             self.books.facts()
             return

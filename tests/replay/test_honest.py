@@ -15,7 +15,7 @@ from chain.replay.packing import pack
 from chain.rpc import Rpc
 from tests.differential.run import run
 from tests.replay.chain_of import blocks_of, facts_of
-from tests.replay.conftest import SEED, Walked
+from tests.replay.conftest import RANDOM_SEED, Walked
 from tests.replay.told import FACTS, Item, Told, address
 
 pytestmark = pytest.mark.slow
@@ -126,9 +126,9 @@ def test_a_replay_cut_at_any_block_ends_like_the_whole(walked: Walked) -> None:
 
 def test_the_same_on_ganache(tmp_path: Path) -> None:
     """SPEC 12, on the default node"""
-    print(f"MOA_SEED={SEED}")
+    print(f"MOA_SEED={RANDOM_SEED}")
     with Ganache(tmp_path) as node, closing(Rpc(node.url)) as rpc:
-        world = run(rpc, node.chain_id, seed=SEED, steps=GANACHE_STEPS, anvil=False)
+        world = run(rpc, node.chain_id, seed=RANDOM_SEED, steps=GANACHE_STEPS, anvil=False)
         blocks, facts = blocks_of(rpc, world.chain, calldata=True), facts_of(world.chain)
         alone = replay([replace(block, sent={}) for block in blocks], facts)
         whole = replay(blocks, facts)

@@ -1,0 +1,106 @@
+"""The replay's parts by themselves: acts, packing, base amounts, operations, and a made-up chain."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain.model.desk import Hold, HoldState
+from chain.model.rules import BASE_AMOUNT_MAX, Rounding, RuleKind
+from chain.replay import Replay, replay
+from chain.replay.acts import Reader
+from chain.replay.awards import base_amount
+from chain.replay.operations import Operations
+from chain.replay.packing import pack, unpack
+from chain.replay.state import StateInvalid
+from chain.replay.tokens import NO_WORDS, written
+from tests.replay.told import FACTS, RULE, Item, Told, address
+
+AMOUNT = st.integers(min_value=1, max_value=2**48 - 1)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"format":"moa-replay/0"}', b'{"format":"moa-replay/1"}'])
+def test_what_is_no_state_is_refused(text: bytes) -> None:
+    """A file that was cut or changed is no state."""
+    with pytest.raises(StateInvalid):
+        Replay.restore(FACTS, text)
+
+
+@pytest.mark.parametrize("field", ["place", "books", "differences", "doubts"])
+def test_a_state_without_a_part_is_refused(field: str) -> None:
+    """Every part is needed."""
+    told = Told()
+    state = replay(told.blocks, FACTS).state()
+
+    with pytest.raises(StateInvalid):
+        Replay.restore(FACTS, state.replace(f'"{field}"'.encode(), b'"other"'))
+
+
+def test_a_hold_is_packed_and_unpacked_to_the_same() -> None:
+    """Enums, big numbers and dicts with numbers as keys."""
+    hold = Hold(address(5), 2, HoldState.CAPTURED, 2**52, 7, 3, 2**60, {5: 1, 327_679: 2**48 - 1})
+
+    assert unpack(Hold, pack(hold)) == hold
+    with pytest.raises((TypeError, ValueError)):
+        unpack(Hold, pack(hold)[:-1])
+
+
+@given(numerator=AMOUNT, denominator=AMOUNT, rounding=st.sampled_from(list(Rounding)), points=AMOUNT)
+def test_a_refusals_points_lead_back_to_a_base_amount(
+    numerator: int, denominator: int, rounding: Rounding, points: int
+) -> None:
+    """SPEC 2.9: the smallest base amount that gives at least these points."""
+    terms = replace(RULE, numerator=numerator, denominator=denominator, rounding=rounding)
+
+    base = base_amount(terms, points)
+
+    assert terms.points(base) >= points or base == BASE_AMOUNT_MAX
+    assert base == 0 or terms.points(base - 1) < points
+    assert base_amount(replace(RULE, kind=RuleKind.FIXED), points) == 0
+
+
+@given(st.sets(st.tuples(st.integers(1, 3), st.integers(0, 2**256 - 1) | st.integers(0, 600))))
+def test_operations_are_a_set(ids: set[tuple[int, int]]) -> None:
+    """SPEC 2.15"""
+    found = Operations()
+    for each in ids:
+        found.add(each)
+
+    assert set(found) == ids
+    assert len(found) == len(ids)
+    assert (4, 1) not in found
+
+
+def test_a_bare_tag_empties_its_place() -> None:
+    """As LotsChanged says it: the word of group 5 lies where group 1's lay."""
+    words = written(NO_WORDS, [1 << 240 | 7, 2 << 240 | 9])
+
+    assert words == (0, 1 << 240 | 7, 2 << 240 | 9, 0)
+    assert written(words, [5 << 240]) == (0, 0, 2 << 240 | 9, 0)
+
+
+def test_a_made_up_chain_is_cut_into_acts_and_replayed() -> None:
+    """SPEC 2.16"""
+    told = Told()
+    told.award(Item(1, 1, address(90), 100), Item(2, 1, address(91), 3), Item(1, 1, address(92), 5))
+
+    acts = Reader(FACTS.desk).acts(told.blocks[-1].logs)
+    found = replay(told.blocks[:-1], FACTS)
+
+    assert [act.kind for act in acts] == ["Awarded"]
+    assert found.found == 0
+    assert found.books.rules.rules[1][0].spent == 0
+
+
+def test_an_event_of_a_contract_that_nobody_invited_is_told_once() -> None:
+    """SPEC 6.4"""
+    told = Told()
+    told.award(Item(1, 1, address(90), 100))
+    block = told.blocks[-1]
+    stray = replace(block, logs=[replace(log, address=address(0x99)) for log in block.logs])
+
+    found = replay([*told.blocks[:-1], stray, replace(stray, number=stray.number + 1)], FACTS)
+
+    assert found.found == 1
+    assert "unknown contract" in found.differences[0].what
