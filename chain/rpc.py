@@ -163,6 +163,13 @@ class Rpc:
         return results
 
     def _batch_once(self, calls: Sequence[tuple[str, Sequence[Any]]], timeout_s: float | None) -> list[Any]:
+        if len(calls) == 1:
+            # As a plain call: some providers take no batches at all, not even of one.
+            method, params = calls[0]
+            try:
+                return [self.call(method, *params, timeout_s=timeout_s)]
+            except RpcError as error:
+                return [error]
         bodies = [self._envelope(method, params) for method, params in calls]
         reading = all(method not in WRITES for method, _ in calls)
         methods = {method for method, _ in calls}

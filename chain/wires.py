@@ -104,6 +104,10 @@ class Http:
         if response.status >= 500 or response.status in (413, 429):
             self.close()
             raise refusal(self.shown, response.status, response.getheader("Retry-After"))
+        if response.status >= 300 and payload.lstrip()[:1] not in (b"{", b"["):
+            # A wrong path or key; some nodes put JSON-RPC errors into such answers, and those say more.
+            self.close()
+            raise refusal(self.shown, response.status, None)
         return payload
 
     def _connect(self, timeout_s: float) -> http.client.HTTPConnection:

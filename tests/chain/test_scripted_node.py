@@ -365,7 +365,7 @@ def test_a_fault_may_wait_for_a_certain_request_or_a_throw_of_dice(node: Scripte
         (faults.text(), "not JSON"),
         (faults.reset(), "cannot be reached"),
         (faults.close(), "cannot be reached"),
-        (faults.cut(), "not JSON"),
+        (faults.cut(), "IncompleteRead"),
     ],
 )
 def test_the_connection_fails_as_told(node: ScriptedNode, rpc: Rpc, behaviour: faults.Behaviour, words: str) -> None:

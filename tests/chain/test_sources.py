@@ -206,3 +206,19 @@ def test_a_batch_that_is_too_much_is_asked_for_in_smaller_ones(node: ScriptedNod
     node.faults.add(faults.http(413), when=lambda request, methods: True, times=1)
     rpc = client(node.url)
     assert len(rpc.batch([("eth_getBlockByNumber", [hex(number % 3), False]) for number in range(40)])) == 40
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404])
+def test_a_page_instead_of_an_answer_is_told_by_its_status(node: ScriptedNode, client: Any, status: int) -> None:
+    """SPEC 8.30"""
+    node.faults.add(faults.http(status, b"<html>no</html>"))
+    with pytest.raises(errors.NodeUnavailable, match=str(status)):
+        client(node.url).call("eth_sendRawTransaction", "0x00")
+
+
+def test_a_provider_that_takes_no_batches_is_asked_one_by_one(node: ScriptedNode, client: Any) -> None:
+    """SPEC 8.13"""
+    node.faults.add(faults.error(-32600, "batches are not allowed"), faults.BATCH)
+    node.chain.mine_empty(5)
+    found = client(node.url).batch([("eth_getBlockByNumber", [hex(number), False]) for number in range(6)])
+    assert [block["hash"] for block in found] == [block.hash for block in node.chain.blocks]
