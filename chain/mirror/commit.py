@@ -66,8 +66,8 @@ class Commit:
             bulk.insert(connection, entries, fold.entries)
             settle.settle(connection, logs, self._deployment, self._confirmed_depth)
         if headers:
-            settle.confirm(connection, headers[-1].number, self._confirmed_depth)
             checkpoint.keep_blocks(connection, headers)
+            settle.confirm(connection, headers[-1].number, self._confirmed_depth)
 
 
 def _fold(state: Ledger, fold: Fold, headers: Sequence[Header], logs: Sequence[Log]) -> None:

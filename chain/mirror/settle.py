@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from chain import operations, transactions
 from chain.codec import Log
 from chain.deployment import Deployment
+from chain.mirror.checkpoint import known_blocks
 from chain.operations import CONFIRMED, MINED, now_ms
 from chain.outcomes import outcomes
 
@@ -19,11 +20,16 @@ def settle(connection: Connection, logs: Sequence[Log], deployment: Deployment, 
 
 
 def confirm(connection: Connection, number: int, confirmed_depth: int) -> None:
-    """Mined operations that lie deep enough under block `number`."""
+    """Mined operations that lie deep enough under block `number`, in a block of this chain.
+
+    A receipt may have named a block that left the chain before the mirror came to it: the relayer takes that back.
+    """
     if confirmed_depth:
         table = operations.table
+        ours = select(known_blocks.c.hash).where(known_blocks.c.number == table.c.block_number).scalar_subquery()
+        deep_enough = table.c.block_number <= number - confirmed_depth
         connection.execute(
             update(table)
-            .where(table.c.state == MINED, table.c.block_number <= number - confirmed_depth)
+            .where(table.c.state == MINED, deep_enough, table.c.block_hash == ours)
             .values(state=CONFIRMED, updated_at_ms=now_ms())
         )

@@ -314,7 +314,8 @@ class Episode:
             if not self.workers.alive():
                 # One that still had a place to die at.
                 self.workers.start()
-            if self.schedule.confirmed_depth and "mirror" not in missing and not self.stage.waiting():
+            if "mirror" not in missing and "operations mined" in missing and not self.stage.waiting():
+                # What is mined is confirmed only some blocks later.
                 self.stage.mine()
             self._pass(0.03)
             missing = self._open()
@@ -364,11 +365,11 @@ class Episode:
         places: dict[tuple[int, str], list[str]] = {}
         with reading(self.desk.engine) as connection:
             for table in (operations.table, transactions.table):
-                columns = table.c.id, table.c.block_number, table.c.block_hash
-                for id, number, block_hash in connection.execute(
+                columns = table.c.id, table.c.state, table.c.kind, table.c.block_number, table.c.block_hash
+                for id, state, kind, number, block_hash in connection.execute(
                     select(*columns).where(table.c.block_hash.is_not(None))
                 ):
-                    places.setdefault((number, block_hash), []).append(f"{table.name} {id}")
+                    places.setdefault((number, block_hash), []).append(f"{table.name} {id} ({kind}, {state}, {number})")
         blocks = self.stage.rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number, _ in places])
         return [
             name
