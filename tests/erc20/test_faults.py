@@ -1,5 +1,6 @@
 """A node that misbehaves costs time, never a row: truth at the end, whatever it said in between."""
 
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -290,3 +291,32 @@ def test_a_node_that_was_down_is_waited_for(running: Any, books: Books, traffic:
     node.up()
     until(books.at_head)
     books.check()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_faults_and_reorgs_together(
+    running: Any, books: Books, traffic: Traffic, node: ScriptedNode, seed: int
+) -> None:
+    """SPEC 8.13, 8.33, 8.35"""
+    print("seed", seed)
+    dice = random.Random(seed)
+    traffic.mine(blocks=30, transfers=3)
+    started = running(timeout_s=0.4)
+    for _ in range(12):
+        for _ in range(dice.randrange(3)):
+            node.faults.add(dice.choice(LIES + TROUBLE), times=dice.randrange(1, 4), chance=0.5)
+        if dice.random() < 0.5:
+            traffic.mine(blocks=dice.randrange(1, 25), transfers=dice.randrange(4))
+        else:
+            traffic.reorg(dice.randrange(1, 25), dice.choice(["others", "none", "moved"]))
+        if dice.random() < 0.2:
+            node.drop_connections()
+        if dice.random() < 0.15:
+            started.end()
+            assert started.failures == []
+            started = running(timeout_s=0.4)
+        time.sleep(dice.random() * 0.3)
+    node.faults.clear()
+    until(books.at_head)
+    books.check()
+    print(dict(node.faults.counts()))
