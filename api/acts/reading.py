@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.database import Snapshot
-from chain.tlog.tiles import ReadTile, Tiles
+from chain.tlog.tiles import LEVELS_MAX, TILE_HEIGHT, ReadTile, Tiles
 
 ENTRIES_MAX: Final = 1_000
 WITNESSES_MAX: Final = 32
@@ -18,6 +18,8 @@ _WITNESSED = (
     "SELECT id, size, root, note, block_number, at_ms FROM log_checkpoint"
     " WHERE id = (SELECT MAX(checkpoint_id) FROM log_cosignature)"
 )
+_TILES = "SELECT level, number, hashes FROM log_tile WHERE "
+_PLACE = "(level = ? AND number = ?)"
 _TILE = "SELECT hashes FROM log_tile WHERE level = ? AND number = ?"
 _ENTRIES = "SELECT seq, leaf FROM log_entry WHERE seq >= ? AND seq < ? ORDER BY seq"
 
@@ -49,9 +51,22 @@ def entries(read: Snapshot, *, start: int, end: int) -> Sequence[tuple[int, str]
     return [(seq, leaf) for seq, leaf in read.rows(_ENTRIES, start, min(end, start + ENTRIES_MAX))]
 
 
-def tiles(read: Snapshot, size: int) -> Tiles:
-    """The nodes of the tree of the first `size` entries."""
-    return Tiles(tile_of(read), size)
+def tiles(read: Snapshot, size: int, *places: int) -> Tiles:
+    """The nodes of the tree of the first `size` entries.
+
+    places: leaves whose paths will be asked for; their tiles and those of the right edge come in one statement.
+    """
+    wanted: set[tuple[int, int]] = set()
+    for level in range(LEVELS_MAX):
+        edge = (size >> TILE_HEIGHT * level) - 1
+        if edge < 0:
+            break
+        wanted |= {(level, edge >> TILE_HEIGHT)} | {(level, place >> TILE_HEIGHT * (level + 1)) for place in places}
+    if not wanted:
+        return Tiles(tile_of(read), size)
+    sql = _TILES + " OR ".join([_PLACE] * len(wanted))
+    rows = read.rows(sql, *(part for place in sorted(wanted) for part in place))
+    return Tiles(tile_of(read), size, {(level, number): bytes(hashes) for level, number, hashes in rows})
 
 
 def tile_of(read: Snapshot) -> ReadTile:

@@ -86,7 +86,7 @@ def prove_inclusion(read: Snapshot, signed: reading.Signed, *, index: int, size:
     wanted = signed.size if size is None else size
     if not index < wanted <= signed.size:
         raise LogRangeWrong(f"The log has {signed.size} signed entries.", size=signed.size)
-    tree = reading.tiles(read, wanted)
+    tree = reading.tiles(read, wanted, index)
     return InclusionProof(
         index=index,
         size=wanted,
@@ -102,7 +102,7 @@ def prove_consistency(read: Snapshot, signed: reading.Signed, *, old: int, size:
     wanted = signed.size if size is None else size
     if not old <= wanted <= signed.size:
         raise LogRangeWrong(f"The log has {signed.size} signed entries.", size=signed.size)
-    tree = reading.tiles(read, wanted)
+    tree = reading.tiles(read, wanted, max(0, old - 1))
     return ConsistencyProof(
         old=old,
         size=wanted,

@@ -6,7 +6,7 @@ a level (and a level-0 tile for each further 256 leaves); a proof reads one or t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from chain.tlog.errors import TileMissing
@@ -22,13 +22,13 @@ ReadTile = Callable[[int, int], bytes | None]
 
 
 class Tiles:
-    """The nodes of a tree of `size` leaves, read from its tiles; each tile is read once."""
+    """The nodes of a tree of `size` leaves, read from its tiles; each tile is read once. held: read already."""
 
-    def __init__(self, read: ReadTile, size: int) -> None:
+    def __init__(self, read: ReadTile, size: int, held: Mapping[tuple[int, int], bytes] | None = None) -> None:
         assert 0 <= size <= SIZE_MAX, "a tree has a size"
         self._read = read
         self._size = size
-        self._tiles: dict[tuple[int, int], bytes] = {}
+        self._tiles: dict[tuple[int, int], bytes] = dict(held or {})
 
     def node(self, height: int, index: int) -> bytes:
         """The root of the perfect subtree (height, index); TileMissing when the tiles do not hold it."""

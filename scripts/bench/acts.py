@@ -119,7 +119,7 @@ def _prove(database: Database) -> tuple[float, float, float]:
         signed = reading.newest(read)
         assert signed is not None
         index = draw.randrange(signed.size)
-        return signed, index, inclusion(reading.tiles(read, signed.size).node, index, signed.size)
+        return signed, index, inclusion(reading.tiles(read, signed.size, index).node, index, signed.size)
 
     for _ in range(PROOFS):
         began = time.perf_counter()
