@@ -105,12 +105,13 @@ def contracts_of(patch: Path) -> tuple[str, ...]:
 class Stage:
     """A world whose steps are made again on broken contracts (Anvil only)."""
 
-    def __init__(self, world: World, snapshot: str, clock: int, steps: list[Made], signed: list[str]):
+    def __init__(self, world: World, snapshot: str, clock: int, steps: list[Made], signed: list[str], story: int):
         self.world, self.snapshot, self.clock = world, snapshot, clock
         self.steps, self.signed = steps, signed
+        self.story = story
 
-    def play(self, mutant: Mutant) -> int:
-        """Every step on the broken contracts; how many went through that were refused before, or the reverse."""
+    def play(self, mutant: Mutant, *, whole: bool = True) -> int:
+        """Makes the story's steps, or all, on the broken contracts; how many ended otherwise than on the honest ones."""
         rpc, chain = self.world.chain.rpc, self.world.chain
         assert rpc.call("evm_revert", self.snapshot)
         self.snapshot = rpc.call("evm_snapshot")
@@ -118,7 +119,8 @@ class Stage:
         for contract, code in mutant.code.items():
             put(rpc, chain, contract, code)
         changed = 0
-        for made, raw in zip(self.steps, self.signed, strict=True):
+        last = len(self.steps) if whole else self.story
+        for made, raw in zip(self.steps[:last], self.signed[:last], strict=True):
             rpc.call("evm_setNextBlockTimestamp", made.step.at)
             # Waited for: Anvil mines after it has answered, and the next second is not this block's.
             receipt = chain.receipt(rpc.call("eth_sendRawTransaction", raw))
@@ -156,10 +158,10 @@ def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
     signed: list[str] = []
     rpc_call = rpc.call
 
-    def listening(method: str, *params: Any) -> Any:
+    def listening(method: str, *params: Any, **named: Any) -> Any:
         if method == "eth_sendRawTransaction":
             signed.append(params[0])
-        return rpc_call(method, *params)
+        return rpc_call(method, *params, **named)
 
     rpc.call = listening  # type: ignore[method-assign]
     try:
@@ -169,11 +171,12 @@ def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
         settle_again(story)
         refund_again(story)
         unwind_again(story)
+        told = len(world.record) - began
         for _ in range(steps):
             world.do(walk.next(world.at))
     finally:
         rpc.call = rpc_call  # type: ignore[method-assign]
-    return Stage(world, snapshot, clock, world.record[began:], signed)
+    return Stage(world, snapshot, clock, world.record[began:], signed, told)
 
 
 def settle_again(story: Story) -> None:
