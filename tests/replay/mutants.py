@@ -111,7 +111,7 @@ class Stage:
         self.story = story
 
     def play(self, mutant: Mutant, *, whole: bool = True) -> int:
-        """Makes the story's steps, or all, on the broken contracts; how many ended otherwise than on the honest ones."""
+        """Makes the story's steps, or all, on the broken contracts; how many ended otherwise than before."""
         rpc, chain = self.world.chain.rpc, self.world.chain
         assert rpc.call("evm_revert", self.snapshot)
         self.snapshot = rpc.call("evm_snapshot")
