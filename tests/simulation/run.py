@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -125,6 +126,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.0)
     parser.add_argument("--shrink", action="store_true")
     asked = parser.parse_args()
+    # Ended from outside it still stops what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**9)
     began = time.monotonic()
     print(f"{asked.episodes} episodes from SEED={seed}", flush=True)
