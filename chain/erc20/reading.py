@@ -168,17 +168,24 @@ class Source:
             raise TypeError("not a list")
         by_number: dict[int, ByIndex] = {}
         strange, token = False, self.token
+        shown, number, hash = "", 0, ""
+        rows: ByIndex = {}
         for raw in found:
-            number = int(raw["blockNumber"], 16)
-            hash = hashes.get(number)
-            if hash is None or hash != raw["blockHash"] or raw["address"].lower() != token or raw.get("removed"):
+            # Logs of one block stand together; its number and hash are looked at once.
+            if raw["blockNumber"] != shown:
+                shown = raw["blockNumber"]
+                number = int(shown, 16)
+                hash = hashes.get(number, "")
+                rows = by_number.get(number, {})
+            if hash != raw["blockHash"] or raw["address"].lower() != token or raw.get("removed"):
                 strange = True
             elif is_transfer(raw):
                 index = int(raw["logIndex"], 16)
+                if not rows:
+                    by_number[number] = rows
                 row = transfer(raw, number, hash, index)
-                rows = by_number.setdefault(number, {})
                 # The same log twice is one log; two logs of one place contradict each other.
-                if rows.setdefault(index, row) != row:
+                if rows.setdefault(index, row) is not row and rows[index] != row:
                     raise AnswerInconsistent(f"There are two logs {index} of block {number}.")
         return by_number, strange
 

@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from chain.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
 BUSY_TIMEOUT_S: Final = 1.0
 CACHE_KIB: Final = 32_768
 VARIABLES_MAX: Final = 900
+# Rows in one statement. The driver lets other threads run once a statement, not once a row, so that reading goes on
+# while SQLite writes.
+ROWS_A_STATEMENT: Final = 128
 
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS erc20_transfers (
@@ -136,9 +140,7 @@ class SqliteStore(Store):
         return rows
 
     def _insert(self, cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        names = TABLES[table]
-        places = ", ".join("?" * len(names))
-        cursor.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", rows)  # noqa: S608
+        _write_many(cursor, f"INSERT INTO {table} ({', '.join(TABLES[table])})", rows)
 
     def _balances(self, cursor: Any, addresses: Sequence[str]) -> Iterable[tuple[str, str]]:
         for start in range(0, len(addresses), VARIABLES_MAX):
@@ -150,15 +152,28 @@ class SqliteStore(Store):
             ).fetchall()
 
     def _put_balances(self, cursor: Any, rows: Sequence[tuple[str, str]]) -> None:
-        cursor.executemany(
-            "INSERT INTO erc20_balances (address, balance) VALUES (?, ?) "
-            "ON CONFLICT (address) DO UPDATE SET balance = excluded.balance",
+        _write_many(
+            cursor,
+            "INSERT INTO erc20_balances (address, balance)",
             # In the order of the key: neighbours share a page.
             sorted(rows),
+            "ON CONFLICT (address) DO UPDATE SET balance = excluded.balance",
         )
 
     def _drop_balances(self, cursor: Any, addresses: Sequence[str]) -> None:
         cursor.executemany("DELETE FROM erc20_balances WHERE address = ?", [(address,) for address in addresses])
+
+
+def _write_many(cursor: Any, into: str, rows: Sequence[tuple[Any, ...]], rest: str = "") -> None:
+    """Many rows to a statement; the last few one by one."""
+    place = f"({', '.join('?' * len(rows[0]))})"
+    whole = len(rows) - len(rows) % ROWS_A_STATEMENT
+    if whole:
+        statement = f"{into} VALUES {', '.join([place] * ROWS_A_STATEMENT)} {rest}"
+        for start in range(0, whole, ROWS_A_STATEMENT):
+            cursor.execute(statement, list(chain.from_iterable(rows[start : start + ROWS_A_STATEMENT])))
+    if whole < len(rows):
+        cursor.executemany(f"{into} VALUES {place} {rest}", rows[whole:])
 
 
 def check_columns(table: str, expected: Sequence[str], found: Sequence[str]) -> None:
