@@ -42,6 +42,10 @@ class Desk:
 
     def ask(self, ask: Ask) -> list[int]:
         """Writes all of it in one SQL transaction; the rows' ids."""
+        if ask.left_out:
+            self.ids += [None] * len(ask.asked)
+            self.records += [""] * len(ask.asked)
+            return []
         now = int(self.stage.head()["timestamp"], 16)
         made = [self._operation(asked, now) for asked in ask.asked]
         with writing(self.engine) as connection:
@@ -74,6 +78,8 @@ class Desk:
     def _operation(self, asked: Asked, now: int) -> NewOperation | None:
         index = len(self.records)
         self.records.append("")
+        if asked.subject >= 0 and not self.records[asked.subject]:
+            return None
         key = f"{self.seed} {index}"
         member = self.stage.world.cast.members[asked.member]
         made: NewOperation | None = getattr(self, f"_{asked.kind}")(asked, key, member, now, index)

@@ -61,12 +61,16 @@ class Asked(Shown):
     wrong: str = ""
 
 
-@dataclass(frozen=True)
-class Ask:
-    """Operations written in one SQL transaction; `stranger`: someone else submits some of them first."""
+@dataclass(frozen=True, repr=False)
+class Ask(Shown):
+    """Operations written in one SQL transaction; `stranger`: someone else submits some of them first.
+
+    left_out: nothing is written; the step only keeps its place, so that later ones find what they are about.
+    """
 
     asked: tuple[Asked, ...]
     stranger: tuple[int, ...] = ()
+    left_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,8 @@ class Schedule:
             f"{self.batch_delay_ms} ms, grace {self.receipt_grace_s} s, confirmed at {self.confirmed_depth}, "
             f"ranges of {self.range_blocks_max}"
         )
-        return "\n".join([head, *(f"  {at:3d} {step}" for at, step in enumerate(self.steps, 1))])
+        played = [step for step in self.steps if not (isinstance(step, Ask) and step.left_out)]
+        return "\n".join([head, *(f"  {at:3d} {step}" for at, step in enumerate(played, 1))])
 
 
 def schedule(seed: int, *, postgresql_share: float = 0.2) -> Schedule:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from tests.simulation.episode import Result, Theatre
-from tests.simulation.schedule import Schedule
+from tests.simulation.schedule import Ask, Schedule
 
 BUDGET_S: Final = 240.0
 
@@ -21,7 +21,11 @@ def shrink(theatre: Theatre, failing: Result, *, budget_s: float = BUDGET_S) -> 
         start, shorter = 0, False
         while start < len(best.schedule.steps) and time.monotonic() < until:
             steps = best.schedule.steps
-            tried = theatre.play(_without(best.schedule, start, min(start + size, len(steps))))
+            shorter_one = _without(best.schedule, start, min(start + size, len(steps)))
+            if shorter_one.steps == steps:
+                start += size
+                continue
+            tried = theatre.play(shorter_one)
             if tried.differences:
                 best, shorter = tried, True
             else:
@@ -33,4 +37,6 @@ def shrink(theatre: Theatre, failing: Result, *, budget_s: float = BUDGET_S) -> 
 
 
 def _without(schedule: Schedule, start: int, end: int) -> Schedule:
-    return replace(schedule, steps=schedule.steps[:start] + schedule.steps[end:])
+    """What is asked for in steps that are left out keeps its number, by which later operations name it."""
+    kept = tuple(replace(step, left_out=True) for step in schedule.steps[start:end] if isinstance(step, Ask))
+    return replace(schedule, steps=schedule.steps[:start] + kept + schedule.steps[end:])

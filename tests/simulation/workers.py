@@ -118,7 +118,8 @@ class Workers:
                 os.kill(worker.pid, signal.SIGTERM)
             ended = self._look(worker, TERM_S_MAX)
             if ended is None:
-                self.surprises.append(f"worker {worker.pid} did not end within {TERM_S_MAX:g} s of SIGTERM")
+                doing = _doing(worker.pid)
+                self.surprises.append(f"worker {worker.pid} did not end within {TERM_S_MAX:g} s of SIGTERM: {doing}")
                 os.kill(worker.pid, signal.SIGKILL)
                 self._look(worker, 10.0)
             elif ended in (0, -signal.SIGTERM):
@@ -143,3 +144,13 @@ class Workers:
         elif worker.ended not in (0, -signal.SIGKILL, -signal.SIGTERM):
             self.surprises.append(f"worker {worker.pid} ended by itself with {worker.ended}")
         return worker.ended
+
+
+def _doing(pid: int) -> str:
+    """What the kernel says each of its threads does: R runs, S sleeps, D waits for a disk."""
+    found = []
+    for task in sorted(Path(f"/proc/{pid}/task").glob("*")):
+        with suppress(OSError):
+            state = (task / "stat").read_text().rsplit(")", 1)[1].split()[0]
+            found.append(f"{(task / 'comm').read_text().strip()} {state} {(task / 'wchan').read_text().strip()}")
+    return ", ".join(found)
