@@ -305,22 +305,24 @@ class Episode:
         if not self.workers.alive():
             self.workers.start()
         until = time.monotonic() + self.quiet_s_max
-        missing = self._open()
-        while missing:
+        while missing := self._open() or self._open_at_the_end():
             if time.monotonic() > until:
                 if not self.stage.sound():
                     raise NodeBroke
                 return [f"not settled after {self.quiet_s_max:g} s: {missing}", *self._waiting()]
             if not self.workers.alive():
-                # One that still had a place to die at.
+                # The one before still had a place to die at, or ended with something left.
                 self.workers.start()
             if "mirror" not in missing and "operations mined" in missing and not self.stage.waiting():
                 # What is mined is confirmed only some blocks later.
                 self.stage.mine()
             self._pass(0.03)
-            missing = self._open()
-        self.workers.terminate()
         return []
+
+    def _open_at_the_end(self) -> dict[str, Any]:
+        """What came up while the workers ended."""
+        self.workers.terminate()
+        return self._open()
 
     def _waiting(self) -> list[str]:
         """What is not decided yet, row by row."""
