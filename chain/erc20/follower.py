@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 ZERO_HASH: Final = "0x" + "00" * 32
 ANCESTOR_CHUNK: Final = 32
 BACKFILL_BLOCKS: Final = 16
+# A transaction of a backfill holds about as many transfers, or what came within as many seconds.
+WRITE_ROWS: Final = 30_000
+WRITE_S: Final = 1.0
 # A reorg is written as one transaction as long as the new branch holds no more rows than this.
 REORG_ROWS_MAX: Final = 50_000
 BACKOFF_S: Final = 0.1
@@ -232,13 +235,25 @@ class Follower:
     # Moving
 
     def _backfill(self, tip: Tip, head: Header, stop: threading.Event | None) -> None:
-        """Towards a head far away: reading and writing at the same time."""
+        """Towards a head far away: reading and writing at the same time.
+
+        Several spans make one transaction: a balance that all of them touch is written once.
+        """
+        held: Span | None = None
+        began = time.monotonic()
         with Prefetch(self._sources, tip.number + 1, head.number) as spans:
             for span in spans:
-                if span.parent_hash != tip.hash:
+                if span.parent_hash != (held.hash if held else tip.hash):
                     raise AnswerInconsistent(f"Block {span.first} does not follow the block before it.")
-                tip = self._write(tip, tip, None, span, head)
-                if stop is not None and stop.is_set():
+                if held is None:
+                    held = span
+                else:
+                    held.join(span)
+                stopping = stop is not None and stop.is_set()
+                due = len(held.rows) >= WRITE_ROWS or time.monotonic() - began > WRITE_S or held.last == head.number
+                if due or stopping:
+                    tip, held, began = self._write(tip, tip, None, held, head), None, time.monotonic()
+                if stopping:
                     return
 
     def _forward(self, tip: Tip, ancestor: Tip, base: Tip | None, head: Header) -> None:

@@ -107,6 +107,8 @@ class PostgresStore(Store):
             check_columns(table, names, [row[0] for row in rows])
         with connection.transaction():
             connection.execute(SCHEMA)
+        # A loss of power may lose the last transactions, whole ones, and the chain has them still.
+        connection.execute("SET synchronous_commit TO off")
 
     @contextmanager
     def _transaction(self) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:

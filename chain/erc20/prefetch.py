@@ -11,8 +11,8 @@ from typing import Final, Self
 
 from chain.erc20.reading import Source, Span
 
-# Pieces that are being read, wait, or are being written. Each may hold as many logs as a range does.
-AHEAD_MAX: Final = 3
+# Pieces that are being read or wait. Each may hold as many logs as a range does; those that wait are rows only.
+AHEAD_MAX: Final = 6
 WAIT_S: Final = 0.5
 
 Piece = list[Span] | BaseException
