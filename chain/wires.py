@@ -46,6 +46,8 @@ def split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
+        (parts.hostname or "").encode("idna")
+        (parts.path + parts.query).encode("ascii")
     except ValueError as error:
         raise NodeUnavailable(f"This is no address of a node: {error}.") from error
     if parts.scheme not in PORTS or not parts.hostname or port == 0:

@@ -137,6 +137,7 @@ class Follower:
 
     def step(self, stop: threading.Event | None = None) -> bool:
         """One look at the node; True when the mirror moved and there may be more."""
+        self.store.check()
         tip = self._tip or self._open()
         head = blocks.latest(self.source.rpc)
         if head.hash == tip.hash:
@@ -324,7 +325,7 @@ class Follower:
 def open_store(url: str) -> Store:
     """The store for `sqlite:///file` or `postgresql://...`; nothing is opened yet."""
     scheme, _, rest = url.partition(":")
-    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3:
+    if scheme == "sqlite" and rest.startswith("///") and len(rest) > 3 and rest != "///:memory:":
         return SqliteStore(rest[3:])
     if scheme in ("postgresql", "postgres", "postgresql+psycopg") and rest.startswith("//"):
         # The driver takes its time to load; SQLite does without it.

@@ -37,6 +37,9 @@ UNUSABLE: Final = (
     "permission denied",
     "could not translate host name",
     "invalid connection option",
+    "invalid URI query parameter",
+    "invalid port number",
+    "Servname not supported",
     "invalid integer value",
     'missing "="',
 )
@@ -78,6 +81,9 @@ class PostgresStore(Store):
             with suppress(psycopg.Error):
                 self._connection.close()
             self._connection = None
+
+    def check(self) -> None:
+        """A session that ended says so itself at its next statement."""
 
     def each(self, table: str, order: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Streams through a cursor of the server."""

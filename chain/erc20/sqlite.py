@@ -50,6 +50,7 @@ class SqliteStore(Store):
         self.path = path
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._file: tuple[int, int] | None = None
 
     def open(self) -> None:
         """Makes the file if its folder is there."""
@@ -63,6 +64,7 @@ class SqliteStore(Store):
             self._connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             with _translated():
                 self._prepare(self._connection)
+            self._file = self._file_there()
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error):
@@ -80,6 +82,11 @@ class SqliteStore(Store):
             os.close(self._lock)
             self._lock = None
 
+    def check(self) -> None:
+        """A file that was removed or replaced could still be written to, where nobody would ever read it."""
+        if self._connection is not None and self._file_there() != self._file:
+            raise DatabaseAway(f"{self.path} was removed or replaced.")
+
     def each(self, table: str, order: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         """Streams."""
         yield from self._open_connection().execute(
@@ -90,6 +97,14 @@ class SqliteStore(Store):
         if self._connection is None:
             raise DatabaseAway("The database is not open.")
         return self._connection
+
+    def _file_there(self) -> tuple[int, int] | None:
+        """Which file lies at our path."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _lead(self) -> None:
         try:
@@ -119,6 +134,7 @@ class SqliteStore(Store):
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Cursor]:
         connection = self._open_connection()
+        self.check()
         with _translated():
             cursor = connection.cursor()
             cursor.execute("BEGIN IMMEDIATE")

@@ -86,6 +86,10 @@ class Store(ABC):
         """Gives connection and lead back. Never raises."""
 
     @abstractmethod
+    def check(self) -> None:
+        """Raises DatabaseAway when what is written no longer goes where others read."""
+
+    @abstractmethod
     def _transaction(self) -> AbstractContextManager[Any]:
         """A cursor inside a writing transaction, which commits at the end and rolls back on any error."""
 

@@ -29,7 +29,9 @@ def test_an_address_counts_in_any_case(token: str) -> None:
     assert FollowerSettings("http://127.0.0.1:1", "sqlite:///x", token, 0).token == CHECKSUM.lower()
 
 
-@pytest.mark.parametrize("url", ["", "sqlite://", "sqlite:///", "mysql://host/db", "mirror.db", "postgresql:db"])
+@pytest.mark.parametrize(
+    "url", ["", "sqlite://", "sqlite:///", "sqlite:///:memory:", "mysql://host/db", "mirror.db", "postgresql:db"]
+)
 def test_what_is_no_database_is_refused(url: str) -> None:
     """SPEC 8.34"""
     with pytest.raises(ArgumentInvalid):
@@ -178,6 +180,25 @@ def test_a_file_that_is_no_database_is_refused(follower: Any, tmp_path: Any, tra
     for url in (f"sqlite:///{tmp_path}/notes.txt", f"sqlite:///{tmp_path}/no/such/folder.db", f"sqlite:///{tmp_path}"):
         with pytest.raises(DatabaseUnusable):
             follower(database_url=url).catch_up()
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_removed_is_noticed_and_made_again(
+    running: Any, traffic: Traffic, node: ScriptedNode, tmp_path: Any, replaced: bool
+) -> None:
+    """SPEC 8.39"""
+    books = Books(f"sqlite:///{tmp_path / 'here.db'}", node)
+    traffic.mine(blocks=25, transfers=2)
+    running(database_url=books.url)
+    until(books.at_head)
+    (tmp_path / "here.db").unlink()
+    if replaced:
+        (tmp_path / "here.db").touch()
+    # No new block is needed for it to be noticed.
+    until(books.at_head)
+    traffic.mine(blocks=2, transfers=2)
+    until(books.at_head)
+    books.check()
 
 
 def test_of_two_mirrors_one_leads(
