@@ -7,7 +7,7 @@ to anyone but who wrote it: keep it where you keep the pin.
 import hashlib
 import os
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,9 +62,18 @@ class Record:
                 f"{path} is no finished audit, or was changed: its SHA-256 is another. Audit from the start."
             )
         try:
-            return cls(**orjson.loads(zlib.decompress(packed)))
+            unpacking = zlib.decompressobj()
+            text = unpacking.decompress(packed, FILE_BYTES_MAX)
+            found = cls(**orjson.loads(text))
         except (zlib.error, orjson.JSONDecodeError, TypeError) as error:
             raise RecordInvalid(f"{path} is of another version of this program. Audit from the start.") from error
+        if not all(isinstance(getattr(found, one.name), one.type) for one in _PLAIN) or found.number < 0:
+            raise RecordInvalid(f"{path} is no finished audit. Audit from the start.")
+        return found
+
+
+# Fields whose type says all about their form.
+_PLAIN: Final = tuple(one for one in fields(Record) if isinstance(one.type, type))
 
 
 def of(expected: Expected, *, chain_id: int, genesis_hash: str, number: int, hash_: str, replay: bytes) -> Record:

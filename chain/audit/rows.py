@@ -14,7 +14,7 @@ from chain import lots, versions
 from chain.audit.errors import MirrorMissing
 from chain.audit.expected import BALANCE, Rows
 from chain.audit.reading import is_number, read
-from chain.audit.streams import Found, added, changed, removed
+from chain.audit.streams import Found, added, changed, removed, since
 from chain.ledger import KEYS, RELATIONS, Key, Row
 from chain.models import BalanceVersion, LedgerVersion, MirrorCheckpoint, table_of
 
@@ -50,8 +50,11 @@ def extent(connection: Connection) -> Extent:
 class Comparison:
     """All changing tables and their versions at one block."""
 
-    def __init__(self, connection: Connection, rows: Rows, extent: Extent, first: int, last: int, found: Found):
-        """first: versions below it were compared by the audit that this one continues. last: the pinned block."""
+    def __init__(self, connection: Connection, rows: Rows, extent: Extent, first: int | None, last: int, found: Found):
+        """first: versions below it were compared by the audit that this one continues; None: a whole one.
+
+        last: the pinned block.
+        """
         self._connection = connection
         self._rows = rows
         self._extent = extent
@@ -88,7 +91,7 @@ class Comparison:
     def _balance_versions(self) -> None:
         expected = self._rows.balance_versions
         seen: dict[Key, int] = {}
-        for row in read(self._connection, balance_version, balance_version.c.block_number >= self._first):
+        for row in read(self._connection, balance_version, *since(balance_version, self._first)):
             account, block = (row["token"], row["account"]), row["block_number"]
             if self._is_later(block):
                 self._later.add((BALANCE, account))
@@ -120,7 +123,7 @@ class Comparison:
         expected = {(name, versions.text_of(key)): by_block for (name, key), by_block in self._rows.versions.items()}
         keys = {(name, versions.text_of(key)): key for name, key in self._rows.versions}
         there: dict[tuple[str, str], set[int]] = {}
-        for row in read(self._connection, ledger_version, ledger_version.c.block_number >= self._first):
+        for row in read(self._connection, ledger_version, *since(ledger_version, self._first)):
             place, block = (row["relation"], row["key"]), row["block_number"]
             if self._is_later(block):
                 self._later.add((row["relation"], keys.get(place) or _key_of(row)))

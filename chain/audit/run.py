@@ -26,13 +26,12 @@ from chain.deployment import Deployment
 from chain.proofs import hexes, transactions
 from chain.proofs.headers import Header
 from chain.replay import Facts, Replay, Sent, TokenTerms
+from chain.replay.state import StateInvalid
 from chain.rpc import Rpc
 
 LOGS_PER_BATCH: Final = 3_000
 BLOCKS_PER_BATCH_MAX: Final = 64
 COVER_BPS_DEFAULT: Final = 10_000
-# Below every block: rows of a block that never was are strays too.
-NO_BLOCK: Final = -(1 << 62)
 
 
 class Audit:
@@ -64,6 +63,13 @@ class Audit:
                     "The node's chain has left the pinned block. Pin a block of its chain now, deep enough to stay."
                 ) from error
             self.report.differs(error.difference)
+        except (LookupError, TypeError, ValueError, AttributeError, StateInvalid) as error:
+            if self._plan.finished is None:
+                raise
+            # Whoever can write the file can seal it, too: what it holds is found to be rubbish only on the way.
+            raise RecordInvalid(
+                f"{self._plan.finished} does not hold together ({type(error).__name__}). Audit from the start."
+            ) from error
         finally:
             self._rpc.close()
         return self.report
@@ -109,7 +115,7 @@ class Audit:
                 self._sampled(connection, chain, contracts, storage, plan.sample)
                 return
             since = finished.number + 1 if finished else 0
-            history = streams.Histories(connection, since if finished else NO_BLOCK, self.report.differs)
+            history = streams.Histories(connection, since if finished else None, self.report.differs)
             try:
                 with self._timed("blocks"):
                     self._blocks(chain, since, contracts, expected, replay, history)
@@ -191,7 +197,9 @@ class Audit:
                 f"The mirror is at block {extent.last}, the pin is {chain.last}: wait for it, or pin an older block."
             )
         self.report.count("blocks of the mirror after the pin", extent.last - chain.last)
-        if extent.last == chain.last:
+        if extent.last > chain.last:
+            self._check_tail(extent)
+        else:
             right = hexes.shown(chain.hash(chain.last)), chain.time(chain.last)
             for name, said, proven in zip(
                 ("block_hash", "block_time"), (extent.last_hash, extent.last_time), right, strict=True
@@ -200,7 +208,23 @@ class Audit:
                     self.report.differs(_checkpoint(name, said, proven))
         if extent.start != self._deployment.start_block:
             self.report.differs(_checkpoint("start_block", str(extent.start), str(self._deployment.start_block)))
+        # Nothing forgets history yet: a mirror that says it lacks some would excuse versions that were removed.
+        if extent.history_from > self._deployment.start_block:
+            right = str(self._deployment.start_block)
+            self.report.differs(_checkpoint("history_from", str(extent.history_from), right))
         return extent
+
+    def _check_tail(self, extent: rows.Extent) -> None:
+        """A row may be of a block after the pin only if there is such a block: the mirror's last one is the node's.
+
+        Raises MirrorMissing when the node has another one there, or none: one of the two is behind, or lies.
+        """
+        raw = self._rpc.call("eth_getBlockByNumber", hex(extent.last), False)
+        if not isinstance(raw, dict) or raw.get("hash") != extent.last_hash:
+            raise MirrorMissing(
+                f"The mirror says that it is at block {extent.last} ({extent.last_hash}), which the node does not "
+                "have. Wait until both are of one chain, or ask a node that is not behind."
+            )
 
     # Blocks
 
@@ -262,7 +286,7 @@ class Audit:
     ) -> None:  # fmt: skip
         self._progress.stage("rows of the mirror", 2)
         comparison = rows.Comparison(
-            connection, expected.ledger, extent, since or NO_BLOCK, chain.last, self.report.differs
+            connection, expected.ledger, extent, since or None, chain.last, self.report.differs
         )
         comparison.run()
         self._progress.walked(1)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table
 
 from chain.audit.difference import MIRROR, Difference, Where
 from chain.audit.reading import is_number, read
@@ -32,15 +32,16 @@ ENTRY_KEY: Final = ("block_number", "log_index", "token", "account")
 class Stream:
     """Rows of one table between two blocks, given out block by block in ascending order."""
 
-    def __init__(self, connection: Connection, table: Table, order: Sequence[str], first: int):
-        rows = read(connection, table, table.c.block_number >= first, order=order)
+    def __init__(self, connection: Connection, table: Table, order: Sequence[str], first: int | None):
+        rows = read(connection, table, *since(table, first), order=order)
         self._groups: Iterator[tuple[Any, Iterator[Row]]] = groupby(rows, key=lambda row: row["block_number"])
         self._next: tuple[Any, list[Row]] | None = None
         self._advance()
 
     def before(self, number: int) -> Iterator[Row]:
         """Rows of blocks below this one that nobody took: strays."""
-        while self._next is not None and is_number(self._next[0]) and self._next[0] < number:
+        # Whatever is no number is no block: it is nobody's, and must not hide what comes behind it.
+        while self._next is not None and not (is_number(self._next[0]) and self._next[0] >= number):
             yield from self._next[1]
             self._advance()
 
@@ -66,8 +67,8 @@ class Stream:
 class Histories:
     """Events and entries of the mirror, block by block."""
 
-    def __init__(self, connection: Connection, first: int, found: Found):
-        """first: rows below it were compared by the audit that this one continues; any number for a whole one."""
+    def __init__(self, connection: Connection, first: int | None, found: Found):
+        """first: rows below it were compared by the audit that this one continues; None: a whole one."""
         self._events = Stream(connection, events, EVENT_KEY, first)
         self._entries = Stream(connection, entries, ENTRY_KEY, first)
         self._found = found
@@ -150,7 +151,7 @@ def compare_blocks(
 
     mirrored: the mirror's own last block; rows above it are strays. alone: so are rows below `first`.
     """
-    wanted, count = first, 0
+    wanted, count, later = first, 0, 0
     bounds = [] if alone else [blocks.c.number >= first]
 
     def right(number: int) -> Row:
@@ -163,6 +164,7 @@ def compare_blocks(
             found(added("mirror_block", (number,), row))
             continue
         if number > last:
+            later += 1
             continue
         count += 1
         for missing in range(wanted, number):
@@ -172,7 +174,21 @@ def compare_blocks(
         wanted = number + 1
     for missing in range(wanted, last + 1):
         found(removed("mirror_block", (missing,), right(missing)))
+    if later != mirrored - last:
+        # Else a mirror could say that it is far ahead, and call any row one of those blocks.
+        found(
+            Difference(
+                kind=MIRROR, where=Where(table="mirror_block"), what="blocks after the pin", said=str(later),
+                right=str(mirrored - last), rule=RULE,
+                look=f"SELECT count(*) FROM mirror_block WHERE number > {last}",  # noqa: S608  (shown, never run)
+            )
+        )  # fmt: skip
     return count
+
+
+def since(table: Table, first: int | None) -> tuple[ColumnElement[bool], ...]:
+    """The condition on rows of block `first` and later; none at all for None: no value is below every bound."""
+    return () if first is None else (table.c.block_number >= first,)
 
 
 def event_row(log: Log) -> Row:
@@ -194,10 +210,8 @@ def changed(
     table: str, key: tuple[Any, ...], said: Mapping[str, Any], right: Mapping[str, Any], apart: Sequence[str] = ()
 ) -> Iterator[Difference]:
     """One difference for each column that is not what it must be."""
-    if said == right:
-        return
     for name, value in right.items():
-        if name not in apart and said.get(name) != value:
+        if name not in apart and not _same(said.get(name), value):
             yield Difference(
                 kind=MIRROR, where=_where(table, key), what=name, said=_plain(said.get(name)), right=_plain(value),
                 rule=RULE, look=look(table, key),
@@ -238,12 +252,26 @@ def _where(table: str, key: tuple[Any, ...]) -> Where:
         block=key[0] if in_block and is_number(key[0]) else None,
         log_index=key[1] if table in ("ledger_event", "entry") and is_number(key[1]) else None,
         table=table,
-        key=key,
+        key=tuple(_plain(part) if isinstance(part, bytes) else part for part in key),
     )
 
 
+def _same(said: Any, right: Any) -> bool:
+    """Equal, and of one type: in Python 1, 1.0 and True are equal, in a JSON document they are not."""
+    if said != right:
+        return False
+    if isinstance(right, Mapping):
+        return all(_same(said[name], value) for name, value in right.items())
+    if isinstance(right, list | tuple):
+        return all(_same(one, other) for one, other in zip(said, right, strict=True))
+    return isinstance(said, bool) == isinstance(right, bool) and isinstance(said, float) == isinstance(right, float)
+
+
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """A value that JSON can carry: SQLite keeps numbers and bytes in any column."""
+    if isinstance(value, bytes):
+        return f"bytes 0x{value.hex()}"
+    return value if value is None or isinstance(value, bool | str | list | dict) else str(value)
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

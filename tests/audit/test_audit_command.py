@@ -1,6 +1,8 @@
 """The command: a whole audit, a sample, one that goes on from another, and its exit codes."""
 
+import hashlib
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chain.audit import record
 from chain.audit.errors import RecordInvalid
 from chain.audit.report import Sample
 from chain.tlog.checkpoints import Block, Checkpoint
@@ -174,6 +177,34 @@ def test_a_finished_audit_that_was_changed_or_is_of_another_chain_is_refused(led
         file.write_bytes(cut)
         with pytest.raises(RecordInvalid):
             ledger.audit(finished=file)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["rows"].pop("brand_token"),
+        lambda found: found["rows"]["balance"][0].update(lots="zz"),
+        lambda found: found["rows"]["hold"][0].pop("points"),
+        lambda found: found.update(number="12"),
+        lambda found: found.update(number=-5),
+        lambda found: found.update(replay="{}"),
+        lambda found: found.update(roles=[[1]]),
+        lambda found: found.update(rows=[]),
+    ],
+)
+def test_a_finished_audit_that_was_doctored_and_sealed_again_trips_nobody(
+    ledger: Any, tmp_path: Path, change: Any
+) -> None:
+    """SPEC 12.12"""
+    file = tmp_path / "audit"
+    ledger.audit(save=file)
+    found = orjson.loads(zlib.decompress(file.read_bytes().partition(b"\n")[2]))
+    change(found)
+    packed = zlib.compress(orjson.dumps(found))
+    file.write_bytes(record.MAGIC + hashlib.sha256(packed).hexdigest().encode() + b"\n" + packed)
+
+    with pytest.raises(RecordInvalid):
+        ledger.audit(finished=file)
 
 
 def test_books_that_differ_leave_no_file_to_go_on_from(ledger: Any, tmp_path: Path) -> None:

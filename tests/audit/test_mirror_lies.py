@@ -1,10 +1,12 @@
 """Rows changed, removed and added behind the mirror's back: every table, on each node and in each database."""
 
+import json
 from typing import Any
 
 import pytest
 
 from chain.audit.difference import MIRROR
+from chain.audit.errors import MirrorMissing
 from chain.audit.report import Report
 from chain.models import MIRROR_TABLES, table_of
 
@@ -194,8 +196,6 @@ def test_rubbish_in_the_mirror_is_found_and_trips_nobody(ledger: Any) -> None:
 
 def test_a_mirror_behind_the_pin_or_of_another_chain_is_no_verdict(ledger: Any) -> None:
     """SPEC 12.8"""
-    from chain.audit.errors import MirrorMissing
-
     ledger.run("UPDATE mirror_checkpoint SET block_number = block_number - 1")
     with pytest.raises(MirrorMissing, match="wait for it"):
         ledger.audit()
@@ -218,3 +218,51 @@ def _first(books: Any, table: str) -> str:
         f"SELECT {', '.join(map(_quoted, keys))} FROM {table} ORDER BY {', '.join(map(_quoted, keys))} LIMIT 1"
     )
     return " AND ".join(f"{_quoted(key)} = '{value}'" for key, value in zip(keys, row, strict=True))
+
+
+@pytest.mark.parametrize("number", ["-9223372036854775808", "-9e999", "5.5", "x'00'"])
+def test_no_number_is_so_low_or_so_strange_that_a_row_is_not_seen(ledger: Any, number: str) -> None:
+    """SPEC 12.5"""
+    for table in ("entry", "ledger_event", "balance_version", "ledger_version"):
+        columns = [column.name for column in _table(table).columns if (table, column.name) != ("entry", "seq")]
+        values = ", ".join(number if column == "block_number" else _quoted(column) for column in columns)
+        names = ", ".join(map(_quoted, columns))
+        ledger.run(f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} LIMIT 1")
+
+    report = ledger.audit()
+
+    assert sorted(one.where.table for one in report.differences) == [
+        "balance_version", "entry", "ledger_event", "ledger_version",
+    ]  # fmt: skip
+    assert {one.what for one in report.differences} == {"row added"}
+    json.dumps([one.as_dict() for one in report.differences])
+
+
+def test_a_mirror_that_claims_blocks_to_come_excuses_no_row(ledger: Any) -> None:
+    """SPEC 12.5"""
+    far = 1 << 40
+    ledger.run(
+        "UPDATE balance SET points = '999999999'",
+        f"INSERT INTO balance_version SELECT token, account, {far}, log_index, lots FROM balance_version "
+        f"WHERE block_number = (SELECT max(block_number) FROM balance_version)",
+        f"UPDATE mirror_checkpoint SET block_number = {far}",
+    )
+
+    with pytest.raises(MirrorMissing):
+        ledger.audit()
+
+
+def test_history_that_is_said_to_be_gone_is_a_difference(ledger: Any) -> None:
+    """SPEC 12.5"""
+    ledger.run("UPDATE mirror_checkpoint SET history_from = block_number", "DELETE FROM balance_version")
+
+    report = ledger.audit()
+
+    assert "history_from" in {one.what for one in report.differences}
+
+
+def test_no_is_not_nought_in_a_document(ledger: Any) -> None:
+    """SPEC 12.5"""
+    ledger.run("UPDATE ledger_version SET row = replace(row, 'false', '0') WHERE row LIKE '%false%'")
+
+    assert named(ledger.audit()) == {"ledger_version"}
