@@ -33,16 +33,26 @@ class Known:
 
     ground: Ground
     contracts: dict[str, str] = field(default_factory=dict)
+    registry: str | None = None
+    modules: dict[str, str] = field(default_factory=dict)
     implementations: dict[str, str] = field(default_factory=dict)
     tokens: dict[str, Token] = field(default_factory=dict)
     words: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     rules: dict[tuple[str, str, str, str], Claim] = field(default_factory=dict)
 
-    def contract(self, address: str, *names: str) -> bytes:
+    def named(self, address: str, *names: str) -> bytes:
         """The address of a contract that an earlier claim named so."""
         if self.contracts.get(address) not in names:
             raise Refused("ContractUnknown", f"no claim says that {address} is {' or '.join(names)}")
         return raw(address)
+
+    def contract(self, address: str, *names: str) -> bytes:
+        """The same of a contract that the registry leads to: a name alone is only the maker's word."""
+        found = self.named(address, *names)
+        name = self.contracts[address]
+        if self.modules.get(name) != address and not (name == "LoyaltyToken" and address in self.tokens):
+            raise Refused("ContractUnknown", f"the registry does not lead to {address}")
+        return found
 
     def word(self, address: str, slot: int) -> int:
         """A word of storage."""
@@ -88,18 +98,21 @@ def contract(known: Known, claim: Claim) -> str:
 
 def modules(known: Known, claim: Claim) -> str:
     registry = claim["registry"]
-    known.contract(registry, "PartnerRegistry")
+    known.named(registry, "PartnerRegistry")
+    same("a bundle's one registry", registry, known.registry or registry)
     names = ("token_implementation", "reward_rules", "redemption_desk", "partner_exchange", "clearing_house")
     for position, name in enumerate(names, 2):
         same(name, claim[name], _address(known.word(registry, position)))
+    known.registry = registry
     known.implementations[registry] = claim["token_implementation"]
+    known.modules = {name: claim[part] for name, part in MODULES.items()}
     return "storage proofs of the registry"
 
 
 def token(known: Known, claim: Claim) -> str:
     address, registry = claim["token"], claim["registry"]
-    known.contract(address, "LoyaltyToken")
-    known.contract(registry, "PartnerRegistry")
+    known.named(address, "LoyaltyToken")
+    known.named(registry, "PartnerRegistry")
     implementation = known.implementations.get(registry)
     if implementation is None:
         raise Refused("ContractUnknown", f"no claim names the modules of {registry}")
@@ -389,6 +402,12 @@ ITEM: Final = "(uint256,uint256,address,uint256)"
 SELECTORS: Final = tuple(
     keccak(name.encode())[:4] for name in (f"award(uint256,{ITEM})", f"awardBatch(uint256,{ITEM}[])")
 )
+MODULES: Final[Mapping[str, str]] = {
+    "RewardRules": "reward_rules",
+    "RedemptionDesk": "redemption_desk",
+    "PartnerExchange": "partner_exchange",
+    "ClearingHouse": "clearing_house",
+}
 FOLLOWED: Final = ("LoyaltyToken", "RewardRules", "RedemptionDesk", "PartnerExchange")
 CHECKS: Final[dict[str, Callable[[Known, Claim], str]]] = {
     "contract": contract,

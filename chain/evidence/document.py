@@ -15,6 +15,10 @@ from chain.evidence.shapes import ENVELOPES, fault
 from chain.hashing import keccak
 
 BYTES_MAX: Final = 32 * 1024 * 1024
+FIELD: Final = 2**255 - 19
+# The y of the eight points of small order: 1, 0, -1 and the two of order 8.
+_EIGHTH: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+SMALL_ORDER: Final = frozenset({0, 1, FIELD - 1, _EIGHTH, FIELD - _EIGHTH})
 
 Sign = Callable[[bytes], bytes]
 
@@ -72,7 +76,19 @@ def check(found: Mapping[str, Any]) -> None:
         raise Refused("DigestWrong", "something was changed after the document was sealed")
     for one in found["signed"]:
         try:
-            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(one["key"][2:]))
+            raw = bytes.fromhex(one["key"][2:])
+            if _weak(raw):
+                raise InvalidSignature
+            key = Ed25519PublicKey.from_public_bytes(raw)
             key.verify(bytes.fromhex(one["signature"][2:]), message(found["format"], over))
         except (InvalidSignature, ValueError):
             raise Refused("SignatureInvalid", f"{one['key']} did not sign this") from None
+
+
+def _weak(key: bytes) -> bool:
+    """Whether a key is a point of small order, under which anyone can sign, or is not written canonically.
+
+    OpenSSL takes both, as RFC 8032 lets it; another verifier does not.
+    """
+    y = int.from_bytes(key, "little") & (1 << 255) - 1
+    return y >= FIELD or y in SMALL_ORDER

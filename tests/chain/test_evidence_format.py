@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from chain.evidence import events, memos
+from chain.evidence import document, events, memos
+from chain.evidence.document import FIELD, SMALL_ORDER
 from chain.evidence.errors import NAMES
 from chain.evidence.shapes import CLAIM_SHAPES, ENVELOPES
 from chain.evidence.verify import verify
@@ -138,3 +140,48 @@ def test_verifying_needs_no_part_of_moa_that_runs() -> None:
     )
 
     assert done.stdout.strip() == "[]"
+
+
+def resealed(name: str, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """A sample whose body a liar changed and sealed again, unsigned."""
+    found = orjson.loads((SAMPLES / f"{name}.json").read_bytes())
+    change(found["body"])
+    return document.canonical(document.seal(found["format"], found["body"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("brand", "rule"), ("brand", "books"), ("brand", "obligation"), ("memo", "event")]
+)
+def test_a_contract_that_the_registry_does_not_lead_to_proves_nothing(name: str, kind: str) -> None:
+    """SPEC 13.4"""
+
+    def named_only(body: dict[str, Any]) -> None:
+        body["claims"] = [one for one in body["claims"] if one["type"] in ("contract", kind)]
+
+    assert verify(resealed(name, named_only)).error == "ContractUnknown"
+
+
+def test_a_bundle_is_of_one_registry() -> None:
+    """SPEC 13.4"""
+
+    def another(body: dict[str, Any]) -> None:
+        at = next(index for index, one in enumerate(body["claims"]) if one["type"] == "modules")
+        other = next(one for one in body["claims"] if one.get("name") == "ClearingHouse")
+        body["claims"].insert(at + 1, {**other, "name": "PartnerRegistry"})
+        body["claims"].insert(at + 2, {**body["claims"][at], "registry": other["address"]})
+
+    found = verify(resealed("brand", another))
+
+    assert (found.error, "one registry" in str(found.detail)) == ("ClaimFalse", True)
+
+
+# y of the points of small order, the second of the two ways to write 1, and 1 with the sign of x.
+@pytest.mark.parametrize("y", [0, 1, FIELD - 1, *SMALL_ORDER, FIELD + 1, 1 | 1 << 255])
+def test_a_key_under_which_anyone_can_sign_signs_nothing(y: int) -> None:
+    """SPEC 13.6"""
+    body = orjson.loads((SAMPLES / "receipt.json").read_bytes())["body"]
+    # S = 1 and R = B hold for every message where the key is the neutral point.
+    base = (4 * pow(5, -1, FIELD) % FIELD).to_bytes(32, "little")
+    found = document.seal("moa.receipt/1", body, key=y.to_bytes(32, "little"), sign=lambda _: base + b"\1" + bytes(31))
+
+    assert verify(document.canonical(found)).error == "SignatureInvalid"

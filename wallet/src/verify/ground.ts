@@ -2,6 +2,8 @@
  * What a block commits to: RLP, headers, tries, receipts. The ground on which verify.ts holds claims.
  * Hex without 0x stands for bytes throughout: it compares, slices and concatenates.
  */
+import { ed25519 } from "@noble/curves/ed25519.js";
+import { sha512 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { bytesToHex, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 
@@ -16,6 +18,17 @@ export const big = (hex: string) => BigInt("0x0" + hex);
 export const word = (value: bigint) => value.toString(16).padStart(64, "0");
 export const bits = (value: bigint, at: number, count: number) => (value >> BigInt(at)) & ((1n << BigInt(count)) - 1n);
 export const raw = (text: string) => text.slice(2);
+
+/** Ed25519 without the cofactor, by which noble multiplies: else a signature could count here and nowhere else. */
+export function signs(key: string, signature: string, message: Uint8Array): boolean {
+  try {
+    if (!ed25519.verify(hexToBytes(signature), message, hexToBytes(key), { zip215: false })) return false;
+    const { Point } = ed25519, at = signature.slice(0, 64), number = (bytes: Uint8Array) => big(bytesToHex(bytes.slice().reverse()));
+    const challenge = number(sha512(new Uint8Array([...hexToBytes(at + key), ...message]))) % Point.Fn.ORDER;
+    const sum = Point.fromHex(at).add(Point.fromHex(key).multiplyUnsafe(challenge));
+    return Point.BASE.multiplyUnsafe(number(hexToBytes(signature.slice(64)))).equals(sum);
+  } catch { return false; }
+}
 
 /* RLP, one level at a time, strictly. */
 type Item = { list: boolean; payload: string; raw: string };

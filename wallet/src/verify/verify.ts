@@ -2,11 +2,10 @@
  * Moa's second verifier, written from chain/evidence/FORMAT.md: bytes in, a verdict out; no network, no clock.
  * The tables of the format are in format.json, what a block commits to in ground.ts.
  */
-import { ed25519 } from "@noble/curves/ed25519.js";
 import { hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import format from "./format.json";
 import {
-  Ground, Refused, bad, big, bits, fail, header, keccak, keccakText, listed, logs, mask, raw, receiptParts, str, word,
+  Ground, Refused, bad, big, bits, fail, header, keccak, keccakText, listed, logs, mask, raw, receiptParts, signs, str, word,
   type Header, type Log,
 } from "./ground";
 
@@ -51,9 +50,7 @@ function sound(found: Any): Any {
   if (raw(found.digest) !== digest) fail("DigestWrong", "something was changed after the document was sealed");
   if (signed) {
     const message = new Uint8Array([...utf8ToBytes(`${found.format}\n`), ...hexToBytes(digest)]);
-    let good = false;
-    try { good = ed25519.verify(hexToBytes(raw(signed.signature)), message, hexToBytes(raw(signed.key)), { zip215: false }); } catch { /* no */ }
-    if (!good) fail("SignatureInvalid", `${signed.key} did not sign this`);
+    if (!signs(raw(signed.key), raw(signed.signature), message)) fail("SignatureInvalid", `${signed.key} did not sign this`);
   }
   return found;
 }
@@ -95,13 +92,20 @@ const SELECTORS = ["award", "awardBatch"].map((name, many) =>
   keccakText(`${name}(uint256,(uint256,uint256,address,uint256)${many ? "[]" : ""})`).slice(0, 8));
 class Known {
   contracts: Any = {};
+  led: Any = {};
+  registry: string | undefined;
   implementations: Any = {};
   tokens: Any = {};
   words: Any = {};
   rules: Any = {};
   constructor(readonly ground: Ground) {}
-  need(address: string, ...names: string[]): string {
+  named(address: string, ...names: string[]): string {
     return names.includes(this.contracts[address]) ? raw(address) : fail("ContractUnknown", address);
+  }
+  /** The same of a contract that the registry leads to. */
+  need(address: string, ...names: string[]): string {
+    const found = this.named(address, ...names), name = this.contracts[address];
+    return this.led[name] === address || (name === "LoyaltyToken" && this.tokens[address]) ? found : fail("ContractUnknown", address);
   }
   /** The fields of a claim that are parts of words of storage, by the table. */
   stored(claim: Any, contract: string): void {
@@ -138,11 +142,16 @@ class Known {
     this.contracts[address] = name;
   }
   modules(claim: Any): void {
-    this.stored(claim, this.need(claim.registry, "PartnerRegistry"));
+    const registry = this.named(claim.registry, "PartnerRegistry");
+    same("a bundle's one registry", claim.registry, this.registry ?? claim.registry);
+    this.stored(claim, registry);
+    this.registry = claim.registry;
+    const [RewardRules, RedemptionDesk, PartnerExchange, ClearingHouse] = [claim.reward_rules, claim.redemption_desk, claim.partner_exchange, claim.clearing_house];
+    this.led = { RewardRules, RedemptionDesk, PartnerExchange, ClearingHouse };
     this.implementations[claim.registry] = raw(claim.token_implementation);
   }
   token(claim: Any): void {
-    const token = this.need(claim.token, "LoyaltyToken"), registry = this.need(claim.registry, "PartnerRegistry");
+    const token = this.named(claim.token, "LoyaltyToken"), registry = this.named(claim.registry, "PartnerRegistry");
     const implementation = this.implementations[claim.registry] ?? fail("ContractUnknown", claim.registry);
     same("token", token, word(this.ground.storage(registry, slot(7n, word(number(claim.brand_id))))).slice(24));
     same("code", this.ground.account(token).code, keccak(`363d3d373d3d3d363d73${implementation}5af43d82803e903d91602b57fd5bf3`));
