@@ -13,6 +13,8 @@ from chain.rpc import Rpc
 Raw = dict[str, Any]
 BLOOM_BYTES: Final = 256
 SPARSE_BITS: Final = 300
+HASH_CHARS: Final = 66
+COUNTED_MAX: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,29 @@ def header(raw: Raw | None) -> Header | None:
     if raw is None:
         return None
     return Header(
-        number=int(raw["number"], 16),
-        hash=raw["hash"],
-        parent_hash=raw["parentHash"],
-        time=int(raw["timestamp"], 16),
+        number=counted(raw["number"]),
+        hash=_hash(raw["hash"]),
+        parent_hash=_hash(raw["parentHash"]),
+        time=counted(raw["timestamp"]),
         bloom=bytes.fromhex(raw["logsBloom"][2:]),
         transactions=tuple(raw.get("transactions", ())),
         receipts_root=raw.get("receiptsRoot", ""),
     )
+
+
+def counted(text: str) -> int:
+    """A number of blocks, logs or seconds. Raises ValueError for one that no chain reaches and no database takes."""
+    number = int(text, 16)
+    if not 0 <= number <= COUNTED_MAX:
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+def _hash(text: str) -> str:
+    """32 bytes. A block that is not mined yet has null here."""
+    if len(text) != HASH_CHARS or int(text, 16) < 0:
+        raise ValueError("not a hash")
+    return text
 
 
 def latest(rpc: Rpc) -> Header:
@@ -130,7 +147,7 @@ def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str])
         raise TypeError("not a list")
     by_number: dict[int, dict[int, Raw]] = {}
     for raw in found:
-        number, index = int(raw["blockNumber"], 16), int(raw["logIndex"], 16)
+        number, index = counted(raw["blockNumber"]), counted(raw["logIndex"])
         if hashes.get(number) != raw["blockHash"] or raw.get("removed"):
             raise AnswerInconsistent(f"A log of block {number} belongs to another block of that number.")
         if raw["address"].lower() not in wanted:

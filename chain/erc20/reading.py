@@ -180,7 +180,7 @@ class Source:
             if hash != raw["blockHash"] or raw["address"].lower() != token or raw.get("removed"):
                 strange = True
             elif is_transfer(raw):
-                index = int(raw["logIndex"], 16)
+                index = blocks.counted(raw["logIndex"])
                 if not rows:
                     by_number[number] = rows
                 row = transfer(raw, number, hash, index)
@@ -264,8 +264,9 @@ class Source:
 def check_receipts_root(block: Header, found: Sequence[Raw]) -> None:
     """Raises AnswerInconsistent when these receipts are not the ones that the block's header commits to."""
     try:
-        ordered = sorted(found, key=lambda receipt: int(receipt["transactionIndex"], 16))
-        root = tries.ordered_root([receipts_proof.encode(receipt) for receipt in ordered])
+        with blocks.believable("a receipt"):
+            ordered = sorted(found, key=lambda receipt: int(receipt["transactionIndex"], 16))
+            root = tries.ordered_root([receipts_proof.encode(receipt) for receipt in ordered])
     except ProofError as error:
         raise AnswerInconsistent(f"The receipts of block {block.number} cannot be encoded: {error}") from error
     if "0x" + root.hex() != block.receipts_root:

@@ -42,6 +42,10 @@ TROUBLE = [
     faults.answers([{"address": 7}], LOGS),
     faults.answers(None, BLOCK),
     faults.answers({}, BLOCK),
+    faults.changes("pending block", lambda block: block and {**block, "hash": None}, BLOCK),
+    faults.changes("number for a hash", lambda block: block and {**block, "hash": 5}, BLOCK),
+    faults.changes("block too high", lambda block: block and {**block, "number": "0x" + "f" * 20}, BLOCK),
+    faults.changes("log too high", lambda logs: [{**log, "logIndex": "0x" + "f" * 16} for log in logs], LOGS),
     faults.null_block(),
     faults.wrong_block(),
     faults.behind(3),
@@ -176,6 +180,26 @@ def test_every_block_is_proved_when_asked_to(follower: Any, books: Books, traffi
         mirror.catch_up()
     assert books.checkpoint()[0] < 30
     receipts.clear()
+    mirror.catch_up()
+    books.check()
+
+
+def test_receipts_without_a_place_are_asked_for_again(
+    follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
+) -> None:
+    """SPEC 8.13, 8.33"""
+    from chain.errors import AnswerInconsistent
+
+    traffic.mine(blocks=3, transfers=2)
+
+    def placeless(found: Any) -> Any:
+        return found and [{**one, "transactionIndex": None} for one in found]
+
+    fault = node.faults.add(faults.changes("placeless", placeless, "eth_getBlockReceipts"))
+    mirror = follower(verify=True)
+    with pytest.raises(AnswerInconsistent):
+        mirror.catch_up()
+    fault.clear()
     mirror.catch_up()
     books.check()
 
