@@ -21,9 +21,12 @@ from chain.erc20.store import BACKFILLING, LIVE, STOPPED, Change, Checkpoint, St
 from chain.errors import (
     AnswerInconsistent,
     ArgumentInvalid,
+    ChainError,
     ChainReplaced,
     DatabaseAway,
+    DatabaseUnusable,
     LeaderElsewhere,
+    MirrorMismatch,
     NodeUnavailable,
     ReorgTooDeep,
     RpcError,
@@ -43,6 +46,7 @@ REORG_ROWS_MAX: Final = 50_000
 BACKOFF_S: Final = 0.1
 BACKOFF_S_MAX: Final = 2.0
 DATABASE_POLL_S: Final = 0.5
+STOPPED_ATTEMPTS_MAX: Final = 4
 LEADER_POLL_S: Final = 1.0
 PROGRESS_S: Final = 5.0
 
@@ -131,7 +135,11 @@ class Follower:
             except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
                 self._wait(stop, backoff_s, error)
                 backoff_s = min(BACKOFF_S_MAX, backoff_s * 2)
-            except (ChainReplaced, ReorgTooDeep) as error:
+            except (MirrorMismatch, DatabaseUnusable):
+                # Not our tables, or none: nothing is written there.
+                raise
+            except Exception as error:
+                # Our own mistakes too: who reads the tables sees that nobody follows any more.
                 self._stopped(error)
                 raise
 
@@ -306,10 +314,16 @@ class Follower:
             self.store.set_state(state)
             self._state = state
 
-    def _stopped(self, error: ChainReplaced | ReorgTooDeep) -> None:
-        """The state says so, unless this database was never ours to follow."""
-        if self.begun:
-            self.store.set_state(STOPPED, str(error))
+    def _stopped(self, error: Exception) -> None:
+        """The state says so, unless this database was never ours to follow. One that is away is waited for a little."""
+        reason = str(error) if isinstance(error, ChainError) else f"{type(error).__name__}: {error}"
+        for _ in range(STOPPED_ATTEMPTS_MAX if self.begun else 0):
+            try:
+                self.store.set_state(STOPPED, reason)
+                return
+            except DatabaseAway as away:
+                log.warning("waiting: %s", away)
+                time.sleep(DATABASE_POLL_S)
 
     def _progress(self, tip: Tip, head: Header, rows: int) -> None:
         now = time.monotonic()

@@ -157,6 +157,23 @@ def test_another_chain_in_the_nodes_place_stops_it(
     assert len(books.transfers()) == 10
 
 
+def test_a_mistake_of_our_own_stops_it_and_the_checkpoint_says_so(
+    running: Any, books: Books, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 8.35"""
+    traffic.mine(blocks=3, transfers=2)
+    one = running()
+    until(books.at_head)
+
+    def mistake(*_: Any) -> None:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr(one.follower, "_forward", mistake)
+    traffic.mine(blocks=1, transfers=2)
+    until(lambda: bool(one.failures))
+    assert books.checkpoint()[2:] == ("stopped", "ZeroDivisionError: of ours")
+
+
 def test_readers_never_see_a_branch_half_taken_back(
     running: Any, books: Books, traffic: Traffic, database_url: str
 ) -> None:
