@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import orjson
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -29,6 +28,7 @@ from chain.rpc import Rpc
 from chain.tlog.checkpoints import open_checkpoint
 from chain.tlog.errors import TlogError
 from chain.tlog.notes import Verifier
+from scripts.printed import plain
 
 AGREES, DIFFERS, WRONG_USE, UNFINISHED = 0, 1, 2, 3
 TIMEOUT_S: Final = 60.0
@@ -102,7 +102,7 @@ def show(
             answer = {"agrees": False, "error": type(error).__name__, "message": str(error)}
             console.out(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode(), highlight=False)
         else:
-            console.print(f"[bold red]The audit was not finished.[/] {escape(str(error))}")
+            console.print(f"[bold red]The audit was not finished.[/] {plain(error)}")
         return code
 
     try:
@@ -161,10 +161,10 @@ def answer_of(report: Report) -> dict[str, Any]:
 def say(report: Report, print_line: Callable[[str], None]) -> None:
     """Counts, differences, and one line of verdict."""
     for difference in report.differences[:SHOWN_MAX]:
-        print_line(f"[bold red]✗[/] {escape(difference.what)} · {escape(str(difference.where))}")
-        print_line(f"    said   {escape(str(difference.said))}")
-        print_line(f"    right  {escape(str(difference.right))}   (SPEC {difference.rule})")
-        print_line(f"    look   {escape(difference.look)}")
+        print_line(f"[bold red]✗[/] {plain(difference.what)} · {plain(difference.where)}")
+        print_line(f"    said   {plain(difference.said)}")
+        print_line(f"    right  {plain(difference.right)}   (SPEC {difference.rule})")
+        print_line(f"    look   {plain(difference.look)}")
     if report.found > SHOWN_MAX:
         print_line(f"  … {report.found - SHOWN_MAX:,} more; --json shows {len(report.differences):,}")
     looked = ", ".join(f"{count:,} {what}" for what, count in report.counts.items() if count)

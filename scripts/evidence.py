@@ -15,6 +15,7 @@ from chain.evidence.document import BYTES_MAX
 from chain.evidence.errors import Refused
 from chain.evidence.shapes import RECEIPT
 from chain.evidence.verify import FINALITY_BROKEN, FRAUDULENT, REFUSED, Verdict, verify
+from scripts.printed import plain
 
 # Exit codes of `moa verify`: what a document proves decides, never how it is shown.
 UNREADABLE: Final = 2
@@ -31,7 +32,7 @@ def check(paths: list[Path], *, pin: str | None, key: str | None, as_json: bool)
     try:
         data = [read(path) for path in paths]
     except OSError as error:
-        Console(stderr=True).print(f"[bold red]Unreadable:[/] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]Unreadable:[/] {plain(error)}", highlight=False, soft_wrap=True)
         return UNREADABLE
     if len(data) not in (1, 2):
         Console(stderr=True).print("Give one document, or two receipts.")
@@ -79,11 +80,11 @@ def show(found: Verdict, console: Console) -> None:
         for title in ("claim", "about", "proven by"):
             table.add_column(title, overflow="fold")
         for one in found.claims:
-            table.add_row(one.type, one.subject, one.by)
+            table.add_row(one.type, plain(one.subject), plain(one.by))
         console.print(table)
     if found.verdict == REFUSED:
         where = "" if found.claim is None else f" (claim {found.claim})"
-        console.print(f"[bold red]Refused: {found.error}[/]{where}. {found.detail}", markup=True)
+        console.print(f"[bold red]Refused: {found.error}[/]{where}. {plain(found.detail)}")
         return
     console.print(f"signed by {found.signed_by}" if found.signed_by else "not signed: the proofs stand alone")
     if found.verdict in EXITS:
@@ -134,7 +135,7 @@ def _fork(data: bytes, key: str | None, as_json: bool, console: Console) -> int:
     if as_json:
         console.out(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode(), highlight=False)
     else:
-        console.print(f"[bold red]{'Fraud' if answer['error'] is None else 'Refused'}:[/] {answer['detail']}")
+        console.print(f"[bold red]{'Fraud' if answer['error'] is None else 'Refused'}:[/] {plain(answer['detail'])}")
     return EXITS[str(answer["verdict"])]
 
 

@@ -67,13 +67,13 @@ class Record:
             found = cls(**orjson.loads(text))
         except (zlib.error, orjson.JSONDecodeError, TypeError) as error:
             raise RecordInvalid(f"{path} is of another version of this program. Audit from the start.") from error
-        if not all(isinstance(getattr(found, one.name), one.type) for one in _PLAIN) or found.number < 0:
+        if not all(isinstance(getattr(found, name), kind) for name, kind in _PLAIN.items()) or found.number < 0:
             raise RecordInvalid(f"{path} is no finished audit. Audit from the start.")
         return found
 
 
 # Fields whose type says all about their form.
-_PLAIN: Final = tuple(one for one in fields(Record) if isinstance(one.type, type))
+_PLAIN: Final = {one.name: one.type for one in fields(Record) if isinstance(one.type, type)}
 
 
 def of(expected: Expected, *, chain_id: int, genesis_hash: str, number: int, hash_: str, replay: bytes) -> Record:

@@ -210,8 +210,8 @@ class Audit:
             self.report.differs(_checkpoint("start_block", str(extent.start), str(self._deployment.start_block)))
         # Nothing forgets history yet: a mirror that says it lacks some would excuse versions that were removed.
         if extent.history_from > self._deployment.start_block:
-            right = str(self._deployment.start_block)
-            self.report.differs(_checkpoint("history_from", str(extent.history_from), right))
+            began = str(self._deployment.start_block)
+            self.report.differs(_checkpoint("history_from", str(extent.history_from), began))
         return extent
 
     def _check_tail(self, extent: rows.Extent) -> None:

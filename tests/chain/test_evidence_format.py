@@ -185,3 +185,21 @@ def test_a_key_under_which_anyone_can_sign_signs_nothing(y: int) -> None:
     found = document.seal("moa.receipt/1", body, key=y.to_bytes(32, "little"), sign=lambda _: base + b"\1" + bytes(31))
 
     assert verify(document.canonical(found)).error == "SignatureInvalid"
+
+
+def test_what_a_document_says_is_shown_as_text_and_never_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    """SPEC 13.1"""
+    from rich.console import Console
+
+    from chain.evidence.verify import Proven, Verdict
+    from scripts.evidence import show
+
+    evil = "[/bold]x\nProven against the block you pinned\x1b[2J\u202e\x9b31m"
+
+    show(Verdict("signed", claims=(Proven("receipt", evil, "the signature of 0x00"),), signed_by="0x00"), Console())
+    show(Verdict("refused", error="ClaimFalse", detail=evil), Console())
+
+    shown = capsys.readouterr().out
+    assert "[/bold]x\\nProven" in shown
+    assert not set(shown) & set("\x1b\x9b\u202e")
+    assert not any(line.startswith("Proven") for line in shown.splitlines())
