@@ -9,7 +9,7 @@ SETUP := scripts/setup.sh
 # Given or chosen free: make demo PORT=8080 RPC_PORT=8545
 DEMO := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(PORT),--port $(PORT)) $(if $(RPC_PORT),--rpc-port $(RPC_PORT))
 
-.PHONY: help demo test check bench setup lint types layers unit generate wallet-test forge-test fuzz proofs mutants \
+.PHONY: help demo test check bench setup lint types layers unit unit-api unit-rest generate wallet-test forge-test fuzz proofs mutants \
         slither gas slow-test slow-chain slow-end simulate contracts-test hooks locks clean generated
 
 help: ## this list
@@ -30,7 +30,8 @@ test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, 
 
 check: ## the two-minute part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
-	@$(MAKE) lint types layers generated unit wallet-test
+	@$(MAKE) lint layers generated
+	@$(MAKE) -j2 --output-sync=target unit-api unit-rest types wallet-test
 
 lint:
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
@@ -48,8 +49,13 @@ generated: generate
 	@git diff --exit-code --stat -- chain/abi chain/proofs/layout.json api/openapi.json wallet/src/api/schema.d.ts || \
 	  { echo "Generated files were stale: commit what 'make generate' wrote."; exit 1; }
 
-unit:
-	@$(PY) -m pytest -q -m "not slow" tests
+unit: unit-api unit-rest
+
+unit-api:
+	@$(PY) -m pytest -q -m "not slow" tests/api
+
+unit-rest:
+	@$(PY) -m pytest -q -m "not slow" tests --ignore tests/api
 
 wallet-test:
 	@npm run --silent test
