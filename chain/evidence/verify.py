@@ -22,7 +22,21 @@ REFUSED: Final = "refused"
 HISTORIES_MAX: Final = 16
 
 # Which keys of a claim say what it is about, for people.
-SUBJECTS: Final = ("name", "token", "account", "brand_id", "rule_id", "version", "debtor_id", "creditor_id")
+SUBJECTS: Final = (
+    "name",
+    "address",
+    "code_hash",
+    "registry",
+    "token_implementation",
+    "token",
+    "account",
+    "contract",
+    "brand_id",
+    "rule_id",
+    "version",
+    "debtor_id",
+    "creditor_id",
+)
 
 
 @dataclass(frozen=True, slots=True)

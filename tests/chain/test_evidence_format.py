@@ -203,3 +203,15 @@ def test_what_a_document_says_is_shown_as_text_and_never_obeyed(capsys: pytest.C
     assert "[/bold]x\\nProven" in shown
     assert not set(shown) & set("\x1b\x9b\u202e")
     assert not any(line.startswith("Proven") for line in shown.splitlines())
+
+
+def test_a_verdict_tells_what_the_reader_is_to_compare() -> None:
+    """SPEC 13.1"""
+    data = (SAMPLES / "brand.json").read_bytes()
+    claims = orjson.loads(data)["body"]["claims"]
+
+    told = " ".join(one.subject for one in verify(data).claims)
+
+    for one in claims:
+        for name in ("address", "code_hash", "registry", "contract"):
+            assert one.get(name, "") in told
