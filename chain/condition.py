@@ -17,7 +17,7 @@ from chain.operations import ASSIGNED, MINED, QUEUED, SENT, now_ms
 LOOPS: Final = ("relayer", "mirror")
 SILENT_S: Final = 30.0
 OPEN_STATES: Final = (QUEUED, ASSIGNED, SENT, MINED)
-OPEN_TRANSACTIONS: Final = ("assigned", "signed", "sent")
+OPEN_TRANSACTIONS: Final = ("assigned", "signed", "sent", "filling")
 STOPPED: Final = "stopped"
 LIVE: Final = "live"
 # Rows that say how something is, written when it changes; and what they say when it is not well.

@@ -11,28 +11,33 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from chain import metrics
 from chain.blocks import Header
-from chain.database import engine as make_engine
+from chain.condition import condition
 from chain.database import snapshot
 from chain.deployment import Deployment
 from chain.digest import Digest, digest
 from chain.leader import Leader
 from chain.mirror import Mirror, MirrorSettings, forget
 from chain.rpc import Rpc
+from scripts.status import UNKNOWN, existing, unreadable
 
 REBUILD_TIMEOUT_S = 24 * 3600.0
 READ_TIMEOUT_S = 20.0
 
 
 def show_digest(*, database_url: str, as_json: bool) -> int:
-    """0: the digest was told; 1: there is no mirror yet."""
-    engine = make_engine(database_url)
+    """0: the digest was told; 1: there is no mirror yet; 2: the database cannot be read."""
     try:
-        found = _digest(engine)
-    finally:
-        engine.dispose()
+        engine = existing(database_url)
+        try:
+            found = _digest(engine)
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, FileNotFoundError) as error:
+        return _refused(error)
     _tell(found, as_json)
     return 0 if found.block_number is not None else 1
 
@@ -40,8 +45,16 @@ def show_digest(*, database_url: str, as_json: bool) -> int:
 def rebuild(
     *, database_url: str, rpc_url: str, chain_id: int, deployments: Path, settings: MirrorSettings, as_json: bool
 ) -> int:
-    """Empties the mirror, reads the chain again up to the head and tells the digest. No worker may be running."""
-    engine = make_engine(database_url)
+    """Empties the mirror, reads the chain again up to the head and tells the digest. No worker may be running.
+
+    0: done; 2: the database cannot be read, and nothing was changed.
+    """
+    try:
+        engine = existing(database_url)
+        with snapshot(engine) as connection:
+            condition(connection)
+    except (SQLAlchemyError, FileNotFoundError) as error:
+        return _refused(error)
     deployment = Deployment.load(deployments, chain_id)
     rpc = Rpc(rpc_url, timeout_s=READ_TIMEOUT_S, decode_revert=deployment.codec.revert, observe=metrics.observed)
     try:
@@ -55,6 +68,11 @@ def rebuild(
         engine.dispose()
     _tell(found, as_json)
     return 0
+
+
+def _refused(error: Exception) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(unreadable(error))
+    return UNKNOWN
 
 
 def _follow(engine: Engine, rpc: Rpc, deployment: Deployment, settings: MirrorSettings) -> None:

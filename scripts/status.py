@@ -11,6 +11,7 @@ import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -44,7 +45,7 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, as_json: bool) -> in
     try:
         found = _read(database_url)
     except (SQLAlchemyError, FileNotFoundError) as error:
-        reason = f"The database cannot be read: {str(getattr(error, 'orig', error)).splitlines()[0]}"
+        reason = unreadable(error)
         _told(console, {"healthy": False, "troubles": [reason]}) if as_json else console.print(f"[bold red]{reason}[/]")
         return UNKNOWN
     node, troubles = _asked(rpc_url, chain_id, found)
@@ -56,12 +57,22 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, as_json: bool) -> in
     return UNHEALTHY if troubles else HEALTHY
 
 
-def _read(database_url: str) -> Condition:
+def unreadable(error: Exception) -> str:
+    """In a sentence, why a database cannot be read."""
+    return f"The database cannot be read: {str(getattr(error, 'orig', error)).splitlines()[0]}"
+
+
+def existing(database_url: str) -> Engine:
+    """The engine of a database that is there. Raises FileNotFoundError or SQLAlchemyError."""
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         # SQLite would make an empty one; to look must not.
         raise FileNotFoundError(f"there is no file {url.database}")
-    engine = make_engine(database_url)
+    return make_engine(database_url)
+
+
+def _read(database_url: str) -> Condition:
+    engine = existing(database_url)
     try:
         with snapshot(engine) as connection:
             return condition(connection)

@@ -25,7 +25,7 @@ from chain.errors import ReorgTooDeep
 from chain.keystore import LocalKeystore
 from chain.mirror import Mirror, MirrorSettings
 from chain.rpc import Rpc
-from scripts import status
+from scripts import rebuild, status
 from tests.scripted.brands import Brand
 from tests.scripted.node import ScriptedNode
 
@@ -78,6 +78,30 @@ def test_a_database_that_cannot_be_read_is_neither_well_nor_ill(
     assert status.show(database_url=url, rpc_url=node.url, chain_id=1337, as_json=True) == 2
     assert "cannot be read" in capsys.readouterr().out
     assert not list(tmp_path.iterdir()), "to look makes no database"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"this is a text and no database " * 100])
+def test_neither_digest_nor_rebuild_begins_on_what_is_no_mirror(
+    tmp_path: Path, capsys: Any, node: ScriptedNode, content: bytes | None
+) -> None:
+    """SPEC 8.21"""
+    file = tmp_path / "any.db"
+    if content is not None:
+        file.write_bytes(content)
+    url = f"sqlite:///{file}"
+    assert rebuild.show_digest(database_url=url, as_json=True) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    code = rebuild.rebuild(
+        database_url=url,
+        rpc_url=node.url,
+        chain_id=1337,
+        deployments=tmp_path,
+        settings=MirrorSettings(),
+        as_json=True,
+    )
+    assert code == 2
+    assert "cannot be read" in capsys.readouterr().err
+    assert file.exists() == (content is not None), "to look makes no database"
 
 
 def test_what_never_ran_is_not_well(engine: Engine, node: ScriptedNode, capsys: Any) -> None:
