@@ -95,6 +95,8 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # FULL: what was acknowledged survives a loss of power, not only of the process.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    # What is erased is overwritten; not every build of SQLite does so by itself.
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     cursor.close()
 

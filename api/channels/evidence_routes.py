@@ -175,7 +175,9 @@ async def erase_memo(caller: ByBrandOrMember, write: Writes, operation_id: Opera
         acts.record(session.connection(), "memo.erased", actor=caller.actor, subject=f"operation/{operation_id}")
         return Answer(MemoErased(operation=str(operation_id)), 200)
 
-    return await write(caller, effect)
+    answer = await write(caller, effect)
+    await run_in_threadpool(memos.purge, write.state.database.engine)
+    return answer
 
 
 @router.get("/.well-known/moa-keys.json", tags=["public"], operation_id="getKeys", response_model=Keys)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
-from sqlalchemy import BigInteger, insert, select, update
+from sqlalchemy import BigInteger, Engine, insert, select, update
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Field as Column
 from sqlmodel import Session, SQLModel
 
@@ -130,6 +131,21 @@ def erase(session: Session, operation: int) -> None:
     known = session.connection().execute(select(memo.c.operation).where(memo.c.operation == operation)).scalar()
     if changed.rowcount == 0 and known is None:
         raise MemoMissing("This operation has no memo.", operation=str(operation))
+
+
+def purge(engine: Engine) -> bool:
+    """Empties SQLite's log of writes, where an erased memo's words still lie; whether nothing kept it from that.
+
+    To be called after the erasing transaction. PostgreSQL removes the words at its next vacuum.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            return connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar() == 0
+    except OperationalError:
+        # Somebody reads or writes; the next erasure, or SQLite's own next turn, takes the words with it.
+        return False
 
 
 def items(session: Session, operation: int) -> list[tuple[int, bytes | None]]:

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -335,3 +336,15 @@ def test_memo_that_is_erased_is_an_act(world: World) -> None:
     [act] = of(world, "memo.erased")
     assert act["subject"] == f"operation/{operation}"
     assert "jasmine" not in str(act)
+
+
+def test_words_of_an_erased_memo_are_in_no_file_of_sqlite(world: World) -> None:
+    """SPEC 13.9"""
+    world.member("m-1")
+    answer = world.brand.write("/v1/purchases", {**purchase(1), "memo": {"item.1": "1 tea, jasmine" * 40}})
+    files = [Path(f"{world.database.engine.url.database}{end}") for end in ("", "-wal")]
+    assert any(b"jasmine" in file.read_bytes() for file in files if file.exists())
+
+    world.brand.write(f"/v1/operations/{answer.json()['operation']['id']}/memo", method="DELETE")
+
+    assert not any(b"jasmine" in file.read_bytes() for file in files if file.exists())
