@@ -4,9 +4,10 @@ It proves what it looks at and says nothing of the rest: a row that was added el
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from chain import lots
 from chain.audit.against_storage import RULE
@@ -19,7 +20,10 @@ from chain.audit.rows import balance_version
 from chain.audit.storage import Storage
 from chain.audit.streams import EVENT_KEY, added, changed, event_row, events, look, removed
 from chain.audit.tokens import Contracts
+from chain.models import Balance, table_of
 from chain.proofs import layout
+
+balances: Final = table_of(Balance)
 
 
 def chosen(numbers: Sequence[int], size: int, seed: str) -> list[int]:
@@ -44,6 +48,25 @@ def compare_events(connection: Connection, block: Block, report: Report) -> None
     report.count("events", len(block.logs))
     report.count("transactions", block.transactions)
     report.count("blocks rebuilt")
+
+
+def words_as_text(words: Iterable[int]) -> str:
+    """Packed words as the mirror's rows hold them."""
+    return "".join(f"{word:064x}" for word in words)
+
+
+def _compare_row(connection: Connection, block: int, key: tuple[str, str], right: str, report: Report) -> None:
+    """The account's row of `balance`, unless it changed after the pinned block."""
+    later = select(balance_version.c.block_number).where(
+        balance_version.c.token == key[0], balance_version.c.account == key[1], balance_version.c.block_number > block
+    )
+    if connection.execute(later.limit(1)).first() is not None:
+        report.count("rows changed after the pin")
+        return
+    row = next(read(connection, balances, balances.c.token == key[0], balances.c.account == key[1]), None)
+    wanted = {"lots": right, "points": str(lots.stored(right))}
+    for difference in [removed("balance", key, wanted)] if row is None else changed("balance", key, row, wanted):
+        report.differs(difference)
 
 
 def _words(short: str) -> list[int]:
@@ -82,6 +105,7 @@ def compare_accounts(
                         look=look("balance", (token, account)),
                     )
                 )  # fmt: skip
+        _compare_row(connection, storage.block, (token, account), words_as_text(words.values()), report)
         report.count("accounts")
         walked(1)
     report.count("slots proven", storage.proven)

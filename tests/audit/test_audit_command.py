@@ -118,6 +118,15 @@ def test_a_sample_finds_lies_in_what_it_looks_at(ledger: Any) -> None:
     assert {one.what for one in report.differences} == {"lots", "tx_index"}
 
 
+def test_a_sample_sees_the_rows_of_its_accounts_too(ledger: Any) -> None:
+    """SPEC 12.11"""
+    ledger.run("UPDATE balance SET points = '99999999'")
+
+    assert {one.what for one in ledger.audit(sample=Sample(1_000, 5)).differences} == {"points"}
+    ledger.run("DELETE FROM balance")
+    assert {one.what for one in ledger.audit(sample=Sample(1_000, 5)).differences} == {"row removed"}
+
+
 def test_a_checkpoint_of_the_log_gives_the_pin(ledger: Any, capsys: Any, tmp_path: Path) -> None:
     """SPEC 12.1"""
     small, signer = ledger.small, signing("moa.example/log")
