@@ -1,5 +1,6 @@
 """Where the contracts are: deployments/<chain_id>.json, checked against the node before anything is sent."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ class Deployment:
 
     @classmethod
     def load(cls, folder: Path | str, chain_id: int, *, codec: Codec | None = None) -> Self:
-        """Reads the file of the chain; raises DeploymentMissing without one, AbiMissing without the ABI."""
+        """Reads the file of the chain; raises DeploymentMissing without one, DeploymentMismatch when it is
+        none, AbiMissing without the ABI."""
         path = Path(folder) / f"{chain_id}.json"
         try:
             raw = orjson.loads(path.read_bytes())
@@ -55,15 +57,27 @@ class Deployment:
             raise DeploymentMissing(str(folder), chain_id) from None
         except orjson.JSONDecodeError as error:
             raise DeploymentMismatch(path.name, "a deployment in JSON", str(error)) from error
+        try:
+            found = cls._parsed(raw, codec or Codec.load())
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise DeploymentMismatch(path.name, "chain, contracts and brands", fault) from error
+        if found.chain_id != chain_id:
+            raise DeploymentMismatch(path.name, f"chain {chain_id}", f"chain {found.chain_id} in it")
+        return found
+
+    @classmethod
+    def _parsed(cls, raw: Any, codec: Codec) -> Self:
+        """The deployment that a file's JSON is; KeyError, TypeError, ValueError or AttributeError when it is none."""
         contracts = {
-            name: Contract(name, item["address"].lower(), item["bytecode_hash"].lower())
+            name: Contract(name, _hex(item["address"], 40), _hex(item["bytecode_hash"], 64))
             for name, item in raw["contracts"].items()
         }
         brands = {
             slug: Brand(
                 slug=slug,
                 id=int(item["id"]),
-                token=item["token"].lower(),
+                token=_hex(item["token"], 40),
                 rules={name: int(rule["id"]) for name, rule in item.get("rules", {}).items()},
             )
             for slug, item in raw["brands"].items()
@@ -71,11 +85,11 @@ class Deployment:
         return cls(
             chain_id=int(raw["chain_id"]),
             start_block=int(raw["start_block"]),
-            genesis_hash=raw["genesis_hash"].lower(),
+            genesis_hash=_hex(raw["genesis_hash"], 64),
             contracts=contracts,
             brands=brands,
             raw=raw,
-            codec=codec or Codec.load(),
+            codec=codec,
         )
 
     def verify(self, rpc: Rpc) -> None:
@@ -105,3 +119,11 @@ class Deployment:
     def slug(self, brand_id: int) -> str:
         """The brand's slug; a brand invited after the deployment goes by its number."""
         return next((brand.slug for brand in self.brands.values() if brand.id == brand_id), str(brand_id))
+
+
+def _hex(text: str, digits: int) -> str:
+    """An address or hash in lower case. Raises ValueError for anything else."""
+    found = text.lower()
+    if not re.fullmatch(rf"0x[0-9a-f]{{{digits}}}", found):
+        raise ValueError(f"{text[:80]} is not 0x and {digits} hex digits")
+    return found
