@@ -248,6 +248,7 @@ from_below: Mapping[Any, Any] = {
     sqlalchemy_errors.OperationalError: on_database,
     sqlalchemy_errors.TimeoutError: on_database,
     chain_errors.NodeUnavailable: on_node,
+    chain_errors.AnswerInconsistent: on_node,
     chain_errors.RpcError: on_node,
     chain_errors.Reverted: on_revert,
 }

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import orjson
 from eth_abi import abi
-from eth_abi.exceptions import EncodingError
+from eth_abi.exceptions import DecodingError, EncodingError
 
-from chain.errors import AbiMissing, OperationInvalid
+from chain.errors import AbiMissing, AnswerInconsistent, OperationInvalid
 from chain.hashing import keccak_text
 from chain.rpc import plain_revert
 
@@ -269,9 +269,13 @@ class Codec:
             raise OperationInvalid(f"{contract}.{function} cannot take these values: {error}") from error
 
     def result(self, contract: str, function: str, data: str) -> Any:
-        """What a call returned: one value, or a list of several."""
+        """What a call returned: one value, or a list of several. A node that lacks the contract yet answers nothing:
+        AnswerInconsistent, as for everything else that the function cannot have returned."""
         outputs = next(item for item in self._items(contract) if item.get("name") == function)["outputs"]
-        values = abi.decode([canonical(part) for part in outputs], bytes.fromhex(data[2:]))
+        try:
+            values = abi.decode([canonical(part) for part in outputs], bytes.fromhex(data[2:]))
+        except (DecodingError, TypeError, ValueError, OverflowError) as error:
+            raise AnswerInconsistent(f"The node's answer is no result of {contract}.{function}: {error}") from error
         shown = [present(part, value) for part, value in zip(outputs, values, strict=True)]
         return shown[0] if len(shown) == 1 else shown
 

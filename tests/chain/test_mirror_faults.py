@@ -286,6 +286,18 @@ def test_a_node_that_has_lost_its_memory_for_a_while_is_waited_for(
     check(engine, brand)
 
 
+@pytest.mark.parametrize("answer", ["0x", "0x12", "0x" + "ff" * 320, None, 7])
+def test_a_new_token_that_the_node_cannot_tell_of_yet_is_waited_for(
+    node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, answer: object
+) -> None:
+    """SPEC 8.5: a node whose state lags behind its blocks answers calls as if there were no contract."""
+    brand.mine(2, 1)
+    with node.faults.add(faults.answers(answer, "eth_call")), pytest.raises(ChainError):
+        mirror.catch_up(timeout_s=5.0)
+    follow(mirror)
+    check(engine, brand)
+
+
 @pytest.mark.parametrize("trouble", TROUBLE, ids=_name)
 def test_trouble_on_the_way_is_waited_out(
     node: ScriptedNode, brand: Brand, engine: Engine, running: threading.Thread, trouble: Behaviour
