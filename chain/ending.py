@@ -15,7 +15,7 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-GRACE_S: Final = 4.0
+GRACE_S: Final = 3.0
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
