@@ -38,6 +38,21 @@ class Context:
         self.brands[token] = brand_id
 
 
+def event_row(log: Log) -> Row:
+    """The row of `ledger_event` that a log gives."""
+    return {
+        "block_number": log.block_number,
+        "log_index": log.log_index,
+        "block_hash": log.block_hash,
+        "tx_hash": log.tx_hash,
+        "tx_index": log.tx_index,
+        "address": log.address,
+        "contract": log.contract,
+        "name": log.name,
+        "args": log.args,
+    }
+
+
 class Fold:
     """Folds logs, in the order of the chain, into a ledger; collects entries."""
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from sqlalchemy import Connection, select
 from starlette.concurrency import run_in_threadpool
 
-from api.acts.recording import record
+from api.acts.recording import record_now
 from api.addresses import checksum
 from api.clock import rfc3339
 from api.identity.errors import BrandUnknown
@@ -211,16 +211,11 @@ def _archive(
 
 
 def _recorded(state: State, manifest: dict[str, Any], actor: str, only: str | None) -> None:
-    with database.writing(state.database.engine) as connection:
-        record(
-            connection,
-            "export.made",
-            actor=actor,
-            what="books",
-            brand=only,
-            block_number=manifest["block"]["number"],
-            rows=sum(file["rows"] for file in manifest["files"]),
-        )
+    rows = sum(file["rows"] for file in manifest["files"])
+    block_number = manifest["block"]["number"]
+    record_now(
+        state.database, "export.made", actor=actor, what="books", brand=only, block_number=block_number, rows=rows
+    )
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

@@ -18,8 +18,9 @@ from chain.audit.reading import read
 from chain.audit.report import Report, Sample
 from chain.audit.rows import balance_version
 from chain.audit.storage import Storage
-from chain.audit.streams import EVENT_KEY, added, changed, event_row, events, look, removed
+from chain.audit.streams import EVENT_KEY, added, changed, events, look, removed
 from chain.audit.tokens import Contracts
+from chain.entries import event_row
 from chain.models import Balance, table_of
 from chain.proofs import layout
 

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table
 from chain.audit.difference import MIRROR, Difference, Where
 from chain.audit.reading import is_number, read
 from chain.codec import Log
+from chain.entries import event_row
 from chain.ledger import Row
 from chain.models import Entry, LedgerEvent, MirrorBlock, table_of
 
@@ -189,21 +190,6 @@ def compare_blocks(
 def since(table: Table, first: int | None) -> tuple[ColumnElement[bool], ...]:
     """The condition on rows of block `first` and later; none at all for None: no value is below every bound."""
     return () if first is None else (table.c.block_number >= first,)
-
-
-def event_row(log: Log) -> Row:
-    """The row of `ledger_event` that a log gives."""
-    return {
-        "block_number": log.block_number,
-        "log_index": log.log_index,
-        "block_hash": log.block_hash,
-        "tx_hash": log.tx_hash,
-        "tx_index": log.tx_index,
-        "address": log.address,
-        "contract": log.contract,
-        "name": log.name,
-        "args": log.args,
-    }
 
 
 def changed(

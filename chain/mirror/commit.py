@@ -11,9 +11,9 @@ from chain.blocks import Header
 from chain.codec import Log
 from chain.database import writing
 from chain.deployment import Deployment
-from chain.entries import Context, Fold
+from chain.entries import Context, Fold, event_row
 from chain.errors import AnswerInconsistent
-from chain.ledger import Ledger, Row
+from chain.ledger import Ledger
 from chain.mirror import checkpoint, reorg, settle
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
 from chain.mirror.reading import Found
@@ -62,7 +62,7 @@ class Commit:
             fold = Fold(state, context)
             _fold(state, fold, headers, logs)
             state.flush()
-            bulk.insert(connection, events, [_event_row(log) for log in logs])
+            bulk.insert(connection, events, [event_row(log) for log in logs])
             bulk.insert(connection, entries, fold.entries)
             settle.settle(connection, logs, self._deployment, self._confirmed_depth)
         if headers:
@@ -89,17 +89,3 @@ def _on_our_chain(connection: Connection, named: Sequence[Header]) -> None:
 def tokens_by_brand(connection: Connection) -> dict[str, str]:
     """{brand id: token address} of every brand there is."""
     return {row.brand_id: row.token for row in connection.execute(select(tokens.c.brand_id, tokens.c.token))}
-
-
-def _event_row(log: Log) -> Row:
-    return {
-        "block_number": log.block_number,
-        "log_index": log.log_index,
-        "block_hash": log.block_hash,
-        "tx_hash": log.tx_hash,
-        "tx_index": log.tx_index,
-        "address": log.address,
-        "contract": log.contract,
-        "name": log.name,
-        "args": log.args,
-    }

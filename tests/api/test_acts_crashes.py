@@ -25,9 +25,7 @@ from scripts.logs.checking import check
 from scripts.logs.sources import DatabaseLog
 from tests.api.acting import sequencer_on
 from tests.api.conftest import deployment
-from tests.api.test_log import postgres, url
 
-__all__ = ["postgres", "url"]
 pytestmark = pytest.mark.slow
 KILLS = 4
 WRITERS, SEQUENCERS, ACTS_EACH = 4, 3, 60

