@@ -16,6 +16,7 @@ from chain.database import writing as writing_to
 from chain.deployment import Deployment
 from chain.mirror import Mirror
 from chain.rpc import Rpc
+from tests.simulation import diary
 
 assert models.MIRROR_TABLES, "the tables are those of chain.models"
 
@@ -76,6 +77,7 @@ class Databases:
         made = engine(url)
         with writing_to(made) as connection:
             SQLModel.metadata.create_all(connection)
+            diary.keep(connection)
         made.dispose()
 
     def _address(self, name: str) -> str:

@@ -19,6 +19,7 @@ from chain.model.desk import HoldState
 from chain.models import MIRROR_TABLES, table_of
 from chain.rpc import Rpc
 from tests.differential.compare import Difference
+from tests.simulation import diary
 from tests.simulation.asking import Desk
 from tests.simulation.replay import Told, replay
 from tests.simulation.stage import Stage
@@ -163,11 +164,14 @@ def _operations(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
 
 
 def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
-    """Exactly one effect for what is confirmed, none for what failed; and ours offered no more than once."""
+    """Exactly one effect for what is confirmed, none for what failed; and ours offered no more than once, unless the
+    nonce it was offered with had been given up."""
     counted = Counter((target, data) for _, _, target, data, done in told.transactions if done)
     confirmed: Counter[tuple[str, str]] = Counter()
     failed: dict[tuple[str, str], list[Any]] = {}
     ours = set(stage.signers)
+    with reading(desk.engine) as connection:
+        again = diary.given_up(connection)
     for row in _rows(desk.engine, operations.table):
         name = f"operation {row.id} ({row.kind} {row.brand} {row.operation_id or ''}, {row.state} {row.error or ''})"
         if row.kind == operations.AWARD:
@@ -177,7 +181,7 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
                 yield f"{name} counted {effects} times on the chain"
             senders = {tx_hash: (sender, done) for tx_hash, sender, _, _, done in told.transactions}
             offered = [one for one in told.carried.get(key, []) if senders[one][0] in ours and senders[one][1]]
-            if len(offered) > 1:
+            if len([one for one in offered if one not in again]) > 1:
                 yield f"{name} was sent {len(offered)} times by us: {offered}"
             continue
         target, data = calls.single(stage.deployment, row.kind, row.brand, row.lane, row.payload)
@@ -198,7 +202,11 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
                 f"a call counted {counted[key_of_call]} times on the chain, {confirmed[key_of_call]} operations with "
                 f"it are confirmed; failed with it: {rows}; target {key_of_call[0]}, calldata {key_of_call[1][:10]}"
             )
-    ours_called = Counter((target, data) for _, sender, target, data, _ in told.transactions if sender in ours)
+    ours_called = Counter(
+        (target, data)
+        for tx_hash, sender, target, data, _ in told.transactions
+        if sender in ours and tx_hash not in again
+    )
     for key_of_call, rows in failed.items():
         asked = len(rows) + confirmed[key_of_call]
         if ours_called[key_of_call] > asked:
