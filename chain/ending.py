@@ -3,6 +3,9 @@
 A loop may hang in a node that does not answer, or in a database that is locked, longer than anyone waits for a
 process; and while it hangs there, Python runs no signal handler in the main thread. So a thread of its own reads the
 signals from a pipe. To end in the middle of anything is safe: nothing is half written, as after SIGKILL.
+
+The handler itself does nothing. It runs between any two steps of the main thread, also while that holds the lock of
+`stop` for a moment to wait for it: to set `stop` there waits for that lock for ever.
 """
 
 import logging
@@ -30,7 +33,7 @@ def ended_by_signals(stop: threading.Event, grace_s: float = GRACE_S) -> Iterato
         return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in SIGNALS}
+    before = {number: signal.signal(number, _heard) for number in SIGNALS}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_watch, args=(reader, stop, grace_s), name="ending", daemon=True).start()
     try:
@@ -42,6 +45,10 @@ def ended_by_signals(stop: threading.Event, grace_s: float = GRACE_S) -> Iterato
         # The reader sees the end of the pipe. If a signal came, it goes on counting: what is left of the program
         # (closing, joining threads) has its time from the same grace.
         os.close(writer)
+
+
+def _heard(_number: int, _frame: object) -> None:
+    """The pipe has it already."""
 
 
 def _watch(reader: int, stop: threading.Event, grace_s: float) -> None:

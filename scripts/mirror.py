@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
-import signal
 import sys
 import threading
 
 from chain import wires
+from chain.ending import ended_by_signals
 from chain.erc20.digest import digest
 from chain.erc20.follower import Follower, FollowerSettings
 from chain.errors import (
@@ -38,26 +37,22 @@ def run(settings: FollowerSettings) -> int:
     # What the libraries say of a connection that was refused is said in one line by us.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        follower, heads = _prepared(settings)
-    except ChainError as error:
-        return _say(error, REFUSED)
-    failures: list[BaseException] = []
-    loop = threading.Thread(target=_loop, args=(follower, heads, stop, failures), name="mirror", daemon=True)
-    loop.start()
-    while loop.is_alive() and not stop.is_set():
-        stop.wait(0.2)
-    heads.wake()
-    loop.join(GRACE_S)
-    if loop.is_alive():
-        # The thread may hold locks that the interpreter's end would wait for.
-        sys.stderr.flush()
-        os._exit(0)
-    heads.close()
-    follower.close()
-    return _verdict(failures, begun=follower.begun)
+    with ended_by_signals(stop, GRACE_S):
+        try:
+            follower, heads = _prepared(settings)
+        except ChainError as error:
+            return _say(error, REFUSED)
+        failures: list[BaseException] = []
+        loop = threading.Thread(target=_loop, args=(follower, heads, stop, failures), name="mirror", daemon=True)
+        loop.start()
+        while loop.is_alive() and not stop.is_set():
+            stop.wait(0.2)
+        heads.wake()
+        # A loop that hangs holds locks that the interpreter's end would wait for: the grace ends it.
+        loop.join()
+        heads.close()
+        follower.close()
+        return _verdict(failures, begun=follower.begun)
 
 
 def show_digest(settings: FollowerSettings) -> int:

@@ -32,6 +32,16 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a password for tests"
 WITHIN_S = 5.0
 START_S = 20.0
+SIGNALLED = 10
+WAITING = """
+import threading
+from chain.ending import ended_by_signals
+stop = threading.Event()
+with ended_by_signals(stop, 3.0):
+    print("listening", flush=True)
+    while not stop.is_set():
+        stop.wait(0)
+"""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -207,3 +217,12 @@ def test_while_another_leads(bench: Bench) -> None:
         bench.until(lambda: bench.block() == bench.brand.chain.head.number)
         time.sleep(1.0)
     bench.is_whole()
+
+
+def test_at_any_moment_of_the_main_threads_waiting() -> None:
+    """SPEC 8.8: a handler that set the event it interrupted the wait of would wait for itself."""
+    for _ in range(SIGNALLED):
+        with subprocess.Popen([sys.executable, "-c", WAITING], cwd=ROOT, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            with ended_in_time(process):
+                assert process.stdout.readline() == b"listening\n"

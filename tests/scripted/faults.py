@@ -216,11 +216,13 @@ def answers(value: Any, *methods: str) -> Behaviour:
 
 
 def changes(name: str, change: Callable[[Any], Any], *methods: str) -> Behaviour:
-    """The honest result, changed."""
+    """The honest result, changed; another fault's null stays null."""
 
     def act(request: Request, go_on: GoOn, methods_: Methods) -> Reply:
         reply = go_on()
-        return Result(change(plain(reply.value))) if isinstance(reply, Result) else reply
+        if not isinstance(reply, Result) or reply.value is None:
+            return reply
+        return Result(change(plain(reply.value)))
 
     return Behaviour(name, act, methods)
 
