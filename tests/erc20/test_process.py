@@ -24,6 +24,7 @@ from tests.scripted.tokens import Traffic, address_of
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
+OUTAGE_S = 31.0
 
 
 class Process:
@@ -257,11 +258,11 @@ def test_a_server_that_goes_away_is_waited_for(tmp_path: Path, node: ScriptedNod
         traffic.reorg(5, "others")
         until(books.at_head)
 
-        # The whole server is gone for a while.
+        # The whole server is gone for half a minute.
         server.stop()
         traffic.reorg(7, "others")
         traffic.mine(blocks=30, transfers=2)
-        time.sleep(3.0)
+        time.sleep(OUTAGE_S)
         assert process.process.poll() is None
         server.ensure_postgres_running()
         until(books.at_head)
