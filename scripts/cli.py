@@ -124,12 +124,14 @@ def worker(
     fee_cap_gwei: Annotated[int, typer.Option(envvar="MOA_FEE_CAP_GWEI", min=1, help="never offer more")] = 500,
 ) -> None:
     """Run the relayer and the mirror; of several workers one leads."""
+    from chain import interpreter
     from chain.errors import ChainError
     from chain.relayer import RelayerSettings
     from chain.worker import WorkerSettings, run
     from scripts.logs.starts import note_worker_start
 
     end_with_parent()
+    interpreter.for_rows()
     settings = WorkerSettings(
         database_url=database,
         rpc_url=rpc,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 import threading
 
-from chain import wires
+from chain import interpreter, wires
 from chain.ending import ended_by_signals
 from chain.erc20.digest import digest
 from chain.erc20.follower import Follower, FollowerSettings
@@ -24,15 +23,12 @@ from chain.heads import Heads
 # SIGTERM promises five seconds. A node or a database that hangs is left in the middle of an answer or a transaction
 # after these: the transaction rolls back, and the next start goes on from the block before.
 GRACE_S = 3.5
-GC_THRESHOLD = 200_000
 REFUSED, STOPPED = 2, 1
 
 
 def run(settings: FollowerSettings) -> int:
     """0 after SIGTERM or SIGINT, 2 when it was asked for something that cannot be, 1 when it stopped by itself."""
-    # Millions of short-lived dicts and no cycles: the collector would look at them again and again for nothing.
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
+    interpreter.for_rows()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     # What the libraries say of a connection that was refused is said in one line by us.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
