@@ -5,10 +5,11 @@ replaced (balances, holds, obligations, ...) the ledger keeps what each row was 
 changed it (chain.versions): history as of any block, and the way back.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, select, tuple_
+from sqlalchemy import Connection, Table, select
 from sqlmodel import SQLModel
 
 from chain import bulk, versions
@@ -70,15 +71,22 @@ class Ledger:
 
     def load(self, relation: str, keys: Iterable[Key]) -> None:
         """Reads many rows at once, so that the fold need not ask for each."""
-        table, columns = RELATIONS[relation], [RELATIONS[relation].c[name] for name in KEYS[relation]]
         wanted = [key for key in keys if (relation, key) not in self._rows]
         for key in wanted:
             self._rows[relation, key] = None
-        for start in range(0, len(wanted), KEYS_PER_QUERY_MAX):
-            chosen = wanted[start : start + KEYS_PER_QUERY_MAX]
-            where = tuple_(*columns).in_(chosen) if len(columns) > 1 else columns[0].in_([key[0] for key in chosen])
-            for row in self._connection.execute(select(table).where(where)).mappings():
-                self._rows[relation, tuple(row[name] for name in KEYS[relation])] = dict(row)
+        # Keys that differ in their last column only: SQLite finds these in the index, but scans the table for a list
+        # of pairs.
+        alike: defaultdict[Key, list[Any]] = defaultdict(list)
+        for key in wanted:
+            alike[key[:-1]].append(key[-1])
+        table, names = RELATIONS[relation], KEYS[relation]
+        *firsts, last = (table.c[name] for name in names)
+        for first, lasts in alike.items():
+            same = [column == value for column, value in zip(firsts, first, strict=True)]
+            for start in range(0, len(lasts), KEYS_PER_QUERY_MAX):
+                where = (*same, last.in_(lasts[start : start + KEYS_PER_QUERY_MAX]))
+                for row in self._connection.execute(select(table).where(*where)).mappings():
+                    self._rows[relation, tuple(row[name] for name in names)] = dict(row)
 
     def get(self, relation: str, *key: Any) -> Row | None:
         """The row as it stands now, or None. Change it only by `put`."""

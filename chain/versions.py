@@ -123,11 +123,12 @@ def _touched_balances(connection: Connection, above_block: int) -> list[tuple[st
 
 def _roll_back_others(connection: Connection, above_block: int, relations: Mapping[str, Table]) -> None:
     above = versions.c.block_number > above_block
-    touched = connection.execute(select(versions.c.relation, versions.c.key).where(above).distinct()).all()
+    # DISTINCT would have SQLite walk all of the primary key, which is in order, rather than find what is above.
+    touched = {tuple(row) for row in connection.execute(select(versions.c.relation, versions.c.key).where(above))}
     # The row itself tells its key, with the types of its columns; any version of it does.
     keys: dict[tuple[str, str], Row] = {
         (relation, key): connection.execute(_NEWEST, {"b_relation": relation, "b_key": key}).scalar_one()
-        for relation, key in touched
+        for relation, key in sorted(touched)
     }
     connection.execute(delete(versions).where(above))
     for (relation, key), row in keys.items():

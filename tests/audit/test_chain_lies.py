@@ -16,6 +16,12 @@ from tests.audit.liars import Liar
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def ledger(books: Any) -> Any:
+    """These lies too on both nodes, against the mirror in both databases."""
+    return books
+
+
 def lied(ledger: Any, lie: Any) -> Any:
     """The one difference of an audit through this liar, which stops there."""
     report = ledger.audit(lambda: Liar(ledger.small.chain.node.url, lie))

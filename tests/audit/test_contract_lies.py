@@ -11,6 +11,13 @@ from tests.audit.liars import Forged
 
 pytestmark = pytest.mark.slow
 
+
+@pytest.fixture
+def ledger(books: Any) -> Any:
+    """These lies too on both nodes, against the mirror in both databases."""
+    return books
+
+
 WORD = 64
 
 
