@@ -124,7 +124,9 @@ def books(
         shutil.copyfile(world.url.removeprefix("sqlite:///"), tmp_path / "moa.db")
         engine = make_engine(f"sqlite:///{tmp_path / 'moa.db'}")
     else:
-        _admin(server, "DROP DATABASE IF EXISTS spoilt", f"CREATE DATABASE spoilt TEMPLATE {templates(node)}")
+        _admin(
+            server, "DROP DATABASE IF EXISTS spoilt WITH (FORCE)", f"CREATE DATABASE spoilt TEMPLATE {templates(node)}"
+        )
         engine = make_engine(_named(server, "spoilt"))
     yield Books(world, engine)
     engine.dispose()

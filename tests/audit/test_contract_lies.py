@@ -33,6 +33,17 @@ def with_word(log: dict[str, Any], word: int, change: Callable[[int], int]) -> N
     log["data"] = "0x" + data[: WORD * word] + f"{value:064x}" + data[WORD * (word + 1) :]
 
 
+def words(log: dict[str, Any]) -> list[str]:
+    """A log's data, word by word."""
+    data = log["data"][2:]
+    return [data[start : start + WORD] for start in range(0, len(data), WORD)]
+
+
+def signed(word: str) -> int:
+    """A word as int256."""
+    return int.from_bytes(bytes.fromhex(word), signed=True)
+
+
 def forged(ledger: Any, name: str, change: Callable[[dict[str, Any]], None]) -> Any:
     """An audit of the history in which the first event of this name was changed, by that history's own pin."""
     wanted, done = topic(ledger, name), []
@@ -76,12 +87,36 @@ def test_a_refund_beyond_its_capture_is_named(ledger: Any) -> None:
     assert first.rule.startswith("3.")
 
 
+def without_an_obligation(log: dict[str, Any]) -> None:
+    """A statement that leaves the first brand's debts out: what it would pay is taken from who would be paid."""
+    # PeriodNetted: where the ids begin, where the positions begin, grossTotal; then each list with its length before.
+    at = int(words(log)[1], 16) * 2 // WORD
+    count = int(words(log)[at], 16)
+    positions = {place: signed(words(log)[place]) for place in range(at + 1, at + 1 + count)}
+    payer, payee, *_ = [place for place, position in positions.items() if position]
+    moved = positions[payer]
+    with_word(log, payer, lambda _: 0)
+    with_word(log, payee, lambda _: (positions[payee] + moved) % 2**256)
+
+
 def test_an_obligation_dropped_from_a_statement_is_named(ledger: Any) -> None:
-    """SPEC 12.4, 5"""
+    """SPEC 12.4, 5.9"""
+    report, (number, tx_hash) = forged(ledger, "PeriodNetted", without_an_obligation)
+
+    (first,) = broken(report)
+    assert (first.where.block, first.where.tx, first.where.contract) == (number, tx_hash, "ClearingHouse")
+    assert (first.what, first.rule) == ("positions of a statement", "5.9")
+    assert first.said != first.right
+
+
+def test_an_obligation_booked_as_if_nothing_were_owed_is_named(ledger: Any) -> None:
+    """SPEC 12.4, 5.5"""
+    # ObligationBooked: amount, outstanding.
     report, (number, _) = forged(ledger, "ObligationBooked", lambda log: with_word(log, 1, lambda _outstanding: 0))
 
     first = broken(report)[0]
     assert (first.where.block, first.where.contract) == (number, "ClearingHouse")
+    assert (first.what, int(first.said), first.rule) == ("outstanding of an obligation", 0, "5.5")
 
 
 def test_a_lot_moved_to_another_date_in_the_contract_is_named(ledger: Any) -> None:
