@@ -18,6 +18,8 @@ BUSY_TIMEOUT_MS: Final = 30_000
 POOL_SIZE: Final = 8
 POOL_OVERFLOW_MAX: Final = 24
 CACHE_KIB: Final = 65_536
+# SQLite's own 1,000 pages are one commit of the mirror: every one of them would write the database's file too.
+CHECKPOINT_PAGES: Final = 4_000
 
 
 def engine(url: str) -> Engine:
@@ -98,6 +100,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # What is erased is overwritten; not every build of SQLite does so by itself.
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    cursor.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     cursor.close()
 
 

@@ -40,6 +40,9 @@ RAW_BLOCKS = 10
 WEB3_BLOCKS = 12
 TIMEOUT_S = 300.0
 MEMORY_BAR_MB = 300.0
+# However long the chain: a run over one three times as long.
+LONGER_BY = 600_000
+MEMORY_GROWTH_BAR = 1.15
 SEED = 20261122
 
 
@@ -60,8 +63,8 @@ def backfill(database: str) -> list[Figure]:
         with closing(Rpc(node.url, timeout_s=60.0)) as rpc:
             token, first = _chain(rpc)
             raw = _raw(rpc, token, first)
-        with _database(database, Path(folder)) as (url, count):
-            run = _mirror(node.url, url, token, first, count)
+        with _database(database, Path(folder) / "mirror") as (url, count):
+            run = _mirror(node.url, url, token, first, count, TRANSFERS)
         with closing(Rpc(node.url, timeout_s=60.0)) as rpc:
             # Before and after: what else the machine does changes from minute to minute.
             raw = (raw + _raw(rpc, token, first)) / 2
@@ -75,19 +78,34 @@ def backfill(database: str) -> list[Figure]:
         if database == "sqlite":
             plain = _web3_loop(node.url, token, first, Path(folder) / "web3.db")
             figures.append(Figure(f"{name}_web3", run.rate, "transfers/s, a web3.py loop as baseline", plain, bar=10.0))
+            with closing(Rpc(node.url, timeout_s=60.0)) as rpc:
+                _mint(rpc, token, LONGER_BY)
+            with _database(database, Path(folder) / "longer") as (url, count):
+                longer = _mirror(node.url, url, token, first, count, TRANSFERS + LONGER_BY)
+            unit = f"MB at most, {TRANSFERS + LONGER_BY:,} transfers; {TRANSFERS:,} as baseline"
+            figures.append(Figure(f"{name}_memory_growth", longer.memory_mb, unit, run.memory_mb,
+                                  bar=MEMORY_GROWTH_BAR, at_least=False))  # fmt: skip
         return figures
 
 
 def _chain(rpc: Rpc) -> tuple[str, int]:
-    """The token, and the block before which nothing was transferred."""
+    """The token, and the first block with transfers."""
     artifact: dict[str, Any] = json.loads((ROOT / "build" / "contracts" / "PlainToken.json").read_text())
     sender = rpc.call("eth_accounts")[0]
     deploy = {"from": sender, "data": "0x" + artifact["bytecode"], "gas": hex(3_000_000)}
     receipt = mined(rpc, rpc.call("eth_sendTransaction", deploy))
-    token, dice = str(receipt["contractAddress"]).lower(), random.Random(SEED)  # noqa: S311 - a seeded dice, no secret
+    token = str(receipt["contractAddress"]).lower()
+    _mint(rpc, token, TRANSFERS)
+    return token, 2
+
+
+def _mint(rpc: Rpc, token: str, transfers: int) -> None:
+    """So many transfers more, PER_BLOCK in each block."""
+    sender = rpc.call("eth_accounts")[0]
+    dice = random.Random(SEED)  # noqa: S311 - a seeded dice, no secret
     holders = ["0x" + keccak(text=f"holder {number}")[12:].hex() for number in range(HOLDERS)]
     selector = keccak(text="mintLoop(address[],uint256)")[:4]
-    for _ in range(TRANSFERS // PER_BLOCK):
+    for _ in range(transfers // PER_BLOCK):
         arguments = abi.encode(
             ["address[]", "uint256"], [dice.choices(holders, k=PER_BLOCK), dice.randrange(1, 10**20)]
         )
@@ -100,7 +118,6 @@ def _chain(rpc: Rpc) -> tuple[str, int]:
             time.sleep(0.002)
     if mined(rpc, hash)["status"] != "0x1":
         raise RuntimeError("the transfers were not mined")
-    return token, 1
 
 
 def _raw(rpc: Rpc, token: str, first: int) -> float:
@@ -118,6 +135,7 @@ def _raw(rpc: Rpc, token: str, first: int) -> float:
 @contextmanager
 def _database(kind: str, folder: Path) -> Iterator[tuple[str, Callable[[], tuple[int, str] | None]]]:
     """The address, and a function that reads (transfers, state)."""
+    folder.mkdir()
     query = "SELECT (SELECT count(*) FROM erc20_transfers), state FROM mirror_checkpoint"
     if kind == "sqlite":
         path = folder / "mirror.db"
@@ -150,7 +168,7 @@ def _first(state: Any, read: Callable[[], Any]) -> tuple[int, str] | None:
     return found
 
 
-def _mirror(rpc_url: str, database_url: str, token: str, first: int, count: Callable[[], Any]) -> Run:
+def _mirror(rpc_url: str, database_url: str, token: str, first: int, count: Callable[[], Any], transfers: int) -> Run:
     command = [sys.executable, "-m", "scripts.cli", "mirror", "--rpc", rpc_url, "--db", database_url,
                "--token", token, "--from-block", str(first)]  # fmt: skip
     began: float | None = None
@@ -169,9 +187,9 @@ def _mirror(rpc_url: str, database_url: str, token: str, first: int, count: Call
             began = began or time.perf_counter()
             if found[1] == "live":
                 seconds = time.perf_counter() - began
-                if found[0] != TRANSFERS:
+                if found[0] != transfers:
                     raise RuntimeError(f"the mirror holds {found[0]} transfers")
-                return Run(TRANSFERS / seconds, _peak_mb(process.pid))
+                return Run(transfers / seconds, _peak_mb(process.pid))
         raise RuntimeError("the mirror did not reach the head in time")
     finally:
         process.send_signal(signal.SIGTERM)

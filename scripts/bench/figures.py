@@ -70,9 +70,9 @@ def show(figures: Sequence[Figure], console: Console) -> None:
     console.print(table)
 
 
-def write(figures: Sequence[Figure], path: Path) -> None:
-    """Adds the figures to the file; those of other names that it holds stay."""
+def write(figures: Sequence[Figure], path: Path, *, commit: str) -> None:
+    """Adds the figures to the file, with the commit they were measured at; those of other names stay."""
     path.parent.mkdir(parents=True, exist_ok=True)
     known: dict[str, object] = json.loads(path.read_text()) if path.exists() else {}
-    known.update({figure.name: figure.as_json() for figure in figures})
+    known.update({figure.name: {**figure.as_json(), "commit": commit} for figure in figures})
     path.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
 from rich.console import Console
@@ -50,7 +51,19 @@ def run(*, only: str) -> int:
     for name, bench in chosen.items():
         console.print(f"[bold]{name}[/]")
         figures += bench()
-        write(figures, ROOT / "build" / "bench.json")
+        write(figures, ROOT / "build" / "bench.json", commit=_commit())
     show(figures, console)
     console.print("written to build/bench.json")
     return 0 if all(figure.passes for figure in figures) else 1
+
+
+def _commit() -> str:
+    """The commit that is measured, with a plus when files differ from it; empty outside a repository."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"],  # noqa: S607 - whichever git there is
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip()
