@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
@@ -30,6 +31,10 @@ from scripts.children import Child, ChildEnded, running, start, tail
 ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT_S = 60.0
 DEPLOY_TIMEOUT_S = 180.0
+# Below what Linux (from 32768) and macOS (from 49152) give out by themselves: between our choice and our listening, and
+# while a node that was killed starts again, no other program is given the port, to listen or to connect from.
+PORTS = range(20_000, 32_000)
+PORT_ATTEMPTS_MAX = 100
 SIGNERS = 2  # hot keys of the relayer: one works, one is in reserve (the benchmark uses it)
 
 Say = Callable[[str], None]
@@ -128,10 +133,12 @@ def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on at this moment, and that the system gives to nobody by itself."""
+    for port in random.SystemRandom().sample(PORTS, PORT_ATTEMPTS_MAX):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise WorldError(f"No port was free among {PORT_ATTEMPTS_MAX} from {PORTS.start} to {PORTS.stop - 1}.")
 
 
 @contextlib.contextmanager

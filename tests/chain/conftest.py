@@ -1,7 +1,6 @@
 """A chain with Moa on it, and for each test its own database and its own stretch of that chain."""
 
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ from chain.node import Anvil, Ganache, Node
 from chain.operations import NewOperation, OperationView
 from chain.relayer import Relayer, RelayerSettings
 from chain.rpc import Rpc
-from scripts.world import deploy
+from scripts.world import deploy, free_port
 from tests.chain.guard import guard
 
 PASSWORD = "a password for tests"
@@ -256,13 +255,6 @@ def own_ganache(ganache: Chain, tmp_path: Path) -> Iterator[Chain]:
     shutil.copytree(ganache.keystore_path.parent / "template", tmp_path / "chain")
     with Ganache(tmp_path / "chain", port=free_port()) as node:
         yield Chain(node, ganache.deployments, ganache.keystore_path, ganache.keystore)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,11 +25,14 @@ from chain.keystore import LocalKeystore
 from chain.mirror import Mirror, MirrorSettings
 from chain.rpc import Rpc
 from scripts import rebuild, status
+from scripts.world import free_port
 from tests.scripted.brands import Brand
 from tests.scripted.node import ScriptedNode
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a password for tests"
+SERVED_S_MAX = 40.0
+ENDED_S_MAX = 15.0
 
 
 @pytest.fixture
@@ -193,9 +195,7 @@ def test_the_worker_serves_its_metrics(engine: Engine, node: ScriptedNode, brand
         "brands": {slug: {"id": one.id, "token": one.token, "rules": {}} for slug, one in known.brands.items()},
     }
     (tmp_path / f"{known.chain_id}.json").write_bytes(orjson.dumps(document))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "database_url": engine.url.render_as_string(hide_password=False),
         "rpc_url": node.url,
@@ -221,18 +221,19 @@ def test_the_worker_serves_its_metrics(engine: Engine, node: ScriptedNode, brand
             return ""
 
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + SERVED_S_MAX
         while f'moa_checkpoint_block{{finality="latest"}} {brand.chain.head.number}.0' not in page():
             assert time.monotonic() < end, page()[-2000:]
             time.sleep(0.1)
         brand.reorg(2, "others")
+        end = time.monotonic() + SERVED_S_MAX
         while "moa_mirror_reorgs_total 1.0" not in page():
             assert time.monotonic() < end, page()[-2000:]
             time.sleep(0.1)
         found = page()
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(ENDED_S_MAX) == 0
     for name in (
         "moa_mirror_lag_blocks 0.0",
         "moa_mirror_lag_seconds 0.0",

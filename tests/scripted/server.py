@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from scripts.world import free_port
 from tests.scripted.chain import Change
 from tests.scripted.replies import Wire
 from tests.scripted.sockets import Answer, Session
@@ -78,8 +79,9 @@ class Server:
 
     async def _up(self) -> None:
         if self._listener is None:
+            # Not one of those that the system gives out by itself: somebody else could be given it while we are down.
+            self.port = self.port or free_port()
             self._listener = await asyncio.start_server(self._connected, HOST, self.port, limit=HEAD_BYTES_MAX)
-            self.port = self._listener.sockets[0].getsockname()[1]
 
     async def _down(self) -> None:
         if self._listener is not None:
