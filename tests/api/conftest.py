@@ -41,6 +41,8 @@ TOKENS = {"cdnow": "0x" + "c1" * 20, "beans": "0x" + "be" * 20}
 DESK = "0x" + "de" * 20
 NDJSON = {"Content-Type": "application/x-ndjson"}
 EPOCH_S = 86_400
+# After this long the server cuts off what did not end by itself.
+GRACE_S = 15
 
 
 def deployment() -> Deployment:
@@ -264,7 +266,7 @@ def served(world: World) -> Iterator[tuple[str, Server]]:
     """The world's application on a port of its own."""
     world.client.__exit__(None, None, None)
     config = uvicorn.Config(
-        world.app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=3
+        world.app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=GRACE_S
     )
     server = Server(config)
     thread = threading.Thread(target=server.run)

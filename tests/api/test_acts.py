@@ -294,7 +294,7 @@ def test_nothing_is_due_when_nothing_happened(world: World) -> None:
     assert order.step().integrated == 0
     assert not world.database.reads(lambda read: due(read, order))
     world.operator.write("/v1/brands/cdnow/keys")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while world.rows("SELECT COUNT(*) FROM act_pending") != [(0,)] and time.monotonic() < deadline:
         time.sleep(0.02)
     assert world.rows("SELECT COUNT(*) FROM act_pending") == [(0,)]
@@ -317,7 +317,7 @@ def test_changed_tree_is_never_signed_over(world: World, lie: str) -> None:
         sequencer(world).step()
 
     assert world.rows("SELECT COUNT(*) FROM act_pending") == [(1,)]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while "log" not in (found := broken(world)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "is forked" in found["log"]

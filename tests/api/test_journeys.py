@@ -270,7 +270,7 @@ def test_waiting_ends_with_its_time(funded: World) -> None:
 
     assert (answer.status_code, answer.json()["state"]) == (202, "requested")
     assert answer.headers["preference-applied"] == "wait=1"
-    assert 0.9 < time.monotonic() - began < 5
+    assert 0.9 < time.monotonic() - began < 10
 
 
 def test_operation_is_seen_by_its_brand_and_its_member_only(funded: World) -> None:

@@ -13,7 +13,13 @@ import httpx
 import orjson
 import pytest
 
-from tests.api.conftest import World, Worlds, purchase, served
+from tests.api.conftest import GRACE_S, World, Worlds, purchase, served
+
+# An entry is told in milliseconds; who finds it only when the line next breaks needs longer than any of these.
+ENTRY_S_MAX = 5.0
+# Streams end by themselves; those that did not would be cut off by the server after its GRACE_S.
+ENDED_S_MAX = 8.0
+SESSION_MS = 3_000
 
 
 class Events:
@@ -43,6 +49,12 @@ class Events:
             found, data, event_id = self.next()
             if found == name:
                 return data, event_id
+
+    def settle(self) -> None:
+        """Until two heartbeats came: the first view, and the one after the hub's first look, lie behind them."""
+        self.until("view")
+        for _ in range(2):
+            self.until("block")
 
 
 @contextmanager
@@ -81,7 +93,7 @@ def test_stream_tells_the_view_then_each_entry_as_it_comes(live: World) -> None:
         assert view["member"]["id"] == member["id"]
         assert first_id == "1"
         assert (entry["points"], entry["id"], entry_id) == ("42", "2", "2")
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < ENTRY_S_MAX
         assert events.next()[0] == "view"
 
 
@@ -137,8 +149,7 @@ def test_points_on_their_way_bring_a_new_view(live: World) -> None:
     key = live.session(member).key
 
     with served(live) as (url, _), listening(url, key) as events:
-        events.until("view")
-        time.sleep(0.1)
+        events.settle()
         body = orjson.dumps(purchase())
         headers = {**live.brand.headers, "Content-Type": "application/json", "Idempotency-Key": "k"}
         assert httpx.post(f"{url}/v1/purchases", content=body, headers=headers).status_code == 202
@@ -153,8 +164,7 @@ def test_rollback_makes_the_stream_show_the_view_again(live: World) -> None:
     key = live.session(live.member()).key
 
     with served(live) as (url, _), listening(url, key) as events:
-        events.until("view")
-        time.sleep(0.1)
+        events.settle()
         live.run(
             "INSERT INTO mirror_reorg (common_number, head_number, depth, entries_removed, at_ms)"
             " VALUES (5, 7, 2, 0, 1)"
@@ -190,12 +200,13 @@ def test_bad_last_event_id_is_refused(world: World, last: str) -> None:
 def test_stream_ends_with_its_session(live: World) -> None:
     """SPEC 9.13"""
     key = live.session(live.member()).key
-    live.run("UPDATE member_session SET expires_at_ms = :soon", soon=int(time.time() * 1000) + 1_500)
 
-    with served(live) as (url, _), listening(url, key) as events:
-        events.until("view")
-        with pytest.raises(EOFError):
-            events.until("nothing that ever comes")
+    with served(live) as (url, _):
+        live.run("UPDATE member_session SET expires_at_ms = :soon", soon=int(time.time() * 1000) + SESSION_MS)
+        with listening(url, key) as events:
+            events.until("view")
+            with pytest.raises(EOFError):
+                events.until("nothing that ever comes")
 
 
 def test_open_streams_end_promptly_when_the_gateway_stops(live: World) -> None:
@@ -209,4 +220,4 @@ def test_open_streams_end_promptly_when_the_gateway_stops(live: World) -> None:
         with pytest.raises((EOFError, httpx.RemoteProtocolError)):
             events.until("nothing that ever comes")
 
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < ENDED_S_MAX < GRACE_S

@@ -1,7 +1,5 @@
 """The node goes away and comes back."""
 
-import time
-
 import pytest
 
 from chain.mirror import Mirror
@@ -23,9 +21,8 @@ def test_a_node_that_is_away_is_waited_for(world, loops, until):
 
     world.node.kill()
     (second,) = world.enqueue(world.award("ada", 200))
-    time.sleep(0.5)
+    until(lambda: ("waiting",) in world.rows("SELECT state FROM heartbeat"))
     assert world.operation(second).state in ("queued", "assigned")
-    assert ("waiting",) in world.rows("SELECT state FROM heartbeat")
     world.node.start()
     until(lambda: world.operation(second).state == "confirmed")
 

@@ -14,6 +14,13 @@ from tests.scripted import faults
 from tests.scripted.node import ScriptedNode
 from tests.scripted.tokens import Traffic, address_of
 
+# A new connection and an answer on it, on a machine that is busy with something else.
+PATIENT_S = 5.0
+# An announcement comes in milliseconds; who polled would need longer than this (chain.heads itself never polls).
+ANNOUNCED_S_MAX = 3.0
+# Fifty requests rationed as in an outage would take more than twenty.
+UNRATIONED_S_MAX = 10.0
+
 
 @pytest.fixture
 def node() -> Iterator[ScriptedNode]:
@@ -34,7 +41,7 @@ def client(node: ScriptedNode) -> Iterator[Callable[..., Rpc]]:
         one.close()
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     until = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
@@ -73,17 +80,17 @@ def test_a_websocket_that_breaks_is_a_node_that_is_not_available(
     node: ScriptedNode, client: Any, trouble: faults.Behaviour
 ) -> None:
     """SPEC 8.30"""
-    rpc = client(timeout_s=0.3)
+    rpc = client(timeout_s=PATIENT_S)
     with node.faults.add(trouble), pytest.raises(errors.NodeUnavailable):
-        rpc.call("eth_sendRawTransaction", "0x00")
+        rpc.call("eth_sendRawTransaction", "0x00", timeout_s=0.3)
     wait_for(lambda: rpc.call("eth_chainId") == hex(node.chain.chain_id))
 
 
 def test_a_late_answer_is_never_taken_for_that_of_the_next_question(node: ScriptedNode, client: Any) -> None:
     """SPEC 8.30"""
-    rpc = client(timeout_s=0.2)
+    rpc = client(timeout_s=PATIENT_S)
     with node.faults.add(faults.slow(0.4), "eth_blockNumber"), pytest.raises(errors.NodeTimeout):
-        rpc.call("eth_blockNumber")
+        rpc.call("eth_blockNumber", timeout_s=0.2)
     assert rpc.call("eth_chainId") == hex(node.chain.chain_id)
 
 
@@ -92,12 +99,13 @@ def test_heads_are_announced_as_they_come(node: ScriptedNode, scheme: str) -> No
     """SPEC 8.31"""
     heads = Heads(node.url if scheme == "http" else node.ws_url)
     wait_for(lambda: node.subscribers == 1)
-    heads.wait(0.2)
+    # The subscription itself is news, told once: what comes after it is the block's.
+    assert heads.wait(PATIENT_S)
 
     began = time.monotonic()
     threading.Timer(0.1, node.chain.mine_empty).start()
-    assert heads.wait(5.0)
-    assert time.monotonic() - began < 1.0
+    assert heads.wait(PATIENT_S)
+    assert time.monotonic() - began < ANNOUNCED_S_MAX
     assert not heads.wait(0.05)
     heads.close()
 
@@ -106,10 +114,10 @@ def test_a_subscription_that_was_lost_is_made_again_and_what_was_missed_is_looke
     """SPEC 8.31"""
     heads = Heads(node.url)
     wait_for(lambda: node.subscribers == 1)
-    heads.wait(0.2)
+    assert heads.wait(PATIENT_S)
 
     node.drop_connections()
-    assert heads.wait(2.0), "the end of the subscription is a reason to look"
+    assert heads.wait(PATIENT_S), "the end of the subscription is a reason to look"
     wait_for(lambda: node.subscribers == 1)
     heads.close()
 
@@ -118,12 +126,12 @@ def test_a_node_without_subscriptions_is_polled(node: ScriptedNode) -> None:
     """SPEC 8.31"""
     node.faults.add(faults.error(-32001, "notifications not supported"), "eth_subscribe")
     heads = Heads(node.url)
-    time.sleep(0.3)
-    heads.wait(0.0)
+    # The refusal is news: nobody listens, so look.
+    assert heads.wait(PATIENT_S)
 
     began = time.monotonic()
     heads.wait(0.2)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < ANNOUNCED_S_MAX
     assert not heads.subscribed.is_set()
     heads.close()
 
@@ -150,11 +158,13 @@ def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
 
     node.faults.add(trouble)
     threads = [threading.Thread(target=loop) for _ in range(8)]
-    seconds = 2.0
+    began = time.monotonic()
     for thread in threads:
         thread.start()
-    time.sleep(seconds)
+    time.sleep(2.0)
     asked = node.log.count()
+    # Not the 2.0: a sleep may take longer, and the ration grows with the time that passed.
+    seconds = time.monotonic() - began
     stop.set()
     for thread in threads:
         thread.join()
@@ -168,7 +178,7 @@ def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
     rpc = client(node.url)
     for _ in range(50):
         rpc.call("eth_blockNumber")
-    assert time.monotonic() - began < 2.0, "nobody waits once the node answers"
+    assert time.monotonic() - began < UNRATIONED_S_MAX, "nobody waits once the node answers"
 
 
 def test_who_says_when_to_come_again_is_not_asked_before(node: ScriptedNode, client: Any) -> None:
