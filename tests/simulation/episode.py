@@ -35,6 +35,8 @@ POLL_S: Final = 0.002
 BLOCK_S: Final = 0.012
 LOG_TAIL: Final = 3_000
 WAITING_SHOWN_MAX: Final = 20
+# How a difference begins that says only that the time was over.
+NOT_SETTLED: Final = "not settled"
 
 
 @dataclass
@@ -309,7 +311,7 @@ class Episode:
             if time.monotonic() > until:
                 if not self.stage.sound():
                     raise NodeBroke
-                return [f"not settled after {self.quiet_s_max:g} s: {missing}", *self._waiting()]
+                return [f"{NOT_SETTLED} after {self.quiet_s_max:g} s: {missing}", *self._waiting()]
             if not self.workers.alive():
                 # The one before still had a place to die at, or ended with something left.
                 self.workers.start()

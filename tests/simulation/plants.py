@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from sqlalchemy import Connection, delete, update
+
 from chain import blocks, entries, ledger, operations, transactions
 from chain.database import writing
 from chain.mirror import checkpoint
 from chain.mirror.commit import Commit
 from chain.relayer import Relayer
+from chain.transitions import ASSIGNED
 
 
 def new_nonces_after_a_restart() -> None:
@@ -19,10 +22,19 @@ def new_nonces_after_a_restart() -> None:
     def begin(self: Relayer, engine: Any, *args: Any, **options: Any) -> None:
         with writing(engine) as connection:
             for transaction in transactions.open_ones(connection):
-                transactions.keep_lost(connection, transaction, next_nonce=transaction.nonce + 1)
+                _renumber(connection, transaction)
         honest(self, engine, *args, **options)
 
     Relayer.__init__ = begin  # type: ignore[method-assign]
+
+
+def _renumber(connection: Connection, transaction: transactions.Transaction) -> None:
+    # As if it had never been signed: nothing says that the first nonce was given up, for nobody looked.
+    table, hashes, signers = transactions.table, transactions.hashes, transactions.signers
+    taken = update(signers).where(signers.c.address == transaction.signer).values(next_nonce=signers.c.next_nonce + 1)
+    nonce = connection.execute(taken.returning(signers.c.next_nonce)).scalar_one() - 1
+    connection.execute(delete(hashes).where(hashes.c.transaction_id == transaction.id))
+    connection.execute(update(table).where(table.c.id == transaction.id).values(nonce=nonce, state=ASSIGNED))
 
 
 def checkpoint_in_a_second_transaction() -> None:
