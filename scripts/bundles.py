@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from sqlalchemy import Engine, select
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from api.events import memos
+from api.events import memos, service
 from api.identity.models import Member
 from api.problems import Problem
-from chain.database import engine
 from chain.deployment import Deployment
 from chain.errors import ChainError
 from chain.evidence import receipts
@@ -24,6 +24,10 @@ from chain.evidence.make import Maker, Memo, Place
 from chain.keystore import LocalKeystore
 from chain.models import Operation, table_of
 from chain.rpc import Rpc
+from scripts.logs.errors import ActUnrecorded
+from scripts.logs.looks import record_look
+from scripts.printed import plain
+from scripts.status import existing, unreadable
 
 RPC_TIMEOUT_S = 60.0
 
@@ -58,8 +62,11 @@ def write(source: Source, asked: Asked, *, out: Path | None) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         data = make(source, asked)
-    except (EvidenceError, ChainError, Problem) as error:
-        console.print(f"[bold red]No evidence:[/] {error}")
+    except (EvidenceError, ChainError, Problem, ActUnrecorded) as error:
+        console.print(f"[bold red]No evidence:[/] {plain(error)}")
+        return 1
+    except (SQLAlchemyError, FileNotFoundError) as error:
+        console.print(f"[bold red]No evidence:[/] {plain(unreadable(error))}")
         return 1
     if out is None:
         sys.stdout.buffer.write(data)
@@ -70,7 +77,7 @@ def write(source: Source, asked: Asked, *, out: Path | None) -> int:
 
 
 def make(source: Source, asked: Asked) -> bytes:
-    """The bundle. Raises EvidenceError, ChainError or MemoMissing."""
+    """The bundle. Raises EvidenceError, ChainError, MemoMissing or ActUnrecorded."""
     if sum(one is not None for one in (asked.member, asked.brand, asked.operation)) != 1:
         raise EvidenceMissing("Name one of --member, --brand and --operation.")
     deployment = Deployment.load(source.deployments, source.chain_id)
@@ -102,10 +109,13 @@ def _account(source: Source, member: str) -> str:
             raise EvidenceMissing(f"{member} is no address.")
         return member.lower()
     table = table_of(Member)
-    with Session(_database(source, "A member's id")) as session:
+    with _reading(source, "A member's id") as session:
         found = session.connection().execute(select(table.c.address).where(table.c.id == member)).scalar()
     if found is None:
         raise EvidenceMissing(f"There is no member {member}.")
+    assert source.database_url is not None, "the member was found in it"
+    # From here on somebody knows whose the address is.
+    record_look(source.database_url, command="evidence", member_id=member)
     return str(found).lower()
 
 
@@ -123,20 +133,31 @@ def _operation(
     if not wanted.isdecimal():
         raise EvidenceMissing(f"{wanted} is no operation: <brand>/<number of the brand>, or the gateway's number.")
     table = table_of(Operation)
-    with Session(_database(source, "The gateway's number of an operation")) as session:
+    with _reading(source, "The gateway's number of an operation") as session:
         row = session.connection().execute(select(table).where(table.c.id == int(wanted))).one_or_none()
         if row is None or row.tx_hash is None or row.block_number is None:
             raise EvidenceMissing(f"Operation {wanted} is not on the chain.")
         memo = None
         if asked.show:
             memo = Memo(memos.fields(session, row.id), asked.show, memos.items(session, row.id))
+            member_id = service.member_of(session, row.id)
+    if memo is not None and source.database_url is not None:
+        record_look(
+            source.database_url, command="memo prove", member_id=member_id, otherwise=f"operation/{int(wanted)}"
+        )
     of_award = None
     if row.kind == "award" and row.brand in deployment.brands:
         of_award = (deployment.brands[row.brand].id, int(row.operation_id))
     return Place(int(row.block_number), str(row.tx_hash)), of_award, memo
 
 
-def _database(source: Source, what: str) -> Engine:
+@contextmanager
+def _reading(source: Source, what: str) -> Iterator[Session]:
     if source.database_url is None:
         raise EvidenceMissing(f"{what} is in the database: give --database, or an address or <brand>/<number>.")
-    return engine(source.database_url)
+    engine = existing(source.database_url)
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()

@@ -324,7 +324,10 @@ def verify(
     key: Annotated[str | None, typer.Option(help="public key that must have signed")] = None,
     json: Json = False,
 ) -> None:
-    """Check evidence, with no database and no network: 0 proven, 1 refused, 3 fraud, 4 finality broken."""
+    """Check evidence, with no database and no network.
+
+    0: proven, or signed. 1: refused. 2: unreadable, or wrong use. 3: fraud. 4: finality broken.
+    """
     from scripts.evidence import check
 
     raise typer.Exit(check(documents, pin=pin, key=key, as_json=json))

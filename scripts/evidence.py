@@ -27,7 +27,7 @@ OFF_CHAIN: Final = (
 
 
 def check(paths: list[Path], *, pin: str | None, key: str | None, as_json: bool) -> int:
-    """Verifies one document, or two receipts against each other. 0 proven, 1 refused, 3 fraud, 4 finality broken."""
+    """Verifies one document, or two receipts against each other. 0 to 4, as EXITS and UNREADABLE say."""
     console = Console(highlight=False, soft_wrap=True)
     try:
         data = [read(path) for path in paths]

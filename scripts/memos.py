@@ -5,22 +5,35 @@ from __future__ import annotations
 import orjson
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from api.events import memos
+from api.events import memos, service
 from api.events.memos import MemoMissing
-from chain.database import engine
+from scripts.logs.errors import ActUnrecorded
+from scripts.logs.looks import record_look
+from scripts.status import UNKNOWN, existing, unreadable
 
 
 def show(*, database_url: str, operation: int, as_json: bool) -> int:
-    """0, or 1 when there is no memo."""
+    """0; 1 when there is no memo; 2 when the database cannot be read, or the log of acts not be told of the look."""
     console = Console(highlight=False, soft_wrap=True)
     try:
-        with Session(engine(database_url)) as session:
-            fields = memos.fields(session, operation)
+        engine = existing(database_url)
+        try:
+            with Session(engine) as session:
+                fields = memos.fields(session, operation)
+                member_id = service.member_of(session, operation)
+        finally:
+            engine.dispose()
+        record_look(database_url, command="memo show", member_id=member_id, otherwise=f"operation/{operation}")
     except MemoMissing as error:
         console.print(f"[bold red]{error.error}:[/] {error.detail}")
         return 1
+    except ActUnrecorded as error:
+        return _refused(f"ActUnrecorded: {error}")
+    except (SQLAlchemyError, FileNotFoundError) as error:
+        return _refused(unreadable(error))
     if as_json:
         told = [{"name": one.name, "value": one.value, "salt": "0x" + one.salt.hex()} for one in fields]
         console.out(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode(), highlight=False)
@@ -30,3 +43,8 @@ def show(*, database_url: str, operation: int, as_json: bool) -> int:
         table.add_row(one.name, one.value)
     console.print(table)
     return 0
+
+
+def _refused(sentence: str) -> int:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(sentence, markup=False)
+    return UNKNOWN

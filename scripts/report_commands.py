@@ -52,7 +52,7 @@ def show_income(
     breakage: Annotated[str | None, typer.Option(help="share never used, as 5/100; else of the past")] = None,
     json: Json = False,
 ) -> None:
-    """The contract liability of a brand from one date to another, with breakage after IFRS 15."""
+    """The contract liability of a brand from one date to another, with breakage after IFRS 15; 0 only if it adds up."""
     from scripts import reporting
 
     reporting.show_income(database, chain_id, deployments, brand, since, until, price, breakage, json)
@@ -82,7 +82,10 @@ def write_export(
     time: Time = None,
     json: Json = False,
 ) -> None:
-    """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums."""
+    """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums.
+
+    The export is an act in the log; a database that cannot be written to is refused.
+    """
     from scripts import reporting
 
     reporting.write_export(folder, database, chain_id, deployments, format, brand, block, time, json)

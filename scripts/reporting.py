@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from chain import database, history
 from chain.deployment import Deployment
@@ -25,6 +26,8 @@ from chain.reports.income import income
 from chain.reports.liability import liability, token_of
 from chain.reports.told import told_breakage, told_cohort, told_income, told_liability, told_moment
 from scripts.demo.verdict import points
+from scripts.logs.errors import ActUnrecorded
+from scripts.status import existing, unreadable
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -63,7 +66,7 @@ def show_income(
     breakage: str | None,
     json: bool,
 ) -> None:
-    """The contract liability of a brand from one date to another, with breakage after IFRS 15."""
+    """The contract liability of a brand from one date to another, with breakage after IFRS 15; 0 only if it adds up."""
     with looking(database) as connection:
         deployment = Deployment.load(deployments, chain_id)
         found = income(
@@ -74,9 +77,10 @@ def show_income(
             price=fraction_of(price),
             breakage=None if breakage is None else fraction_of(breakage),
         )
-    if json:
-        return say(told_income(found))
     moved, lines = found.movements, found.lines
+    if json:
+        say(told_income(found))
+        raise typer.Exit(1 if moved.difference else 0)
     title = f"{brand}, blocks {moved.opening_at.number:,} to {moved.closing_at.number:,}"
     table = sheet(f"Points of {title}", "", "points")
     for name in ("opening", "awarded", "exchanged_in", "returned", "renewed", "redeemed", "exchanged_out", "unwound",
@@ -92,7 +96,8 @@ def show_income(
         table.add_row(name, f"{amount:,}")
     console.print(table)
     console.print(f"expected breakage: {told_breakage(found.opening)} then {told_breakage(found.closing)}")
-    return console.print("[bold green]adds up[/]" if not moved.difference else "[bold red]does NOT add up[/]")
+    console.print("[bold red]does NOT add up[/]" if moved.difference else "[bold green]adds up[/]")
+    raise typer.Exit(1 if moved.difference else 0)
 
 
 def recompute(folder: Path, brand: int, json: bool) -> None:
@@ -119,7 +124,12 @@ def write_export(
     time: str | None,
     json: bool,
 ) -> None:
-    """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums."""
+    """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums.
+
+    The log of acts says so before the first row is read: an export that then fails is in it too.
+    """
+    from scripts.logs.looks import record_command
+
     if format not in ("csv", "jsonl", "parquet"):
         fail(f"An export is csv, jsonl or parquet, not {format!r}.")
     with looking(database) as connection:
@@ -129,6 +139,14 @@ def write_export(
         if brand is not None:
             number = brand_id(deployment, brand)
             token = token_of(connection, number, at.number)["token"]
+        record_command(
+            database,
+            "export.made",
+            command="export write",
+            what="books",
+            brand=None if number is None else slug_of(deployment, number),
+            block_number=at.number,
+        )
         manifest = bundle.write(
             connection,
             folder,
@@ -236,7 +254,7 @@ def show_obligations(database: str, block: int | None, time: str | None, json: b
 def looking(url: str) -> Iterator[Connection]:
     """One consistent view of the mirror; expected trouble ends the command with its sentence and code 2."""
     with clear_errors():
-        engine = database.engine(url)
+        engine = existing(url)
         try:
             with database.snapshot(engine) as connection:
                 yield connection
@@ -248,8 +266,10 @@ def looking(url: str) -> Iterator[Connection]:
 def clear_errors() -> Iterator[None]:
     try:
         yield
-    except (ChainError, OSError) as error:
+    except (ChainError, ActUnrecorded, OSError) as error:
         fail(f"{getattr(error, 'name', type(error).__name__)}: {error}")
+    except SQLAlchemyError as error:
+        fail(unreadable(error))
 
 
 def chosen(connection: Connection, block: int | None, time: str | None) -> history.Moment:
@@ -288,6 +308,11 @@ def brand_id(deployment: Deployment, brand: str) -> int:
     if brand.isdecimal() and len(brand) < 20:
         return int(brand)
     return fail(f"BrandUnknown: there is no brand {brand!r}; there are {', '.join(deployment.brands)}.")
+
+
+def slug_of(deployment: Deployment, number: int) -> str:
+    """The brand's short name, or its number where the deployment does not know it."""
+    return next((slug for slug, brand in deployment.brands.items() if brand.id == number), str(number))
 
 
 def fail(sentence: str) -> NoReturn:

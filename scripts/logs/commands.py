@@ -12,12 +12,13 @@ import orjson
 import typer
 
 from chain.errors import ChainError
-from chain.tlog.checkpoints import open_checkpoint, unverified
+from chain.tlog.checkpoints import Checkpoint, open_checkpoint, unverified
 from chain.tlog.errors import LogForked, NoteMalformed, TlogError
 from chain.tlog.forks import FORMAT as FORK_FORMAT
 from chain.tlog.forks import Fork
 from chain.tlog.inclusions import Inclusion
-from chain.tlog.notes import Verifier
+from chain.tlog.notes import Verifier, encode
+from chain.tlog.proofs import verify_consistency
 from scripts.logs.errors import MemoryUnreadable, SourceFailed, WitnessBusy
 
 if TYPE_CHECKING:
@@ -41,13 +42,20 @@ Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
 
 
 @log.command("checkpoint")
-def checkpoint(url: Url = None, database: DatabaseUrl = None, log_key: LogKey = None, out: Out = None) -> None:
-    """Fetch the newest signed checkpoint; with --log-key its signature is verified."""
-    with _Told():
+def checkpoint(
+    url: Url = None, database: DatabaseUrl = None, log_key: LogKey = None, out: Out = None, json: Json = False
+) -> None:
+    """Fetch the newest signed checkpoint; with --log-key its signature is verified.
+
+    The note itself, as it was signed, is on the screen or in --out; --json tells on the screen what is in it.
+    """
+    with _Told(json):
         note = _source(url, database).checkpoint()
-        if log_key is not None:
-            open_checkpoint(note, Verifier.parse(log_key))
-        _give(note, out)
+        seen = unverified(note) if log_key is None else open_checkpoint(note, Verifier.parse(log_key))
+        if out is not None or not json:
+            _give(note, out)
+        if json:
+            typer.echo(orjson.dumps(_told_checkpoint(seen, note, verified=log_key is not None)).decode())
 
 
 @log.command("list")
@@ -77,17 +85,28 @@ def entries(
 
 @log.command("prove")
 def prove(
-    index: Annotated[int, typer.Argument(min=0, help="the entry's place, from 0")],
+    index: Annotated[int | None, typer.Argument(min=0, help="the entry's place, from 0")] = None,
     url: Url = None,
     key: Key = None,
     database: DatabaseUrl = None,
+    since: Annotated[int | None, typer.Option(min=0, help="so many entries were signed when you looked")] = None,
     out: Out = None,
 ) -> None:
-    """Make a proof that stands alone: an entry, its path (C2SP tlog-proof), and the checkpoint it leads to."""
+    """Make a proof that stands alone: an entry, its path (C2SP tlog-proof), and the checkpoint it leads to.
+
+    With --since SIZE, instead: that the log's newest signed tree began with that of SIZE, as
+    /v1/log/proof/consistency tells it; no key is needed.
+    """
+    if (index is None) == (since is None):
+        raise typer.BadParameter("give an entry's place, or --since a size, and not both")
     with _Told():
         source = _source(url, database, key)
         note = source.checkpoint()
         size = unverified(note).size
+        if since is not None:
+            _give(_growth(source, since, unverified(note)), out)
+            return
+        assert index is not None, "one of the two is given"
         if index >= size:
             raise typer.BadParameter(f"the log has {size} signed entries")
         _, path = source.inclusion(index, size)
@@ -185,6 +204,35 @@ def witness(
         except (ChainError, WitnessBusy, MemoryUnreadable) as fault:
             typer.echo(str(fault), err=True)
             raise typer.Exit(MISUSED) from None
+
+
+def _told_checkpoint(seen: Checkpoint, note: str, *, verified: bool) -> dict[str, Any]:
+    """What a checkpoint says, as JSON values."""
+    block = seen.block
+    return {
+        "origin": seen.origin,
+        "size": seen.size,
+        "root": encode(seen.root),
+        "block": None if block is None else {"chain_id": block.chain_id, "number": block.number, "hash": block.hash},
+        "verified": verified,
+        "note": note,
+    }
+
+
+def _growth(source: Source, old: int, newest: Checkpoint) -> str:
+    """A consistency proof in the words of the gateway's route; one that does not lead to the root is not handed out."""
+    if old > newest.size:
+        raise typer.BadParameter(f"the log has {newest.size} signed entries")
+    old_root, proof = source.consistency(old, newest.size)
+    verify_consistency(old, newest.size, proof, old_root, newest.root)
+    told = {
+        "old": old,
+        "size": newest.size,
+        "proof": list(map(encode, proof)),
+        "old_root": encode(old_root),
+        "root": encode(newest.root),
+    }
+    return orjson.dumps(told).decode() + "\n"
 
 
 def _verify_file(file: Path, log_key: str | None, as_json: bool) -> None:

@@ -13,3 +13,7 @@ class WitnessBusy(Exception):
 
 class MemoryUnreadable(Exception):
     """A witness's memory is not what a witness wrote. It is never begun anew by itself: that would forget a fork."""
+
+
+class ActUnrecorded(Exception):
+    """An act could not be written down, so what was asked for is not told."""

@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+import api.acts.models  # noqa: F401 - the walk's databases have the log's tables, as every gateway's has
 from chain import history
+from chain.database import writing
+from chain.reports.liability import token_of
 from tests.reports.conftest import Walked
 
 pytestmark = pytest.mark.slow
@@ -140,3 +145,43 @@ def test_a_roll_forward_adds_up_and_an_export_gives_its_inputs_again(
     done = moa("export", "check", folder)
     assert done.returncode == 1
     assert "balances.csv: sha256" in done.stdout
+
+
+@pytest.fixture
+def spoilt(walked: Walked) -> Iterator[int]:
+    """An award of one point more in the entries than the lots know of: its block. As it was after the test."""
+    change = text("UPDATE entry SET points = :points WHERE seq = :seq")
+    with walked.looking() as connection:
+        token = token_of(connection, 1, history.span(connection).last.number)["token"]
+        award = text("SELECT max(seq) FROM entry WHERE kind = 'award' AND points <> '0' AND token = :token")
+        seq = connection.execute(award, {"token": token}).scalar_one()
+        found = text("SELECT points, block_number FROM entry WHERE seq = :seq")
+        points, block = connection.execute(found, {"seq": seq}).one()
+    with writing(walked.engine) as connection:
+        connection.execute(change, {"points": str(int(points) + 1), "seq": seq})
+    yield block
+    with writing(walked.engine) as connection:
+        connection.execute(change, {"points": points, "seq": seq})
+
+
+def test_a_roll_forward_that_does_not_add_up_ends_with_1(moa: Command, spoilt: int) -> None:
+    """SPEC 15.5, 11.12"""
+    words = ("report", "roll-forward", "--brand", "1", "--price", "1", "--from", str(spoilt - 1), "--to", str(spoilt))
+    shown, told = moa(*words), moa(*words, "--json")
+    assert (shown.returncode, told.returncode) == (1, 1), shown.stderr + told.stderr
+    assert "does NOT add up" in shown.stdout
+    assert json.loads(told.stdout)["adds_up"] is False
+
+
+@pytest.mark.parametrize("walked", ["SQLite"], indirect=True)
+def test_a_database_that_is_not_there_is_told_so_and_not_made(moa: Command, tmp_path: Path) -> None:
+    """SPEC 15.1"""
+    missing = tmp_path / "missing.db"
+    done = moa("as-of", "supply", "--database", f"sqlite:///{missing}")
+    assert (done.returncode, missing.exists()) == (2, False)
+    assert "there is no file" in done.stderr
+    empty = tmp_path / "empty.db"
+    empty.touch()
+    done = moa("as-of", "supply", "--database", f"sqlite:///{empty}")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "cannot be read" in done.stderr

