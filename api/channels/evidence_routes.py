@@ -128,6 +128,8 @@ async def get_operation_evidence(
     data = await run_in_threadpool(
         evidence.operation_bundle, state, caller=caller, operation_id=operation_id, show=show or [], block=block
     )
+    if show:
+        await looked(request, caller, await run_in_threadpool(_member_of, state, operation_id))
     return Document(data, f"operation-{operation_id}")
 
 
@@ -184,6 +186,11 @@ async def erase_memo(caller: ByBrandOrMember, write: Writes, operation_id: Opera
 async def get_keys(request: Request) -> Keys:
     """The keys that the gateway signs with. Compare them with what you were told elsewhere."""
     return Keys(receipts="0x" + state_of(request).keystore.public_key(KEY_REF).hex())
+
+
+def _member_of(state: State, operation_id: int) -> str:
+    with Session(state.database.engine) as session:
+        return service.member_of(session, operation_id)
 
 
 def _memo(state: State, caller: BrandCaller | MemberCaller, operation_id: int) -> tuple[str, MemoPublic]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,25 @@ import pytest
 from click.testing import Result
 from sqlalchemy import text
 from sqlmodel import Session
+from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from api import migrate
 from api.acts import names
+from api.app import create_app
 from api.database import Database
 from api.events import memos
 from api.events.models import Event
 from api.identity import service as identity
 from api.identity.models import Member
+from api.settings import Settings
 from chain.database import engine as make_engine
 from chain.deployment import Deployment
 from chain.evidence.memos import memo_root, salted
 from chain.node import Anvil
 from chain.rpc import Rpc
 from scripts.cli import app
-from tests.chain.conftest import Chain, World, _deployed
+from tests.chain.conftest import PASSWORD, Chain, World, _deployed
 
 pytestmark = pytest.mark.slow
 MEMBER = f"mem_{7:032x}"
@@ -47,6 +51,7 @@ class Books:
     url: str
     operation: str
     address: str
+    key: str
 
     def moa(self, *words: str, url: str | None = None) -> Result:
         told = {
@@ -107,7 +112,7 @@ def bought(chain: Chain, url: str, folder: Path) -> Books:
     world.drain()
     world.close()
     with closing(Database(url)) as database:
-        identity.bootstrap(database, deployment=deployment)
+        made = identity.bootstrap(database, deployment=deployment, brand_keys=True)
         with database.write() as session:
             session.add(Member(id=MEMBER, address=world.member(MEMBER).lower(), created_at_ms=1))
             session.flush()
@@ -120,7 +125,7 @@ def bought(chain: Chain, url: str, folder: Path) -> Books:
             memos.store(Session(session.connection()), {operation: fields})
             session.execute(text("DELETE FROM act_pending"))
     engine.dispose()
-    return Books(chain, url, str(operation), world.member(MEMBER))
+    return Books(chain, url, str(operation), world.member(MEMBER), made.brand_keys["cdnow"] or "")
 
 
 @pytest.fixture
@@ -199,6 +204,30 @@ def test_what_tells_nothing_personal_is_no_act(books: Books, tmp_path: Path) -> 
     assert books.moa("evidence", "--member", "mem_" + "0" * 32).exit_code == 1
     assert books.moa("export", "write", str(tmp_path / "out"), "--brand", "nobody").exit_code == 2
     assert books.acts() == []
+
+
+def test_fields_of_a_memo_that_are_proven_to_a_brand_over_http_are_a_look(on_sqlite: Books) -> None:
+    """SPEC 14.10"""
+    books = on_sqlite
+    settings = Settings(
+        database_url=books.url,
+        rpc_url=books.chain.node.url,
+        chain_id=books.chain.node.chain_id,
+        deployments=books.chain.deployments,
+        keystore_path=books.chain.keystore_path,
+        keystore_password=PASSWORD,
+        refusal_window=timedelta(hours=1),
+    )
+    path = f"/v1/operations/{books.operation}/evidence"
+    with TestClient(create_app(settings), headers={"Authorization": f"Bearer {books.key}"}) as brand:
+        assert brand.get(path).status_code == 200
+        assert books.rows("SELECT count FROM act_tally") == [], "without fields of the memo it tells nothing personal"
+        for _ in range(2):
+            answer = brand.get(path, params={"show": "note"})
+            assert (answer.status_code, MEMO["note"] in answer.text) == (200, True), answer.text
+        (look,) = books.rows("SELECT act, subject, detail, count FROM act_tally")
+    assert (look.act, look.subject, look.count) == ("personal.seen", books.named(), 2)
+    assert orjson.loads(look.detail)["route"] == "/v1/operations/{operation_id}/evidence"
 
 
 def read_only(books: Books, folder: Path) -> str:
