@@ -211,14 +211,19 @@ def mirror(
     undo_blocks: Annotated[int, typer.Option(min=1, help="how deep a reorg may be")] = 256,
     verify: Annotated[bool, typer.Option(help="rebuild every block's receiptsRoot")] = False,
     digest: Annotated[bool, typer.Option(help="print one hash over all rows and end")] = False,
+    json: Annotated[bool, typer.Option("--json", help="with --digest: machine-readable answer")] = False,
 ) -> None:
     """Follow any plain ERC-20 into a database until SIGTERM: transfers, balances, checkpoint."""
     from scripts.mirror import run, settings_of, show_digest
 
+    if json and not digest:
+        raise typer.BadParameter("--json goes with --digest: what is followed is in the database")
     settings = settings_of(
         rpc_url=rpc, database_url=db, token=token, from_block=from_block, undo_blocks=undo_blocks, verify=verify
     )
-    raise typer.Exit(settings if isinstance(settings, int) else show_digest(settings) if digest else run(settings))
+    if isinstance(settings, int):
+        raise typer.Exit(settings)
+    raise typer.Exit(show_digest(settings, as_json=json) if digest else run(settings))
 
 
 @app.command()

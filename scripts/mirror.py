@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
@@ -51,12 +52,14 @@ def run(settings: FollowerSettings) -> int:
         return _verdict(failures, begun=follower.begun)
 
 
-def show_digest(settings: FollowerSettings) -> int:
-    """Prints one hash over all rows of a mirror that does not run."""
+def show_digest(settings: FollowerSettings, *, as_json: bool = False) -> int:
+    """Prints one hash over all rows of a mirror that does not run; as JSON with the block that they are of."""
     try:
         follower = Follower(settings)
         follower.store.open()
-        sys.stdout.write(digest(follower.store) + "\n")
+        found, held = digest(follower.store), follower.store.checkpoint()
+        told = {"sha256": found, "block_number": held and held.block_number, "block_hash": held and held.block_hash}
+        sys.stdout.write((json.dumps(told) if as_json else found) + "\n")
         follower.close()
     except (ChainError, ValueError) as error:
         return _say(error, REFUSED)
