@@ -58,7 +58,7 @@ def test_a_loop_that_gets_nowhere_is_not_ready_though_it_lives(world: World) -> 
     """SPEC 8.20"""
     world.mirror()
     beat(world, "relayer")
-    beat(world, "mirror", stuck_s=29, state="waiting")
+    beat(world, "mirror", stuck_s=20, state="waiting")
     assert failing(world) == {"node"}
 
     beat(world, "mirror", stuck_s=60, state="waiting")

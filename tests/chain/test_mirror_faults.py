@@ -45,7 +45,7 @@ def brand(node: ScriptedNode) -> Brand:
 
 @pytest.fixture
 def rpc(node: ScriptedNode) -> Iterator[Rpc]:
-    opened = Rpc(node.url, timeout_s=0.5)
+    opened = Rpc(node.url, timeout_s=2.0)
     yield opened
     opened.close()
 
@@ -397,7 +397,7 @@ def test_a_range_that_takes_too_long_is_narrowed(
         first, last = methods.log_range(request.params)  # type: ignore[attr-defined]
         return last - first >= 4
 
-    node.faults.add(faults.slow(2.0), faults.LOGS, when=wide)
+    node.faults.add(faults.slow(30.0), faults.LOGS, when=wide)
     follow(mirror)
     check(engine, brand)
 
