@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from chain.database import writing
 from chain.operations import now_ms
+from chain.rpc import storable
 
 EVERY_S: Final = 1.0
 DETAIL_LENGTH_MAX: Final = 500
@@ -40,7 +41,7 @@ def beat(engine: Engine, name: str, state: str, detail: str = "", *, progressed:
     values = {
         "name": name,
         "state": state,
-        "detail": detail[:DETAIL_LENGTH_MAX],
+        "detail": storable(detail[:DETAIL_LENGTH_MAX]),
         "at_ms": at_ms,
         "progressed_at_ms": at_ms if progressed else None,
     }

@@ -87,11 +87,16 @@ Observe = Callable[[str, float, str | None], None]
 RevertDecoder = Callable[[bytes], tuple[str, dict[str, Any]]]
 
 
+def storable(text: str) -> str:
+    """Others' words as every database takes them: PostgreSQL knows no NUL in a text."""
+    return text.replace("\0", "\ufffd")
+
+
 def plain_revert(data: bytes) -> tuple[str, dict[str, Any]]:
     """Name and values of a revert when no ABI is at hand: Error(string), Panic(uint256) or the selector."""
     if data[:4] == b"\x08\xc3y\xa0" and len(data) >= 68:
         length = int.from_bytes(data[36:68])
-        return "Error", {"message": data[68 : 68 + length].decode("utf-8", "replace")}
+        return "Error", {"message": storable(data[68 : 68 + length].decode("utf-8", "replace"))}
     if data[:4] == b"NH{q" and len(data) >= 36:
         return "Panic", {"code": str(int.from_bytes(data[4:36]))}
     return "UnknownError", {"data": "0x" + data[:256].hex()}
@@ -209,8 +214,8 @@ class Rpc:
     def _error(self, method: str, error: Any) -> ChainError:
         """One table maps the words of many nodes to our types."""
         if not isinstance(error, Mapping):
-            return RpcError(method, -32603, str(error)[:500])
-        code, message, data = _code(error.get("code")), str(error.get("message"))[:2000], error.get("data")
+            return RpcError(method, -32603, storable(str(error)[:500]))
+        code, message, data = _code(error.get("code")), storable(str(error.get("message"))[:2000]), error.get("data")
         text = message.lower()
         if code in PACE_CODES or any(words in text for words in PACE_TEXTS):
             self._pace.failed()

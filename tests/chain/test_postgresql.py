@@ -4,15 +4,20 @@ import signal
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
+from chain import heartbeat, operations
 from chain.database import engine as make_engine
 from chain.database import writing
-from chain.errors import LeaderElsewhere
+from chain.errors import LeaderElsewhere, RpcError
 from chain.leader import Leader
 from chain.mirror import forget
+from chain.operations import NewOperation
+from chain.rpc import Rpc, plain_revert
 from tests.chain.test_crashes import check_books, start
 from tests.chain.test_mirror import history, tables
+from tests.scripted import faults
+from tests.scripted.node import ScriptedNode
 
 pytestmark = pytest.mark.slow
 
@@ -89,3 +94,23 @@ def test_a_database_that_went_away_is_waited_for(world: Any, until: Any) -> None
     assert worker.wait(5) == 0
     assert "waiting for the database" in (world.folder / "worker.log").read_text()
     assert world.balance_on_chain("ada") == world.balance_in_mirror("ada") == 450
+
+
+def test_a_nodes_words_are_stored_whatever_stands_in_them(engine: Engine) -> None:
+    """SPEC 7.13: PostgreSQL takes no NUL in a text, and a node may say one."""
+    with ScriptedNode(seed=1) as node, node.faults.add(faults.error(-32000, "a\0b"), "eth_blockNumber"):
+        rpc = Rpc(node.url, timeout_s=5.0)
+        with pytest.raises(RpcError) as refused:
+            rpc.call("eth_blockNumber")
+        rpc.close()
+    heartbeat.beat(engine, "relayer", "waiting", str(refused.value))
+    heartbeat.beat(engine, "mirror", "waiting", "what else a node says: \0")
+    member = "0x" + "11" * 20
+    with writing(engine) as connection:
+        id = operations.enqueue(connection, NewOperation("said", "capture", "cdnow", member, {}))
+        name, values = plain_revert(bytes.fromhex("08c379a0") + (32).to_bytes(32) + (3).to_bytes(32) + b"a\0b")
+        assert operations.fail(connection, id, name, values | {"said": refused.value.message})
+    with writing(engine) as connection:
+        found = operations.get(connection, id)
+    assert found is not None
+    assert found.error_args == {"message": "a\ufffdb", "said": "a\ufffdb"}
