@@ -1,6 +1,6 @@
 """Which queued operations go next: awards together, the others one by one, never past an earlier one of their lane."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -39,6 +39,7 @@ def choose(
     singles_max: int,
     at_ms: int,
     only_full: bool = False,
+    resting: Set[int] = frozenset(),
 ) -> Choice:
     """Picks from the queue (oldest first).
 
@@ -46,6 +47,7 @@ def choose(
     An award may follow an award of the same signer: nonces keep their order. Anything else is simulated first, so it
     waits until its lane is clear, and whatever comes after it in the lane waits for it. A batch that is not full waits
     until its oldest is delay_ms old; with only_full it waits on, to grow while the node is busy anyhow.
+    resting: operations that wait for a moment by themselves; they hold their lane, and take no place of another's.
     """
     blocked = set(busy_singles)
     awarded = set(busy_awards)
@@ -61,7 +63,7 @@ def choose(
             if len(batch) == items_max:
                 choice.batches.append(open_batches.pop(item.brand))
         else:
-            if item.lane not in awarded and len(choice.singles) < singles_max:
+            if item.lane not in awarded and len(choice.singles) < singles_max and item.id not in resting:
                 choice.singles.append(item)
             blocked.add(item.lane)
     if not only_full:

@@ -169,12 +169,19 @@ def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, di
         uint_word(int(operation_id))
         + uint_word(payload["rule"])
         + address_word(payload["member"])
-        + uint_word(int(payload["base_amount"]))
+        + uint_word(_whole(payload["base_amount"]))
         for operation_id, payload in items
     ]
     # The head is selector, brand, offset and a count of 0: only the count changes.
     memo = memos.suffix(memo_items(items))
     return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words) + memo
+
+
+def _whole(amount: int | str) -> int:
+    """The amount; a JSON number that is no whole one would lose points without a word."""
+    if isinstance(amount, float):
+        raise TypeError(f"{amount} is not a whole number")
+    return int(amount)
 
 
 def memo_items(items: list[tuple[str, dict[str, Any]]]) -> list[tuple[int, bytes | None]]:

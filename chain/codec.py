@@ -21,6 +21,7 @@ from chain.rpc import plain_revert
 
 ABI_FOLDER: Final = Path(__file__).with_name("abi")
 WORD: Final = 32
+ADDRESS_BYTES: Final = 20
 SMALL_BITS_MAX: Final = 32
 
 Decode = Callable[[bytes, int], Any]
@@ -265,7 +266,7 @@ class Codec:
         try:
             plain = [absorb(part, value) for part, value in zip(inputs, values, strict=True)]
             return selector + abi.encode(types, plain)
-        except (EncodingError, KeyError, TypeError, ValueError) as error:
+        except (EncodingError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise OperationInvalid(f"{contract}.{function} cannot take these values: {error}") from error
 
     def result(self, contract: str, function: str, data: str) -> Any:
@@ -324,6 +325,8 @@ def absorb(parameter: Mapping[str, Any], value: Any) -> Any:
             raise ValueError(f"{parameter['name']} takes {kind[5:]} bytes, not {len(plain)}")
         return plain
     if kind.startswith(("uint", "int")):
+        if isinstance(value, float):
+            raise TypeError(f"{parameter['name']} takes a whole number, not {value}")
         return int(value)
     return value
 
@@ -334,5 +337,8 @@ def uint_word(value: int) -> bytes:
 
 
 def address_word(address: str) -> bytes:
-    """An address as one word of calldata."""
-    return bytes(12) + bytes.fromhex(address[2:])
+    """An address as one word of calldata. Raises ValueError for another length: every word behind it would shift."""
+    plain = bytes.fromhex(address[2:])
+    if len(plain) != ADDRESS_BYTES:
+        raise ValueError(f"an address has {ADDRESS_BYTES} bytes, not {len(plain)}")
+    return bytes(WORD - ADDRESS_BYTES) + plain

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 import orjson
@@ -23,7 +23,12 @@ log = logging.getLogger(__name__)
 QUEUE_WINDOW: Final = 2_000
 # Beyond what can go at once: operations whose lane or batch must wait still stand in the queue.
 WINDOW_SPARE: Final = 200
+# Past a full window of which nothing may go, the lanes behind it are looked at, so many windows far.
+WINDOWS_MAX: Final = 8
 SIMULATION_PAUSE_S: Final = 0.5
+
+# What a payload that is not as the makers in chain.calls give it may raise.
+MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
 # (lane, kind, signer) of an operation under way.
 Busy = tuple[str, str, str]
@@ -33,11 +38,10 @@ class Intake:
     """Takes operations from the queue and gives them nonces. A lane goes through one signer, as long as that one is
     able; awards that follow each other in a lane may then be under way together."""
 
-    def __init__(self, engine: Engine, deployment: Deployment, line: Line, signers: Iterable[str]):
+    def __init__(self, engine: Engine, deployment: Deployment, line: Line):
         self._engine = engine
         self._deployment = deployment
         self._line = line
-        self._signers = tuple(signers)
         # Operations that the node would not simulate without saying that they revert: since when, and when next.
         self._doubtful: dict[int, tuple[float, float]] = {}
 
@@ -49,15 +53,20 @@ class Intake:
         total = sum(room.values())
         if total <= 0:
             return []
-        # What can go at once stands at the head of the queue; only when all of it must wait is more of it looked at.
-        for window in (min(QUEUE_WINDOW, total * self._line.items_max + WINDOW_SPARE), QUEUE_WINDOW):
+        # What can go at once stands at the head of the queue; only when all of it must wait is more of it looked at,
+        # and then what other lanes have behind it: a lane with a long queue holds up none but itself.
+        first = min(QUEUE_WINDOW, total * self._line.items_max + WINDOW_SPARE)
+        waiting: set[str] = set()
+        for window in (first, *[QUEUE_WINDOW] * WINDOWS_MAX):
             with reading(self._engine) as connection:
-                queue = _queue(connection, window)
+                queue = _queue(connection, window, waiting)
                 busy = _busy(connection) if queue else []
                 known = brands.resolve(connection, self._deployment, {item.brand for item in queue})
             planned = self._planned(queue, busy, known, room)
             if planned or len(queue) < window:
                 break
+            if window == QUEUE_WINDOW:
+                waiting |= {item.lane for item in queue}
         return self._assign([(signer, plans[:count_max]) for signer, plans in planned[:count_max]])
 
     def _planned(
@@ -69,6 +78,8 @@ class Intake:
         for item in queue:
             by_signer[signer_of(item.lane, able)].append(item)
         settings = self._line.settings
+        now = time.monotonic()
+        resting = {id for id, (_, again_at) in self._doubtful.items() if again_at > now}
         planned: list[tuple[str, list[Plan]]] = []
         for signer, waiting in by_signer.items():
             if room[signer] <= 0 or not waiting:
@@ -82,6 +93,7 @@ class Intake:
                 singles_max=min(settings.singles_max, room[signer]),
                 at_ms=now_ms(),
                 only_full=bool(self._line.one_at_a_time) and room[signer] < settings.in_flight_max,
+                resting=resting,
             )
             plans = self._plans(choice, signer, room[signer], known)
             if plans:
@@ -123,10 +135,10 @@ class Intake:
             for item in batch:
                 self._refuse(item, "OperationInvalid", {"message": f"The registry has no brand {item.brand!r}."})
             return None
-        items = [(item.operation_id or "0", _document(item.payload)) for item in batch]
         try:
+            items = [(item.operation_id or "0", _document(item.payload)) for item in batch]
             target, data = calls.award_batch(self._deployment, brand.id, items)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except MISFIT as error:
             self._refuse_misfits(batch, brand, error)
             return None
         return Plan("batch", target, data, calls.batch_gas(len(batch)), tuple(item.id for item in batch))
@@ -137,14 +149,13 @@ class Intake:
         for item in batch:
             try:
                 calls.award_batch(self._deployment, brand.id, [(item.operation_id or "0", _document(item.payload))])
-            except (KeyError, TypeError, ValueError, OverflowError) as reason:
+            except MISFIT as reason:
                 self._refuse(item, "OperationInvalid", {"message": f"{type(reason).__name__}: {reason}"})
 
     def _single_plans(self, singles: Sequence[Waiting], signer: str, known: dict[str, Brand]) -> list[Plan]:
         """Simulates before a nonce is spent: what would revert fails now, with its error, and costs nothing."""
-        now = time.monotonic()
         plans: list[tuple[Waiting, Plan]] = []
-        for item in (one for one in singles if self._doubtful.get(one.id, (0.0, 0.0))[1] <= now):
+        for item in singles:
             brand = known.get(item.brand)
             try:
                 target, data = calls.single(
@@ -157,7 +168,7 @@ class Intake:
                 )
             except OperationInvalid as error:
                 self._refuse(item, error.name, {"message": str(error)})
-            except (KeyError, TypeError, ValueError, OverflowError) as error:
+            except MISFIT as error:
                 self._refuse(item, "OperationInvalid", {"message": f"{type(error).__name__}: {error}"})
             else:
                 plans.append((item, Plan(item.kind, target, data, calls.GAS[item.kind], (item.id,))))
@@ -198,12 +209,14 @@ def _document(payload: Any) -> dict[str, Any]:
     return found
 
 
-def _queue(connection: Connection, count_max: int) -> list[Waiting]:
+def _queue(connection: Connection, count_max: int, without: Set[str]) -> list[Waiting]:
+    """The oldest queued operations, those of some lanes left out."""
     place = PLACE[connection.dialect.name]
     columns = ", ".join(Waiting.__dataclass_fields__)
+    others = f"AND lane NOT IN ({', '.join([place] * len(without))})" if without else ""
     # Past SQLAlchemy's typed rows: thousands of payloads are read each second and most are looked at once.
-    statement = f"SELECT {columns} FROM operation WHERE state = {place} ORDER BY id LIMIT {place}"  # noqa: S608
-    return [Waiting(*row) for row in connection.exec_driver_sql(statement, (QUEUED, count_max))]
+    statement = f"SELECT {columns} FROM operation WHERE state = {place} {others} ORDER BY id LIMIT {place}"  # noqa: S608
+    return [Waiting(*row) for row in connection.exec_driver_sql(statement, (QUEUED, *without, count_max))]
 
 
 def _busy(connection: Connection) -> list[Busy]:

@@ -66,15 +66,19 @@ class Relayer:
         self.engine = engine
         self.settings = settings or RelayerSettings()
         self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)}
-        self.line = Line(rpc, self.settings, deployment, list(self.refs))
+        # Signers of an earlier start take no new work; what they have under way is brought to its end.
+        served = self._earlier(keystore) | self.refs
+        self.line = Line(rpc, self.settings, deployment, list(served))
         self.breaker = Breaker(self.settings)
         self.receipts = Receipts(engine, deployment, self.line, self.breaker)
-        self.intake = Intake(engine, deployment, self.line, self.refs)
-        self.sender = Sender(engine, deployment.chain_id, keystore, self.refs, self.line, self.receipts, self.breaker)
-        self.gaps = Gaps(engine, self.line, list(self.refs))
+        self.intake = Intake(engine, deployment, self.line)
+        self.sender = Sender(engine, deployment.chain_id, keystore, served, self.line, self.receipts, self.breaker)
+        self.gaps = Gaps(engine, self.line, list(served))
         self._heads = heads
         self._announced = True
         self._told: dict[str, tuple[str, str]] = {}
+        # Transactions that carry operations and were not decided in the last round.
+        self._under_way: set[int] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`. A node that is away is waited for. A node that shows another chain, or lost our
@@ -107,11 +111,17 @@ class Relayer:
             self.provision()
         with reading(self.engine) as connection:
             flight = transactions.open_ones(connection)
+            # Most are decided by the mirror, which tells of nothing that reverted.
+            worked = transactions.any_mined(connection, self._under_way - {transaction.id for transaction in flight})
+        if worked:
+            self.breaker.succeeded(breaker.REVERTED)
+        self._under_way = _with_operations(flight)
         self.line.look(news=bool(flight) and self._something_new())
         self.line.forget_all_but({transaction.id for transaction in flight})
         changed = self.receipts.reconcile()
         decided = self.receipts.collect(flight)
         flight = [transaction for transaction in flight if transaction.id not in decided]
+        self._under_way -= decided
         changed |= self.gaps.fill(flight)
         sent = False
         made: list[Transaction] = []
@@ -120,6 +130,7 @@ class Relayer:
             probe = 1 if state == breaker.HALF_OPEN else None
             if probe is None or not flight:
                 made = self.intake.take(flight, able=self._able(), count_max=probe)
+                self._under_way |= _with_operations(made)
             sent = self.sender.forward(flight + made, count_max=probe)
         self._tell(flight + made)
         return bool(decided or made or sent or changed)
@@ -131,6 +142,12 @@ class Relayer:
         with writing(self.engine) as connection:
             for address, ref in self.refs.items():
                 transactions.provision(connection, address=address, ref=ref, count=self.line.counted[address])
+
+    def _earlier(self, keystore: Keys) -> dict[str, str]:
+        """Signers in the tables whose keys are still here: with a smaller number of signers some are no longer used."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(transactions.signers.c.address, transactions.signers.c.ref)).all()
+        return {address: ref for address, ref in rows if keystore.address_of(ref) == address}
 
     def _known_signers(self) -> bool:
         with reading(self.engine) as connection:
@@ -162,12 +179,13 @@ class Relayer:
     def _tell(self, flight: Sequence[Transaction]) -> None:
         self.line.tell(flight)
         self._tell_breaker()
-        poor = self.line.poor()
+        busy = {transaction.signer for transaction in flight}
+        poor = {signer: has for signer, has in self.line.poor().items() if signer in self.refs or signer in busy}
         if poor:
             least = ", ".join(f"{signer} has {has} wei" for signer, has in sorted(poor.items()))
             self._say("signers", LOW, f"takes no new work until it is filled: {least}")
         elif self.sender.capped:
-            self._say("signers", CAPPED, "; ".join(sorted(self.sender.capped.values())))
+            self._say("signers", CAPPED, "; ".join(sorted(why for _, why in self.sender.capped.values())))
         else:
             self._say("signers", ABLE, f"{len(self.refs)} able to send")
 
@@ -181,6 +199,10 @@ class Relayer:
         if self._told.get(name) != (state, detail):
             self._told[name] = (state, detail)
             heartbeat.beat(self.engine, name, state, detail)
+
+
+def _with_operations(flight: Sequence[Transaction]) -> set[int]:
+    return {transaction.id for transaction in flight if transaction.operations}
 
 
 __all__ = ["Relayer", "RelayerSettings"]

@@ -44,12 +44,15 @@ class Sender:
         self._line = line
         self._receipts = receipts
         self._breaker = breaker
-        # Signers whose next transaction would need more than the fee cap, with a sentence.
-        self.capped: dict[str, str] = {}
+        # Signers whose next transaction would need more than the fee cap: its nonce, and a sentence.
+        self.capped: dict[str, tuple[int, str]] = {}
+        # Signers whose offer was refused for what waiting may help: why, and until when nothing is offered.
+        self._resting: dict[str, tuple[str, float]] = {}
 
     def forward(self, flight: Sequence[Transaction], *, count_max: int | None = None) -> bool:
         """True when anything was sent. count_max: at most so many offers."""
         ordered = [t for t in _in_turns(flight) if t.signer in self._refs]
+        self.capped = {s: (nonce, why) for s, (nonce, why) in self.capped.items() if nonce >= self._line.counted[s]}
         self._sign_new(ordered)
         sent: list[Transaction] = []
         halted: set[str] = set()
@@ -61,7 +64,8 @@ class Sender:
                     # A stranger was faster, or it was mined: the receipts tell, for what is not fresh.
                     self._line.fresh.pop(transaction.id, None)
                     continue
-                if self._line.must_wait(transaction) or (count_max is not None and len(sent) >= count_max):
+                full = count_max is not None and len(sent) >= count_max
+                if full or self._line.must_wait(transaction) or self._rests(transaction.signer):
                     halted.add(transaction.signer)
                 elif transaction.state == FILLING and not self._is_due(transaction):
                     continue
@@ -108,9 +112,8 @@ class Sender:
         fees = paid.raised(self._line.settings.fee_cap_wei).at_least(self._line.fees())
         if fees.max_fee <= paid.max_fee:
             cap = self._line.settings.fee_cap_wei
-            self.capped[transaction.signer] = (
-                f"nonce {transaction.nonce} of {transaction.signer} needs more than the fee cap of {cap} wei"
-            )
+            why = f"nonce {transaction.nonce} of {transaction.signer} needs more than the fee cap of {cap} wei"
+            self.capped[transaction.signer] = (transaction.nonce, why)
             return None
         with reading(self._engine) as connection:
             data = transactions.calldata(connection, transaction.id)
@@ -152,31 +155,44 @@ class Sender:
         self._line.first_sent_at.setdefault(transaction.id, now)
         try:
             self._line.rpc.call("eth_sendRawTransaction", raw)
+            self.capped.pop(transaction.signer, None)
         except AlreadyKnown:
             pass
         except NonceTooLow:
             # It was mined, by an earlier offer or by a stranger: the receipts tell.
             return True
-        except NonceTooHigh:
+        except NonceTooHigh as error:
+            self._rest(transaction, error)
             return False
         except Underpriced as error:
-            log.warning("nonce %d is underpriced: %s", transaction.nonce, error)
             self._line.sent_at.pop(transaction.id, None)
-            self._sign_again(transaction, fees_of(raw))
+            if self._sign_again(transaction, fees_of(raw)) is None:
+                self._rest(transaction, error)
             return False
         except InsufficientFunds as error:
-            log.warning("%s cannot pay gas: %s", transaction.signer, error.message)
+            self._line.sent_at.pop(transaction.id, None)
             self._line.cannot_pay(transaction.signer)
+            self._rest(transaction, error)
             return False
         except RpcError as error:
             self._refused(transaction, error)
             return False
         self._breaker.succeeded(breaker.REFUSED)
         self._line.refused_since.pop(transaction.id, None)
-        self.capped.pop(transaction.signer, None)
+        self._resting.pop(transaction.signer, None)
         metrics.sent(transaction.kind)
         sent.append(transaction)
         return True
+
+    def _rests(self, signer: str) -> bool:
+        return time.monotonic() < self._resting.get(signer, ("", 0.0))[1]
+
+    def _rest(self, transaction: Transaction, error: RpcError) -> None:
+        """Waiting may help: it is offered again after a pause, and said once."""
+        before, _ = self._resting.get(transaction.signer, ("", 0.0))
+        if before != error.name:
+            log.warning("nonce %d of %s must wait: %s", transaction.nonce, transaction.signer, error)
+        self._resting[transaction.signer] = (error.name, time.monotonic() + self._line.settings.offer_again_s)
 
     def _now(self, transaction: Transaction, raw: str | None) -> str:
         """What to offer now: what was signed last, a higher offer when that waits for long, or its fill."""

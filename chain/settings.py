@@ -23,6 +23,8 @@ class RelayerSettings:
     # A transaction that is not mined is offered again, and after a while with a higher fee, never above the cap.
     resend_after_s: float = 10.0
     replace_after_s: float = 30.0
+    # What the node refuses for fee, balance or nonce is offered again after this pause: waiting may help.
+    offer_again_s: float = 1.0
     # A nonce that the chain lacks, and that nothing of ours is on its way to, is filled after this time.
     gap_after_s: float = 5.0
     simulation_patience_s: float = 60.0

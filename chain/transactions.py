@@ -8,7 +8,7 @@ Every step that may happen is in chain.transitions. Functions that change a stat
 relayers that both believe they lead, one does, and only that one carries on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,6 +93,15 @@ def open_ones(connection: Connection) -> list[Transaction]:
     return [Transaction(*row) for row in connection.execute(_OPEN_ONES)]
 
 
+def any_mined(connection: Connection, ids: Iterable[int]) -> bool:
+    """Whether one of these was mined and did not revert."""
+    wanted = list(ids)
+    if not wanted:
+        return False
+    found = connection.execute(select(table.c.id).where(table.c.id.in_(wanted), table.c.state == MINED).limit(1))
+    return found.first() is not None
+
+
 def provision(connection: Connection, *, address: str, ref: str, count: int) -> None:
     """Makes the signer known. A fresh key burns nonce 0 on itself: Ganache mines a nonce-0 transaction as often as
     it is sent, so it must never carry an operation."""
@@ -167,8 +176,13 @@ def keep_signed(connection: Connection, transaction: Transaction, tx_hash: str, 
 
 
 def keep_sent(connection: Connection, transaction: Transaction) -> None:
-    """The node took it."""
-    if _change(connection, transaction.id, SENT):
+    """The node took it. What the mirror saw mined meanwhile stays so."""
+    changed = connection.execute(
+        update(table)
+        .where(table.c.id == transaction.id, table.c.state == SIGNED)
+        .values(state=SENT, updated_at_ms=now_ms())
+    )
+    if changed.rowcount == 1:
         connection.execute(
             update(operation)
             .where(operation.c.transaction_id == transaction.id, operation.c.state == ASSIGNED)

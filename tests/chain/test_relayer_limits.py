@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 import pytest
 from eth_account import Account
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, select, text
 
-from chain import calls, operations, transactions
+from chain import breaker, calls, operations, transactions
 from chain.database import reading, writing
 from chain.errors import ChainReplaced
+from chain.intake import QUEUE_WINDOW
 from chain.keystore import LocalKeystore
 from chain.mirror import Mirror
 from chain.operations import NewOperation
@@ -131,6 +132,52 @@ def test_at_the_fee_cap_it_stops_raising_and_says_so(desk: Desk):
     desk.drain()
     steps_until(desk, lambda: told(desk)["signers"][0] == "able")
     assert max(sent.fee_cap_wei for sent in desk.node.pool.accepted[-2:]) <= cap
+    desk.check()
+
+
+def test_at_the_fee_cap_it_says_so_also_while_the_node_holds_the_transaction(desk: Desk):
+    """SPEC 7.18: the pool took it before the base fee rose, and knows it already at every later offer."""
+    cap = 3 * 10**9
+    desk.award(2)
+    desk.drain()
+    use(desk, fee_cap_wei=cap, replace_after_s=0.05, resend_after_s=0.05)
+    desk.award(1)
+    steps_until(desk, lambda: told(desk).get("signers", ("", ""))[0] == "capped", mine=False)
+    for _ in range(20):
+        desk.relayer.step()
+        assert told(desk)["signers"][0] == "capped"
+    desk.drain()
+    steps_until(desk, lambda: told(desk)["signers"][0] == "able")
+    desk.check()
+
+
+@pytest.mark.parametrize("trouble", ["above the cap", "no money", "nonce too high"])
+def test_what_waiting_may_help_is_offered_again_after_a_pause_and_logged_once(
+    desk: Desk, trouble: str, caplog: pytest.LogCaptureFixture
+):
+    """SPEC 7.18: an outage of hours costs the node an offer a second, and the log a line."""
+    desk.award(2)
+    desk.drain()
+    use(desk, signers=1, fee_cap_wei=3 * 10**9, offer_again_s=0.5)
+    signer = next(iter(desk.relayer.refs))
+    if trouble == "above the cap":
+        desk.node.pool.base_fee_wei = 30 * 10**9
+    elif trouble == "no money":
+        desk.node.pool.poor.add(signer)
+    else:
+        desk.node.faults.add(refusing("nonce too high", lambda raw: True))
+    desk.award(1)
+    steps_until(desk, lambda: desk.states().get("assigned") == 1)
+    # An offer of the first round, one above it, and what two pauses let through.
+    before, end = desk.node.log.count(SEND), time.monotonic() + 1.2
+    while time.monotonic() < end:
+        desk.step()
+    assert 1 <= desk.node.log.count(SEND) - before <= 4
+    assert sum("must wait" in record.message for record in caplog.records) == 1
+    desk.node.pool.base_fee_wei = 10**9
+    desk.node.pool.poor.clear()
+    desk.node.faults.clear()
+    desk.drain()
     desk.check()
 
 
@@ -302,6 +349,20 @@ def test_a_receipt_of_a_block_that_is_gone_is_taken_back(desk: Desk):
     desk.check()
 
 
+def test_what_the_mirror_saw_mined_before_it_was_stored_as_sent_stays_mined(desk: Desk):
+    """SPEC 7.7: the mirror's word is newer than the node's answer to the offer."""
+    desk.award(2)
+    desk.drain()
+    before = transaction_states(desk)
+    with reading(desk.engine) as connection:
+        rows = connection.execute(select(*transactions.FIELDS)).all()
+    with writing(desk.engine) as connection:
+        for row in rows:
+            transactions.keep_sent(connection, transactions.Transaction(*row))
+    assert "mined" in before
+    assert transaction_states(desk) == before
+
+
 # The node
 
 
@@ -359,7 +420,63 @@ def test_refusals_in_a_row_open_the_breaker_which_says_so_and_closes_when_the_no
     desk.check()
 
 
+def test_reverts_that_are_not_in_a_row_do_not_open_the_breaker(desk: Desk):
+    """SPEC 7.21: the mirror tells first of what was mined, and that counts as well as a receipt."""
+    desk.award(2)
+    desk.drain()
+    use(desk, breaker_failures_max=3, receipt_grace_s=5.0)
+    for _ in range(4):
+        desk.relayer.breaker.failed(breaker.REVERTED, "a race that was lost")
+        desk.award(4)
+        desk.drain()
+    assert desk.relayer.breaker.state == breaker.CLOSED
+    desk.check()
+
+
+def test_a_breaker_that_reverts_opened_closes_when_the_mirror_tells_that_the_probe_worked(desk: Desk):
+    """SPEC 7.21"""
+    desk.award(2)
+    desk.drain()
+    use(desk, breaker_failures_max=1, breaker_pause_s=0.05, receipt_grace_s=5.0)
+    desk.relayer.breaker.failed(breaker.REVERTED, "a race that was lost")
+    desk.award(4)
+    desk.drain()
+    steps_until(desk, lambda: told(desk)["breaker"][0] == "closed")
+    desk.check()
+
+
 # Several signers, several relayers
+
+
+def test_what_a_signer_has_under_way_is_finished_when_fewer_signers_are_asked_for(desk: Desk):
+    """SPEC 7.17: else its operations would wait for ever, and with them everything behind them in their lanes."""
+    desk.award(4)
+    desk.drain()
+    with desk.node.faults.add(refusing("computer says no", lambda raw: True)):
+        desk.award(8)
+        steps_until(desk, lambda: desk.states().get("assigned") == 8)
+    use(desk, signers=1)
+    before = len(desk.node.pool.accepted)
+    desk.award(8)
+    desk.drain()
+    desk.check()
+    (left,) = desk.relayer.refs
+    last = {sent.sender: sent.nonce for sent in desk.node.pool.accepted[before:]}
+    with reading(desk.engine) as connection:
+        assert transactions.next_nonces(connection) == {sender: nonce + 1 for sender, nonce in last.items()}
+    assert left in last
+
+
+def test_a_signer_that_is_no_longer_asked_for_may_be_empty(desk: Desk):
+    """SPEC 7.19: nobody waits for it."""
+    desk.award(4)
+    desk.drain()
+    (_, retired) = desk.relayer.refs
+    use(desk, signers=1)
+    desk.node.methods._table["eth_getBalance"] = lambda params, top: hex(0 if params[0] == retired else 10**24)
+    desk.award(4)
+    desk.drain()
+    assert told(desk)["signers"][0] == "able"
 
 
 def test_several_signers_keep_the_order_of_every_member(desk: Desk):
@@ -441,3 +558,82 @@ def test_an_operation_that_cannot_be_encoded_fails_and_leaves_its_batch_alone(de
         "failed",
         "OperationInvalid",
     )
+
+
+MISFITS = {
+    "no JSON": "[1, 2",
+    "a number that no double holds": '{"member": "%s", "rule": 1, "base_amount": 1e400}',
+    "a list": "[1]",
+    "nothing": "null",
+    "a rule that is text": '{"member": "%s", "rule": "1", "base_amount": "1"}',
+    "a rule that is a list": '{"member": "%s", "rule": [], "base_amount": "1"}',
+    "a rule with a fraction": '{"member": "%s", "rule": 1.5, "base_amount": "1"}',
+    "an amount with a fraction": '{"member": "%s", "rule": 1, "base_amount": 1.5}',
+    "an amount below zero": '{"member": "%s", "rule": 1, "base_amount": "-1"}',
+    "an address too short": '{"member": "0x1234", "rule": 1, "base_amount": "1"}',
+    "an address too long": '{"member": "%s00", "rule": 1, "base_amount": "1"}',
+    "a memo that is a number": '{"member": "%s", "rule": 1, "base_amount": "1", "memo_root": 5}',
+}
+
+
+@pytest.mark.parametrize("payload", MISFITS.values(), ids=MISFITS.keys())
+def test_whatever_stands_in_a_payload_fails_alone(desk: Desk, payload: str):
+    """SPEC 7.6"""
+    member = desk.brand.accounts[0]
+    asked = [calls.award(key=f"n {n}", brand=SLUG, member=member, rule=RULE_ID, base_amount=3) for n in range(3)]
+    with writing(desk.engine) as connection:
+        ids = operations.enqueue_many(connection, asked)
+        statement = text("UPDATE operation SET payload = :payload WHERE id = :id")
+        connection.execute(statement, {"payload": payload.replace("%s", member), "id": ids[1]})
+    desk.drain()
+    with reading(desk.engine) as connection:
+        rows = connection.execute(text("SELECT state, error FROM operation ORDER BY id")).all()
+    assert rows == [("confirmed", None), ("failed", "OperationInvalid"), ("confirmed", None)]
+    assert sorted(desk.brand.awarded()) == [1, 3]
+
+
+# The queue
+
+
+def test_a_lane_with_a_long_queue_holds_up_no_other(desk: Desk):
+    """SPEC 7.4"""
+    desk.award(1)
+    desk.drain()
+    busy, other, further = desk.brand.accounts[:3]
+    hold = "0x" + "11" * 32
+    long = [
+        calls.release(key=f"{lane} {n}", brand=SLUG, member=lane, hold_id=hold) for lane in (busy, other)
+        for n in range(QUEUE_WINDOW + 100)
+    ]  # fmt: skip
+    with writing(desk.engine) as connection:
+        operations.enqueue_many(connection, long)
+        good = calls.award(key="good", brand=SLUG, member=further, rule=RULE_ID, base_amount=3)
+        (id,) = operations.enqueue_many(connection, [good])
+    # Nothing but the first of each lane may go, as long as it is not mined.
+    desk.node.methods._table["eth_call"] = lambda params, top: "0x"
+
+    def counted() -> bool:
+        with reading(desk.engine) as connection:
+            found = operations.get(connection, id)
+        return found is not None and found.state == "sent"
+
+    steps_until(desk, counted, mine=False)
+    assert desk.states() == {"confirmed": 1, "sent": 3, "queued": len(long) - 2}
+
+
+def test_operations_that_the_node_cannot_simulate_take_no_place_of_others(desk: Desk):
+    """SPEC 7.6"""
+    desk.award(1)
+    desk.drain()
+    use(desk, singles_max=2, signers=1)
+    hold = "0x" + "11" * 32
+    asked = [calls.release(key=f"n {n}", brand=SLUG, member=desk.brand.accounts[n], hold_id=hold) for n in range(4)]
+    with writing(desk.engine) as connection:
+        ids = operations.enqueue_many(connection, asked)
+    desk.node.methods._table["eth_call"] = lambda params, top: "0x"
+    desk.node.faults.add(faults.error(-32603, "internal error"), "eth_call", times=2)
+    desk.relayer.step()
+    desk.relayer.step()
+    with reading(desk.engine) as connection:
+        found = operations.get_many(connection, ids)
+    assert [found[id].state for id in ids] == ["queued", "queued", "sent", "sent"]
