@@ -13,6 +13,9 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from chain.errors import DatabaseUnusable
 
 BUSY_TIMEOUT_MS: Final = 30_000
 POOL_SIZE: Final = 8
@@ -20,6 +23,7 @@ POOL_OVERFLOW_MAX: Final = 24
 CACHE_KIB: Final = 65_536
 # SQLite's own 1,000 pages are one commit of the mirror: every one of them would write the database's file too.
 CHECKPOINT_PAGES: Final = 4_000
+ADDRESSES: Final = "A database's address is sqlite:///file or postgresql://user@host/name; this is neither."
 
 
 def engine(url: str) -> Engine:
@@ -79,8 +83,14 @@ def snapshot(made: Engine) -> Iterator[Connection]:
 
 
 def driver_url(url: str) -> URL:
-    """The address with the driver we use named in it."""
-    parsed = make_url(url)
+    """The address with the driver we use named in it. Raises DatabaseUnusable for any other; it may hold a password, so
+    it is not shown."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable(ADDRESSES) from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql", "postgres"):
+        raise DatabaseUnusable(ADDRESSES)
     return parsed.set(drivername="postgresql+psycopg") if parsed.drivername in ("postgresql", "postgres") else parsed
 
 

@@ -84,14 +84,16 @@ class LocalKeystore:
             header, nonce, sealed = content["header"], bytes.fromhex(content["nonce"]), bytes.fromhex(content["sealed"])
         except FileNotFoundError:
             raise KeystoreMissing(f"There is no keystore at {Path(path).name}.") from None
+        except OSError as error:
+            raise KeystoreError(f"{Path(path).name} cannot be read: {error.strerror}.") from None
         except (orjson.JSONDecodeError, KeyError, ValueError, TypeError):
             raise KeystoreLocked(f"{Path(path).name} is not a keystore.") from None
-        if header.get("version") != VERSION or header.get("n", 0) > SCRYPT_N or header.get("r", 0) > SCRYPT_R:
+        if not _is_ours(header):
             raise KeystoreLocked(f"{Path(path).name} is of a kind this program does not know.")
         try:
             bound = orjson.dumps(header, option=orjson.OPT_SORT_KEYS)
             return cls(AESGCM(_password_key(password, header)).decrypt(nonce, sealed, bound))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise KeystoreLocked("The password does not open the keystore, or the file was altered.") from None
 
     def address_of(self, ref: str) -> str:
@@ -131,6 +133,17 @@ def open_or_create(path: Path | str, password: str) -> LocalKeystore:
 def signer_ref(index: int) -> str:
     """The reference of a relayer's hot key."""
     return f"signer/{index}"
+
+
+def _is_ours(header: Any) -> bool:
+    """Whether the header says what ours say; larger numbers would cost more memory than anyone has."""
+    try:
+        bytes.fromhex(header["salt"])
+        work = [header[name] for name in ("n", "r", "p")]
+        bounded = all(0 < number <= most for number, most in zip(work, (SCRYPT_N, SCRYPT_R, SCRYPT_P), strict=True))
+        return header["version"] == VERSION and bounded
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _password_key(password: str, header: dict[str, Any]) -> bytes:

@@ -10,14 +10,15 @@ from typing import Final, Self
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from chain.errors import LeaderElsewhere
+from chain.errors import DatabaseUnusable, LeaderElsewhere
 
 # Any constant will do, as long as nothing else in the database uses it: "moa" in ASCII.
 ADVISORY_LOCK: Final = 0x6D6F61
 
 
 class Leader:
-    """with Leader(engine): ... raises LeaderElsewhere while another process leads."""
+    """with Leader(engine): ... raises LeaderElsewhere while another process leads, and
+    DatabaseUnusable where none ever could."""
 
     def __init__(self, engine: Engine):
         self._engine = engine
@@ -52,8 +53,12 @@ class Leader:
 
     def _lock_file(self) -> None:
         database = self._engine.url.database
-        assert database, "a worker needs a database in a file"
-        self._descriptor = os.open(Path(f"{database}.leader"), os.O_RDWR | os.O_CREAT, 0o600)
+        if not database or database == ":memory:":
+            raise DatabaseUnusable("A worker needs a database in a file: sqlite:///file.")
+        try:
+            self._descriptor = os.open(Path(f"{database}.leader"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DatabaseUnusable(f"Beside the database no file can be made: {error.strerror}.") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from chain import heartbeat, metrics
 from chain.condition import LOOPS, STOPPED
 from chain.database import engine as make_engine
 from chain.deployment import Deployment
 from chain.ending import ended_by_signals
-from chain.errors import AnswerInconsistent, ChainError, LeaderElsewhere, NodeUnavailable, RpcError
+from chain.errors import AnswerInconsistent, ArgumentInvalid, ChainError, LeaderElsewhere, NodeUnavailable, RpcError
 from chain.heads import Heads
 from chain.keystore import LocalKeystore
 from chain.leader import Leader
@@ -28,12 +29,16 @@ from chain.scrape import Tables
 log = logging.getLogger(__name__)
 
 LEADER_POLL_S: Final = 1.0
+# While the database is away for the same reason, the log hears of it so often.
+SAID_AGAIN_S: Final = 60.0
 NODE_POLL_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 5.0
 STOP_POLL_S: Final = 0.1
 SEND_TIMEOUT_S: Final = 60.0
 # A read that takes longer is asked for less; the watchdog is not to bark before that.
 READ_TIMEOUT_S: Final = 20.0
+# PostgreSQL's undefined_table and read_only_sql_transaction; SQLite's own words for them are OperationalErrors.
+WAITED_FOR: Final = ("42P01", "25006")
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def run(settings: WorkerSettings, stop: threading.Event | None = None) -> None:
 
 
 def _compete(settings: WorkerSettings, stop: threading.Event, engine: Engine, keystore: LocalKeystore) -> None:
+    said, said_at = "", 0.0
     while not stop.is_set():
         try:
             with Leader(engine) as leader:
@@ -76,11 +82,22 @@ def _compete(settings: WorkerSettings, stop: threading.Event, engine: Engine, ke
         except LeaderElsewhere:
             log.info("another worker leads; waiting")
             stop.wait(LEADER_POLL_S)
-        except (OperationalError, InterfaceError) as error:
+        except DBAPIError as error:
+            if not _passes(error):
+                raise
             # With the connection the leadership is gone too: everything begins again, from the tables.
-            log.warning("waiting for the database: %s", error.orig)
+            now = time.monotonic()
+            if said != str(error.orig) or now - said_at > SAID_AGAIN_S:
+                said, said_at = str(error.orig), now
+                log.warning("waiting for the database: %s", said)
             engine.dispose()
             stop.wait(LEADER_POLL_S)
+
+
+def _passes(error: DBAPIError) -> bool:
+    """Whether waiting may help: the database is away or locked, its tables are not made yet, or it only reads for now,
+    as PostgreSQL does while another server takes over."""
+    return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "sqlstate", None) in WAITED_FOR
 
 
 @contextmanager
@@ -89,7 +106,11 @@ def _metrics(settings: WorkerSettings, engine: Engine) -> Iterator[None]:
         yield
         return
     whole = metrics.together(metrics.COMMON, metrics.LOOPS, Tables(engine))
-    end = metrics.serve(whole, settings.metrics_port, settings.metrics_host)
+    try:
+        end = metrics.serve(whole, settings.metrics_port, settings.metrics_host)
+    except (OSError, OverflowError) as error:
+        where = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise ArgumentInvalid(f"Metrics cannot be served at {where}: {error}.") from error
     try:
         yield
     finally:

@@ -118,7 +118,9 @@ def worker(
     final_depth: FinalDepth = 0,
     confirmed_depth: ConfirmedDepth = 0,
     undo_blocks_max: UndoBlocksMax = 256,
-    metrics_port: Annotated[int, typer.Option(envvar="MOA_METRICS_PORT", help="Prometheus; 0: none")] = 0,
+    metrics_port: Annotated[
+        int, typer.Option(envvar="MOA_METRICS_PORT", min=0, max=65_535, help="Prometheus; 0: none")
+    ] = 0,
     metrics_host: Annotated[str, typer.Option(envvar="MOA_METRICS_HOST")] = "127.0.0.1",
     signers: Annotated[int, typer.Option(envvar="MOA_RELAYER_SIGNERS", min=1, help="hot keys that send")] = 1,
     fee_cap_gwei: Annotated[int, typer.Option(envvar="MOA_FEE_CAP_GWEI", min=1, help="never offer more")] = 500,
@@ -144,8 +146,8 @@ def worker(
         metrics_port=metrics_port,
         metrics_host=metrics_host,
     )
-    note_worker_start(database, chain_id=chain_id)
     try:
+        note_worker_start(database, chain_id=chain_id)
         run(settings)
     except ChainError as error:
         # What waiting cannot help. The sentence says what to do; where in our code it was found helps nobody.

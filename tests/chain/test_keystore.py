@@ -24,13 +24,23 @@ def test_a_wrong_password_an_altered_file_and_a_missing_one_are_told_apart(tmp_p
         {**content, "sealed": "00" + content["sealed"][2:]},
         {**content, "header": {**content["header"], "salt": "00" * 16}},
         {**content, "header": {**content["header"], "n": 2**30}},
+        {**content, "header": {**content["header"], "n": 0}},
+        {**content, "header": {**content["header"], "p": 2**30}},
+        {**content, "header": {**content["header"], "n": 3}},
+        {**content, "header": {**content["header"], "salt": 5}},
+        {**content, "header": []},
+        {**content, "header": {"version": 1}},
+        {**content, "nonce": ""},
         {"nothing": 1},
+        [1],
     ):
         path.write_text(json.dumps(altered))
         with pytest.raises(KeystoreLocked):
             LocalKeystore.open(path, "right")
     with pytest.raises(KeystoreMissing):
         LocalKeystore.open(tmp_path / "none.json", "right")
+    with pytest.raises(KeystoreError):
+        LocalKeystore.open(tmp_path, "right")
 
 
 def test_a_keystore_is_never_replaced_and_only_its_owner_reads_it(tmp_path):
