@@ -27,6 +27,8 @@ GAS: Final[Mapping[str, int]] = {
     "transfer": 800_000,
     "leave": 900_000,
 }
+# Nodes take no transaction above 128 KiB (geth's txMaxSize), and some cut the connection when asked to simulate more.
+CALLDATA_BYTES_MAX: Final = 120_000
 BATCH_BASE_GAS: Final = 300_000
 ITEM_GAS: Final = 120_000
 
@@ -210,6 +212,8 @@ def single(
         raise OperationInvalid(f"No operation is called {kind!r}.")
     contract, function, values = build(lane, payload)
     data = deployment.codec.calldata(contract, function, *values)
+    if len(data) > CALLDATA_BYTES_MAX:
+        raise OperationInvalid(f"The call has {len(data)} bytes; no node takes more than {CALLDATA_BYTES_MAX}.")
     if contract != "LoyaltyToken":
         return deployment.address(contract), data
     if token is None and brand in deployment.brands:

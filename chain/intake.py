@@ -10,11 +10,13 @@ from sqlalchemy import Connection, Engine, select
 
 from chain import brands, calls, metrics, operations, transactions
 from chain.batches import Choice, Waiting, choose, signer_of
+from chain.blocks import believable
 from chain.bulk import PLACE
 from chain.database import reading, writing
 from chain.deployment import Brand, Deployment
 from chain.errors import OperationInvalid, QueueMoved, Reverted, RpcError
 from chain.line import Line
+from chain.models import MirrorCheckpoint, table_of
 from chain.operations import AWARD, QUEUED, now_ms
 from chain.transactions import Plan, Transaction
 
@@ -26,6 +28,7 @@ WINDOW_SPARE: Final = 200
 # Past a full window of which nothing may go, the lanes behind it are looked at, so many windows far.
 WINDOWS_MAX: Final = 8
 SIMULATION_PAUSE_S: Final = 0.5
+checkpoint: Final = table_of(MirrorCheckpoint)
 
 # What a payload that is not as the makers in chain.calls give it may raise.
 MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -42,6 +45,8 @@ class Intake:
         self._engine = engine
         self._deployment = deployment
         self._line = line
+        # The mirror's newest block as of the look into the queue: (number, hash).
+        self._tip: tuple[int, str] | None = None
         # Operations that the node would not simulate without saying that they revert: since when, and when next.
         self._doubtful: dict[int, tuple[float, float]] = {}
 
@@ -59,6 +64,7 @@ class Intake:
         waiting: set[str] = set()
         for window in (first, *[QUEUE_WINDOW] * WINDOWS_MAX):
             with reading(self._engine) as connection:
+                self._tip = _tip(connection)
                 queue = _queue(connection, window, waiting)
                 busy = _busy(connection) if queue else []
                 known = brands.resolve(connection, self._deployment, {item.brand for item in queue})
@@ -175,7 +181,25 @@ class Intake:
         if not plans:
             return []
         answers = self._line.rpc.try_batch([("eth_call", [_call(plan, signer), "latest"]) for _, plan in plans])
-        return [plan for (item, plan), answer in zip(plans, answers, strict=True) if self._passes(item, answer)]
+        if any(isinstance(answer, Reverted) for answer in answers) and not self._shows_our_chain():
+            # A reorg that is not undone yet, or a node that lags: what the operation stands on may be missing there.
+            again_at = time.monotonic() + SIMULATION_PAUSE_S
+            for (item, _), answer in zip(plans, answers, strict=True):
+                if isinstance(answer, Reverted):
+                    self._doubtful[item.id] = (again_at, again_at)
+            pairs = [pair for pair in zip(plans, answers, strict=True) if not isinstance(pair[1], Reverted)]
+        else:
+            pairs = list(zip(plans, answers, strict=True))
+        return [plan for (item, plan), answer in pairs if self._passes(item, answer)]
+
+    def _shows_our_chain(self) -> bool:
+        """Whether the node has the block up to which the queue was read; without a mirror it is believed."""
+        if self._tip is None:
+            return True
+        number, block_hash = self._tip
+        block = self._line.rpc.call("eth_getBlockByNumber", hex(number), False)
+        with believable("a block's hash"):
+            return block is not None and block["hash"] == block_hash
 
     def _passes(self, item: Waiting, answer: Any) -> bool:
         """Whether the simulation went through; what reverts is refused, what the node cannot say is asked again."""
@@ -207,6 +231,12 @@ def _document(payload: Any) -> dict[str, Any]:
     """SQLite gives JSON as text, PostgreSQL's driver as a document: only what goes is parsed."""
     found: dict[str, Any] = orjson.loads(payload) if isinstance(payload, str | bytes) else payload
     return found
+
+
+def _tip(connection: Connection) -> tuple[int, str] | None:
+    found = connection.execute(select(checkpoint.c.block_number, checkpoint.c.block_hash).where(checkpoint.c.id == 1))
+    row = found.one_or_none()
+    return (row.block_number, row.block_hash) if row is not None else None
 
 
 def _queue(connection: Connection, count_max: int, without: Set[str]) -> list[Waiting]:

@@ -21,7 +21,7 @@ from chain.errors import ChainReplaced
 from chain.intake import QUEUE_WINDOW
 from chain.keystore import LocalKeystore
 from chain.mirror import Mirror
-from chain.operations import NewOperation
+from chain.operations import NewOperation, OperationView
 from chain.relayer import Relayer
 from chain.rpc import Rpc
 from chain.signer import Fees, fees_of, is_fill, sign
@@ -637,3 +637,62 @@ def test_operations_that_the_node_cannot_simulate_take_no_place_of_others(desk: 
     with reading(desk.engine) as connection:
         found = operations.get_many(connection, ids)
     assert [found[id].state for id in ids] == ["queued", "queued", "sent", "sent"]
+
+
+def release(desk: Desk, signature_bytes: int = 0) -> int:
+    """An operation of its own in the queue; with a signature it is a transfer."""
+    member = desk.brand.accounts[0]
+    asked = calls.release(key="single", brand=SLUG, member=member, hold_id="0x" + "11" * 32)
+    if signature_bytes:
+        asked = calls.transfer(
+            key="single", brand=SLUG, member=member, to=member, points=1, nonce=1, deadline=1,
+            signature="0x" + "11" * signature_bytes,
+        )  # fmt: skip
+    with writing(desk.engine) as connection:
+        return operations.enqueue(connection, asked)
+
+
+def view(desk: Desk, id: int) -> OperationView:
+    with reading(desk.engine) as connection:
+        found = operations.get(connection, id)
+    assert found is not None
+    return found
+
+
+def test_an_operation_that_no_node_would_take_fails_before_any_node_is_asked(desk: Desk):
+    """SPEC 7.6: a node may cut the connection instead of answering, and would then be waited for without end."""
+    desk.award(1)
+    desk.drain()
+    id = release(desk, signature_bytes=200_000)
+    desk.award(2)
+    with desk.node.faults.add(faults.reset(), "eth_call"):
+        desk.drain()
+    assert (view(desk, id).state, view(desk, id).error) == ("failed", "OperationInvalid")
+    assert sorted(desk.brand.awarded()) == [1, 2, 3]
+
+
+def test_what_would_revert_on_a_chain_that_the_mirror_has_not_yet_followed_is_asked_again(desk: Desk):
+    """SPEC 7.6, 7.10: a reorg took what the operation stands on, and what was taken is on its way back."""
+    desk.award(3)
+    desk.drain()
+    desk.node.reorg_pool(1, back=False)
+    missing = faults.Failure(3, "execution reverted", "0x" + "00" * 4)
+    id = release(desk)
+    with desk.node.faults.add(Behaviour("reverts", lambda request, go_on, methods: missing, ("eth_call",))) as fault:
+        for _ in range(3):
+            desk.relayer.step()
+        assert fault.hits == 1
+    assert view(desk, id).state == "queued"
+    desk.node.methods._table["eth_call"] = lambda params, top: "0x"
+    steps_until(desk, lambda: view(desk, id).state == "sent")
+
+
+def test_what_would_revert_on_the_chain_that_the_mirror_follows_fails_at_once(desk: Desk):
+    """SPEC 7.6"""
+    desk.award(3)
+    desk.drain()
+    missing = faults.Failure(3, "execution reverted", "0x" + "00" * 4)
+    id = release(desk)
+    with desk.node.faults.add(Behaviour("reverts", lambda request, go_on, methods: missing, ("eth_call",))):
+        desk.relayer.step()
+    assert view(desk, id).state == "failed"
