@@ -32,7 +32,9 @@ BALANCE_ETHER: Final = 1_000_000
 BLOCK_GAS_LIMIT: Final = 150_000_000
 GANACHE_SCRIPT: Final = Path(__file__).with_name("ganache.cjs")
 ROOT: Final = Path(__file__).resolve().parent.parent
-ANVIL: Final = ROOT / "node_modules" / ".bin" / "anvil"
+MODULES: Final = ROOT / "node_modules"
+# The program itself: npm's own starter in .bin runs it as a child, which outlives whoever kills the starter.
+ANVIL: Final = next(iter(sorted(MODULES.glob("@foundry-rs/anvil-*/bin/anvil"))), MODULES / ".bin" / "anvil")
 
 
 class Node:

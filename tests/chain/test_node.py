@@ -49,6 +49,16 @@ def test_a_node_ends_with_its_parent_however_that_ends(tmp_path, title, how, unt
     until(lambda: not any(process.is_running() and process.status() != "zombie" for process in family), 10)
 
 
+@pytest.mark.parametrize("make", [Ganache, Anvil])
+def test_a_node_that_is_killed_answers_nobody(tmp_path, make, until):
+    """SPEC 7.13: what a kill leaves running would go on as if nothing had happened."""
+    node = make(tmp_path / "state").start()
+    keeper = psutil.Process(node.pid)
+    family = [keeper, *keeper.children(recursive=True)]
+    node.kill()
+    until(lambda: not any(process.is_running() and process.status() != "zombie" for process in family), 10)
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_what_was_mined_is_there_after_a_kill(tmp_path, cache):
     """SPEC 7.13"""
