@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from typing import Any, Final
 
 from chain import calls, metrics
-from chain.blocks import believable
+from chain.blocks import believable, counted
 from chain.deployment import Deployment
 from chain.errors import AnswerInconsistent, ChainReplaced, DeploymentMismatch, RpcError
 from chain.rpc import Rpc
@@ -77,7 +77,7 @@ class Line:
         asked += [("eth_getTransactionCount", [signer, "latest"]) for signer in self._signers]
         answers = self.rpc.batch(asked)
         with believable("the head and counts of transactions"):
-            head, *counts = (int(answer, 16) for answer in answers)
+            head, *counts = (counted(answer) for answer in answers)
         before, self.counted = self.counted, dict(zip(self._signers, counts, strict=True))
         self.head = head
         self._looked_at = now

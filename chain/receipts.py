@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, select
 
 from chain import breaker, operations, transactions
-from chain.blocks import believable
+from chain.blocks import believable, counted
 from chain.breaker import Breaker
 from chain.codec import Log
 from chain.database import reading, writing
@@ -143,7 +143,7 @@ class Receipts:
 
     def _decide(self, transaction: Transaction, receipt: dict[str, Any], raw: str) -> None:
         with believable("a receipt"):
-            block_number, block_hash = int(receipt["blockNumber"], 16), receipt["blockHash"]
+            block_number, block_hash = counted(receipt["blockNumber"]), receipt["blockHash"]
             reverted = receipt["status"] != "0x1"
             found = outcomes(self._logs(receipt), self._deployment) if transaction.operations and not reverted else []
         if transaction.state == FILLING and transaction.kind != PROVISION and is_fill(raw):

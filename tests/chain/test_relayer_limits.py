@@ -366,6 +366,22 @@ def test_what_the_mirror_saw_mined_before_it_was_stored_as_sent_stays_mined(desk
 # The node
 
 
+@pytest.mark.parametrize("count", [hex(2**63), hex(2**300), "-0x1"])
+def test_a_count_that_no_chain_can_have_is_waited_out(desk: Desk, count: str):
+    """SPEC 7.13: no table could hold it, and no nonce may be chosen by it."""
+    desk.award(2)
+    desk.drain()
+    real = desk.node.methods._table["eth_getTransactionCount"]
+    desk.node.methods._table["eth_getTransactionCount"] = lambda params, top: count
+    desk.award(2)
+    for _ in range(5):
+        desk.step()
+        desk.award(1)
+    desk.node.methods._table["eth_getTransactionCount"] = real
+    desk.drain()
+    desk.check()
+
+
 def test_a_brand_invited_after_the_deployment_is_served_once_the_mirror_knows_it(desk: Desk, keystore: LocalKeystore):
     """SPEC 7.22"""
     deployment = replace(desk.brand.deployment, brands={})
