@@ -56,7 +56,8 @@ class Leader:
         if not database or database == ":memory:":
             raise DatabaseUnusable("A worker needs a database in a file: sqlite:///file.")
         try:
-            self._descriptor = os.open(Path(f"{database}.leader"), os.O_RDWR | os.O_CREAT, 0o600)
+            # Whichever way leads to the file: a link to a database is the same database.
+            self._descriptor = os.open(f"{Path(database).resolve()}.leader", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise DatabaseUnusable(f"Beside the database no file can be made: {error.strerror}.") from error
         try:
