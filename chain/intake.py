@@ -181,29 +181,33 @@ class Intake:
         if not plans:
             return []
         answers = self._line.rpc.try_batch([("eth_call", [_call(plan, signer), "latest"]) for _, plan in plans])
-        if any(isinstance(answer, Reverted) for answer in answers) and not self._shows_our_chain():
-            # A reorg that is not undone yet, or a node that lags: what the operation stands on may be missing there.
-            again_at = time.monotonic() + SIMULATION_PAUSE_S
-            for (item, _), answer in zip(plans, answers, strict=True):
-                if isinstance(answer, Reverted):
-                    self._doubtful[item.id] = (again_at, again_at)
-            pairs = [pair for pair in zip(plans, answers, strict=True) if not isinstance(pair[1], Reverted)]
-        else:
-            pairs = list(zip(plans, answers, strict=True))
-        return [plan for (item, plan), answer in pairs if self._passes(item, answer)]
+        believed = not any(isinstance(answer, Reverted) for answer in answers) or self._shows_our_chain()
+        return [
+            plan
+            for (item, plan), answer in zip(plans, answers, strict=True)
+            if self._passes(item, answer, believed=believed)
+        ]
 
     def _shows_our_chain(self) -> bool:
         """Whether the node has the block up to which the queue was read; without a mirror it is believed."""
         if self._tip is None:
             return True
         number, block_hash = self._tip
-        block = self._line.rpc.call("eth_getBlockByNumber", hex(number), False)
+        try:
+            block = self._line.rpc.call("eth_getBlockByNumber", hex(number), False)
+        except RpcError:
+            # Some nodes call a block above their head an error.
+            return False
         with believable("a block's hash"):
             return block is not None and block["hash"] == block_hash
 
-    def _passes(self, item: Waiting, answer: Any) -> bool:
+    def _passes(self, item: Waiting, answer: Any, *, believed: bool) -> bool:
         """Whether the simulation went through; what reverts is refused, what the node cannot say is asked again."""
-        if isinstance(answer, Reverted):
+        if isinstance(answer, Reverted) and not believed:
+            # A reorg that is not undone yet, or a node that lags: what the operation stands on may be missing there.
+            again_at = time.monotonic() + SIMULATION_PAUSE_S
+            self._doubtful[item.id] = (again_at, again_at)
+        elif isinstance(answer, Reverted):
             self._refuse(item, answer.error, answer.error_args)
         elif isinstance(answer, RpcError):
             now = time.monotonic()
