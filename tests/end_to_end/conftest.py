@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.demo.gateway import Gateway
 from scripts.world import Plan, World, world
-from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, Member, Screen, as_brand, buy
+from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, WAIT_MS, Member, Screen, as_brand, buy
+
+# Playwright's own 5 s are short for a screen beside a node, a worker and a gateway on the same two cores.
+expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")

@@ -90,11 +90,16 @@ def points(amount: Locator) -> int:
     return int(re.sub(r"[^0-9]", "", amount.inner_text()))
 
 
-def picture(page: Page, name: str) -> None:
-    """Takes a picture for build/screens once nothing moves any more."""
+def still(page: Page) -> None:
+    """Returns when nothing moves any more, however slowly it is drawn."""
     page.evaluate(
         """Promise.all(document.getAnimations()
           .filter(one => one.effect.getComputedTiming().iterations !== Infinity)
           .map(one => one.finished.catch(() => undefined)))"""
     )
+
+
+def picture(page: Page, name: str) -> None:
+    """Takes a picture for build/screens once nothing moves any more."""
+    still(page)
     page.screenshot(path=SCREENS / f"{name}.png")

@@ -17,23 +17,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 1_200
 RUN_TIMEOUT_S = 240
+# A node, eight contracts through Brownie and a gateway: a quarter of a minute alone, a multiple of it beside others.
+STARTED_S_MAX = 240
+# Gateway, worker and node end within a second or two; each is killed when it takes longer than its eight or ten.
+ENDED_S_MAX = 20
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
-def start_demo(state: Path, *more: str) -> subprocess.Popen[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "scripts.cli",
-        "demo",
-        "--once",
-        "--state",
-        str(state),
-        "--limit",
-        str(LIMIT),
-        *more,
-    ]
+def start_demo(state: Path, *, once: bool = True) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "scripts.cli", "demo", "--state", str(state), "--limit", str(LIMIT)]
+    command += ["--once"] if once else []
     return subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -74,7 +68,11 @@ def awards_confirmed(state: Path) -> int:
 def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
     """SPEC 11.7: run again after kill -9, the demo goes on where it was and its verdict holds."""
     process = start_demo(tmp_path)
-    until(lambda: awards_confirmed(tmp_path) >= LIMIT // 4, seconds=120, what="a quarter of the purchases is confirmed")
+    until(
+        lambda: awards_confirmed(tmp_path) >= LIMIT // 4,
+        seconds=STARTED_S_MAX,
+        what="a quarter of the purchases is confirmed",
+    )
     os.kill(pids(tmp_path)[victim], signal.SIGKILL)
     output, _ = process.communicate(timeout=RUN_TIMEOUT_S)
     assert process.returncode == 1, output
@@ -90,12 +88,20 @@ def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp
 def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -> None:
     """SPEC 11.10: whatever ends the demo, everything it started ends with it."""
     process = start_demo(tmp_path)
-    until(lambda: awards_confirmed(tmp_path) >= LIMIT // 4, seconds=120, what="a quarter of the purchases is confirmed")
+    until(
+        lambda: awards_confirmed(tmp_path) >= LIMIT // 4,
+        seconds=STARTED_S_MAX,
+        what="a quarter of the purchases is confirmed",
+    )
     started = pids(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.wait()
 
-    until(lambda: not any(psutil.pid_exists(pid) for pid in started.values()), seconds=20, what="all children are gone")
+    until(
+        lambda: not any(psutil.pid_exists(pid) for pid in started.values()),
+        seconds=ENDED_S_MAX,
+        what="all children are gone",
+    )
     returncode, output = run_demo(tmp_path)
     assert returncode == 0, output
 
@@ -104,14 +110,14 @@ def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -
     assert f"{LIMIT:,} of {LIMIT:,}" in second, "a third run replays everything and adds nothing"
 
 
-def test_ctrl_c_ends_everything_within_ten_seconds(tmp_path: Path) -> None:
+def test_ctrl_c_ends_everything_within_twenty_seconds(tmp_path: Path) -> None:
     """SPEC 11.10"""
     process = start_demo(tmp_path)
-    until(lambda: "gateway" in pids(tmp_path), seconds=120, what="the gateway has started")
+    until(lambda: "gateway" in pids(tmp_path), seconds=STARTED_S_MAX, what="the gateway has started")
     started = pids(tmp_path)
 
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=20)
+    output, _ = process.communicate(timeout=ENDED_S_MAX)
 
     assert process.returncode == 130, output
     assert not any(psutil.pid_exists(pid) for pid in started.values())
@@ -119,15 +125,19 @@ def test_ctrl_c_ends_everything_within_ten_seconds(tmp_path: Path) -> None:
 
 def test_two_demos_run_side_by_side_but_never_on_one_state(tmp_path: Path) -> None:
     """SPEC 11.9: ports are chosen free; a second demo on the same folder is refused with a sentence."""
-    first = start_demo(tmp_path / "a")
-    until(lambda: "gateway" in pids(tmp_path / "a"), seconds=120, what="the first demo runs")
-
-    second = start_demo(tmp_path / "b")
-    until(lambda: "gateway" in pids(tmp_path / "b"), seconds=120, what="the second demo runs beside it")
-    refused, sentence = run_demo(tmp_path / "a")
-
-    for process in (first, second):
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+    # Neither ends by itself: the first still has its folder when that is asked for again, however long all this takes.
+    running = []
+    try:
+        running.append(start_demo(tmp_path / "a", once=False))
+        until(lambda: "gateway" in pids(tmp_path / "a"), seconds=STARTED_S_MAX, what="the first demo runs")
+        running.append(start_demo(tmp_path / "b", once=False))
+        until(lambda: "gateway" in pids(tmp_path / "b"), seconds=STARTED_S_MAX, what="the second demo runs beside it")
+        refused, sentence = run_demo(tmp_path / "a")
+        assert [process.poll() for process in running] == [None, None]
+    finally:
+        for process in running:
+            process.send_signal(signal.SIGINT)
+        for process in running:
+            process.communicate(timeout=2 * ENDED_S_MAX)
     assert refused == 1
     assert "Another Moa runs" in sentence

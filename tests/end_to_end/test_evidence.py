@@ -32,6 +32,13 @@ class Caller:
         return self.http.request(method, path, json=body, headers=headers)
 
 
+@pytest.fixture(scope="module", params=["ganache", "anvil"])
+def demo(request: pytest.FixtureRequest) -> World:
+    """Every test here on both nodes."""
+    running: World = request.getfixturevalue(f"demo_on_{request.param}")
+    return running
+
+
 @pytest.fixture(scope="module")
 def shop(demo: World) -> Iterator[Caller]:
     caller = Caller(demo, demo.brand_keys["cdnow"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.screen import DESKTOP, PHONE, ROOT, Member, Screen, picture
+from tests.end_to_end.screen import DESKTOP, PHONE, ROOT, Member, Screen, picture, still
 
 pytestmark = pytest.mark.slow
 
@@ -33,6 +33,7 @@ def test_everyone_can_read_and_use_it(member: Member, browser: Browser, locale: 
         assert _violations(page) == []
         assert _small_targets(page) == []
         page.locator(".card-button").last.click()
+        expect(page.get_by_role("dialog")).to_be_visible()
         page.wait_for_timeout(600)  # The sheet has risen: contrast is measured on what stands still.
         assert _violations(page) == []
         assert _small_targets(page) == []
@@ -45,6 +46,7 @@ def test_everyone_can_read_and_use_it(member: Member, browser: Browser, locale: 
 def _violations(page: Page) -> list[str]:
     """What axe finds against WCAG 2.2 A and AA."""
     page.wait_for_timeout(800)  # Entrances are over: a fading text has no contrast of its own.
+    still(page)
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
     return [
