@@ -152,7 +152,7 @@ def test_points_on_their_way_bring_a_new_view(live: World) -> None:
         events.settle()
         body = orjson.dumps(purchase())
         headers = {**live.brand.headers, "Content-Type": "application/json", "Idempotency-Key": "k"}
-        assert httpx.post(f"{url}/v1/purchases", content=body, headers=headers).status_code == 202
+        assert httpx.post(f"{url}/v1/purchases", content=body, headers=headers, timeout=20).status_code == 202
 
         view, _ = events.until("view")
 
@@ -182,7 +182,7 @@ def test_streams_are_bounded_for_each_member(make_world: Worlds) -> None:
 
     with served(world) as (url, _), listening(url, key) as events:
         events.until("view")
-        answer = httpx.get(f"{url}/v1/me/stream", headers={"Authorization": f"Bearer {key}"})
+        answer = httpx.get(f"{url}/v1/me/stream", headers={"Authorization": f"Bearer {key}"}, timeout=20)
 
     assert (answer.status_code, answer.json()["error"]) == (429, "StreamsTooMany")
 

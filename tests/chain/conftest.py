@@ -326,7 +326,7 @@ def loops(world: World) -> Iterator[Callable[[], threading.Event]]:
         thread.join(30)
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Returns when the condition holds; fails the test when it does not in time."""
     end = time.monotonic() + timeout_s
     while not condition():

@@ -41,7 +41,7 @@ def brand(node: ScriptedNode) -> Brand:
 
 @pytest.fixture
 def rpc(node: ScriptedNode) -> Iterator[Rpc]:
-    opened = Rpc(node.url, timeout_s=2.0)
+    opened = Rpc(node.url, timeout_s=10.0)
     yield opened
     opened.close()
 

@@ -70,7 +70,7 @@ def running(mirror: Mirror) -> Iterator[threading.Thread]:
     assert not thread.is_alive(), "SIGTERM must end a mirror in five seconds"
 
 
-def follow(mirror: Mirror, timeout_s: float = 20.0) -> None:
+def follow(mirror: Mirror, timeout_s: float = 60.0) -> None:
     """Steps as the loop does, with shorter waits, until nothing is left; expected trouble is tried again."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
@@ -133,7 +133,7 @@ def check(engine: Engine, brand: Brand) -> None:
     assert [tuple(row) for row in rows] == expected
 
 
-def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

@@ -42,7 +42,7 @@ MIRROR = MirrorSettings(poll_s=0.01, behind_grace_s=0.1)
 TIMEOUT_S = 2.0
 # Where an answer is kept back on purpose.
 KEPT_BACK_TIMEOUT_S = 0.3
-DRAIN_S_MAX = 30.0
+DRAIN_S_MAX = 60.0
 SEEDS = (1, 2, 3)
 
 pytestmark = pytest.mark.slow

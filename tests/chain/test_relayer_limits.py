@@ -62,7 +62,7 @@ def use(desk: Desk, **changes: Any) -> None:
     desk.relayer = Relayer(desk.engine, rpc, desk.brand.deployment, desk.keystore, replace(RELAYER, **changes))
 
 
-def steps_until(desk: Desk, condition: Callable[[], bool], *, mine: bool = True, timeout_s: float = 15.0) -> None:
+def steps_until(desk: Desk, condition: Callable[[], bool], *, mine: bool = True, timeout_s: float = 45.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, (desk.states(), told(desk))
@@ -531,7 +531,7 @@ def test_two_relayers_that_both_believe_they_lead_double_nothing(desk: Desk, key
     for thread in threads:
         thread.start()
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         for _ in range(10):
             desk.award(9)
             desk.node.mine_pool()

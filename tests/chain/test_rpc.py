@@ -51,7 +51,7 @@ def serve() -> Iterator[Callable[..., tuple[Rpc, Scripted]]]:
 
     def start(answer: Answer, **options: Any) -> tuple[Rpc, Scripted]:
         server = Scripted(answer)
-        client = Rpc(f"http://127.0.0.1:{server.server_address[1]}", **{"timeout_s": 1.0, **options})
+        client = Rpc(f"http://127.0.0.1:{server.server_address[1]}", **{"timeout_s": 5.0, **options})
         running.append((client, server))
         return client, server
 

@@ -48,7 +48,7 @@ def brand(node: ScriptedNode) -> Brand:
 
 @pytest.fixture
 def mirror(engine: Engine, node: ScriptedNode, brand: Brand) -> Iterator[Mirror]:
-    rpc = Rpc(node.url, timeout_s=2.0)
+    rpc = Rpc(node.url, timeout_s=10.0)
     yield Mirror(engine, rpc, brand.deployment, MirrorSettings(undo_blocks_max=20, behind_grace_s=0.0))
     rpc.close()
 

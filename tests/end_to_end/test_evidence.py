@@ -97,7 +97,7 @@ def moa(demo: World, *arguments: str, chain: bool = True) -> Result:
 def test_a_member_takes_the_evidence_home(demo: World, member: tuple[Caller, str, str]) -> None:
     """SPEC 13.8"""
     me, _, _ = member
-    key = httpx.get(f"{demo.url}/.well-known/moa-keys.json").json()["receipts"]
+    key = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()["receipts"]
 
     answer = me.http.get("/v1/me/evidence")
     verdict = verify(answer.content, key=key)
@@ -118,7 +118,7 @@ def test_evidence_needs_a_member_and_a_block_that_is_there(
     """SPEC 13.8"""
     me, _, _ = member
 
-    assert httpx.get(f"{demo.url}/v1/me/evidence").json()["error"] == "KeyMissing"
+    assert httpx.get(f"{demo.url}/v1/me/evidence", timeout=60).json()["error"] == "KeyMissing"
     assert shop.http.get("/v1/me/evidence").json()["error"] == "NotYours"
     assert me.http.get("/v1/me/evidence?block=999999").json()["error"] == "EvidenceUnavailable"
     assert me.http.get("/v1/me/evidence?block=-1").json()["error"] == "RequestMalformed"
@@ -214,7 +214,7 @@ def test_receipts_are_signed_bound_to_a_block_and_never_contradict_each_other(
 ) -> None:
     """SPEC 13.10"""
     me, _, operation = member
-    key = httpx.get(f"{demo.url}/.well-known/moa-keys.json").json()["receipts"]
+    key = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()["receipts"]
 
     first, again = (me.http.get(f"/v1/operations/{operation}/receipt").content for _ in range(2))
     view = me.http.get("/v1/me/receipt").content
