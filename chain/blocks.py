@@ -1,5 +1,6 @@
 """Reads ranges of blocks and their logs, and believes a node only as far as its answers agree with each other."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ BLOOM_BYTES: Final = 256
 SPARSE_BITS: Final = 300
 HASH_CHARS: Final = 66
 COUNTED_MAX: Final = (1 << 63) - 1
+MINED_TIMEOUT_S: Final = 60.0
+MINED_POLL_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,21 @@ def _present(found: Header | None, number: int) -> Header:
     if found is None:
         raise AnswerInconsistent(f"The node does not have block {number} any more.")
     return found
+
+
+def mined(rpc: Rpc, tx_hash: str, *, timeout_s: float = MINED_TIMEOUT_S) -> Raw:
+    """The receipt of a transaction, waited for; TimeoutError when it is not mined in time. For commands and tests.
+
+    Ganache, asked while it writes the block, answers with a TypeError of its own: asked again it knows.
+    """
+    until = time.monotonic() + timeout_s
+    while True:
+        [found] = rpc.try_batch([("eth_getTransactionReceipt", [tx_hash])])
+        if isinstance(found, dict):
+            return found
+        if time.monotonic() > until:
+            raise TimeoutError(f"{tx_hash} was not mined within {timeout_s:g} s: {found}")
+        time.sleep(MINED_POLL_S)
 
 
 def check_links(chain: Sequence[Header], parent_hash: str) -> None:

@@ -26,10 +26,10 @@ from eth_abi import abi
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from chain.blocks import mined
 from chain.erc20.transfers import TRANSFER
 from chain.node import Anvil
 from chain.rpc import Rpc
-from scripts.bench.earning import mined
 from scripts.bench.figures import Figure
 from scripts.world import ROOT
 

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from eth_utils.crypto import keccak
 
+from chain.blocks import mined
 from chain.calls import batch_gas
 from chain.keystore import LocalKeystore, signer_ref
 from chain.rpc import Rpc
@@ -29,7 +29,6 @@ from scripts.world import Plan, World, world
 PURCHASES = {"ganache": 3_000, "anvil": 6_000}
 BATCH_ITEMS = 200
 FEES = Fees(max_fee=20_000_000_000, tip=1_000_000_000)
-MINED_TIMEOUT_S = 60.0
 FIRST_OPERATION = 1 << 40  # far from the gateway's own ids
 
 
@@ -60,23 +59,13 @@ def node_rate(system: World, orders: Sequence[Purchase], *, run: int) -> float:
     with _paused(system):
         raws = list(_signed_batches(system, rpc, orders, run))
         start = time.perf_counter()
+        # One at a time: Ganache loses what reaches its pool while it mines the one before.
         receipts = [mined(rpc, rpc.call("eth_sendRawTransaction", raw)) for raw in raws]
         seconds = time.perf_counter() - start
     rpc.close()
-    if any(receipt is None or receipt["status"] != "0x1" for receipt in receipts):
+    if any(receipt["status"] != "0x1" for receipt in receipts):
         raise RuntimeError("a batch of the baseline was not mined")
     return len(orders) / seconds
-
-
-def mined(rpc: Rpc, tx_hash: str) -> Any:
-    """The receipt. One transaction at a time: Ganache loses what reaches its pool while it mines the one before."""
-    deadline = time.monotonic() + MINED_TIMEOUT_S
-    while time.monotonic() < deadline:
-        receipt = rpc.call("eth_getTransactionReceipt", tx_hash)
-        if receipt is not None:
-            return receipt
-        time.sleep(0.002)
-    return None
 
 
 def _signed_batches(system: World, rpc: Rpc, orders: Sequence[Purchase], run: int) -> Iterator[str]:

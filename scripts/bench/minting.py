@@ -15,13 +15,14 @@ from typing import Any
 from eth_abi import abi
 from eth_utils.crypto import keccak
 
+from chain.blocks import mined
 from chain.calls import batch_gas
 from chain.deployment import Deployment
 from chain.keystore import LocalKeystore, signer_ref
 from chain.node import Ganache
 from chain.rpc import Rpc
 from chain.signer import sign
-from scripts.bench.earning import FEES, mined
+from scripts.bench.earning import FEES
 from scripts.bench.figures import Figure
 from scripts.world import ROOT, deploy
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from chain import authorisation
+from chain.blocks import mined
 from chain.codec import Log
 from chain.keystore import LocalKeystore
 from chain.node import Ganache
@@ -28,8 +28,7 @@ DAY_S = 86_400
 HOLD_POINTS = 100
 GAS = 3_000_000
 RANGE_BLOCKS = 500
-RECEIPT_LOOKS_MAX = 200
-RECEIPT_PAUSE_S = 0.05
+MINED_TIMEOUT_S = 20.0
 OPERATOR, STRANGER = 0, 9  # the node's own accounts
 
 
@@ -66,18 +65,10 @@ class Copy:
             "data": "0x" + deployment.codec.calldata(contract, function, *values).hex(),
             "gas": hex(GAS),
         }
-        receipt = self._mined(self.rpc.call("eth_sendTransaction", call))
+        receipt = mined(self.rpc, self.rpc.call("eth_sendTransaction", call), timeout_s=MINED_TIMEOUT_S)
         assert receipt["status"] == "0x1", f"{contract}.{function} reverted on the copy"
         found = (deployment.codec.log(raw, contract) for raw in receipt["logs"])
         return [log for log in found if log is not None]
-
-    def _mined(self, tx_hash: str) -> Any:
-        for _ in range(RECEIPT_LOOKS_MAX):
-            receipt = self.rpc.call("eth_getTransactionReceipt", tx_hash)
-            if receipt is not None:
-                return receipt
-            time.sleep(RECEIPT_PAUSE_S)
-        raise TimeoutError(f"The copy did not mine {tx_hash}.")
 
     def now(self) -> int:
         """Time of the newest block."""

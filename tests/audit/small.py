@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from chain import authorisation, calls
+from chain.blocks import mined
 from chain.database import engine as make_engine
 from chain.database import writing
 from chain.deployment import Deployment
@@ -108,7 +109,5 @@ class Small:
             "gas": hex(GAS),
         }
         tx_hash = self.world.rpc.call("eth_sendTransaction", call)
-        receipt = None
-        while receipt is None:
-            receipt = self.world.rpc.call("eth_getTransactionReceipt", tx_hash)
+        receipt = mined(self.world.rpc, tx_hash)
         assert receipt["status"] == "0x1", f"{contract}.{function} reverted"

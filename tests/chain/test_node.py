@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from chain.blocks import mined
 from chain.errors import NodeStartFailed
 from chain.node import Anvil, Ganache
 from chain.rpc import Rpc
@@ -70,8 +70,7 @@ def test_what_was_mined_is_there_after_a_kill(tmp_path, cache):
         for _ in range(20):
             sent.append(rpc.call("eth_sendTransaction", {"from": giver, "to": taker, "value": hex(7)}))
             # One at a time: Ganache's pool forgets what arrives while it mines.
-            while rpc.call("eth_getTransactionReceipt", sent[-1]) is None:
-                time.sleep(0.005)
+            mined(rpc, sent[-1])
         head, balance = rpc.call("eth_getBlockByNumber", "latest", True), rpc.call("eth_getBalance", taker, "latest")
         rpc.close()
 

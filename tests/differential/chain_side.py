@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from eth_abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
+from chain.blocks import mined
 from chain.codec import Codec
 from chain.model.ledger import Ledger
 from chain.rpc import Rpc
@@ -142,14 +142,7 @@ class ChainSide:
 
     def receipt(self, tx_hash: str) -> dict[str, Any]:
         """The receipt of a transaction that was sent."""
-        until = time.monotonic() + RECEIPT_TIMEOUT_S
-        while True:
-            # Ganache, asked while it writes the block, answers with a TypeError of its own: asked again it knows.
-            [found] = self.rpc.try_batch([("eth_getTransactionReceipt", [tx_hash])])
-            if isinstance(found, dict):
-                return found
-            assert time.monotonic() < until, f"the node did not mine the transaction: {found}"
-            time.sleep(0.005)
+        return mined(self.rpc, tx_hash, timeout_s=RECEIPT_TIMEOUT_S)
 
     def deploy(self, name: str, *values: Any, label: str = "") -> str:
         """The address of a new contract, made by the admin."""
