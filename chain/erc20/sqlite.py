@@ -108,7 +108,7 @@ class SqliteStore(Store):
 
     def _lead(self) -> None:
         try:
-            self._lock = os.open(f"{self.path}.leader", os.O_RDWR | os.O_CREAT, 0o600)
+            self._lock = os.open(f"{Path(self.path).resolve()}.leader", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise DatabaseUnusable(f"Beside the database no file can be made: {error.strerror}.") from error
         try:
