@@ -21,9 +21,6 @@ from chain.errors import (
 )
 from chain.heads import Heads
 
-# SIGTERM promises five seconds. A node or a database that hangs is left in the middle of an answer or a transaction
-# after these: the transaction rolls back, and the next start goes on from the block before.
-GRACE_S = 3.5
 REFUSED, STOPPED = 2, 1
 
 
@@ -34,7 +31,9 @@ def run(settings: FollowerSettings) -> int:
     # What the libraries say of a connection that was refused is said in one line by us.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     stop = threading.Event()
-    with ended_by_signals(stop, GRACE_S):
+    # A node or a database that hangs is left in the middle of an answer or a transaction when the grace is over: the
+    # transaction rolls back, and the next start goes on from the block before.
+    with ended_by_signals(stop):
         try:
             follower, heads = _prepared(settings)
         except ChainError as error:
