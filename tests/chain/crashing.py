@@ -4,6 +4,7 @@ Places are functions of the chain room; the process dies when the function is en
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -67,6 +68,8 @@ def arm(place: str) -> None:
 
 
 if __name__ == "__main__":
+    # Tests read in its log how far it is.
+    logging.basicConfig(level=logging.INFO)
     arm(sys.argv[1])
     given = json.loads(Path(sys.argv[2]).read_text())
     worker.run(

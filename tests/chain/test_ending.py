@@ -87,6 +87,9 @@ class Bench:
                 stderr=log,
             )
 
+    def said(self) -> str:
+        return (self.folder / "worker.log").read_text()
+
     def block(self) -> int:
         with reading(self.engine) as connection:
             return int(
@@ -96,7 +99,7 @@ class Bench:
     def until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + START_S
         while not condition():
-            assert time.monotonic() < end, (self.folder / "worker.log").read_text()[-2000:]
+            assert time.monotonic() < end, self.said()[-2000:]
             time.sleep(0.01)
 
     def follow(self) -> None:
@@ -165,9 +168,9 @@ def test_while_the_node_hangs(bench: Bench) -> None:
     process = bench.start()
     with ended_in_time(process):
         bench.until(lambda: bench.block() == bench.brand.chain.head.number)
-        bench.node.faults.add(faults.hang())
+        hanging = bench.node.faults.add(faults.hang())
         bench.brand.mine(2, 3)
-        time.sleep(0.5)
+        bench.until(lambda: hanging.hits > 0)
     bench.is_whole()
 
 
@@ -215,7 +218,7 @@ def test_while_another_leads(bench: Bench) -> None:
     second = bench.start()
     with ended_in_time(first), ended_in_time(second, signal.SIGINT):
         bench.until(lambda: bench.block() == bench.brand.chain.head.number)
-        time.sleep(1.0)
+        bench.until(lambda: "another worker leads" in bench.said())
     bench.is_whole()
 
 
