@@ -38,6 +38,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'mirror.db'}"
     url: str = request.getfixturevalue("server")
+    given_back(url)
     with psycopg.connect(url, autocommit=True) as connection:
         for table in TABLES:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
@@ -51,6 +52,12 @@ def select(url: str, query: str) -> list[tuple[Any, ...]]:
             return connection.execute(query).fetchall()
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(query).fetchall()
+
+
+def given_back(url: str) -> None:
+    """Returns when no mirror leads any more: a server ends a session a moment after its client left, a file at once."""
+    if not url.startswith("sqlite"):
+        until(lambda: not select(url, "SELECT 1 FROM pg_stat_activity WHERE application_name = 'moa mirror'"))
 
 
 @dataclass
@@ -92,6 +99,7 @@ class Books:
 
     def digest(self) -> str:
         """Of a mirror that does not run."""
+        given_back(self.url)
         store = open_store(self.url)
         store.open()
         found = digest(store)
@@ -128,6 +136,7 @@ class Running:
         self.thread.join(UNTIL_S)
         self.heads.close()
         self.follower.close()
+        given_back(self.follower.settings.database_url)
 
 
 @pytest.fixture
@@ -154,6 +163,7 @@ def follower(database_url: str, node: ScriptedNode) -> Iterator[Callable[..., Fo
     def make(**changes: Any) -> Follower:
         for one in made:
             one.close()
+        given_back(database_url)
         settings = {
             "rpc_url": node.url,
             "database_url": database_url,

@@ -129,10 +129,11 @@ def test_a_node_that_keeps_no_receipts_is_followed_by_its_logs(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
     """SPEC 8.33"""
-    node.faults.add(faults.answers(None, "eth_getBlockReceipts"))
+    fault = node.faults.add(faults.answers(None, "eth_getBlockReceipts"))
     traffic.mine(blocks=30, transfers=2)
     follower().catch_up()
     books.check()
+    assert fault.hits
 
 
 @pytest.mark.parametrize("every", [2, 3])
@@ -155,10 +156,17 @@ def test_an_answer_that_is_cut_short_without_a_word_is_noticed(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
     """SPEC 8.33"""
-    node.faults.add(faults.changes("cut short", lambda found: found[:17], LOGS))
+    cut = []
+
+    def short(found: list[Any]) -> list[Any]:
+        cut.append(len(found) > 17)
+        return found[:17]
+
+    node.faults.add(faults.changes("cut short", short, LOGS))
     traffic.mine(blocks=60, transfers=5)
     follower().catch_up()
     books.check()
+    assert any(cut)
 
 
 def test_every_block_is_proved_when_asked_to(follower: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
@@ -216,9 +224,10 @@ def test_logs_of_other_addresses_are_not_ours(
     def everyones(found: list[Any]) -> list[Any]:
         return found + [{**one, "address": other, "logIndex": hex(int(one["logIndex"], 16) + 50)} for one in found]
 
-    node.faults.add(faults.changes("everyone's logs", everyones, LOGS))
+    fault = node.faults.add(faults.changes("everyone's logs", everyones, LOGS))
     follower().catch_up()
     books.check()
+    assert fault.hits
 
 
 @pytest.mark.parametrize("provider", sorted(limits.RANGE_TEXTS))
@@ -227,9 +236,10 @@ def test_a_provider_that_takes_few_blocks_at_once_is_followed(
 ) -> None:
     """SPEC 8.13"""
     traffic.mine(blocks=90, transfers=1)
-    node.faults.add(limits.range_too_wide(provider, 7))
+    fault = node.faults.add(limits.range_too_wide(provider, 7))
     follower().catch_up()
     books.check()
+    assert fault.hits
     assert node.log.count(LOGS) < 60
 
 
@@ -239,9 +249,10 @@ def test_a_provider_that_gives_few_results_at_once_is_followed(
 ) -> None:
     """SPEC 8.13"""
     traffic.mine(blocks=60, transfers=4)
-    node.faults.add(limits.too_many_results(provider, 30))
+    fault = node.faults.add(limits.too_many_results(provider, 30))
     follower().catch_up()
     books.check()
+    assert fault.hits
     assert node.log.count(LOGS) < 80
 
 
@@ -255,10 +266,11 @@ def test_a_provider_that_hangs_on_wide_ranges_is_asked_for_narrow_ones(
         first, last = methods.log_range(request.params)
         return bool(last - first >= 4)
 
-    node.faults.add(faults.hang(), LOGS, when=wide)
+    fault = node.faults.add(faults.hang(), LOGS, when=wide)
     running(timeout_s=0.2)
     until(books.at_head, 60.0)
     books.check()
+    assert fault.hits
 
 
 def test_answers_that_are_too_large_are_asked_for_in_parts(
@@ -271,18 +283,20 @@ def test_answers_that_are_too_large_are_asked_for_in_parts(
         first, last = methods.log_range(request.params)
         return bool(last - first >= 3)
 
-    node.faults.add(faults.padded(30 * 1024 * 1024), LOGS, when=wide)
+    fault = node.faults.add(faults.padded(30 * 1024 * 1024), LOGS, when=wide)
     running(timeout_s=5.0)
     until(books.at_head, 60.0)
     books.check()
+    assert fault.hits
 
 
 def test_a_small_batch_limit_is_kept(follower: Any, books: Books, traffic: Traffic, node: ScriptedNode) -> None:
     """SPEC 8.13"""
     traffic.mine(blocks=60, transfers=1)
-    node.faults.add(faults.batch_limit(10))
+    fault = node.faults.add(faults.batch_limit(10))
     follower().catch_up()
     books.check()
+    assert fault.hits
 
 
 def test_an_outage_costs_the_node_a_few_requests_a_second(

@@ -2,12 +2,13 @@
 
 import random
 import threading
+import time
 from typing import Any
 
 import pytest
 
 from chain.errors import AnswerInconsistent, ChainReplaced, ReorgTooDeep
-from tests.erc20.conftest import TOKEN, Books, select, until
+from tests.erc20.conftest import TOKEN, UNTIL_S, Books, select, until
 from tests.scripted.chain import Chain
 from tests.scripted.node import ScriptedNode
 from tests.scripted.tokens import REPLACEMENTS, Traffic, mint
@@ -181,12 +182,19 @@ def test_readers_never_see_a_branch_half_taken_back(
     traffic.mine(blocks=20, transfers=4)
     running()
     until(books.at_head)
+    query = (
+        "SELECT (SELECT count(*) FROM erc20_transfers),"
+        " (SELECT block_number FROM mirror_checkpoint), (SELECT block_hash FROM mirror_checkpoint)"
+    )
     for round_ in range(8):
-        traffic.reorg(1 + round_ % 5, "others", transfers=4)
-        ((rows, number),) = select(
-            database_url, "SELECT (SELECT count(*) FROM erc20_transfers), (SELECT block_number FROM mirror_checkpoint)"
-        )
-        assert rows == number * 4
+        left, _ = books.node.chain.head, traffic.reorg(1 + round_ % 5, "others", transfers=4)
+        hash, end = left.hash, time.monotonic() + UNTIL_S
+        # Without a pause: from before the way back until it is done.
+        while hash != books.node.chain.head.hash:
+            assert time.monotonic() < end, "it did not follow in time"
+            ((rows, number, hash),) = select(database_url, query)
+            assert rows == number * 4
+            assert hash in (left.hash, books.node.chain.head.hash)
 
 
 @pytest.mark.parametrize("seed", range(4))
