@@ -1,7 +1,11 @@
-"""What a database remembers of nonces that were given up: their operations may be offered again."""
+"""What a database remembers of nonces that were given up: their operations may be offered again.
+
+A nonce is lost only to a stranger who used it: what the relayer gave up without one is no excuse.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Final
 
 from sqlalchemy import Connection
@@ -13,16 +17,16 @@ _GIVEN_UP: Final = "NEW.state IN ('reverted', 'filled', 'lost') AND OLD.state <>
 
 def keep(connection: Connection) -> None:
     """A table, and triggers that write into it; of a database in which nothing has happened yet."""
-    connection.exec_driver_sql("CREATE TABLE given_up (transaction_id BIGINT NOT NULL)")
+    connection.exec_driver_sql("CREATE TABLE given_up (transaction_id BIGINT NOT NULL, state TEXT NOT NULL)")
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(
             f"""CREATE TRIGGER chain_transaction_given_up AFTER UPDATE OF state ON chain_transaction
-            WHEN {_GIVEN_UP} BEGIN INSERT INTO given_up VALUES (NEW.id); END"""
+            WHEN {_GIVEN_UP} BEGIN INSERT INTO given_up VALUES (NEW.id, NEW.state); END"""
         )
         return
     connection.exec_driver_sql(
         """CREATE FUNCTION chain_transaction_given_up() RETURNS trigger AS $$ BEGIN
-        INSERT INTO given_up VALUES (NEW.id); RETURN NEW; END $$ LANGUAGE plpgsql"""
+        INSERT INTO given_up VALUES (NEW.id, NEW.state); RETURN NEW; END $$ LANGUAGE plpgsql"""
     )
     connection.exec_driver_sql(
         f"""CREATE TRIGGER chain_transaction_given_up AFTER UPDATE OF state ON chain_transaction FOR EACH ROW
@@ -30,9 +34,11 @@ def keep(connection: Connection) -> None:
     )
 
 
-def given_up(connection: Connection) -> set[str]:
-    """The hashes ever signed for a nonce that was given up once."""
+def given_up(connection: Connection, stolen: Set[tuple[str, int]]) -> set[str]:
+    """The hashes ever signed for a nonce that was given up once; a lost one only if (signer, nonce) was stolen."""
     rows = connection.exec_driver_sql(
-        "SELECT tx_hash FROM chain_transaction_hash WHERE transaction_id IN (SELECT transaction_id FROM given_up)"
+        "SELECT DISTINCT given_up.state, chain_transaction.signer, chain_transaction.nonce, tx_hash FROM given_up "
+        "JOIN chain_transaction ON chain_transaction.id = given_up.transaction_id "
+        "JOIN chain_transaction_hash ON chain_transaction_hash.transaction_id = given_up.transaction_id"
     )
-    return set(rows.scalars())
+    return {tx_hash for state, signer, nonce, tx_hash in rows if state != "lost" or (signer, nonce) in stolen}

@@ -171,7 +171,7 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
     failed: dict[tuple[str, str], list[Any]] = {}
     ours = set(stage.signers)
     with reading(desk.engine) as connection:
-        again = diary.given_up(connection)
+        again = diary.given_up(connection, stage.stolen)
     for row in _rows(desk.engine, operations.table):
         name = f"operation {row.id} ({row.kind} {row.brand} {row.operation_id or ''}, {row.state} {row.error or ''})"
         if row.kind == operations.AWARD:

@@ -26,6 +26,7 @@ from chain.model.access import Kind, role_of
 from chain.model.ledger import Ledger
 from chain.node import Anvil
 from chain.rpc import Rpc
+from chain.signer import Fees, sign
 from tests.differential.steps import TOKEN, Step
 from tests.differential.world import BRANDS, World
 
@@ -75,6 +76,8 @@ class Stage:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        # (signer, nonce) that a stranger used, in the present episode.
+        self.stolen: set[tuple[str, int]] = set()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -106,6 +109,7 @@ class Stage:
         self.rpc.call("anvil_dropAllTransactions")
         assert self.rpc.call("evm_revert", self._snapshot) is True, "the base is gone"
         self._snapshot = self.rpc.call("evm_snapshot")
+        self.stolen.clear()
         self.rpc.call("anvil_dropAllTransactions")
         self.rpc.call("anvil_setBlockTimestampInterval", 1)
         self.automine(True)
@@ -192,8 +196,7 @@ class Stage:
     def steal(self, index: int) -> str:
         """Someone who holds the relayer's key uses its next nonce for nothing."""
         nonce = int(self.rpc.call("eth_getTransactionCount", self.signers[index], "latest"), 16)
-        from chain.signer import Fees, sign
-
+        self.stolen.add((self.signers[index], nonce))
         signed = sign(
             self.keystore,
             signer_ref(index),
