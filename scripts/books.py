@@ -8,26 +8,33 @@ from typing import Any
 import orjson
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
-from chain.books import BrandBooks, books
-from chain.database import engine
+from chain.books import Books, BrandBooks, books
 from chain.deployment import Deployment
+from chain.errors import ChainError
 from chain.rpc import Rpc
 from scripts.demo.verdict import points
+from scripts.status import UNKNOWN, existing, unreadable
 
 AMOUNTS = ("supply_on_chain", "sum_on_chain", "sum_in_mirror", "held", "drift")
 
 
 def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, as_json: bool) -> int:
-    """0 when nothing drifts, 1 when something does. Raises ChainError when the node or the mirror cannot be read."""
-    rpc = Rpc(rpc_url)
-    try:
-        found = books(rpc, engine(database_url), Deployment.load(deployments, chain_id))
-    finally:
-        rpc.close()
-    balanced = all(brand.drift == 0 for brand in found.brands)
+    """0 when nothing drifts, 1 when something does, 2 when node, mirror or deployment cannot be read."""
     console = Console(highlight=False, soft_wrap=True)
+    try:
+        found = _compared(database_url, rpc_url, chain_id, deployments)
+    except (ChainError, SQLAlchemyError, FileNotFoundError) as error:
+        reason = str(error) if isinstance(error, ChainError) else unreadable(error)
+        if as_json:
+            console.out(orjson.dumps({"balanced": None, "trouble": reason}).decode(), highlight=False)
+        else:
+            console.print(f"[bold red]{escape(reason)}[/]")
+        return UNKNOWN
+    balanced = all(brand.drift == 0 for brand in found.brands)
     if as_json:
         answer = {"balanced": balanced, "block_number": found.block_number, "brands": list(map(told, found.brands))}
         console.out(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode(), highlight=False)
@@ -42,6 +49,16 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
     console.print(table)
     console.print("[bold green]balanced[/]" if balanced else "[bold red]NOT balanced[/]")
     return 0 if balanced else 1
+
+
+def _compared(database_url: str, rpc_url: str, chain_id: int, deployments: Path) -> Books:
+    deployment = Deployment.load(deployments, chain_id)
+    engine, rpc = existing(database_url), Rpc(rpc_url)
+    try:
+        return books(rpc, engine, deployment)
+    finally:
+        rpc.close()
+        engine.dispose()
 
 
 def told(brand: BrandBooks) -> dict[str, Any]:

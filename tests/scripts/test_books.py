@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import orjson
+import pytest
 
 from chain.books import BrandBooks, Difference
-from scripts.books import told
+from scripts.books import show, told
 
 
 def test_books_are_json_values_with_amounts_as_strings() -> None:
@@ -23,3 +27,16 @@ def test_books_are_json_values_with_amounts_as_strings() -> None:
         "accounts": 3,
         "differences": [{"account": "0xaa", "on_chain": str(2**60), "in_mirror": "1"}],
     }
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_books_that_cannot_be_compared_are_said_to_be_neither(tmp_path: Path, capsys: Any, as_json: bool) -> None:
+    """SPEC 11.12: 1 would say that something drifts."""
+    database = f"sqlite:///{tmp_path / 'none.db'}"
+    code = show(database_url=database, rpc_url="http://127.0.0.1:1", chain_id=7, deployments=tmp_path, as_json=as_json)
+
+    printed = capsys.readouterr().out
+    assert code == 2
+    assert not list(tmp_path.iterdir()), "to look makes nothing"
+    if as_json:
+        assert orjson.loads(printed)["balanced"] is None
