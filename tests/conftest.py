@@ -3,9 +3,32 @@
 Hypothesis measures each example against 200 ms of wall clock unless told otherwise: one stall of a busy machine would
 be a failure of the code. What takes too long is caught by pytest's timeout. A failing example prints the line that
 replays it.
+
+Each session has a folder of its own. pytest's common one is closed to other users whenever a session begins, and the
+PostgreSQL of another session (a user of its own, when we are root) loses its data from one moment to the next.
 """
 
+import shutil
+import tempfile
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("moa", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("moa")
+
+OWN_FOLDER = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before pytest chooses its folder; one that is named on the command line stays."""
+    if config.option.basetemp is None:
+        config.stash[OWN_FOLDER] = config.option.basetemp = tempfile.mkdtemp(prefix="moa-tests-")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What failed leaves its folder to be looked at."""
+    folder = session.config.stash.get(OWN_FOLDER, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
