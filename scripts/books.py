@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +16,7 @@ from chain.deployment import Deployment
 from chain.errors import ChainError
 from chain.rpc import Rpc
 from scripts.demo.verdict import points
+from scripts.printed import plain
 from scripts.status import UNKNOWN, existing, unreadable
 
 AMOUNTS = ("supply_on_chain", "sum_on_chain", "sum_in_mirror", "held", "drift")
@@ -32,7 +32,7 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
         if as_json:
             console.out(orjson.dumps({"balanced": None, "trouble": reason}).decode(), highlight=False)
         else:
-            console.print(f"[bold red]{escape(reason)}[/]")
+            console.print(f"[bold red]{plain(reason)}[/]")
         return UNKNOWN
     balanced = all(brand.drift == 0 for brand in found.brands)
     if as_json:

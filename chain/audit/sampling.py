@@ -4,7 +4,7 @@ It proves what it looks at and says nothing of the rest: a row that was added el
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, select
@@ -49,11 +49,6 @@ def compare_events(connection: Connection, block: Block, report: Report) -> None
     report.count("events", len(block.logs))
     report.count("transactions", block.transactions)
     report.count("blocks rebuilt")
-
-
-def words_as_text(words: Iterable[int]) -> str:
-    """Packed words as the mirror's rows hold them."""
-    return "".join(f"{word:064x}" for word in words)
 
 
 def _compare_row(connection: Connection, block: int, key: tuple[str, str], right: str, report: Report) -> None:
@@ -106,7 +101,7 @@ def compare_accounts(
                         look=look("balance", (token, account)),
                     )
                 )  # fmt: skip
-        _compare_row(connection, storage.block, (token, account), words_as_text(words.values()), report)
+        _compare_row(connection, storage.block, (token, account), lots.pack(list(words.values())), report)
         report.count("accounts")
         walked(1)
     report.count("slots proven", storage.proven)

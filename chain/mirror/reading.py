@@ -15,7 +15,7 @@ from chain.ledger import Row
 from chain.mirror import doubt
 from chain.mirror.checkpoint import Tip
 from chain.ranges import Ranges
-from chain.rpc import Rpc
+from chain.rpc import Rpc, storable
 
 UNKNOWN_ROUNDS_MAX: Final = 8
 # The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
@@ -129,8 +129,8 @@ class Reader:
         return {
             "token": token,
             "brand_id": invitation.args["brandId"],
-            "name": _storable(terms["name"]),
-            "symbol": _storable(terms["symbol"]),
+            "name": storable(terms["name"]),
+            "symbol": storable(terms["symbol"]),
             "decimals": int(decimals),
             "origin": int(origin),
             "epoch_s": int(terms["epochSeconds"]),
@@ -138,8 +138,3 @@ class Reader:
             "grace_s": int(terms["graceSeconds"]),
             "since_block": invitation.block_number,
         }
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes every character but one."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, text
 from chain.database import engine as make_engine
 from chain.database import snapshot, writing
 from chain.digest import Digest, digest
-from chain.errors import ChainError
 from chain.mirror import Mirror, MirrorSettings, forget
 from chain.rpc import Rpc
+from tests.chain.following import follow
 from tests.scripted.brands import Brand
 from tests.scripted.node import ScriptedNode
 
@@ -44,16 +44,6 @@ def rpc(node: ScriptedNode) -> Iterator[Rpc]:
     opened = Rpc(node.url, timeout_s=10.0)
     yield opened
     opened.close()
-
-
-def follow(mirror: Mirror) -> None:
-    for _ in range(500):
-        try:
-            if not mirror.step():
-                return
-        except ChainError:
-            continue
-    raise AssertionError("the mirror did not get there")
 
 
 def of(engine: Engine) -> Digest:

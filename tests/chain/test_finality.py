@@ -10,9 +10,10 @@ from sqlalchemy import Engine, text
 
 from chain.condition import condition
 from chain.database import reading, snapshot, writing
-from chain.errors import AnswerInconsistent, ChainError, FinalityBroken, ReorgTooDeep
+from chain.errors import AnswerInconsistent, FinalityBroken, ReorgTooDeep
 from chain.mirror import DEPTH, TAGS, Mirror, MirrorSettings
 from chain.rpc import Rpc
+from tests.chain.following import follow
 from tests.scripted import faults
 from tests.scripted.brands import Brand
 from tests.scripted.node import ScriptedNode
@@ -47,18 +48,6 @@ def rpc(node: ScriptedNode) -> Iterator[Rpc]:
 def mirror_of(engine: Engine, rpc: Rpc, brand: Brand, **changes: object) -> Mirror:
     settings = {"undo_blocks_max": 20, "behind_grace_s": 0.0, **changes}
     return Mirror(engine, rpc, brand.deployment, MirrorSettings(**settings))  # type: ignore[arg-type]
-
-
-def follow(mirror: Mirror) -> None:
-    for _ in range(200):
-        try:
-            if not mirror.step():
-                return
-        except (ReorgTooDeep, FinalityBroken):
-            raise
-        except ChainError:
-            continue
-    raise AssertionError("the mirror did not get there")
 
 
 def levels(engine: Engine) -> tuple[int, int, int]:

@@ -10,9 +10,10 @@ from sqlalchemy import Engine, text
 
 from chain import history
 from chain.database import reading, snapshot, writing
-from chain.errors import ChainError, HistoryNotAvailable
+from chain.errors import HistoryNotAvailable
 from chain.mirror import Mirror, MirrorSettings, forget
 from chain.rpc import Rpc
+from tests.chain.following import follow
 from tests.scripted.brands import BRAND_ID, Brand
 from tests.scripted.node import ScriptedNode
 from tests.scripted.tokens import REPLACEMENTS
@@ -49,16 +50,6 @@ def rpc(node: ScriptedNode) -> Iterator[Rpc]:
 @pytest.fixture
 def mirror(engine: Engine, rpc: Rpc, brand: Brand) -> Mirror:
     return Mirror(engine, rpc, brand.deployment, SETTINGS)
-
-
-def follow(mirror: Mirror) -> None:
-    for _ in range(200):
-        try:
-            if not mirror.step():
-                return
-        except ChainError:
-            continue
-    raise AssertionError("the mirror did not get there")
 
 
 def check_every_block(engine: Engine, brand: Brand) -> None:

@@ -15,6 +15,7 @@ from chain.database import reading
 from chain.errors import ChainError, ChainReplaced, ReorgTooDeep
 from chain.mirror import Mirror, MirrorSettings, forget
 from chain.rpc import Rpc
+from tests.chain.following import follow
 from tests.scripted import faults, limits
 from tests.scripted.brands import Brand
 from tests.scripted.faults import Behaviour
@@ -68,20 +69,6 @@ def running(mirror: Mirror) -> Iterator[threading.Thread]:
     stop.set()
     thread.join(10)
     assert not thread.is_alive(), "SIGTERM must end a mirror in five seconds"
-
-
-def follow(mirror: Mirror, timeout_s: float = 60.0) -> None:
-    """Steps as the loop does, with shorter waits, until nothing is left; expected trouble is tried again."""
-    end = time.monotonic() + timeout_s
-    while time.monotonic() < end:
-        try:
-            if not mirror.step():
-                return
-        except (ReorgTooDeep, ChainReplaced):
-            raise
-        except ChainError:
-            time.sleep(0.005)
-    raise AssertionError(f"the mirror did not get there in {timeout_s:g} s")
 
 
 def balances(engine: Engine) -> dict[str, int]:

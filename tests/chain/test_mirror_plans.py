@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
-from chain.errors import ChainError
 from chain.mirror import Mirror, MirrorSettings
 from chain.rpc import Rpc
+from tests.chain.following import follow
 from tests.scripted.brands import Brand
 from tests.scripted.node import ScriptedNode
 
@@ -45,16 +45,6 @@ def planned(engine: Engine) -> Iterator[list[str]]:
         yield walks
     finally:
         event.remove(engine, "before_cursor_execute", plan)
-
-
-def follow(mirror: Mirror) -> None:
-    for _ in range(200):
-        try:
-            if not mirror.step():
-                return
-        except ChainError:
-            continue
-    raise AssertionError("the mirror did not get there")
 
 
 def test_no_step_and_no_way_back_walks_through_a_table_that_grows(brand: Brand, engine: Engine) -> None:
