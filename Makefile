@@ -43,10 +43,10 @@ layers:
 	@.venv/bin/lint-imports
 
 generate: ## ABI, storage layout, OpenAPI document and the wallet's client, made again
-	@$(PY) -m scripts.export_abi && $(PY) -m scripts.export_layout && $(PY) -m scripts.openapi && npm run --silent client
+	@$(PY) -m scripts.generate.abi && $(PY) -m scripts.generate.layout && $(PY) -m scripts.generate.openapi && npm run --silent client
 
 generated: generate
-	@git diff --exit-code --stat -- chain/abi chain/proofs/layout.json api/openapi.json wallet/src/api/schema.d.ts || \
+	@git diff --exit-code --stat -- chain/contracts/abi chain/proofs/layout.json api/openapi.json wallet/src/api/schema.d.ts || \
 	  { echo "Generated files were stale: commit what 'make generate' wrote."; exit 1; }
 
 unit: unit-api unit-rest
@@ -109,7 +109,7 @@ hooks: ## installs the pre-commit hooks
 
 locks: ## resolves the lock files again (needs uv; writes hashes, never an address)
 	@for f in app contracts halmos slither; do uv pip compile -q --generate-hashes --python-version 3.11 --no-header requirements/$$f.in -o requirements/$$f.txt; done
-	@$(PY) -m scripts.npm_lock
+	@$(PY) -m scripts.generate.npm_lock
 
 clean: ## removes what make made, the demo's state included
 	@rm -rf build var .venv .venv-contracts node_modules wallet/dist

@@ -11,27 +11,27 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from api import problems
-from api.acts import loop as acts
-from api.acts.refusals import noting
-from api.audit.log_routes import router as log_of_acts
-from api.audit.routes import router as audit
-from api.bodies import BodyLimit
-from api.channels import loops
-from api.channels.evidence_routes import router as evidence
-from api.channels.routes import get_my_view
-from api.channels.routes import router as channels
-from api.channels.wallet import wallet_routes
-from api.decisions.routes import router as decisions
+from api.audit_log import loop as acts
+from api.audit_log.refusals import noting
+from api.auditors.log_routes import router as log_of_acts
+from api.auditors.routes import router as audit
 from api.events.routes import router as events
-from api.identity.routes import router as identity
-from api.journeys.routes import router as journeys
-from api.metered import Metered, get_metrics
-from api.ndjson import takes_lines
+from api.evidence.routes import router as evidence
+from api.kit import problems
+from api.kit.container import State, open_state, put_state
+from api.kit.settings import Settings
+from api.members.routes import router as identity
+from api.metrics import Metered, get_metrics
 from api.openapi import describe
+from api.points.routes import router as journeys
+from api.programmes.routes import router as decisions
 from api.reports.routes import router as reports
-from api.settings import Settings
-from api.state import State, open_state, put_state
+from api.views import loops
+from api.views.routes import get_my_view
+from api.views.routes import router as channels
+from api.wallet_files import wallet_routes
+from api.writes.body_limit import BodyLimit
+from api.writes.ndjson import takes_lines
 
 TITLE = "Moa"
 VERSION = "0.1.0"

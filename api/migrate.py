@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url, text
 
-from chain import database
+from chain.storage import database
 
 FOLDER = Path(__file__).with_name("migrations")
 # Two processes that start at once: one migrates, the other waits for it here.

@@ -7,8 +7,8 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
-from api.ndjson import UNSIGNED
-from api.problems import MEDIA_TYPE, ProblemDocument, RequestMalformed
+from api.kit.problems import MEDIA_TYPE, ProblemDocument, RequestMalformed
+from api.writes.ndjson import UNSIGNED
 
 REF = "#/components/schemas/{model}"
 

@@ -8,7 +8,7 @@ import uvicorn
 
 from api import migrate
 from api.app import create_app
-from api.settings import Settings
+from api.kit.settings import Settings
 
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30

@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from api.acts.models import (
+from api.audit_log.models import (
     ActPending,
     ActSalt,
     ActTally,
@@ -14,9 +14,9 @@ from api.acts.models import (
 )
 from api.events.memos import Memo
 from api.events.models import Event
-from api.idempotency import IdempotentBatch, IdempotentWrite
-from api.identity.models import ApiKey, Brand, Enrolment, Member, MemberSession
-from api.journeys.models import ExchangeRequest, HoldRequest, HoldStep
+from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
+from api.points.models import ExchangeRequest, HoldRequest, HoldStep
+from api.writes.idempotency import IdempotentBatch, IdempotentWrite
 
 TABLES: tuple[type[SQLModel], ...] = (
     Brand,

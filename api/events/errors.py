@@ -10,7 +10,7 @@ Problem
 
 from __future__ import annotations
 
-from api.problems import Problem, told_by_validation
+from api.kit.problems import Problem, told_by_validation
 
 
 class PurchaseConflict(Problem):

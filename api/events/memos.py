@@ -16,11 +16,12 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Field as Column
 from sqlmodel import Session, SQLModel
 
-from api.clock import now_ms
-from api.problems import Problem, told_by_validation
-from chain.evidence import memos
+from api.kit.clock import now_ms
+from api.kit.problems import Problem, told_by_validation
+from chain.contracts import memos
 from chain.evidence.shapes import TEXT
-from chain.models import Operation, document, table_of
+from chain.outbox.models import Operation
+from chain.storage.columns import document, table_of
 
 FIELDS_MAX: Final = 32
 VALUE_CHARS_MAX: Final = 1_024

@@ -16,23 +16,23 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
-from api.clock import now_ms
-from api.database import lock
-from api.edge import Write
+from api.auth.callers import BrandCaller
 from api.events import memos
 from api.events.errors import CurrencyWrong, PurchaseConflict, RuleMissing
 from api.events.models import Event
 from api.events.schemas import PurchaseCreate
-from api.identity import service as identity
-from api.identity.current import BrandCaller
-from api.identity.errors import MemberUnknown
-from api.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
-from api.problems import Problem, of_validation
-from chain import calls, operations
-from chain.deployment import Deployment
-from chain.evidence.memos import Field, memo_root
-from chain.models import table_of
-from chain.operations import NewOperation
+from api.kit.clock import now_ms
+from api.kit.database import lock
+from api.kit.problems import Problem, of_validation
+from api.members import service as identity
+from api.members.errors import MemberUnknown
+from api.writes.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
+from api.writes.unit_of_work import Write
+from chain.contracts.deployment import Deployment
+from chain.contracts.memos import Field, memo_root
+from chain.outbox import calls, operations
+from chain.outbox.operations import NewOperation
+from chain.storage.columns import table_of
 
 PURCHASE = "purchase"
 _adapter = TypeAdapter(PurchaseCreate)

@@ -10,18 +10,18 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.amounts import AMOUNT_PROBLEMS
-from api.edge import WRITE_PROBLEMS, Answer, Writes
+from api.auth.callers import CALLER_PROBLEMS, ByBrand, ByBrandOrMember
 from api.events import service
 from api.events.errors import CurrencyWrong, FreeNotZero, OperationUnknown, PurchaseConflict, RuleMissing
 from api.events.memos import MemoMalformed, MemoTooLarge
 from api.events.purchases import purchase_lines
 from api.events.schemas import OperationCounts, OperationPublic, PurchaseAccepted, PurchaseCreate, PurchaseLine
-from api.identity.current import CALLER_PROBLEMS, ByBrand, ByBrandOrMember
-from api.identity.errors import MemberUnclear, MemberUnknown
-from api.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
-from api.problems import RequestMalformed, of_validation, responses
-from api.state import State, state_of
+from api.kit.amounts import AMOUNT_PROBLEMS
+from api.kit.container import State, state_of
+from api.kit.problems import RequestMalformed, of_validation, responses
+from api.members.errors import MemberUnclear, MemberUnknown
+from api.writes.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
+from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
 router = APIRouter(prefix="/v1")
 

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.amounts import AmountOrZero
 from api.events.memos import MemoText
-from api.identity.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Asked, Identifier, MemberReference, Told
+from api.kit.amounts import AmountOrZero
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Asked, Identifier, Told
+from api.members.schemas import MemberReference
 
 OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed"]
 EXAMPLE_HASH = "0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6"

@@ -6,8 +6,7 @@ from typing import get_args
 
 from sqlmodel import Session, col, select
 
-from api.clock import rfc3339
-from api.database import Snapshot
+from api.auth.callers import BrandCaller, MemberCaller
 from api.events.errors import OperationUnknown
 from api.events.models import Event
 from api.events.purchases import Counted, count
@@ -19,10 +18,11 @@ from api.events.schemas import (
     PurchaseCreate,
     Receipt,
 )
-from api.identity.current import BrandCaller, MemberCaller
-from chain import operations
-from chain.deployment import Deployment
-from chain.operations import OperationView
+from api.kit.clock import rfc3339
+from api.kit.database import Snapshot
+from chain.contracts.deployment import Deployment
+from chain.outbox import operations
+from chain.outbox.operations import OperationView
 
 
 def count_one(session: Session, *, deployment: Deployment, slug: str, wanted: PurchaseCreate) -> PurchaseAccepted:

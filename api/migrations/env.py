@@ -4,7 +4,7 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import api.tables  # noqa: F401 - importing them is what makes them known
-import chain.models  # noqa: F401
+import chain.tables  # noqa: F401
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from api.problems import Problem
+from api.kit.problems import Problem
 
 
 class HistoryNotAvailable(Problem):

@@ -8,25 +8,18 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
-from api.channels import service as channels
-from api.channels.routes import PrivateJson
-from api.identity.current import (
-    CALLER_PROBLEMS,
-    AuditorCaller,
-    BrandCaller,
-    ByBrand,
-    ByBrandOrAuditor,
-    ByMember,
-    looked,
-)
-from api.identity.errors import BrandUnknown, MemberUnknown, NotYours
-from api.identity.schemas import MemberId, Slug
-from api.problems import RequestMalformed, responses
+from api.auth.callers import CALLER_PROBLEMS, AuditorCaller, BrandCaller, ByBrand, ByBrandOrAuditor, ByMember, looked
+from api.auth.errors import NotYours
+from api.kit.container import state_of
+from api.kit.problems import RequestMalformed, responses
+from api.kit.schemas import MemberId, Slug
+from api.members.errors import BrandUnknown, MemberUnknown
 from api.reports import service
 from api.reports.errors import AsOfMalformed, ExportsTooMany, FractionInvalid, HistoryNotAvailable, PeriodInvalid
 from api.reports.schemas import BalancesThen, LiabilityThen, ObligationsThen, RollForward, SuppliesThen
 from api.reports.service import Place
-from api.state import state_of
+from api.views import service as channels
+from api.views.routes import PrivateJson
 
 router = APIRouter()
 BLOCK_MAX = 2**63 - 1

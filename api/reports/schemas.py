@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.amounts import Points
-from api.channels.schemas import Finality
 from api.events.schemas import EXAMPLE_HASH
-from api.identity.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Told
+from api.kit.amounts import Points
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Told
+from api.views.schemas import Finality
 
 
 class Then(Told):

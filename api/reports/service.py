@@ -15,25 +15,27 @@ from typing import Any, BinaryIO, TypeVar, cast
 from sqlalchemy import Connection, select
 from starlette.concurrency import run_in_threadpool
 
-from api.acts.recording import record_now
-from api.addresses import checksum
-from api.clock import rfc3339
-from api.identity.errors import BrandUnknown
-from api.identity.models import Brand
+from api.audit_log.recording import record_now
+from api.kit.addresses import checksum
+from api.kit.clock import rfc3339
+from api.kit.container import State
+from api.members.errors import BrandUnknown
+from api.members.models import Brand
 from api.reports import schemas
 from api.reports.errors import AsOfMalformed, ExportsTooMany, FractionInvalid, HistoryNotAvailable, PeriodInvalid
-from api.state import State
-from chain import database, history
-from chain import errors as chain_errors
-from chain.history import Moment
-from chain.models import MirrorCheckpoint, table_of
+from chain.base import errors as chain_errors
+from chain.mirror import history
+from chain.mirror.history import Moment
+from chain.mirror.models import MirrorCheckpoint
 from chain.reports import bundle
 from chain.reports import errors as report_errors
 from chain.reports.datasets import Scope
 from chain.reports.fractions import fraction_of
 from chain.reports.income import income
 from chain.reports.liability import liability
-from chain.reports.told import told_income
+from chain.reports.to_public import told_income
+from chain.storage import database
+from chain.storage.columns import table_of
 
 T = TypeVar("T")
 EXPORTS_MAX = 2

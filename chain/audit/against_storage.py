@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain import lots
-from chain.audit.difference import STATE, Difference, Where
 from chain.audit.expected import Expected
 from chain.audit.storage import Storage
-from chain.ledger import Row
+from chain.base.difference import STATE, Difference, Where
+from chain.contracts import lots
+from chain.mirror.row_cache import Row
 from chain.proofs import layout, state
 from chain.proofs.layout import Place
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain.audit.difference import CHAIN, Difference, Where
 from chain.audit.errors import KindUnknown, Stopped
-from chain.codec import Codec, Log
-from chain.errors import MethodMissing
-from chain.hashing import keccak
+from chain.base.difference import CHAIN, Difference, Where
+from chain.base.errors import MethodMissing
+from chain.base.hashing import keccak
+from chain.contracts.codec import Codec, Log
+from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, transactions, tries
 from chain.proofs.errors import EncodingInvalid, ProofError
-from chain.rpc import Rpc
 
 RECEIPTS_PER_BATCH: Final = 100
 LOOK: Final = (

@@ -9,7 +9,7 @@ AuditError
 └─ Stopped           an answer of the node is not what the pin commits, asked twice: its difference is the last one
 """
 
-from chain.audit.difference import Difference
+from chain.base.difference import Difference
 
 
 class AuditError(Exception):

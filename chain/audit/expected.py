@@ -7,10 +7,10 @@ rolling back are checked and its fold is not; the fold's own figures are checked
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from chain import lots
-from chain.codec import Log
-from chain.entries import Context, Fold
-from chain.ledger import KEYS, Key, Ledger, Row
+from chain.contracts import lots
+from chain.contracts.codec import Log
+from chain.mirror.projection import Context, Fold
+from chain.mirror.row_cache import KEYS, Key, Ledger, Row
 
 BALANCE: Final = "balance"
 BalanceVersion = tuple[int, str]

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chain.audit.difference import CHAIN, Difference, Where
 from chain.audit.errors import PinMissing, Stopped
+from chain.base.difference import CHAIN, Difference, Where
+from chain.node.rpc import Rpc
 from chain.proofs import hexes
 from chain.proofs.errors import ProofError
 from chain.proofs.headers import Header, encode
 from chain.proofs.receipts import may_hold
 from chain.proofs.tries import EMPTY_ROOT
-from chain.rpc import Rpc
 
 HEADERS_PER_BATCH: Final = 100
 TIME_BYTES: Final = 8

@@ -15,7 +15,7 @@ import orjson
 
 from chain.audit.errors import RecordInvalid
 from chain.audit.expected import Expected
-from chain.ledger import KEYS, Row
+from chain.mirror.row_cache import KEYS, Row
 
 MAGIC: Final = b"moa-audit/1 "
 FILE_BYTES_MAX: Final = 2 << 30

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from chain.audit.difference import Difference
+from chain.base.difference import Difference
 
 DIFFERENCES_KEPT_MAX: Final = 1_000
 

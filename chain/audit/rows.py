@@ -10,13 +10,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from chain import lots, versions
 from chain.audit.errors import MirrorMissing
 from chain.audit.expected import BALANCE, Rows
 from chain.audit.reading import is_number, read
 from chain.audit.streams import Found, added, changed, removed, since
-from chain.ledger import KEYS, RELATIONS, Key, Row
-from chain.models import BalanceVersion, LedgerVersion, MirrorCheckpoint, table_of
+from chain.contracts import lots
+from chain.mirror import row_versions
+from chain.mirror.models import BalanceVersion, LedgerVersion, MirrorCheckpoint
+from chain.mirror.row_cache import KEYS, RELATIONS, Key, Row
+from chain.storage.columns import table_of
 
 checkpoint: Final = table_of(MirrorCheckpoint)
 balance_version: Final = table_of(BalanceVersion)
@@ -120,8 +122,10 @@ class Comparison:
                 self._found(removed("balance_version", (*account, block), _version(by_block[block])))
 
     def _ledger_versions(self) -> None:
-        expected = {(name, versions.text_of(key)): by_block for (name, key), by_block in self._rows.versions.items()}
-        keys = {(name, versions.text_of(key)): key for name, key in self._rows.versions}
+        expected = {
+            (name, row_versions.text_of(key)): by_block for (name, key), by_block in self._rows.versions.items()
+        }
+        keys = {(name, row_versions.text_of(key)): key for name, key in self._rows.versions}
         there: dict[tuple[str, str], set[int]] = {}
         for row in read(self._connection, ledger_version, *since(ledger_version, self._first)):
             place, block = (row["relation"], row["key"]), row["block_number"]

@@ -14,20 +14,20 @@ from sqlalchemy import Connection, Engine
 
 from chain.audit import against_storage, links, record, rows, sampling, streams, tokens
 from chain.audit.blocks import Block, Fetched, Reader
-from chain.audit.difference import CHAIN, MIRROR, Difference, Where
 from chain.audit.errors import MirrorMissing, PinMissing, PinUnusable, RecordInvalid, Stopped
 from chain.audit.expected import Expected
 from chain.audit.links import Links
 from chain.audit.report import Plan, Progress, Report, Sample
 from chain.audit.storage import Storage
 from chain.audit.tokens import Contracts
-from chain.database import snapshot
-from chain.deployment import Deployment
+from chain.base.difference import CHAIN, MIRROR, Difference, Where
+from chain.contracts.deployment import Deployment
+from chain.node.rpc import Rpc
 from chain.proofs import hexes, transactions
 from chain.proofs.headers import Header
 from chain.replay import Facts, Replay, Sent, TokenTerms
 from chain.replay.state import StateInvalid
-from chain.rpc import Rpc
+from chain.storage.database import snapshot
 
 LOGS_PER_BATCH: Final = 3_000
 BLOCKS_PER_BATCH_MAX: Final = 64

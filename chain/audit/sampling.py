@@ -9,10 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection, select
 
-from chain import lots
 from chain.audit.against_storage import RULE
 from chain.audit.blocks import Block
-from chain.audit.difference import MIRROR, Difference, Where
 from chain.audit.expected import UNMIRRORED
 from chain.audit.reading import read
 from chain.audit.report import Report, Sample
@@ -20,9 +18,12 @@ from chain.audit.rows import balance_version
 from chain.audit.storage import Storage
 from chain.audit.streams import EVENT_KEY, added, changed, events, look, removed
 from chain.audit.tokens import Contracts
-from chain.entries import event_row
-from chain.models import Balance, table_of
+from chain.base.difference import MIRROR, Difference, Where
+from chain.contracts import lots
+from chain.mirror.models import Balance
+from chain.mirror.projection import event_row
 from chain.proofs import layout
+from chain.storage.columns import table_of
 
 balances: Final = table_of(Balance)
 

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from chain.audit.difference import CHAIN, Difference, Where
 from chain.audit.errors import Stopped
-from chain.errors import AnswerTooLarge, NodeTimeout, RequestTooLarge, RpcError
-from chain.hashing import keccak
+from chain.base.difference import CHAIN, Difference, Where
+from chain.base.errors import AnswerTooLarge, NodeTimeout, RequestTooLarge, RpcError
+from chain.base.hashing import keccak
+from chain.node.rpc import Rpc
 from chain.proofs import hexes, state, tries
 from chain.proofs.errors import ProofInvalid
 from chain.proofs.headers import Header
-from chain.rpc import Rpc
 
 # Some nodes build a contract's whole trie for each question: few questions, of many slots.
 SLOTS_PER_PROOF_MAX: Final = 1_000

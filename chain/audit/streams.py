@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Table
 
-from chain.audit.difference import MIRROR, Difference, Where
 from chain.audit.reading import is_number, read
-from chain.codec import Log
-from chain.entries import event_row
-from chain.ledger import Row
-from chain.models import Entry, LedgerEvent, MirrorBlock, table_of
+from chain.base.difference import MIRROR, Difference, Where
+from chain.contracts.codec import Log
+from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
+from chain.mirror.projection import event_row
+from chain.mirror.row_cache import Row
+from chain.storage.columns import table_of
 
 ADDED: Final = "row added"
 REMOVED: Final = "row removed"

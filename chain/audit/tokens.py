@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from chain import lots
-from chain.audit.difference import STATE, Difference, Where
 from chain.audit.errors import PinUnusable
 from chain.audit.storage import Storage
-from chain.deployment import Deployment
-from chain.hashing import keccak
-from chain.ledger import Row
+from chain.base.difference import STATE, Difference, Where
+from chain.base.hashing import keccak
+from chain.contracts import lots
+from chain.contracts.deployment import Deployment
+from chain.mirror.row_cache import Row
 from chain.proofs import hexes, layout
 
 BRANDS_MAX: Final = 100_000

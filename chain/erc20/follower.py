@@ -12,13 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chain import blocks
-from chain.blocks import Header
-from chain.erc20.prefetch import Prefetch
-from chain.erc20.reading import Source, Span, address, genesis_hash
-from chain.erc20.sqlite import SqliteStore
-from chain.erc20.store import BACKFILLING, LIVE, STOPPED, Change, Checkpoint, Store, check_identity
-from chain.errors import (
+from chain.base.errors import (
     AnswerInconsistent,
     ArgumentInvalid,
     ChainError,
@@ -31,7 +25,13 @@ from chain.errors import (
     ReorgTooDeep,
     RpcError,
 )
-from chain.heads import Heads
+from chain.erc20.prefetch import Prefetch
+from chain.erc20.reading import Source, Span, address, genesis_hash
+from chain.erc20.sqlite import SqliteStore
+from chain.erc20.store import BACKFILLING, LIVE, STOPPED, Change, Checkpoint, Store, check_identity
+from chain.node import blocks
+from chain.node.blocks import Header
+from chain.node.head_subscription import Heads
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql as compose
 
+from chain.base.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
 from chain.erc20.sqlite import check_columns
 from chain.erc20.store import TABLES, Store
-from chain.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
 
 CONNECT_TIMEOUT_S: Final = 4
 EACH_ROWS: Final = 10_000

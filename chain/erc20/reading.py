@@ -12,16 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chain import blocks
-from chain.blocks import Header, Raw
+from chain.base.errors import AnswerInconsistent, AnswerTooLarge, ChainError, MethodMissing, NodeUnavailable, RpcError
+from chain.base.hashing import keccak
 from chain.erc20.transfers import TRANSFER, Transfer, is_transfer, transfer
-from chain.errors import AnswerInconsistent, AnswerTooLarge, ChainError, MethodMissing, NodeUnavailable, RpcError
-from chain.hashing import keccak
+from chain.node import blocks
+from chain.node.adaptive_range import Ranges
+from chain.node.blocks import Header, Raw
+from chain.node.rpc import Rpc
 from chain.proofs import receipts as receipts_proof
 from chain.proofs import tries
 from chain.proofs.errors import ProofError
-from chain.ranges import Ranges
-from chain.rpc import Rpc
 
 BLOCKS_MAX: Final = 1_000
 FIRST_BLOCKS: Final = 16

@@ -9,8 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
+from chain.base.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
 from chain.erc20.store import TABLES, Store
-from chain.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
 
 # Short, so that SIGTERM is heard while another program holds the file; the loop above asks again.
 BUSY_TIMEOUT_S: Final = 1.0

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from chain.base.errors import AnswerInconsistent, ChainReplaced, MirrorMismatch
 from chain.erc20.transfers import Transfer, deltas
-from chain.errors import AnswerInconsistent, ChainReplaced, MirrorMismatch
 
 BACKFILLING: Final = "backfilling"
 LIVE: Final = "live"

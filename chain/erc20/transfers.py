@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from chain.hashing import keccak_text
+from chain.base.hashing import keccak_text
 
 TRANSFER: Final = "0x" + keccak_text("Transfer(address,address,uint256)").hex()
 ZERO_ADDRESS: Final = "0x" + "00" * 20

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chain.evidence import events, memos, rlp
+from chain.base.hashing import keccak
+from chain.contracts import memos
+from chain.contracts.lots import SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
+from chain.evidence import events, rlp
 from chain.evidence.errors import Refused
-from chain.evidence.ground import Ground, Header, Log, bloom_mask, logs, proofs, status
-from chain.hashing import keccak
-from chain.lots import SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
+from chain.evidence.witness_store import Ground, Header, Log, bloom_mask, logs, proofs, status
 
 Claim = Mapping[str, Any]
 CLONE: Final = ("363d3d373d3d3d363d73", "5af43d82803e903d91602b57fd5bf3")

@@ -10,9 +10,9 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from chain.base.hashing import keccak
 from chain.evidence.errors import Refused
 from chain.evidence.shapes import ENVELOPES, fault
-from chain.hashing import keccak
 
 BYTES_MAX: Final = 32 * 1024 * 1024
 FIELD: Final = 2**255 - 19

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain.hashing import keccak_text
+from chain.base.hashing import keccak_text
 
 TABLE: Final = """
 Transfer(address,address,uint256) *from *to value

@@ -6,13 +6,13 @@ More may be gathered than is needed in the end; what no claim uses is left out w
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from chain.base.hashing import keccak
 from chain.evidence.errors import EvidenceMissing, EvidenceTooLarge
-from chain.evidence.ground import EMPTY_ROOT
-from chain.hashing import keccak
+from chain.evidence.witness_store import EMPTY_ROOT
+from chain.node.rpc import Rpc
 from chain.proofs import receipts, transactions, tries
 from chain.proofs.errors import ProofError
 from chain.proofs.headers import Header
-from chain.rpc import Rpc
 
 HEADERS_MAX: Final = 20_000
 HEADERS_PER_BATCH: Final = 200

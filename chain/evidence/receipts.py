@@ -8,7 +8,7 @@ version and block hash, and a reorg gives another block hash. Two contents for o
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from chain.codec import Log
+from chain.contracts.codec import Log
 from chain.evidence import document
 from chain.evidence.shapes import FRAUD, RECEIPT
 

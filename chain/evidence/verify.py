@@ -9,8 +9,8 @@ from typing import Any, Final
 from chain.evidence import document
 from chain.evidence.claims import CHECKS, Known, raw
 from chain.evidence.errors import Refused
-from chain.evidence.ground import Ground, linked
 from chain.evidence.shapes import EVIDENCE, FRAUD, RECEIPT
+from chain.evidence.witness_store import Ground, linked
 
 PROVEN: Final = "proven"
 SIGNED: Final = "signed"

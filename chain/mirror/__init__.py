@@ -6,9 +6,3 @@ and the way forward on the new branch are one transaction too.
 
     settings ◀─ checkpoint ◀─ finality, reading, reorg, commit, settle ◀─ loop
 """
-
-from chain.mirror.loop import Mirror
-from chain.mirror.rebuild import entry_count, forget
-from chain.mirror.settings import DEPTH, TAGS, MirrorSettings
-
-__all__ = ["DEPTH", "TAGS", "Mirror", "MirrorSettings", "entry_count", "forget"]

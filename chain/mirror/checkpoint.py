@@ -6,13 +6,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from chain import bulk, heartbeat
-from chain.blocks import Header
-from chain.database import writing
-from chain.errors import AnswerInconsistent
-from chain.ledger import Row
-from chain.models import MirrorBlock, MirrorCheckpoint, table_of
-from chain.operations import now_ms
+from chain.base.clock import now_ms
+from chain.base.errors import AnswerInconsistent
+from chain.mirror.models import MirrorBlock, MirrorCheckpoint
+from chain.mirror.row_cache import Row
+from chain.node.blocks import Header
+from chain.storage import bulk
+from chain.storage.columns import table_of
+from chain.storage.database import writing
+from chain.telemetry import heartbeat
 
 LIVE: Final = "live"
 BACKFILLING: Final = "backfilling"

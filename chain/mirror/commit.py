@@ -6,18 +6,19 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
-from chain import bulk
-from chain.blocks import Header
-from chain.codec import Log
-from chain.database import writing
-from chain.deployment import Deployment
-from chain.entries import Context, Fold, event_row
-from chain.errors import AnswerInconsistent
-from chain.ledger import Ledger
-from chain.mirror import checkpoint, reorg, settle
+from chain.base.errors import AnswerInconsistent
+from chain.contracts.codec import Log
+from chain.contracts.deployment import Deployment
+from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
-from chain.mirror.reading import Found
-from chain.models import BrandToken, Entry, LedgerEvent, table_of
+from chain.mirror.models import BrandToken, Entry, LedgerEvent
+from chain.mirror.projection import Context, Fold, event_row
+from chain.mirror.reader import Found
+from chain.mirror.row_cache import Ledger
+from chain.node.blocks import Header
+from chain.storage import bulk
+from chain.storage.columns import table_of
+from chain.storage.database import writing
 
 events: Final = table_of(LedgerEvent)
 entries: Final = table_of(Entry)
@@ -64,10 +65,10 @@ class Commit:
             state.flush()
             bulk.insert(connection, events, [event_row(log) for log in logs])
             bulk.insert(connection, entries, fold.entries)
-            settle.settle(connection, logs, self._deployment, self._confirmed_depth)
+            record_outcomes.settle(connection, logs, self._deployment, self._confirmed_depth)
         if headers:
             checkpoint.keep_blocks(connection, headers)
-            settle.confirm(connection, headers[-1].number, self._confirmed_depth)
+            record_outcomes.confirm(connection, headers[-1].number, self._confirmed_depth)
 
 
 def _fold(state: Ledger, fold: Fold, headers: Sequence[Header], logs: Sequence[Log]) -> None:

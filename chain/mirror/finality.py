@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from chain import blocks
-from chain.blocks import Header
-from chain.errors import AnswerInconsistent
+from chain.base.errors import AnswerInconsistent
 from chain.mirror.checkpoint import Levels
 from chain.mirror.settings import TAGS, MirrorSettings
-from chain.rpc import Rpc
+from chain.node import blocks
+from chain.node.blocks import Header
+from chain.node.rpc import Rpc
 
 SAFE: Final = "safe"
 FINALIZED: Final = "finalized"

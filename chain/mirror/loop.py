@@ -8,27 +8,21 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from chain import blocks, heartbeat, metrics
-from chain.blocks import Header
-from chain.database import writing
-from chain.deployment import Deployment
-from chain.errors import (
-    AnswerInconsistent,
-    ChainReplaced,
-    FinalityBroken,
-    NodeUnavailable,
-    ReorgTooDeep,
-    RpcError,
-)
-from chain.heads import Heads
+from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, NodeUnavailable, ReorgTooDeep, RpcError
+from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint
 from chain.mirror.checkpoint import LIVE, STOPPED, Tip
 from chain.mirror.commit import Commit, tokens_by_brand
 from chain.mirror.finality import Finality
-from chain.mirror.reading import Found, Reader
+from chain.mirror.reader import Found, Reader
 from chain.mirror.reorg import Ancestry
 from chain.mirror.settings import MirrorSettings
-from chain.rpc import Rpc
+from chain.node import blocks
+from chain.node.blocks import Header
+from chain.node.head_subscription import Heads
+from chain.node.rpc import Rpc
+from chain.storage.database import writing
+from chain.telemetry import heartbeat, metrics
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +31,7 @@ BACKOFF_S_MAX: Final = 2.0
 
 
 class Mirror:
-    """One loop, one thread, one process at a time (see chain.leader)."""
+    """One loop, one thread, one process at a time (see chain.worker.leader)."""
 
     def __init__(
         self,

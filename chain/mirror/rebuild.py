@@ -4,8 +4,9 @@ from typing import Final
 
 from sqlalchemy import Engine, bindparam, delete, func, select, text
 
-from chain.database import reading, writing
-from chain.models import MIRROR_TABLES, Entry, table_of
+from chain.mirror.models import MIRROR_TABLES, Entry
+from chain.storage.columns import table_of
+from chain.storage.database import reading, writing
 
 
 def forget(engine: Engine) -> None:

@@ -7,16 +7,18 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from chain import blocks, ledger, operations, transactions
-from chain.blocks import Header
-from chain.database import reading
-from chain.errors import AnswerInconsistent, FinalityBroken, ReorgTooDeep
-from chain.mirror import checkpoint
+from chain.base.clock import now_ms
+from chain.base.errors import AnswerInconsistent, FinalityBroken, ReorgTooDeep
+from chain.mirror import checkpoint, row_cache
 from chain.mirror.checkpoint import Tip, known_blocks
+from chain.mirror.models import Entry, LedgerEvent, MirrorReorg
 from chain.mirror.settings import TAGS, MirrorSettings
-from chain.models import Entry, LedgerEvent, MirrorReorg, table_of
-from chain.operations import now_ms
-from chain.rpc import Rpc
+from chain.node import blocks
+from chain.node.blocks import Header
+from chain.node.rpc import Rpc
+from chain.outbox import operations, transactions
+from chain.storage.columns import table_of
+from chain.storage.database import reading
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ def roll_back(connection: Connection, tip: Tip, ancestor: Tip) -> None:
     """Everything as it was at the end of the ancestor; one row tells that it happened."""
     above = ancestor.number
     # Balances find by the events which accounts to put back, so the ledger goes first.
-    ledger.roll_back(connection, above)
+    row_cache.roll_back(connection, above)
     removed = connection.execute(delete(entries).where(entries.c.block_number > above)).rowcount
     connection.execute(delete(events).where(events.c.block_number > above))
     connection.execute(delete(known_blocks).where(known_blocks.c.number > above))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs import hexes, rlp
 from chain.proofs.errors import EncodingInvalid, HashMismatch
 

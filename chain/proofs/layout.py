@@ -1,6 +1,6 @@
 """Where each contract keeps what proofs read: slots and fields, from the compiler's own storage layout.
 
-`layout.json` is written by scripts/export_layout.py and compared in `make check`. A slot is an int below 2^256; a
+`layout.json` is written by scripts/generate/layout.py and compared in `make check`. A slot is an int below 2^256; a
 mapping's key lies at keccak256(key ‖ slot), an array's items from its slot on. Words that contracts pack by hand
 (terms of a token, a rule and an agreement) are cut by the tables at the end.
 """
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs.errors import LayoutMissing
 
 FILE: Final = Path(__file__).with_name("layout.json")

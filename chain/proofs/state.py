@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs import hexes, rlp, tries
 from chain.proofs.errors import EncodingInvalid, ProofInvalid
 

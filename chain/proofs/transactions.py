@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from coincurve import PublicKey
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs import hexes, rlp
 from chain.proofs.errors import EncodingInvalid, HashMismatch
 

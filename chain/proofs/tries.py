@@ -7,7 +7,7 @@ transactions lie in a trie under rlp(index). Source: yellow paper, appendix D.
 from collections.abc import Sequence
 from typing import Final
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs import rlp
 from chain.proofs.errors import EncodingInvalid, ProofInvalid
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chain.codec import Log
+from chain.contracts.codec import Log
 
 ZERO: Final = "0x" + "00" * 20
 

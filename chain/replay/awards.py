@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from chain.codec import Codec, Log
-from chain.hashing import keccak_text
+from chain.base.hashing import keccak_text
+from chain.contracts.codec import Codec, Log
 from chain.model.call import Call
 from chain.model.clock import day_of
 from chain.model.errors import Refused
@@ -14,11 +14,11 @@ from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, 
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
 from chain.replay.books import Books
-from chain.replay.concede import concede
+from chain.replay.decoding.facts import TOKEN
+from chain.replay.decoding.plain import plain, shown, shown_words
 from chain.replay.evidence import Minted, assigned, in_order
-from chain.replay.facts import TOKEN
 from chain.replay.findings import Findings
-from chain.replay.plain import plain, shown, shown_words
+from chain.replay.reexecution.preconditions import concede
 from chain.replay.tokens import StatedToken
 
 ITEM: Final = "(uint256,uint256,address,uint256)"

@@ -15,7 +15,7 @@ from chain.model.policy import Policy
 from chain.model.registry import Registry
 from chain.model.rules import Item, Rules, RuleTerms
 from chain.replay.authority import StatedRoles
-from chain.replay.facts import Facts, TokenTerms
+from chain.replay.decoding.facts import Facts, TokenTerms
 from chain.replay.operations import Operations
 from chain.replay.tokens import StatedToken
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from chain.model.call import Fact
 from chain.replay import rulebook
-from chain.replay.plain import plain, shown, shown_words
-from chain.replay.shapes import Event, Shapes
+from chain.replay.decoding.plain import plain, shown, shown_words
+from chain.replay.decoding.shapes import Event, Shapes
 
 # What tells events of one kind within one call apart; the others are there once.
 KEYS: Final = {

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chain.codec import Log
+from chain.contracts.codec import Log
 
 
 @dataclass(slots=True)

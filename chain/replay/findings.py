@@ -8,10 +8,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chain.audit.difference import CONTRACT, Difference, Where
-from chain.codec import Log
+from chain.base.difference import CONTRACT, Difference, Where
+from chain.contracts.codec import Log
 from chain.replay.acts import ZERO
-from chain.replay.shapes import Event
+from chain.replay.decoding.shapes import Event
 
 # ("hold", id), ("lots", contract, account), ("obligation", debtor, creditor)…
 Subject = tuple[Any, ...]

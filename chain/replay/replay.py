@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from chain.audit.difference import Difference
-from chain.codec import Codec, Log
+from chain.base.difference import Difference
+from chain.contracts.codec import Codec, Log
 from chain.model.call import Call
 from chain.model.clock import DAY_S
 from chain.model.errors import Refused
@@ -29,15 +29,15 @@ from chain.replay.authority import SOMEBODY
 from chain.replay.awards import SELECTORS, Awards
 from chain.replay.books import Books
 from chain.replay.compare import Mismatch, expected_of, mismatches
-from chain.replay.concede import OF_LOST, concede
-from chain.replay.facts import TOKEN, Facts, Sent
+from chain.replay.decoding.facts import TOKEN, Facts, Sent
+from chain.replay.decoding.inputs import Inputs, items_of
+from chain.replay.decoding.plain import shown
+from chain.replay.decoding.shapes import Event, Shapes
 from chain.replay.findings import Findings, Subject, described, main_subjects, subjects
-from chain.replay.force_terms import GAP_MAX
-from chain.replay.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
-from chain.replay.inputs import Inputs, items_of
-from chain.replay.plain import shown
-from chain.replay.scene import Scene
-from chain.replay.shapes import Event, Shapes
+from chain.replay.reexecution.adopt_terms import GAP_MAX
+from chain.replay.reexecution.call_context import Scene
+from chain.replay.reexecution.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
+from chain.replay.reexecution.preconditions import OF_LOST, concede
 from chain.replay.state import Place, dump, load
 from chain.replay.tokens import Words
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain.audit.difference import Difference, Where
+from chain.base.difference import Difference, Where
 from chain.model import lots as lot
 from chain.model.access import Announcements
 from chain.model.agreements import Agreement
@@ -16,10 +16,10 @@ from chain.model.registry import Brand
 from chain.model.rules import Rule
 from chain.replay.authority import StatedGrant
 from chain.replay.books import Books
-from chain.replay.facts import TokenTerms
+from chain.replay.decoding.facts import TokenTerms
+from chain.replay.decoding.packing import pack, unpack
 from chain.replay.findings import Findings
 from chain.replay.operations import Operations
-from chain.replay.packing import pack, unpack
 from chain.replay.tokens import StatedToken, Words
 
 FORMAT: Final = "moa-replay/1"

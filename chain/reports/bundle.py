@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final
 import orjson
 from sqlalchemy import Connection
 
-from chain import history
+from chain.mirror import history
 from chain.reports import formats
 from chain.reports.cohorts import cohorts
 from chain.reports.datasets import DATASETS, Dataset, Scope, Totals, Values

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
-from chain import history
-from chain.history import Moment
-from chain.lots import Clock
-from chain.models import Entry, table_of
+from chain.contracts.lots import Clock
+from chain.mirror import history
+from chain.mirror.history import Moment
+from chain.mirror.models import Entry
 from chain.reports.breakage import Cohort
+from chain.storage.columns import table_of
 
 entries: Final = table_of(Entry)
 # Minted into the lot of the present epoch (SPEC 1.4).

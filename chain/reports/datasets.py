@@ -12,9 +12,11 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection, select
 
-from chain import history, lots
-from chain.lots import Clock
-from chain.models import Entry, LedgerEvent, MirrorBlock, table_of
+from chain.contracts import lots
+from chain.contracts.lots import Clock
+from chain.mirror import history
+from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
+from chain.storage.columns import table_of
 
 ROWS_AT_ONCE: Final = 2_000
 TEXT: Final = "text"

@@ -1,6 +1,6 @@
 """What can be wrong with a report that is asked for, or an export that is given."""
 
-from chain.errors import ChainError
+from chain.base.errors import ChainError
 
 
 class TokenUnknown(ChainError):

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from sqlalchemy import Connection
 
-from chain import history
+from chain.mirror import history
 from chain.reports.breakage import Cohort, Position, RollForward, expected_breakage, position, roll_forward
 from chain.reports.cohorts import cohorts
 from chain.reports.errors import PeriodInvalid

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from chain import history
-from chain.history import Lot, Moment
+from chain.mirror import history
+from chain.mirror.history import Lot, Moment
 from chain.reports.errors import TokenUnknown
 
 

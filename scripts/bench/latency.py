@@ -20,12 +20,12 @@ import httpx
 from sqlalchemy import text
 from websockets.sync.client import connect
 
-from chain.database import engine as make_engine
-from chain.database import reading
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading
 from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.gateway import Gateway
-from scripts.world import Plan, World, world
+from scripts.stack.local_stack import Plan, World, world
 
 AWARDS_PER_S: Final = 20
 SECONDS: Final = 30

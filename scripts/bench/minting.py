@@ -15,16 +15,16 @@ from typing import Any
 from eth_abi import abi
 from eth_utils.crypto import keccak
 
-from chain.blocks import mined
-from chain.calls import batch_gas
-from chain.deployment import Deployment
-from chain.keystore import LocalKeystore, signer_ref
-from chain.node import Ganache
-from chain.rpc import Rpc
-from chain.signer import sign
+from chain.contracts.deployment import Deployment
+from chain.devnet.supervisor import Ganache
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
+from chain.outbox.calls import batch_gas
+from chain.relayer.signer import sign
+from chain.storage.keystore import LocalKeystore, signer_ref
 from scripts.bench.earning import FEES
 from scripts.bench.figures import Figure
-from scripts.world import ROOT, deploy
+from scripts.stack.local_stack import ROOT, deploy
 
 ITEMS = 200
 ROUNDS = 6

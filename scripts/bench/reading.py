@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx
 
 from scripts.bench.figures import Figure
-from scripts.children import running, start
 from scripts.demo import replay
 from scripts.demo.gateway import Gateway
 from scripts.demo.purchases import cdnow
-from scripts.world import ROOT, Plan, free_port, world
+from scripts.stack.local_stack import ROOT, Plan, free_port, world
+from scripts.stack.processes import running, start
 
 CONNECTIONS = 32
 SECONDS = 6

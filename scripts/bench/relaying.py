@@ -14,13 +14,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from chain import calls, operations
-from chain.database import engine as make_engine
-from chain.database import reading, writing
+from chain.outbox import calls, operations
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading, writing
 from scripts.bench.earning import _address, node_rate
 from scripts.bench.figures import Figure
 from scripts.demo.purchases import Purchase, cdnow
-from scripts.world import Plan, World, world
+from scripts.stack.local_stack import Plan, World, world
 
 AWARDS = {"ganache": 3_000, "anvil": 12_000}
 ROUNDS = 2

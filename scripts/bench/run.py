@@ -19,7 +19,7 @@ from scripts.bench.latency import latency
 from scripts.bench.minting import minting
 from scripts.bench.reading import reading
 from scripts.bench.relaying import relaying
-from scripts.world import ROOT
+from scripts.stack.local_stack import ROOT
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "earn_ganache": lambda: earning("ganache"),

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from chain.audit.errors import MirrorMissing
 from chain.audit.report import Plan, Report
-from chain.rpc import Rpc
-from scripts.audit import audit, say
-from scripts.world import World
+from chain.node.rpc import Rpc
+from scripts.console.audited import audit, say
+from scripts.stack.local_stack import World
 
 LOOKS_MAX: Final = 100
 PAUSE_S: Final = 0.1

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chain import authorisation
-from chain.blocks import mined
-from chain.codec import Log
-from chain.keystore import LocalKeystore
-from chain.node import Ganache
-from chain.rpc import Rpc
-from scripts.demo.verdict import points
-from scripts.world import World
+from chain.contracts import authorisation
+from chain.contracts.codec import Log
+from chain.devnet.supervisor import Ganache
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
+from chain.storage.keystore import LocalKeystore
+from scripts.console.printed import points
+from scripts.stack.local_stack import World
 
 DAY_S = 86_400
 HOLD_POINTS = 100

@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 
 from chain.evidence.verify import Verdict, verify
-from chain.rpc import Rpc
+from chain.node.rpc import Rpc
 from scripts.demo.gateway import Gateway
 from scripts.demo.replay import ReplayError
-from scripts.world import World
+from scripts.stack.local_stack import World
 
 TIMEOUT_S = 60.0
 

@@ -1,21 +1,17 @@
 """What members do in the demo after their purchases, and what the books must show then.
 
 The plan is fixed: it follows from the file of purchases, so the expected totals can be computed from the file and the
-published terms (scripts/plan.toml) alone, without asking the system that is being checked.
+published terms (scripts/deploy/plan.toml) alone, without asking the system that is being checked.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from scripts.demo.purchases import Purchase
-
-TERMS = Path(__file__).resolve().parent.parent / "plan.toml"
 
 HOLD_POINTS = 1_500
 PART_POINTS = 900
@@ -71,11 +67,6 @@ class Expected:
     awarded: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     supply: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     balances: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
-
-
-def terms(path: Path = TERMS) -> dict[str, Any]:
-    """The declared plan that the deployment follows too."""
-    return tomllib.loads(path.read_text())
 
 
 def points_of(purchase: Purchase, rule: dict[str, Any]) -> int:

@@ -25,7 +25,7 @@ from rich.text import Text
 from scripts.demo.gateway import WAIT_S, Gateway, Refused, refused
 from scripts.demo.plan import Exchange, Redemption
 from scripts.demo.purchases import Purchase
-from scripts.world import World
+from scripts.stack.local_stack import World
 
 CHUNK_LINES = 500
 HANDS = 12  # requests under way at once

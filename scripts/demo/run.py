@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from chain.audit.errors import AuditError
-from chain.errors import ChainError
-from scripts.children import ChildEnded
+from chain.base.errors import ChainError
 from scripts.demo import audited, copy_of_chain, evidence, replay, verdict
 from scripts.demo.gateway import Gateway, Refused
-from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect, terms
+from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect
 from scripts.demo.purchases import Purchase, cdnow, hanok
-from scripts.world import Plan, World, WorldError, world
+from scripts.deploy.terms import terms
+from scripts.stack.local_stack import Plan, World, WorldError, world
+from scripts.stack.processes import ChildEnded
 
 WATCH_S = 1.0
 

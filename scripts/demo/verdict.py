@@ -10,9 +10,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from scripts.console.printed import points
 from scripts.demo.gateway import Gateway
 from scripts.demo.plan import Expected
-from scripts.world import World
+from scripts.stack.local_stack import World
 
 HANDS = 8
 
@@ -93,17 +94,10 @@ def show(lines: list[Line], console: Console) -> bool:
     return good
 
 
-def points(base_units: int) -> str:
-    """Base units as points with two decimals: 439950 → 4,399.50."""
-    sign = "-" if base_units < 0 else ""
-    whole, part = divmod(abs(base_units), 100)
-    return f"{sign}{whole:,}.{part:02d}"
-
-
 def _awards(world: World, brand: str) -> int:
     """Awards that the contract counted, from the chain itself, not from the mirror."""
-    from chain.books import awards_on_chain
-    from chain.rpc import Rpc
+    from chain.mirror.books import awards_on_chain
+    from chain.node.rpc import Rpc
 
     rpc = Rpc(world.rpc_url)
     try:

@@ -11,11 +11,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from api.acts.keys import log_signers
-from api.acts.recording import record
-from api.acts.sequencer import Sequencer
-from api.database import Database
-from chain.keystore import LocalKeystore
+from api.audit_log.keys import log_signers
+from api.audit_log.recording import record
+from api.audit_log.sequencer import Sequencer
+from api.kit.database import Database
+from chain.storage.keystore import LocalKeystore
 
 ORIGIN = f"moa/1337/{'0' * 16}"
 

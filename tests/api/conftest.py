@@ -26,16 +26,16 @@ from starlette.testclient import TestClient
 
 from api import migrate
 from api.app import create_app
-from api.clock import now_ms
-from api.database import Database
-from api.identity import service as identity
+from api.kit.clock import now_ms
+from api.kit.container import Node, State
+from api.kit.database import Database
+from api.kit.settings import Settings
+from api.members import service as identity
 from api.server import Server
-from api.settings import Settings
-from api.state import Node, State
-from chain.authorisation import Domain
-from chain.codec import Codec
-from chain.deployment import Brand, Contract, Deployment
-from chain.keystore import LocalKeystore
+from chain.contracts.authorisation import Domain
+from chain.contracts.codec import Codec
+from chain.contracts.deployment import Brand, Contract, Deployment
+from chain.storage.keystore import LocalKeystore
 
 TOKENS = {"cdnow": "0x" + "c1" * 20, "beans": "0x" + "be" * 20}
 DESK = "0x" + "de" * 20

@@ -12,14 +12,14 @@ from typing import Any
 import orjson
 import pytest
 
-from api import acts
-from api.acts import names, tallies
-from api.acts.kinds import KINDS
-from api.acts.leaves import leaf
-from api.acts.loop import due, sequencer_of
-from api.acts.sequencer import GRACE_MS, Sequencer, close_windows, drain
-from api.acts.tallies import GROUPS_MAX, NOBODY_GROUPS_MAX, Count, Group, Tallies
-from api.clock import now_ms
+from api import audit_log
+from api.audit_log import names, tallies
+from api.audit_log.kinds import KINDS
+from api.audit_log.leaves import leaf
+from api.audit_log.loop import due, sequencer_of
+from api.audit_log.sequencer import GRACE_MS, Sequencer, close_windows, drain
+from api.audit_log.tallies import GROUPS_MAX, NOBODY_GROUPS_MAX, Count, Group, Tallies
+from api.kit.clock import now_ms
 from chain.tlog.errors import LogForked
 from tests.api.conftest import NDJSON, Caller, World, Worlds, purchase
 
@@ -257,11 +257,11 @@ def test_act_of_a_transaction_that_rolls_back_never_happened(world: World) -> No
     before = len(logged(world))
 
     with suppress(RuntimeError), world.database.write() as session:
-        acts.record(session.connection(), "export.made", actor="gateway", what="entries")
+        audit_log.record(session.connection(), "export.made", actor="gateway", what="entries")
         raise RuntimeError
 
     assert len(logged(world)) == before
-    acts.record_now(world.database, "export.made", actor="gateway", what="entries", brand=None)
+    audit_log.record_now(world.database, "export.made", actor="gateway", what="entries", brand=None)
     assert logged(world)[-1]["detail"] == {"what": "entries"}
 
 

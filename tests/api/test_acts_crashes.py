@@ -16,13 +16,13 @@ import orjson
 import pytest
 
 from api import migrate
-from api.acts.recording import record
-from api.acts.sequencer import drain
-from api.database import Database
-from api.identity import service as identity
-from scripts.logs.checking import check
-from scripts.logs.sources import DatabaseLog
-from scripts.world import free_port
+from api.audit_log.recording import record
+from api.audit_log.sequencer import drain
+from api.kit.database import Database
+from api.members import service as identity
+from scripts.cli.log.checking import check
+from scripts.cli.log.sources import DatabaseLog
+from scripts.stack.local_stack import free_port
 from tests.api.acting import sequencer_on
 from tests.api.conftest import deployment
 

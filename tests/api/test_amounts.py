@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from api.amounts import AMOUNT_MAX, AMOUNT_PROBLEMS, parse_amount, parse_positive
+from api.kit.amounts import AMOUNT_MAX, AMOUNT_PROBLEMS, parse_amount, parse_positive
 
 NAMES = {problem.__name__ for problem in AMOUNT_PROBLEMS}
 

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from api.app import create_app
-from api.identity import current
+from api.auth import callers
 from tests.api.conftest import TOKENS, Caller, World
 from tests.api.test_acts import of
 from tests.api.test_routes import GUARDED, PUBLIC, call, filled, named
@@ -220,7 +220,7 @@ def test_ended_auditors_key_opens_nothing(make_world: Any) -> None:
 
 def test_identity_has_four_kinds_of_callers() -> None:
     """A fifth kind must be judged here too."""
-    assert {kind.__name__ for kind in current.Caller.__args__} == {
+    assert {kind.__name__ for kind in callers.Caller.__args__} == {
         "OperatorCaller",
         "AuditorCaller",
         "BrandCaller",

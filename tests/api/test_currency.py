@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.currency import decimals_of
+from api.kit.currency import decimals_of
 
 
 @pytest.mark.parametrize(("currency", "decimals"), [("USD", 2), ("EUR", 2), ("KRW", 0), ("JPY", 0), ("KWD", 3)])

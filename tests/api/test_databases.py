@@ -20,10 +20,10 @@ from starlette.testclient import TestClient
 
 from api import migrate, tables
 from api.app import create_app
-from api.channels.schemas import MemberView
-from api.database import Database
-from api.identity import service as identity
-from chain import database
+from api.kit.database import Database
+from api.members import service as identity
+from api.views.schemas import MemberView
+from chain.storage import database
 from tests.api.conftest import NDJSON, Caller, World, deployment, purchase, settings_in, state_without_node
 
 

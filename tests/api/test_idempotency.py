@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.idempotency import hash_of
+from api.writes.idempotency import hash_of
 from tests.api.conftest import Caller, World, Worlds, purchase
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from api.identity import service as identity
-from api.identity.keys import new_token, read_token
+from api.auth.tokens import new_token, read_token
+from api.members import service as identity
 from tests.api.conftest import NDJSON, Caller, World, Worlds, deployment, purchase
 
 

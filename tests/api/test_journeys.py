@@ -9,7 +9,7 @@ import orjson
 import pytest
 from eth_keys.datatypes import Signature
 
-from chain import authorisation
+from chain.contracts import authorisation
 from tests.api.conftest import DESK, TOKENS, Caller, World, purchase
 
 

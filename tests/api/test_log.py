@@ -17,14 +17,14 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from api import migrate
-from api.acts.keys import log_signers
-from api.acts.loop import sequencer_of
-from api.acts.recording import record
-from api.acts.sequencer import drain
 from api.app import create_app
-from api.database import Database
-from api.identity import service as identity
-from api.state import State
+from api.audit_log.keys import log_signers
+from api.audit_log.loop import sequencer_of
+from api.audit_log.recording import record
+from api.audit_log.sequencer import drain
+from api.kit.container import State
+from api.kit.database import Database
+from api.members import service as identity
 from chain.tlog.checkpoints import Checkpoint, open_checkpoint
 from chain.tlog.cosignatures import cosignature
 from chain.tlog.errors import LogForked
@@ -34,10 +34,10 @@ from chain.tlog.notes import Note, Verifier, decode
 from chain.tlog.proofs import verify_consistency, verify_inclusion
 from chain.tlog.tiles import Tiles, append
 from chain.tlog.tree import root
-from scripts.logs.checking import check, grew
-from scripts.logs.errors import MemoryUnreadable, SourceFailed
-from scripts.logs.sources import DatabaseLog
-from scripts.logs.witness import KEY_REF, Witness
+from scripts.cli.log.checking import check, grew
+from scripts.cli.log.errors import MemoryUnreadable, SourceFailed
+from scripts.cli.log.sources import DatabaseLog
+from scripts.cli.log.witness import KEY_REF, Witness
 from tests.api.conftest import Caller, World, deployment, settings_in, state_without_node
 
 NOW = timedelta(0)
@@ -81,7 +81,7 @@ SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 
 
 def keystore() -> Any:
-    from chain.keystore import LocalKeystore
+    from chain.storage.keystore import LocalKeystore
 
     return LocalKeystore(b"\x09" * 32)
 

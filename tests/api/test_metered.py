@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from api import metered
+from api import metrics
 from tests.api.conftest import World, purchase
 
 
@@ -27,7 +27,7 @@ def test_no_caller_can_make_new_labels(world: World) -> None:
         world.client.get(f"/v1/members/mem_{number}/view")
         world.client.request(f"VERB{number}", "/v1/me/view")
 
-    told = {sample.labels.get("operation", "") for metric in metered.HTTP.collect() for sample in metric.samples}
+    told = {sample.labels.get("operation", "") for metric in metrics.HTTP.collect() for sample in metric.samples}
     assert not [label for label in told if "nowhere" in label or "mem_" in label or "VERB" in label]
     assert len(told) <= 100
 
@@ -36,7 +36,7 @@ def test_requests_are_counted_by_what_answered_them(world: World) -> None:
     """SPEC 8.22"""
 
     def counted(operation: str, status: str) -> float:
-        return metered._requests.labels(operation, status)._value.get()  # type: ignore[no-any-return]
+        return metrics._requests.labels(operation, status)._value.get()  # type: ignore[no-any-return]
 
     health, refused = counted("get_health", "200"), counted("get_my_view", "401")
     world.client.get("/health")

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from api.ndjson import Splitter
+from api.writes.ndjson import Splitter
 from tests.api.conftest import NDJSON, World, Worlds, purchase
 
 

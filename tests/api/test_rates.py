@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.decisions.rates import award_points, exchange_out
-from api.ndjson import LineTooLong, Splitter
+from api.programmes.rates import award_points, exchange_out
+from api.writes.ndjson import LineTooLong, Splitter
 
 POSITIVE = st.integers(1, 2**48 - 1)
 

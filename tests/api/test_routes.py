@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from api.app import openapi
-from scripts.openapi import TARGET
+from scripts.generate.openapi import TARGET
 from tests.api.conftest import Caller, World
 
 PUBLIC = {

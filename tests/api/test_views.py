@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from api.channels import history
-from api.channels import view as views
-from api.channels.schemas import EntryPage, MemberView
+from api.views import history
+from api.views import member_view as views
+from api.views.schemas import EntryPage, MemberView
 from tests.api.conftest import TOKENS, World, purchase
 
 

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlmodel import SQLModel
 
+import chain.tables  # noqa: F401 - makes the tables known
 from chain.audit.report import Plan, Report
 from chain.audit.run import Audit
-from chain.database import driver_url, writing
-from chain.database import engine as make_engine
-from chain.node import Anvil, Ganache
-from chain.rpc import Rpc
+from chain.devnet.supervisor import Anvil, Ganache
+from chain.node.rpc import Rpc
+from chain.storage.database import driver_url, writing
+from chain.storage.database import engine as make_engine
 from tests.audit.small import Small
 from tests.chain.conftest import _deployed
 

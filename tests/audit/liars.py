@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
+from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, tries
 from chain.proofs.receipts import bloom_bits
-from chain.rpc import Rpc
 
 Lie = Callable[[str, Sequence[Any], Any], Any]
 

@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from chain import authorisation, calls
-from chain.blocks import mined
-from chain.database import engine as make_engine
-from chain.database import writing
-from chain.deployment import Deployment
-from chain.rpc import Rpc
+import chain.tables  # noqa: F401 - makes the tables known
+from chain.contracts import authorisation
+from chain.contracts.deployment import Deployment
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
+from chain.outbox import calls
+from chain.storage.database import engine as make_engine
+from chain.storage.database import writing
 from tests.chain.conftest import Chain, World
 
 GAS = 3_000_000

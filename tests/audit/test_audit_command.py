@@ -15,7 +15,7 @@ from chain.audit.errors import RecordInvalid
 from chain.audit.report import Sample
 from chain.tlog.checkpoints import Block, Checkpoint
 from chain.tlog.notes import KeySigner, Verifier
-from scripts import audit
+from scripts.cli import audit
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chain.audit.difference import CHAIN
 from chain.audit.errors import KindUnknown, PinMissing, PinUnusable
-from chain.errors import NodeTimeout
-from chain.hashing import keccak
+from chain.base.difference import CHAIN
+from chain.base.errors import NodeTimeout
+from chain.base.hashing import keccak
 from chain.proofs import headers, hexes
 from tests.audit.liars import Liar
 

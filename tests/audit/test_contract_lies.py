@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chain.audit.difference import CONTRACT, STATE
+from chain.base.difference import CONTRACT, STATE
 from chain.proofs import layout
 from tests.audit.liars import Forged
 

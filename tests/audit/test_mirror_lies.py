@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from chain.audit.difference import MIRROR
 from chain.audit.errors import MirrorMissing
 from chain.audit.report import Report
-from chain.models import MIRROR_TABLES, table_of
+from chain.base.difference import MIRROR
+from chain.mirror.models import MIRROR_TABLES
+from chain.storage.columns import table_of
 
 pytestmark = pytest.mark.slow
 

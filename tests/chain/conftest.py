@@ -14,19 +14,22 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-from chain import authorisation, calls, operations
-from chain.authorisation import Domains
-from chain.database import engine as make_engine
-from chain.database import reading, writing
-from chain.deployment import Deployment
-from chain.errors import ChainError
-from chain.keystore import LocalKeystore
-from chain.mirror import Mirror, MirrorSettings
-from chain.node import Anvil, Ganache, Node
-from chain.operations import NewOperation, OperationView
-from chain.relayer import Relayer, RelayerSettings
-from chain.rpc import Rpc
-from scripts.world import deploy, free_port
+import chain.tables  # noqa: F401 - makes the tables known
+from chain.base.errors import ChainError
+from chain.contracts import authorisation
+from chain.contracts.authorisation import Domains
+from chain.contracts.deployment import Deployment
+from chain.devnet.supervisor import Anvil, Ganache, Node
+from chain.mirror.loop import Mirror
+from chain.mirror.settings import MirrorSettings
+from chain.node.rpc import Rpc
+from chain.outbox import calls, operations
+from chain.outbox.operations import NewOperation, OperationView
+from chain.relayer.loop import Relayer, RelayerSettings
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading, writing
+from chain.storage.keystore import LocalKeystore
+from scripts.stack.local_stack import deploy, free_port
 from tests.chain.guard import guard
 
 PASSWORD = "a password for tests"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from chain.errors import ChainError, ChainReplaced, FinalityBroken, ReorgTooDeep
-from chain.mirror import Mirror
+from chain.base.errors import ChainError, ChainReplaced, FinalityBroken, ReorgTooDeep
+from chain.mirror.loop import Mirror
 
 PAUSE_S: Final = 0.005
 

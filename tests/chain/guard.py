@@ -1,8 +1,8 @@
-"""A database that refuses every step of a state that chain.transitions does not have, whoever writes it."""
+"""A database that refuses every step of a state that chain.outbox.transitions does not have, whoever writes it."""
 
 from sqlalchemy import Connection
 
-from chain.transitions import OPERATION, TRANSACTION, Steps
+from chain.outbox.transitions import OPERATION, TRANSACTION, Steps
 
 TABLES = {"operation": OPERATION, "chain_transaction": TRANSACTION}
 FIRST = {"operation": ("queued",), "chain_transaction": ("assigned", "filling")}

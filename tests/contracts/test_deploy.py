@@ -1,11 +1,11 @@
-"""scripts/deploy.py: a declared plan, safe to repeat, refused when chain, record and sources do not fit together."""
+"""scripts/deploy/contracts.py: a declared plan, safe to repeat, refused when chain, record and sources do not fit together."""
 
 import json
 
 import pytest
 from brownie import chain, web3
 
-from scripts import deploy
+from scripts.deploy import contracts
 
 SIGNER = "0x" + "51" * 20
 
@@ -15,7 +15,7 @@ def deployed(world, tmp_path, monkeypatch):
     """Deploys once; gives the record's path."""
     monkeypatch.setenv("MOA_DEPLOYMENTS", str(tmp_path))
     monkeypatch.setenv("MOA_SIGNERS", SIGNER)
-    deploy.main()
+    contracts.main()
     return tmp_path / f"{web3.eth.chain_id}.json"
 
 
@@ -27,20 +27,20 @@ def edit(path, change):
 
 def test_code_that_is_not_the_records_is_refused(deployed):
     edit(deployed, lambda record: record["contracts"]["RewardRules"].update(bytecode_hash="0x" + "00" * 32))
-    with pytest.raises(deploy.DeploymentRefused, match=r"RewardRules at .* is not what"):
-        deploy.main()
+    with pytest.raises(contracts.DeploymentRefused, match=r"RewardRules at .* is not what"):
+        contracts.main()
 
 
 def test_other_sources_than_those_deployed_are_refused(deployed):
     edit(deployed, lambda record: record["contracts"]["ClearingHouse"].update(source_hash="other"))
-    with pytest.raises(deploy.DeploymentRefused, match="ClearingHouse was deployed from other sources"):
-        deploy.main()
+    with pytest.raises(contracts.DeploymentRefused, match="ClearingHouse was deployed from other sources"):
+        contracts.main()
 
 
 def test_a_second_run_changes_nothing(deployed):
     before, height = deployed.read_text(), chain.height
 
-    deploy.main()
+    contracts.main()
 
     assert deployed.read_text() == before
     assert chain.height == height
@@ -53,7 +53,7 @@ def test_a_chain_that_lost_its_state_is_deployed_anew(deployed):
 
     edit(deployed, forget)
 
-    deploy.main()
+    contracts.main()
 
     assert "99" * 20 not in deployed.read_text()
 
@@ -62,7 +62,7 @@ def test_another_chain_with_the_same_id_is_deployed_anew(deployed):
     edit(deployed, lambda record: record.update(genesis_hash="0x" + "00" * 32))
     height = chain.height
 
-    deploy.main()
+    contracts.main()
 
     assert chain.height > height
     assert json.loads(deployed.read_text())["start_block"] > height
@@ -79,4 +79,4 @@ def test_the_record_names_what_the_plan_declares(deployed, world):
     for brand in record["brands"].values():
         held = [manager.hasRole(brand["id"] * 256 + kind, SIGNER)[0] for kind in range(1, 6)]
         assert held == [False, True, True, False, False]
-    assert web3.eth.get_balance(web3.to_checksum_address(SIGNER)) >= deploy.SIGNER_FUNDS_MIN_WEI
+    assert web3.eth.get_balance(web3.to_checksum_address(SIGNER)) >= contracts.SIGNER_FUNDS_MIN_WEI

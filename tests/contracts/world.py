@@ -15,7 +15,7 @@ from brownie import chain, web3
 from brownie.exceptions import VirtualMachineError
 from eth_account.messages import encode_typed_data
 
-from scripts.deploy import be_patient
+from scripts.deploy.contracts import be_patient
 
 OWNER, ISSUER, TILL, TREASURER, GUARDIAN = 1, 2, 3, 4, 5
 OPERATOR, MOA_GUARDIAN = 1, 2

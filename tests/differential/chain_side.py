@@ -10,10 +10,10 @@ from eth_abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
-from chain.blocks import mined
-from chain.codec import Codec
+from chain.contracts.codec import Codec
 from chain.model.ledger import Ledger
-from chain.rpc import Rpc
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
 from tests.differential.steps import TOKEN, Outcome, Signed, Step, plain
 

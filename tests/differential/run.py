@@ -2,7 +2,7 @@
 
 import random
 
-from chain.rpc import Rpc
+from chain.node.rpc import Rpc
 from tests.differential.compare import Difference, compare_all
 from tests.differential.shrink import Ground, shrink
 from tests.differential.story import Story

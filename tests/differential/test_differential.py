@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chain.node import Anvil, Ganache, Node
-from chain.rpc import Rpc
+from chain.devnet.supervisor import Anvil, Ganache, Node
+from chain.node.rpc import Rpc
 from tests.differential.compare import Difference
 from tests.differential.deviations import DEVIATIONS, first_difference, planted
 from tests.differential.run import run

@@ -8,7 +8,7 @@ from chain.model.ledger import Ledger, Parties
 from chain.model.policy import Policy
 from chain.model.registry import Invitation
 from chain.model.rules import Rounding, RuleKind, RuleTerms
-from chain.rpc import Rpc
+from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
 from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, ChainSide
 from tests.differential.compare import compare_all, compare_step

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.demo.gateway import Gateway
-from scripts.world import Plan, World, world
+from scripts.stack.local_stack import Plan, World, world
 from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, WAIT_MS, Member, Screen, as_brand, buy
 
 # Playwright's own 5 s are short for a screen beside a node, a worker and a gateway on the same two cores.

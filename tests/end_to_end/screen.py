@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page
 
 from scripts.demo.gateway import Gateway
-from scripts.world import World
+from scripts.stack.local_stack import World
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ROOT / "build" / "screens"

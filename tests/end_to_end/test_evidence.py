@@ -14,8 +14,8 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from chain.evidence.verify import verify
-from scripts.cli import app
-from scripts.world import World
+from scripts.cli.app import app
+from scripts.stack.local_stack import World
 
 pytestmark = pytest.mark.slow
 MEMO = {"receipt": "No. 4711", "item.1": "1 tea, jasmine", "item.2": "2 한과", "note": "for Mrs Kim"}

@@ -11,9 +11,9 @@ import httpx
 import orjson
 import pytest
 
-from chain import calls, operations
-from chain.database import engine, writing
-from scripts.world import World
+from chain.outbox import calls, operations
+from chain.storage.database import engine, writing
+from scripts.stack.local_stack import World
 
 pytestmark = pytest.mark.slow
 WAIT = "wait=20"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from scripts.world import World
+from scripts.stack.local_stack import World
 from tests.end_to_end.screen import PHONE, WAIT_MS, Member, Screen, as_brand, buy, order, picture, points, spendable
 
 pytestmark = pytest.mark.slow

@@ -15,9 +15,9 @@ import pytest
 
 from chain.erc20.digest import digest
 from chain.erc20.follower import Follower, FollowerSettings, open_store
-from chain.heads import Heads
-from tests.scripted.node import ScriptedNode
-from tests.scripted.tokens import Traffic, address_of
+from chain.node.head_subscription import Heads
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.tokens import Traffic, address_of
 
 TOKEN = address_of("token")
 TABLES = ("erc20_transfers", "erc20_balances", "mirror_checkpoint", "mirror_block")

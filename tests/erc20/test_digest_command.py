@@ -7,9 +7,9 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from scripts.cli import app
+from scripts.cli.app import app
 from tests.erc20.conftest import TOKEN, Books
-from tests.scripted.tokens import Traffic
+from tests.support.scripted_node.tokens import Traffic
 
 
 def test_the_digest_is_told_alone_and_as_json_with_its_block(follower: Any, books: Books, traffic: Traffic) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from tests.erc20.conftest import TOKEN, Books, until
-from tests.scripted import faults, limits
-from tests.scripted.faults import Behaviour
-from tests.scripted.node import ScriptedNode
-from tests.scripted.pool import ANVIL, GANACHE
-from tests.scripted.tokens import Traffic, address_of, mint
+from tests.support.scripted_node import faults, limits
+from tests.support.scripted_node.faults import Behaviour
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.pool import ANVIL, GANACHE
+from tests.support.scripted_node.tokens import Traffic, address_of, mint
 
 pytestmark = pytest.mark.slow
 
@@ -183,7 +183,7 @@ def test_every_block_is_proved_when_asked_to(follower: Any, books: Books, traffi
     node.faults.add(faults.changes("thin", thin, LOGS))
     receipts = node.faults.add(faults.changes("thin receipts", thin_receipts, "eth_getBlockReceipts"))
     mirror = follower(verify=True)
-    from chain.errors import AnswerInconsistent
+    from chain.base.errors import AnswerInconsistent
 
     with pytest.raises(AnswerInconsistent):
         mirror.catch_up()
@@ -197,7 +197,7 @@ def test_receipts_without_a_place_are_asked_for_again(
     follower: Any, books: Books, traffic: Traffic, node: ScriptedNode
 ) -> None:
     """SPEC 8.13, 8.33"""
-    from chain.errors import AnswerInconsistent
+    from chain.base.errors import AnswerInconsistent
 
     traffic.mine(blocks=3, transfers=2)
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from chain.base.errors import ArgumentInvalid, ChainReplaced, DatabaseUnusable, LeaderElsewhere, MirrorMismatch
 from chain.erc20.follower import FollowerSettings, open_store
-from chain.errors import ArgumentInvalid, ChainReplaced, DatabaseUnusable, LeaderElsewhere, MirrorMismatch
 from tests.erc20.conftest import TOKEN, UNTIL_S, Books, select, until
-from tests.scripted.chain import Chain
-from tests.scripted.node import ScriptedNode
-from tests.scripted.tokens import Traffic, address_of
+from tests.support.scripted_node.chain import Chain
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.tokens import Traffic, address_of
 
 CHECKSUM = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
 # Who heard nothing of a new block looks after POLL_S; who was told is there well before, on a slow machine too.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chain.base.errors import LeaderElsewhere
 from chain.erc20.sqlite import SqliteStore
-from chain.errors import LeaderElsewhere
 
 
 def test_a_link_to_a_file_is_the_same_file(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from eth_abi import abi
 
+from chain.base.errors import RpcError
+from chain.base.hashing import keccak_text
+from chain.devnet.supervisor import Anvil, Ganache, Node
 from chain.erc20.follower import Follower, FollowerSettings
-from chain.errors import RpcError
-from chain.hashing import keccak_text
-from chain.heads import Heads
-from chain.node import Anvil, Ganache, Node
-from chain.rpc import Rpc
+from chain.node.head_subscription import Heads
+from chain.node.rpc import Rpc
 from tests.erc20.conftest import Running, select, until
-from tests.scripted.tokens import address_of
+from tests.support.scripted_node.tokens import address_of
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,9 @@ import psycopg
 import pytest
 
 from tests.erc20.conftest import TOKEN, Books, until
-from tests.scripted import faults, limits
-from tests.scripted.node import ScriptedNode
-from tests.scripted.tokens import Traffic, address_of
+from tests.support.scripted_node import faults, limits
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.tokens import Traffic, address_of
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from chain.errors import AnswerInconsistent, ChainReplaced, ReorgTooDeep
+from chain.base.errors import AnswerInconsistent, ChainReplaced, ReorgTooDeep
 from tests.erc20.conftest import TOKEN, UNTIL_S, Books, select, until
-from tests.scripted.chain import Chain
-from tests.scripted.node import ScriptedNode
-from tests.scripted.tokens import REPLACEMENTS, Traffic, mint
+from tests.support.scripted_node.chain import Chain
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.tokens import REPLACEMENTS, Traffic, mint
 
 
 @pytest.mark.parametrize("replacement", REPLACEMENTS)

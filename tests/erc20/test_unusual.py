@@ -6,9 +6,19 @@ import pytest
 
 from chain.erc20.transfers import TRANSFER
 from tests.erc20.conftest import TOKEN, Books
-from tests.scripted.blocks import Log
-from tests.scripted.node import ScriptedNode
-from tests.scripted.tokens import WORD_MAX, Traffic, address_of, address_topic, burn, event, mint, transfer, word
+from tests.support.scripted_node.blocks import Log
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.tokens import (
+    WORD_MAX,
+    Traffic,
+    address_of,
+    address_topic,
+    burn,
+    event,
+    mint,
+    transfer,
+    word,
+)
 
 ADA, BOB = address_of("ada"), address_of("bob")
 

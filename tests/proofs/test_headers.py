@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from chain.errors import ChainError
-from chain.node import ANVIL
+from chain.base.errors import ChainError
+from chain.devnet.supervisor import ANVIL
+from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, state, transactions, tries
 from chain.proofs.errors import EncodingInvalid, HashMismatch, ProofInvalid
-from chain.rpc import Rpc
 
 EMPTY = hexes.shown(tries.EMPTY_ROOT)
 # Ethereum's first block, with the 15 fields of its time.

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs import layout
 from chain.proofs.errors import LayoutMissing
-from scripts import export_layout
+from scripts.generate import layout as export_layout
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ACCOUNT = "0x" + "ab" * 20

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rlp.exceptions import DecodingError
 from trie import HexaryTrie
 
-from chain.hashing import keccak
+from chain.base.hashing import keccak
 from chain.proofs import receipts, rlp, state, tries
 from chain.proofs.errors import EncodingInvalid, ProofInvalid
 

@@ -4,9 +4,9 @@ from collections import defaultdict
 from functools import cache
 from typing import Any
 
-from chain.codec import Codec, Log
+from chain.contracts.codec import Codec, Log
+from chain.node.rpc import Rpc
 from chain.replay import Block, Facts, Sent, TokenTerms
-from chain.rpc import Rpc
 from tests.differential.chain_side import COVER_BPS, ChainSide
 from tests.differential.steps import TOKEN
 

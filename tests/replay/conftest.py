@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from chain.node import Anvil
+from chain.devnet.supervisor import Anvil
+from chain.node.rpc import Rpc
 from chain.replay import Block, Facts
-from chain.rpc import Rpc
 from tests.replay.chain_of import blocks_of, facts_of
 from tests.replay.mutants import Stage, staged
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from chain.codec import Log
+from chain.contracts.codec import Log
 from chain.replay import Block
 
 Logs = list[Log]

@@ -14,7 +14,7 @@ from typing import Any
 from eth_abi import abi
 
 from chain.model.rules import Item
-from chain.rpc import Rpc
+from chain.node.rpc import Rpc
 from scripts.verify import tree
 from tests.differential.chain_side import COVER_BPS, ChainSide
 from tests.differential.steps import TOKEN, Signed

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from chain.node import Ganache
+from chain.devnet.supervisor import Ganache
+from chain.node.rpc import Rpc
 from chain.replay import Replay, replay
-from chain.replay.packing import pack
-from chain.rpc import Rpc
+from chain.replay.decoding.packing import pack
 from tests.differential.run import run
 from tests.differential.walk import Walk
 from tests.differential.world import World

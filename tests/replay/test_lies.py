@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chain.codec import Log
+from chain.contracts.codec import Log
 from chain.replay import replay
 from tests.replay import lies
 from tests.replay.conftest import SEED, Walked

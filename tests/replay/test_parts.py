@@ -11,8 +11,8 @@ from chain.model.rules import BASE_AMOUNT_MAX, Rounding, RuleKind
 from chain.replay import Replay, replay
 from chain.replay.acts import Reader
 from chain.replay.awards import base_amount
+from chain.replay.decoding.packing import pack, unpack
 from chain.replay.operations import Operations
-from chain.replay.packing import pack, unpack
 from chain.replay.state import StateInvalid
 from chain.replay.tokens import NO_WORDS, written
 from tests.replay.told import FACTS, RULE, Item, Told, address

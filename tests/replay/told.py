@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chain.codec import Log
+from chain.contracts.codec import Log
 from chain.model.access import Kind, role_of
 from chain.model.call import Call
 from chain.model.policy import Policy
@@ -13,7 +13,7 @@ from chain.replay import Block, Facts, TokenTerms
 from chain.replay.authority import StatedGrant
 from chain.replay.books import Books
 from chain.replay.compare import Expected, expected_of
-from chain.replay.shapes import Shapes
+from chain.replay.decoding.shapes import Shapes
 
 START = 1_893_456_000
 DAY = 86_400

@@ -14,13 +14,15 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlmodel import SQLModel
 
-from chain.codec import Codec
-from chain.database import engine as make_engine
-from chain.database import snapshot
-from chain.deployment import Contract, Deployment
-from chain.mirror import Mirror, MirrorSettings
-from chain.node import Anvil
-from chain.rpc import Rpc
+import chain.tables  # noqa: F401 - makes the tables known
+from chain.contracts.codec import Codec
+from chain.contracts.deployment import Contract, Deployment
+from chain.devnet.supervisor import Anvil
+from chain.mirror.loop import Mirror
+from chain.mirror.settings import MirrorSettings
+from chain.node.rpc import Rpc
+from chain.storage.database import engine as make_engine
+from chain.storage.database import snapshot
 from tests.differential.run import run
 from tests.differential.world import World
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-import api.acts.models  # noqa: F401 - the walk's databases have the log's tables, as every gateway's has
-from chain import history
-from chain.database import writing
+import api.audit_log.models  # noqa: F401 - the walk's databases have the log's tables, as every gateway's has
+from chain.mirror import history
 from chain.reports.liability import token_of
+from chain.storage.database import writing
 from tests.reports.conftest import Walked
 
 pytestmark = pytest.mark.slow

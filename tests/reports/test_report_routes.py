@@ -17,18 +17,19 @@ from starlette.testclient import TestClient
 
 from api import migrate
 from api.app import create_app
-from api.database import Database
-from api.identity import service as identity
-from api.settings import Settings
-from api.state import Node, State
-from chain import history
-from chain.database import engine as make_engine
-from chain.database import snapshot, writing
-from chain.deployment import Brand, Deployment
-from chain.keystore import LocalKeystore
-from chain.mirror import Mirror, MirrorSettings
+from api.kit.container import Node, State
+from api.kit.database import Database
+from api.kit.settings import Settings
+from api.members import service as identity
+from chain.contracts.deployment import Brand, Deployment
+from chain.mirror import history
+from chain.mirror.loop import Mirror
+from chain.mirror.settings import MirrorSettings
+from chain.node.rpc import Rpc
 from chain.reports import bundle
-from chain.rpc import Rpc
+from chain.storage.database import engine as make_engine
+from chain.storage.database import snapshot, writing
+from chain.storage.keystore import LocalKeystore
 from tests.differential.world import World
 from tests.reports.conftest import database
 
@@ -264,8 +265,8 @@ def test_an_export_over_http_adds_up_and_is_an_act(gateway: Gateway, format: str
 
 def test_of_many_exports_at_once_the_rest_are_told_to_wait(gateway: Gateway) -> None:
     """SPEC 15.9"""
+    from api.kit.container import state_of
     from api.reports.service import EXPORTS_MAX, Exports
-    from api.state import state_of
 
     state: State = state_of(type("Asked", (), {"app": gateway.client.app})())  # type: ignore[arg-type]
     slots = state.keep(Exports).slots

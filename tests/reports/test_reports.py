@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain import history
-from chain.errors import HistoryNotAvailable
+from chain.base.errors import HistoryNotAvailable
+from chain.mirror import history
 from chain.reports import bundle, recomputed
 from chain.reports.cohorts import cohorts
 from chain.reports.datasets import DATASETS, Scope

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from chain.books import BrandBooks, Difference
-from scripts.books import show, told
+from chain.mirror.books import BrandBooks, Difference
+from scripts.cli.books import show, told
 
 
 def test_books_are_json_values_with_amounts_as_strings() -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from scripts.console.printed import points
 from scripts.demo.plan import BACK_POINTS, EXCHANGE_POINTS, HOLD_POINTS, Agreement, expect, points_of
 from scripts.demo.purchases import CDNOW_MEMBERS, CDNOW_PURCHASES, Purchase, cdnow, hanok
-from scripts.demo.verdict import Line, points
+from scripts.demo.verdict import Line
 
 RULE = {"numerator": 3, "denominator": 2, "rounding": "down"}
 RULES = {"cdnow": RULE, "hanok": RULE}

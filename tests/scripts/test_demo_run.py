@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from scripts.demo import run as demo
-from scripts.world import WorldError
+from scripts.stack.local_stack import WorldError
 
 
 def test_the_words_of_a_log_are_told_as_they_stand(

@@ -19,7 +19,7 @@ from chain.tlog.checkpoints import Checkpoint, open_checkpoint, unverified
 from chain.tlog.errors import ProofInvalid
 from chain.tlog.notes import Verifier, decode, encode
 from chain.tlog.proofs import verify_consistency
-from scripts.cli import app
+from scripts.cli.app import app
 from tests.api.conftest import Prepared, World, Worlds, served
 from tests.api.conftest import prepared as prepared
 from tests.api.test_log import LIES, acted, leaves, log_of, rewrite
@@ -75,7 +75,7 @@ def desk(tmp_path: Path, prepared: Prepared) -> Iterator[Desk]:
 
 def grow(desk: Desk, acts: int) -> None:
     """More acts, put in order by the gateway that serves."""
-    from api.acts.recording import record_now
+    from api.audit_log.recording import record_now
 
     for number in range(acts):
         record_now(desk.world.database, "export.made", actor="gateway", what="more", rows=number)

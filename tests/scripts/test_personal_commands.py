@@ -20,20 +20,20 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from api import migrate
-from api.acts import names
 from api.app import create_app
-from api.database import Database
+from api.audit_log import names
 from api.events import memos
 from api.events.models import Event
-from api.identity import service as identity
-from api.identity.models import Member
-from api.settings import Settings
-from chain.database import engine as make_engine
-from chain.deployment import Deployment
-from chain.evidence.memos import memo_root, salted
-from chain.node import Anvil
-from chain.rpc import Rpc
-from scripts.cli import app
+from api.kit.database import Database
+from api.kit.settings import Settings
+from api.members import service as identity
+from api.members.models import Member
+from chain.contracts.deployment import Deployment
+from chain.contracts.memos import memo_root, salted
+from chain.devnet.supervisor import Anvil
+from chain.node.rpc import Rpc
+from chain.storage.database import engine as make_engine
+from scripts.cli.app import app
 from tests.chain.conftest import PASSWORD, Chain, World, _deployed
 
 pytestmark = pytest.mark.slow

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from chain.database import engine as make_engine
-from chain.database import reading, writing
-from chain.keystore import LocalKeystore
+import chain.tables  # noqa: F401 - makes the tables known
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading, writing
+from chain.storage.keystore import LocalKeystore
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

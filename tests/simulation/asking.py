@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, select
 
-from chain import authorisation, calls, operations
-from chain.authorisation import Domains
-from chain.database import reading, writing
-from chain.hashing import keccak
-from chain.operations import NewOperation
+from chain.base.hashing import keccak
+from chain.contracts import authorisation
+from chain.contracts.authorisation import Domains
+from chain.outbox import calls, operations
+from chain.outbox.operations import NewOperation
+from chain.storage.database import reading, writing
 from tests.differential.steps import Signed
 from tests.simulation.schedule import Ask, Asked
 from tests.simulation.stage import Stage, slug

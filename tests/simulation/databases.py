@@ -10,15 +10,16 @@ from typing import Self
 import psycopg
 from sqlmodel import SQLModel
 
-from chain import models
-from chain.database import engine
-from chain.database import writing as writing_to
-from chain.deployment import Deployment
-from chain.mirror import Mirror
-from chain.rpc import Rpc
+import chain.tables  # noqa: F401 - makes the tables known
+from chain.contracts.deployment import Deployment
+from chain.mirror import models
+from chain.mirror.loop import Mirror
+from chain.node.rpc import Rpc
+from chain.storage.database import engine
+from chain.storage.database import writing as writing_to
 from tests.simulation import diary
 
-assert models.MIRROR_TABLES, "the tables are those of chain.models"
+assert models.MIRROR_TABLES, "the tables are those of chain.mirror.models"
 
 
 class Databases:

@@ -14,11 +14,12 @@ from typing import Any, Final
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from chain import operations, transactions
-from chain.authorisation import Domains
-from chain.database import engine as make_engine
-from chain.database import reading
-from chain.models import MirrorCheckpoint, table_of
+from chain.contracts.authorisation import Domains
+from chain.mirror.models import MirrorCheckpoint
+from chain.outbox import operations, transactions
+from chain.storage.columns import table_of
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading
 from tests.simulation import schedule as steps
 from tests.simulation.asking import Desk
 from tests.simulation.databases import Databases

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tests.scripted.server import Server
+from tests.support.scripted_node.server import Server
 
 POLL_S: Final = 0.008
 

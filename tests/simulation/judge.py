@@ -10,14 +10,16 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Engine, select
 
-from chain import calls, lots, operations, transactions
-from chain.database import engine as make_engine
-from chain.database import reading
-from chain.digest import Digest, digest
-from chain.mirror import Mirror
+from chain.contracts import lots
+from chain.mirror.digest import Digest, digest
+from chain.mirror.loop import Mirror
+from chain.mirror.models import MIRROR_TABLES
 from chain.model.desk import HoldState
-from chain.models import MIRROR_TABLES, table_of
-from chain.rpc import Rpc
+from chain.node.rpc import Rpc
+from chain.outbox import calls, operations, transactions
+from chain.storage.columns import table_of
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading
 from tests.differential.compare import Difference
 from tests.simulation import diary
 from tests.simulation.asking import Desk

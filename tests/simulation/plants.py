@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, update
 
-from chain import blocks, entries, ledger, operations, transactions
-from chain.database import writing
-from chain.mirror import checkpoint
+from chain.mirror import checkpoint, projection, row_cache
 from chain.mirror.commit import Commit
-from chain.relayer import Relayer
-from chain.transitions import ASSIGNED
+from chain.node import blocks
+from chain.outbox import operations, transactions
+from chain.outbox.transitions import ASSIGNED
+from chain.relayer.loop import Relayer
+from chain.storage.database import writing
 
 
 def new_nonces_after_a_restart() -> None:
@@ -55,12 +56,12 @@ def checkpoint_in_a_second_transaction() -> None:
 
 def fold_forgets_releases() -> None:
     """One event of the contracts changes nothing in the mirror."""
-    del entries._HANDLERS["HoldReleased"]
+    del projection._HANDLERS["HoldReleased"]
 
 
 def rows_stay_after_a_reorg() -> None:
     """A rollback deletes what was appended and forgets what was changed."""
-    ledger.roll_back = lambda connection, above_block: None
+    row_cache.roll_back = lambda connection, above_block: None
 
 
 def operations_stay_after_a_reorg() -> None:

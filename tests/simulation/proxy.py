@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from tests.scripted.faults import BATCH, Faults, padding_of
-from tests.scripted.node import NO_NOTIFICATIONS, SUBSCRIBING, _envelope, _settle
-from tests.scripted.pool import ANVIL, TEXTS, Sent
-from tests.scripted.replies import Failure, Refusal, Reply, Request, Result, Wire
-from tests.scripted.server import HOST, Server
-from tests.scripted.sockets import Session
 from tests.simulation.heads import Heads
 from tests.simulation.stage import Removed
+from tests.support.scripted_node.faults import BATCH, Faults, padding_of
+from tests.support.scripted_node.node import NO_NOTIFICATIONS, SUBSCRIBING, _envelope, _settle
+from tests.support.scripted_node.pool import ANVIL, TEXTS, Sent
+from tests.support.scripted_node.replies import Failure, Refusal, Reply, Request, Result, Wire
+from tests.support.scripted_node.server import HOST, Server
+from tests.support.scripted_node.sockets import Session
 
 UPSTREAM_TIMEOUT_S: Final = 20.0
 TAGS: Final = ("latest", "pending", "safe", "finalized")

@@ -9,7 +9,7 @@ from typing import Any, Final
 from eth_abi import decode
 from eth_utils import keccak
 
-from chain.codec import canonical, signature
+from chain.contracts.codec import canonical, signature
 from chain.model.desk import HoldRequest
 from chain.model.exchange import Exchange, Quote
 from chain.model.ledger import Ledger

@@ -19,14 +19,14 @@ from typing import Any, Final, Self
 
 from eth_utils import to_checksum_address
 
-from chain.deployment import Deployment
-from chain.hashing import keccak
-from chain.keystore import LocalKeystore, signer_ref
+from chain.base.hashing import keccak
+from chain.contracts.deployment import Deployment
+from chain.devnet.supervisor import Anvil
 from chain.model.access import Kind, role_of
 from chain.model.ledger import Ledger
-from chain.node import Anvil
-from chain.rpc import Rpc
-from chain.signer import Fees, sign
+from chain.node.rpc import Rpc
+from chain.relayer.signer import Fees, sign
+from chain.storage.keystore import LocalKeystore, signer_ref
 from tests.differential.steps import TOKEN, Step
 from tests.differential.world import BRANDS, World
 

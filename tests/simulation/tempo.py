@@ -3,26 +3,26 @@
 from importlib import import_module
 from typing import Final
 
-from chain import pace
+from chain.node import outage_limiter
 
 # (module, name, seconds). A name that is not there any more is an error: the simulation would become slow in silence.
 PAUSES: Final = (
-    ("chain.worker", "LEADER_POLL_S", 0.03),
-    ("chain.worker", "NODE_POLL_S", 0.02),
-    ("chain.worker", "STOP_POLL_S", 0.01),
-    ("chain.worker", "SEND_TIMEOUT_S", 0.4),
-    ("chain.worker", "READ_TIMEOUT_S", 0.4),
-    ("chain.relayer", "BACKOFF_S_MAX", 0.05),
+    ("chain.worker.run", "LEADER_POLL_S", 0.03),
+    ("chain.worker.run", "NODE_POLL_S", 0.02),
+    ("chain.worker.run", "STOP_POLL_S", 0.01),
+    ("chain.worker.run", "SEND_TIMEOUT_S", 0.4),
+    ("chain.worker.run", "READ_TIMEOUT_S", 0.4),
+    ("chain.relayer.loop", "BACKOFF_S_MAX", 0.05),
     ("chain.mirror.loop", "BACKOFF_S_MAX", 0.05),
-    ("chain.receipts", "STRANGER_AFTER_S", 0.25),
-    ("chain.intake", "SIMULATION_PAUSE_S", 0.02),
-    ("chain.line", "HEAD_AGE_S_MAX", 0.1),
-    ("chain.rpc", "RETRY_DELAY_S", 0.01),
-    ("chain.pace", "RETRY_AFTER_MAX_S", 0.03),
-    ("chain.pace", "TURN_WAIT_MAX_S", 0.05),
-    ("chain.heads", "RECONNECT_S", 0.03),
-    ("chain.heads", "RECONNECT_MAX_S", 0.1),
-    ("chain.heads", "LISTEN_S", 0.05),
+    ("chain.relayer.receipts", "STRANGER_AFTER_S", 0.25),
+    ("chain.relayer.scheduler", "SIMULATION_PAUSE_S", 0.02),
+    ("chain.relayer.node_state", "HEAD_AGE_S_MAX", 0.1),
+    ("chain.node.rpc", "RETRY_DELAY_S", 0.01),
+    ("chain.node.outage_limiter", "RETRY_AFTER_MAX_S", 0.03),
+    ("chain.node.outage_limiter", "TURN_WAIT_MAX_S", 0.05),
+    ("chain.node.head_subscription", "RECONNECT_S", 0.03),
+    ("chain.node.head_subscription", "RECONNECT_MAX_S", 0.1),
+    ("chain.node.head_subscription", "LISTEN_S", 0.05),
 )
 
 
@@ -37,4 +37,4 @@ def hurry() -> None:
         if not hasattr(owner, name):
             raise AttributeError(f"{module} has no {name} any more: tests/simulation/tempo.py must follow")
         setattr(owner, name, seconds)
-    pace.OUTAGE_REQUESTS_PER_S = OUTAGE_REQUESTS_PER_S  # type: ignore[misc]
+    outage_limiter.OUTAGE_REQUESTS_PER_S = OUTAGE_REQUESTS_PER_S  # type: ignore[misc]

@@ -12,7 +12,6 @@ from typing import Final
 
 import pytest
 
-from tests.scripted import faults
 from tests.simulation import schedule as steps
 from tests.simulation.episode import NOT_SETTLED, QUIET_S_MAX, Result, Theatre
 from tests.simulation.plants import PLANTS
@@ -22,6 +21,7 @@ from tests.simulation.schedule import Asked, Schedule, schedule
 from tests.simulation.stage import NodeBroke
 from tests.simulation.tally import Tally
 from tests.simulation.troubles import TROUBLES
+from tests.support.scripted_node import faults
 
 EPISODES: Final = 3
 PLANTED_EPISODES_MAX: Final = 25

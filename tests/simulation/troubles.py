@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from tests.scripted import faults, limits
-from tests.scripted.faults import RECEIPT, SEND, Behaviour
-from tests.scripted.methods import Methods
-from tests.scripted.pool import decode
-from tests.scripted.replies import GoOn, Reply, Request, Result
+from tests.support.scripted_node import faults, limits
+from tests.support.scripted_node.faults import RECEIPT, SEND, Behaviour
+from tests.support.scripted_node.methods import Methods
+from tests.support.scripted_node.pool import decode
+from tests.support.scripted_node.replies import GoOn, Reply, Request, Result
 
 # Longer than a worker waits for an answer (tempo.py).
 LATE_S: Final = 0.6

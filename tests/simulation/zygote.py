@@ -17,10 +17,10 @@ import traceback
 from pathlib import Path
 from typing import Any, Final
 
-from chain import worker
-from chain.keystore import LocalKeystore
-from chain.mirror import MirrorSettings
-from chain.relayer import RelayerSettings
+from chain.mirror.settings import MirrorSettings
+from chain.relayer.loop import RelayerSettings
+from chain.storage.keystore import LocalKeystore
+from chain.worker import run
 from tests.simulation import kills, plants, tempo
 
 PR_SET_PDEATHSIG: Final = 1
@@ -81,14 +81,14 @@ def _live(command: dict[str, Any], keystore: LocalKeystore) -> None:
         form = f"%(asctime)s {os.getpid()} %(threadName)s %(name)s %(message)s"
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format=form)
         # A worker that waits for its turn says so too often for a log of a few lines.
-        logging.getLogger("chain.worker").setLevel(logging.WARNING)
+        logging.getLogger("chain.worker.run").setLevel(logging.WARNING)
         LocalKeystore.open = classmethod(lambda cls, path, password: keystore)  # type: ignore[method-assign,assignment]
         if command["plant"]:
             plants.PLANTS[command["plant"]]()
         if command["place"]:
             kills.arm(command["place"], command["count"], Path(command["note"]))
-        worker.run(
-            worker.WorkerSettings(
+        run.run(
+            run.WorkerSettings(
                 database_url=command["database_url"],
                 rpc_url=command["rpc_url"],
                 deployments=Path(command["deployments"]),

@@ -1,0 +1,114 @@
+"""The log beside the requests: acts find their places while the gateway runs, and counts are on disk when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+
+from api.audit_log.keys import log_signers
+from api.audit_log.recording import record
+from api.audit_log.sequencer import GRACE_MS, Sequencer
+from api.audit_log.tallies import Tallies
+from api.kit.clock import now_ms
+from api.kit.container import State
+from api.kit.database import Snapshot
+from api.kit.log import log
+from chain.tlog.errors import TlogError
+
+POLL_S: Final = 0.2
+RETRY_S: Final = 2.0
+# A tree that was changed does not heal; it is looked at, and said, again and again.
+BROKEN_RETRY_S: Final = 30.0
+_PENDING = "SELECT 1 FROM act_pending LIMIT 1"
+_OVER = "SELECT 1 FROM act_tally WHERE window_ms < ? LIMIT 1"
+_GROWN = (
+    "SELECT 1 FROM log_state s LEFT JOIN log_checkpoint c ON c.id = (SELECT MAX(id) FROM log_checkpoint)"
+    " WHERE s.size > 0 AND s.size <> COALESCE(c.size, -1) AND COALESCE(c.at_ms, 0) <= ?"
+)
+# The bound block has moved, and the checkpoint is old.
+_OLD = (
+    "SELECT 1 FROM log_checkpoint c JOIN mirror_checkpoint m ON m.id = 1"
+    " WHERE c.id = (SELECT MAX(id) FROM log_checkpoint) AND c.at_ms < ? AND EXISTS"
+    " (SELECT 1 FROM mirror_block b WHERE b.number <= m.final_number AND b.number > c.block_number)"
+)
+
+
+def sequencer_of(state: State) -> Sequencer:
+    """The sequencer as the settings want it."""
+    settings = state.settings
+    return Sequencer(
+        database=state.database,
+        origin=state.log_origin,
+        signers=log_signers(state.keystore, origin=state.log_origin, number=settings.log_key),
+        chain_id=state.deployment.chain_id,
+        window_ms=int(settings.refusal_window.total_seconds() * 1000),
+        every_ms=int(settings.checkpoint_every.total_seconds() * 1000),
+    )
+
+
+class Standing:
+    """Whether this process may sign the log; if not, the sentence that says why."""
+
+    fault: str | None = None
+
+
+@asynccontextmanager
+async def running(state: State, *, version: str) -> AsyncIterator[None]:
+    """Sequencing while the gateway runs; its start is the first act."""
+    sequencer = sequencer_of(state)
+    await run_in_threadpool(_started, state, sequencer, version)
+    task = asyncio.create_task(_sequence(state, sequencer))
+    try:
+        yield
+    finally:
+        await state.keep(Tallies).close()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _sequence(state: State, sequencer: Sequencer) -> None:
+    while True:
+        await asyncio.sleep(POLL_S)
+        try:
+            if await state.database.reads.off_loop(lambda read: due(read, sequencer)):
+                await run_in_threadpool(sequencer.step)
+                state.keep(Standing).fault = None
+        except TlogError as fault:
+            state.keep(Standing).fault = str(fault)
+            log.error("the log of acts is not signed: %s", fault)
+            await asyncio.sleep(BROKEN_RETRY_S)
+        except Exception as fault:
+            log.warning("acts wait for their places: %s", fault)
+            await asyncio.sleep(RETRY_S)
+
+
+def due(read: Snapshot, sequencer: Sequencer) -> bool:
+    """Whether a step would do anything; asked without the write lock."""
+    at_ms = now_ms()
+    return (
+        read.row(_PENDING) is not None
+        or read.row(_OVER, at_ms - sequencer.window_ms - GRACE_MS) is not None
+        or read.row(_GROWN, at_ms - sequencer.every_ms) is not None
+        or read.row(_OLD, at_ms - sequencer.refresh_ms) is not None
+    )
+
+
+def _started(state: State, sequencer: Sequencer, version: str) -> None:
+    with state.database.write() as session:
+        record(
+            session.connection(),
+            "gateway.started",
+            actor="gateway",
+            version=version,
+            chain_id=state.deployment.chain_id,
+            database=session.get_bind().dialect.name,
+            deployment=state.deployment.genesis_hash,
+            log_key=sequencer.signers[0].verifier.vkey,
+            witnesses=len(state.settings.log_witnesses),
+            window_s=sequencer.window_ms // 1000,
+        )

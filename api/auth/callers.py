@@ -1,0 +1,183 @@
+"""Who is calling: a type in each route's signature.
+
+A key or session is looked up at every request, so that revocation is immediate; the look-up is one prepared
+read on a primary key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
+
+from api.audit_log.names import member as acts_name
+from api.audit_log.refusals import note_look
+from api.auth.errors import KeyInvalid, KeyMissing, NotYours, SessionExpired
+from api.auth.tokens import Token, read_token
+from api.kit.clock import now_ms
+from api.kit.container import State, state_of
+from api.kit.database import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCaller:
+    key_id: str
+
+    @property
+    def principal(self) -> str:
+        return "operator"
+
+    @property
+    def actor(self) -> str:
+        """Who this is in the log of acts."""
+        return f"operator/{self.key_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditorCaller:
+    """An auditor, by a key that the operator made: reads all of the ledger, nothing personal, changes nothing."""
+
+    key_id: str
+
+    @property
+    def principal(self) -> str:
+        return f"auditor:{self.key_id}"
+
+    @property
+    def actor(self) -> str:
+        return f"auditor/{self.key_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class BrandCaller:
+    """A brand, by one of its keys. The principal is the brand: a retry may come with a newer key."""
+
+    slug: str
+    key_id: str
+
+    @property
+    def principal(self) -> str:
+        return f"brand:{self.slug}"
+
+    @property
+    def actor(self) -> str:
+        return f"brand/{self.slug}/{self.key_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCaller:
+    member_id: str
+    address: str
+    expires_at_ms: int
+
+    @property
+    def principal(self) -> str:
+        return f"member:{self.member_id}"
+
+    @property
+    def actor(self) -> str:
+        return acts_name(self.member_id)
+
+
+Caller = OperatorCaller | AuditorCaller | BrandCaller | MemberCaller
+
+_KEY = "SELECT kind, secret_hash, revoked_at_ms, brand FROM api_key WHERE id = ?"
+_SESSION = (
+    "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address"
+    " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
+)
+
+
+def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
+    """The caller who holds this token, or KeyInvalid / SessionExpired."""
+    if token.kind == "m":
+        found = read.row(_SESSION, token.id)
+        if found is None or not token.opens(found[1]):
+            raise KeyInvalid("This session is unknown.")
+        if found[2] <= at_ms:
+            raise SessionExpired("This session is over; ask for a new one.")
+        return MemberCaller(found[0], found[3], found[2])
+    found = read.row(_KEY, token.id)
+    if found is None or found[0] != token.kind or not token.opens(found[1]) or found[2] is not None:
+        fault = KeyInvalid("This key is unknown, wrong or revoked.")
+        fault.claimed = None if found is None else token.id
+        raise fault
+    if token.kind == "o":
+        return OperatorCaller(token.id)
+    if token.kind == "a":
+        return AuditorCaller(token.id)
+    return BrandCaller(found[3], token.id)
+
+
+def token_of(request: Request) -> Token:
+    """The bearer token of a request, or KeyMissing / KeyInvalid."""
+    header = request.headers.get("authorization")
+    if not header:
+        raise KeyMissing("Give a key: Authorization: Bearer moa_…")
+    scheme, _, text = header.partition(" ")
+    token = read_token(text.strip()) if scheme.lower() == "bearer" else None
+    if token is None:
+        raise KeyInvalid("This is not one of our keys.")
+    return token
+
+
+async def _caller(request: Request) -> Caller:
+    state: State = state_of(request)
+    token = token_of(request)
+    at_ms = now_ms()
+    caller = await state.database.reads.off_loop(lambda read: identify(read, token, at_ms=at_ms))
+    if token.kind != "m":
+        state.key_uses[token.id] = at_ms
+    request.state.caller = caller
+    return caller
+
+
+class _Calls(SecurityBase):
+    """A bearer scheme of OpenAPI that is also the look-up; refuses callers of another kind."""
+
+    def __init__(self, name: str, description: str, *kinds: type[Caller]) -> None:
+        self.model = HTTPBearerModel(description=description)
+        self.scheme_name = name
+        self._kinds = kinds
+        self._wanted = description
+
+    async def __call__(self, request: Request) -> Caller:
+        caller = await _caller(request)
+        if not isinstance(caller, self._kinds):
+            raise NotYours(f"This needs {self._wanted}.")
+        if isinstance(caller, AuditorCaller):
+            address = request.path_params.get("address")
+            subject = "" if address is None else f"account/{str(address).lower()}"
+            await note_look(request, "audit.seen", actor=caller.actor, subject=subject)
+        return caller
+
+
+async def looked(request: Request, caller: Caller, member_id: str) -> None:
+    """Notes that someone looked at what belongs to a member; to be called before it is told."""
+    if not isinstance(caller, MemberCaller):
+        await note_look(request, "personal.seen", actor=caller.actor, subject=acts_name(member_id))
+
+
+_auditor = _Calls("auditorKey", "an auditor's key", AuditorCaller)
+_auditor_or_operator = _Calls(
+    "auditorKeyOrOperatorKey", "an auditor's or the operator's key", AuditorCaller, OperatorCaller
+)
+_operator = _Calls("operatorKey", "the operator's key", OperatorCaller)
+_brand = _Calls("brandKey", "a brand's key", BrandCaller)
+_member = _Calls("memberSession", "a member's session", MemberCaller)
+_brand_or_auditor = _Calls("brandKeyOrAuditorKey", "a brand's or an auditor's key", BrandCaller, AuditorCaller)
+_brand_or_member = _Calls("brandKeyOrMemberSession", "a brand's key or a member's session", BrandCaller, MemberCaller)
+
+ByOperator = Annotated[OperatorCaller, Security(_operator)]
+ByAuditor = Annotated[AuditorCaller, Security(_auditor)]
+ByAuditorOrOperator = Annotated[AuditorCaller | OperatorCaller, Security(_auditor_or_operator)]
+ByBrand = Annotated[BrandCaller, Security(_brand)]
+ByBrandOrAuditor = Annotated[BrandCaller | AuditorCaller, Security(_brand_or_auditor)]
+ByMember = Annotated[MemberCaller, Security(_member)]
+ByBrandOrMember = Annotated[BrandCaller | MemberCaller, Security(_brand_or_member)]
+# For a route that looks its caller up itself, in the same read as all the rest.
+BY_MEMBER: dict[str, Any] = {"security": [{_member.scheme_name: []}]}
+CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours)

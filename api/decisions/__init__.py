@@ -1,1 +1,0 @@
-"""What it is worth: pure previews of what the contracts will do."""

@@ -1,0 +1,1 @@
+"""Bundles, receipts and memos over HTTP."""

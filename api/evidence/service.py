@@ -1,0 +1,153 @@
+"""Bundles and signed receipts over HTTP: what is said of a member or an operation, in a form that others can check."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from api.auth.callers import BrandCaller, MemberCaller
+from api.events import memos
+from api.events import service as events
+from api.kit.container import State
+from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
+from chain.contracts.codec import Log
+from chain.evidence import receipts
+from chain.evidence.bundle import Maker, Memo, Place
+from chain.evidence.errors import EvidenceError
+from chain.evidence.gather import HeaderCache
+from chain.mirror.models import Balance, LedgerEvent, MirrorCheckpoint
+from chain.outbox.models import Operation
+from chain.storage.columns import table_of
+from chain.storage.database import snapshot
+
+EVIDENCE_TIMEOUT_S: Final = 20.0
+AWARD: Final = "award"
+# Making one is some hundred milliseconds of work here and at the node: members must not starve each other's reads.
+AT_A_TIME_MAX: Final = 2
+PATIENCE_S: Final = 5.0
+
+
+class Workshop:
+    """Where a gateway makes bundles: a few at a time, with the headers that it has read already."""
+
+    def __init__(self) -> None:
+        self.headers = HeaderCache()
+        self._places = threading.BoundedSemaphore(AT_A_TIME_MAX)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place to work, or EvidenceBusy when none gets free."""
+        if not self._places.acquire(timeout=PATIENCE_S):
+            raise EvidenceBusy("Other evidence is being made just now; ask again in a moment.")
+        try:
+            yield
+        finally:
+            self._places.release()
+
+
+def member_bundle(state: State, *, address: str, block: int | None, from_block: int | None) -> bytes:
+    """A member's own balances and history as of a block."""
+    with state.keep(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
+        try:
+            return _maker(state, rpc).member(address, block=block, from_block=from_block, labels=_labels(state))
+        except EvidenceError as error:
+            raise EvidenceUnavailable(str(error)) from error
+
+
+def operation_bundle(
+    state: State, *, caller: BrandCaller | MemberCaller, operation_id: int, show: Sequence[str], block: int | None
+) -> bytes:
+    """What an operation of the caller's did, and the shown fields of its memo."""
+    with Session(state.database.engine) as session:
+        events.operation_of(session, caller=caller, operation_id=operation_id)
+        row = _operation(session, operation_id)
+        memo = None
+        if show:
+            memo = Memo(memos.fields(session, operation_id), show, memos.items(session, operation_id))
+            unknown = sorted(set(show) - {field.name for field in memo.fields})
+            if unknown:
+                raise MemoUnproven(f"The memo has no field {', '.join(unknown)}.", operation=str(operation_id))
+    if row.tx_hash is None or row.block_number is None:
+        raise ReceiptNotYet("The operation is not on the chain yet.", operation=str(operation_id))
+    award = None
+    if row.kind == AWARD and row.operation_id is not None and row.brand in state.deployment.brands:
+        award = (state.deployment.brands[row.brand].id, int(row.operation_id))
+    with state.keep(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
+        try:
+            place = Place(int(row.block_number), str(row.tx_hash))
+            return _maker(state, rpc).operation(place, award=award, memo=memo, block=block, labels=_labels(state))
+        except EvidenceError as error:
+            raise EvidenceUnavailable(str(error)) from error
+
+
+def operation_receipt(state: State, *, caller: BrandCaller | MemberCaller, operation_id: int) -> bytes:
+    """The signed receipt of a confirmed operation: what its event says, in which block."""
+    with Session(state.database.engine) as session:
+        events.operation_of(session, caller=caller, operation_id=operation_id)
+    ledger = table_of(LedgerEvent)
+    with snapshot(state.database.engine) as connection:
+        row = _operation(connection, operation_id)
+        point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
+        found = None
+        if row.state == "confirmed":
+            found = connection.execute(
+                select(ledger).where(
+                    ledger.c.block_number == row.block_number,
+                    ledger.c.log_index == row.log_index,
+                    ledger.c.block_hash == row.block_hash,
+                )
+            ).one_or_none()
+    if found is None or point is None:
+        raise ReceiptNotYet("The operation is not confirmed yet.", operation=str(operation_id))
+    log = Log(
+        found.block_number, found.block_hash, found.tx_hash, found.tx_index, found.log_index, found.address,
+        found.contract, found.name, found.args,
+    )  # fmt: skip
+    finality = _finality(point, found.block_number)
+    return receipts.of_event(state.keystore, log, chain_id=state.deployment.chain_id, finality=finality)
+
+
+def view_receipt(state: State, *, address: str) -> bytes:
+    """The signed receipt of what a member holds, at the mirror's block."""
+    balance = table_of(Balance)
+    with snapshot(state.database.engine) as connection:
+        point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
+        if point is None:
+            raise ReceiptNotYet("The mirror has not begun yet.")
+        rows = connection.execute(
+            select(balance.c.token, balance.c.lots)
+            .where(balance.c.account == address.lower())
+            .order_by(balance.c.token)
+        ).all()
+    return receipts.of_member(
+        state.keystore,
+        address.lower(),
+        [(token, lots) for token, lots in rows],
+        chain_id=state.deployment.chain_id,
+        block=(point.block_number, point.block_hash),
+        finality=_finality(point, point.block_number),
+    )
+
+
+def _maker(state: State, rpc: Any) -> Maker:
+    signer = receipts.signer(state.keystore)
+    return Maker(rpc, state.deployment, headers=state.keep(Workshop).headers, signer=signer)
+
+
+def _labels(state: State) -> dict[str, str]:
+    """Names for the brands' tokens; nobody proves a name."""
+    return {f"token {brand.token}": brand.slug for brand in state.deployment.brands.values()}
+
+
+def _operation(session: Any, operation_id: int) -> Any:
+    operation = table_of(Operation)
+    return session.execute(select(operation).where(operation.c.id == operation_id)).one()
+
+
+def _finality(point: Any, block: int) -> str:
+    return "final" if block <= point.final_number else "safe" if block <= point.safe_number else "latest"

@@ -1,0 +1,111 @@
+"""Whether the gateway lives, and whether it can do its work; if not, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+
+from api import migrate
+from api.audit_log.loop import Standing
+from api.kit.clock import now_ms
+from api.kit.container import State
+from api.views.as_of import moment
+from api.views.errors import ViewUnavailable
+from api.views.schemas import AsOf, Check, Health, Ready
+from chain.base.errors import ChainError
+from chain.health.loops import LOOPS, NOTICES, Condition, condition
+from chain.storage.database import snapshot
+
+NODE_TIMEOUT_S = 2.0
+
+
+def health(state: State) -> Health:
+    return Health(uptime_s=(now_ms() - state.started_at_ms) / 1000)
+
+
+async def ready(state: State) -> Ready:
+    """Every check, each with its sentence; never raises."""
+    return await run_in_threadpool(_ready, state)
+
+
+def _ready(state: State) -> Ready:
+    checks = [
+        _check("database", lambda: migrate.refuse_outdated(state.database.engine)),
+        _check("node", lambda: _node(state)),
+        *_loops(state),
+        _check("log", lambda: _log(state)),
+    ]
+    as_of = None
+    try:
+        as_of = AsOf(**state.database.reads(moment).told(state))
+    except ViewUnavailable:
+        pass
+    except Exception as fault:
+        checks.append(Check(name="view", ok=False, detail=str(fault)))
+    return Ready(ready=all(check.ok for check in checks), checks=checks, as_of=as_of)
+
+
+class _Wrong(Exception):
+    """A check that does not hold; its text says why."""
+
+
+def _check(name: str, look: Callable[[], str | None]) -> Check:
+    """Runs one look; whatever it raises is what is wrong."""
+    try:
+        return Check(name=name, ok=True, detail=look() or "")
+    except Exception as fault:
+        return Check(name=name, ok=False, detail=str(fault) or type(fault).__name__)
+
+
+def _node(state: State) -> str:
+    try:
+        chain_id = int(state.node.rpc.call("eth_chainId", timeout_s=NODE_TIMEOUT_S), 16)
+    except ChainError as fault:
+        raise _Wrong(str(fault)) from fault
+    if chain_id != state.deployment.chain_id:
+        raise _Wrong(f"The node is on chain {chain_id}, the deployment is for {state.deployment.chain_id}.")
+    return f"chain {chain_id}"
+
+
+def _log(state: State) -> str:
+    fault = state.keep(Standing).fault
+    if fault is not None:
+        raise _Wrong(f"The log of acts is not signed any more: {fault}")
+    return state.log_origin
+
+
+def _loops(state: State) -> list[Check]:
+    """The mirror's place and each loop's life, from one moment of the tables."""
+    names = ["mirror", *(f"{name} loop" for name in LOOPS)]
+    try:
+        with snapshot(state.database.engine) as connection:
+            found = condition(connection)
+    except Exception as fault:
+        return [Check(name=name, ok=False, detail=str(fault)) for name in names]
+    return [
+        _check("mirror", lambda: _mirror(found)),
+        *(_check(f"{name} loop", lambda name=name: _loop(state, found, name)) for name in LOOPS),  # type: ignore[misc]
+        *(_check(name, lambda name=name: _loop(state, found, name)) for name in NOTICES if name in found.loops),  # type: ignore[misc]
+    ]
+
+
+def _mirror(found: Condition) -> str:
+    at = found.position
+    if at is None:
+        raise _Wrong("The mirror has not read its first block yet.")
+    trouble = at.trouble()
+    if trouble:
+        raise _Wrong(trouble)
+    return f"block {at.block_number} of {at.head_number}"
+
+
+def _loop(state: State, found: Condition, name: str) -> str:
+    loop = found.loops.get(name)
+    if loop is None:
+        raise _Wrong(f"The {name} has never run on this database; start `moa worker`.")
+    silence_max = state.settings.mirror_silence_max.total_seconds()
+    trouble = loop.trouble(silent_s=silence_max, stuck_s=silence_max)
+    if trouble:
+        raise _Wrong(trouble)
+    return f"{loop.state} {loop.detail}".strip()

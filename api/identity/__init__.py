@@ -1,1 +1,0 @@
-"""Who: brands, members, their identifiers, keys and sessions."""

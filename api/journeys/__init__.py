@@ -1,1 +1,0 @@
-"""What happens next: holds and exchanges from request to end."""

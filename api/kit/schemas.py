@@ -1,0 +1,26 @@
+"""What every schema on the wire is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
+MemberId = Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-f]{32}$")]
+EXAMPLE_MEMBER = "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+EXAMPLE_ADDRESS = "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+EXAMPLE_TIME = "2026-11-21T22:15:00.000Z"
+
+
+class Told(BaseModel):
+    """What we say. Never parsed by us."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Asked(BaseModel):
+    """What we are asked. A field that we do not know is refused, so that a typing error is never silent."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

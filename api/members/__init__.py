@@ -1,0 +1,1 @@
+"""Brands' keys, members and sessions."""

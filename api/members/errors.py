@@ -1,0 +1,58 @@
+"""Refusals of identity.
+
+Problem
+├── KeyMissing, KeyInvalid                     401
+├── SessionExpired                             401
+├── NotYours                                   403   a known caller, the wrong kind or brand
+├── BrandUnknown, MemberUnknown, KeyUnknown    404
+├── BrandExists, BrandNotDeployed              409
+├── IdentifierTaken                            409
+└── MemberUnclear                              422
+"""
+
+from __future__ import annotations
+
+from api.kit.problems import Problem, told_by_validation
+
+
+class BrandUnknown(Problem):
+    """No brand has this name."""
+
+    status = 404
+
+
+class MemberUnknown(Problem):
+    """The caller knows no such member."""
+
+    status = 404
+
+
+class KeyUnknown(Problem):
+    """The brand has no such key."""
+
+    status = 404
+
+
+class BrandExists(Problem):
+    """A brand of this name is there already."""
+
+    status = 409
+
+
+class BrandNotDeployed(Problem):
+    """The chain's registry has no such brand."""
+
+    status = 409
+
+
+class IdentifierTaken(Problem):
+    """The brand calls another member by this identifier."""
+
+    status = 409
+
+
+@told_by_validation
+class MemberUnclear(Problem):
+    """The member is named twice, or not at all."""
+
+    status = 422

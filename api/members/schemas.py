@@ -1,0 +1,106 @@
+"""Brands, keys, members and sessions as they are on the wire."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, Asked, Identifier, MemberId, Slug, Told
+
+
+class BrandCreate(Asked):
+    """Takes a brand that the chain's registry knows into the gateway."""
+
+    slug: Slug = Field(examples=["cdnow"])
+    name: str = Field(min_length=1, max_length=80, examples=["CDNOW"])
+    symbol: str = Field(min_length=1, max_length=11, examples=["CDN"])
+    colour: str = Field(default="#3b5bdb", pattern=r"^#[0-9a-fA-F]{6}$", examples=["#3b5bdb"])
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", examples=["USD"])
+
+
+class BrandPublic(Told):
+    slug: str = Field(examples=["cdnow"])
+    name: str = Field(examples=["CDNOW"])
+    symbol: str = Field(examples=["CDN"])
+    colour: str = Field(examples=["#3b5bdb"])
+    currency: str = Field(examples=["USD"])
+    decimals: int = Field(examples=[2])
+    brand_id: str = Field(description="The registry's number of the brand.", examples=["1"])
+    token: str = Field(description="Address of the brand's token.", examples=[EXAMPLE_ADDRESS])
+    created_at: str = Field(examples=[EXAMPLE_TIME])
+
+
+class BrandList(Told):
+    brands: list[BrandPublic]
+
+
+class KeyCreated(Told):
+    """A brand's new key. `key` is shown this once and kept by us only as a hash."""
+
+    id: str = Field(examples=["5f0c2a9b7d31"])
+    key: str | None = Field(description="In the first answer only.", examples=["moa_b_5f0c2a9b7d31_…"])
+    prefix: str = Field(examples=["moa_b_5f0c2a9b7d31"])
+    brand: str = Field(examples=["cdnow"])
+    created_at: str = Field(examples=[EXAMPLE_TIME])
+
+
+class KeyPublic(Told):
+    id: str = Field(examples=["5f0c2a9b7d31"])
+    prefix: str = Field(examples=["moa_b_5f0c2a9b7d31"])
+    brand: str | None = Field(examples=["cdnow"])
+    created_at: str = Field(examples=[EXAMPLE_TIME])
+    last_used_at: str | None = Field(examples=[EXAMPLE_TIME])
+    revoked_at: str | None = Field(examples=[None])
+
+
+class KeyList(Told):
+    keys: list[KeyPublic]
+
+
+class MemberCreate(Asked):
+    """Enrols a member with the calling brand.
+
+    identifier: the brand's own name for the member. id: a member that exists already and showed its id to
+    the brand; without it a member is made.
+    """
+
+    identifier: Identifier = Field(examples=["customer-00004"])
+    id: MemberId | None = Field(default=None, examples=[None])
+
+
+class MemberPublic(Told):
+    id: str = Field(examples=[EXAMPLE_MEMBER])
+    address: str = Field(examples=[EXAMPLE_ADDRESS])
+    identifier: str | None = Field(description="The calling brand's name for the member.", examples=["customer-00004"])
+    enrolled_at: str | None = Field(examples=[EXAMPLE_TIME])
+
+
+class MemberLine(Told):
+    """The answer to one line of an NDJSON body of members."""
+
+    line: int = Field(examples=[1])
+    status: Literal["accepted", "replayed", "refused"] = Field(examples=["accepted"])
+    member: MemberPublic | None = None
+    problem: dict[str, object] | None = Field(default=None, examples=[None])
+
+
+class MemberReference(Asked):
+    """A member by the brand's own identifier, or by id; exactly one of the two."""
+
+    identifier: Identifier | None = Field(default=None, examples=["customer-00004"])
+    id: MemberId | None = Field(default=None, examples=[None])
+
+
+class SessionCreate(Asked):
+    """How long the session is to last; without it, as long as the gateway is set to."""
+
+    lifetime_s: int | None = Field(default=None, ge=60, le=30 * 24 * 3600, examples=[86400])
+
+
+class SessionCreated(Told):
+    """A member's session. `token` is shown this once."""
+
+    token: str | None = Field(description="In the first answer only.", examples=["moa_m_5f0c2a9b7d31_…"])
+    member: str = Field(examples=[EXAMPLE_MEMBER])
+    expires_at: str = Field(examples=[EXAMPLE_TIME])

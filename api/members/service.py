@@ -1,0 +1,394 @@
+"""Brands, keys, members and sessions: found, made, revoked. Nobody here commits."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from api import audit_log
+from api.audit_log.names import member as acts_name
+from api.auth.callers import BrandCaller, MemberCaller
+from api.auth.errors import NotYours
+from api.auth.tokens import Token, new_token
+from api.kit.addresses import checksum
+from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
+from api.kit.database import Database, Snapshot, lock
+from api.members.errors import BrandExists, BrandNotDeployed, BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
+from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
+from api.members.schemas import (
+    BrandCreate,
+    BrandPublic,
+    KeyCreated,
+    KeyPublic,
+    MemberCreate,
+    MemberPublic,
+    MemberReference,
+    SessionCreated,
+)
+from chain.contracts.deployment import Deployment
+from chain.mirror.models import Balance
+from chain.storage.keystore import Keystore
+
+DECIMALS = 2
+BRANDS_MAX = 1_000
+KEYS_LISTED_MAX = 1_000
+SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
+BOOTSTRAP = "command/bootstrap"
+COLOURS = ("#3b5bdb", "#c2410c", "#0f766e", "#7e22ce", "#be123c", "#4d7c0f")
+
+
+# Brands
+
+
+def brand(session: Session, *, slug: str) -> Brand:
+    found = session.get(Brand, slug)
+    if found is None:
+        raise BrandUnknown(f"No brand is called {slug}.", brand=slug)
+    return found
+
+
+def brands(session: Session) -> list[Brand]:
+    return list(session.exec(select(Brand).order_by(Brand.slug).limit(BRANDS_MAX)))
+
+
+def told_brand(found: Brand) -> BrandPublic:
+    return BrandPublic(
+        slug=found.slug,
+        name=found.name,
+        symbol=found.symbol,
+        colour=found.colour,
+        currency=found.currency,
+        decimals=found.decimals,
+        brand_id=found.number,
+        token=checksum(found.token),
+        created_at=rfc3339(found.created_at_ms),
+    )
+
+
+def create_brand(session: Session, *, deployment: Deployment, wanted: BrandCreate, actor: str) -> Brand:
+    """Takes in a brand that the chain's registry knows; its number and token are the registry's."""
+    if session.get(Brand, wanted.slug) is not None:
+        raise BrandExists(f"A brand is called {wanted.slug} already.", brand=wanted.slug)
+    deployed = deployment.brands.get(wanted.slug)
+    if deployed is None:
+        raise BrandNotDeployed(
+            f"The registry has no brand {wanted.slug}; invite it on the chain first.", brand=wanted.slug
+        )
+    made = Brand(
+        slug=wanted.slug,
+        name=wanted.name,
+        symbol=wanted.symbol,
+        colour=wanted.colour,
+        currency=wanted.currency,
+        decimals=DECIMALS,
+        number=str(deployed.id),
+        token=deployed.token.lower(),
+        created_at_ms=now_ms(),
+    )
+    session.add(made)
+    session.flush()
+    audit_log.record(
+        session.connection(),
+        "brand.made",
+        actor=actor,
+        subject=f"brand/{made.slug}",
+        brand=made.slug,
+        brand_id=made.number,
+        token=made.token,
+    )
+    return made
+
+
+# Keys
+
+ROLES: Mapping[str, str] = {"o": "operator", "b": "brand", "a": "auditor"}
+
+
+def create_key(session: Session, *, kind: Literal["o", "b", "a"], slug: str | None, actor: str) -> tuple[ApiKey, Token]:
+    """A key of the operator, of a brand (`slug`) or of an auditor. The token is not kept."""
+    assert (slug is not None) == (kind == "b"), "brands have keys of their own, nobody else has a brand's"
+    token = new_token(kind)
+    key = ApiKey(id=token.id, kind=kind, brand=slug, secret_hash=token.secret_hash, created_at_ms=now_ms())
+    session.add(key)
+    session.flush()
+    audit_log.record(
+        session.connection(), "key.made", actor=actor, subject=f"key/{key.id}", role=ROLES[kind], brand=slug
+    )
+    return key, token
+
+
+def told_new_key(key: ApiKey, token: Token, *, secret: bool) -> KeyCreated:
+    return KeyCreated(
+        id=key.id,
+        key=token.text if secret else None,
+        prefix=token.prefix,
+        brand=key.brand or "",
+        created_at=rfc3339(key.created_at_ms),
+    )
+
+
+def keys(session: Session, *, slug: str | None, kind: str = "b") -> list[KeyPublic]:
+    """The keys of a brand, or those of a kind that has no brand."""
+    if slug is not None:
+        brand(session, slug=slug)
+    rows = session.exec(
+        select(ApiKey)
+        .where(ApiKey.brand == slug, ApiKey.kind == kind)
+        .order_by(col(ApiKey.created_at_ms))
+        .limit(KEYS_LISTED_MAX)
+    )
+    return [told_key(key) for key in rows]
+
+
+def told_key(key: ApiKey) -> KeyPublic:
+    return KeyPublic(
+        id=key.id,
+        prefix=f"moa_{key.kind}_{key.id}",
+        brand=key.brand,
+        created_at=rfc3339(key.created_at_ms),
+        last_used_at=rfc3339_or_none(key.last_used_at_ms),
+        revoked_at=rfc3339_or_none(key.revoked_at_ms),
+    )
+
+
+def revoke_key(session: Session, *, slug: str | None, key_id: str, actor: str, kind: str = "b") -> ApiKey:
+    """Ends a key at once; a second time changes nothing. slug: None for a kind that has no brand."""
+    if slug is not None:
+        brand(session, slug=slug)
+    key = session.get(ApiKey, key_id)
+    if key is None or key.brand != slug or key.kind != kind:
+        raise KeyUnknown(f"{slug or ROLES[kind]} has no key {key_id}.", brand=slug or "", key=key_id)
+    if key.revoked_at_ms is None:
+        key.revoked_at_ms = now_ms()
+        session.add(key)
+        session.flush()
+        audit_log.record(
+            session.connection(), "key.revoked", actor=actor, subject=f"key/{key.id}", role=ROLES[kind], brand=slug
+        )
+    return key
+
+
+def note_uses(session: Session, *, uses: Mapping[str, int]) -> None:
+    """Writes down when keys were last used."""
+    for key_id, at_ms in uses.items():
+        key = session.get(ApiKey, key_id)
+        if key is not None and (key.last_used_at_ms or 0) < at_ms:
+            key.last_used_at_ms = at_ms
+            session.add(key)
+
+
+# Members
+
+
+def member_ref(member_id: str) -> str:
+    """The keystore's name of a member's key."""
+    return f"member/{member_id}"
+
+
+def enrol(session: Session, *, keystore: Keystore, slug: str, wanted: MemberCreate) -> tuple[Enrolment, Member, bool]:
+    """The brand's member by this identifier, made or linked when new; whether it was new."""
+    lock(session, f"brand:{slug}")
+    known = session.get(Enrolment, (slug, wanted.identifier))
+    if known is not None:
+        if wanted.id is not None and wanted.id != known.member_id:
+            raise IdentifierTaken(f"{wanted.identifier} is another member here.", identifier=wanted.identifier)
+        return known, session.get_one(Member, known.member_id), False
+    at_ms = now_ms()
+    if wanted.id is None:
+        member_id = f"mem_{uuid.uuid4().hex}"
+        address = keystore.address_of(member_ref(member_id)).lower()
+        member = Member(id=member_id, address=address, created_at_ms=at_ms)
+        session.add(member)
+        session.flush()
+    else:
+        found = session.get(Member, wanted.id)
+        if found is None:
+            raise MemberUnknown("No member has this id.", member=wanted.id)
+        member = found
+    enrolment = Enrolment(brand=slug, identifier=wanted.identifier, member_id=member.id, created_at_ms=at_ms)
+    session.add(enrolment)
+    session.flush()
+    return enrolment, member, True
+
+
+def told_member(member: Member, enrolment: Enrolment | None) -> MemberPublic:
+    return MemberPublic(
+        id=member.id,
+        address=checksum(member.address),
+        identifier=None if enrolment is None else enrolment.identifier,
+        enrolled_at=None if enrolment is None else rfc3339(enrolment.created_at_ms),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMember:
+    """A member as much as a brand may know: the id, the address, the brand's own identifier."""
+
+    id: str
+    address: str
+    identifier: str | None
+    enrolled_at_ms: int | None
+
+    def told(self) -> MemberPublic:
+        return MemberPublic(
+            id=self.id,
+            address=checksum(self.address),
+            identifier=self.identifier,
+            enrolled_at=rfc3339_or_none(self.enrolled_at_ms),
+        )
+
+
+_BY_IDENTIFIER = (
+    "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM enrolment e JOIN member m ON m.id = e.member_id"
+    " WHERE e.brand = ? AND e.identifier = ?"
+)
+_BY_ID = (
+    "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM member m JOIN enrolment e ON e.member_id = m.id"
+    " WHERE m.id = ? AND e.brand = ? ORDER BY e.created_at_ms LIMIT 1"
+)
+# A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
+_HOLDER = (
+    "SELECT m.id, m.address, NULL, NULL FROM member m JOIN brand b ON b.slug = ?"
+    " JOIN balance o ON o.token = b.token AND o.account = m.address WHERE m.id = ?"
+)
+
+
+def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, member_id: str | None = None) -> KnownMember:
+    """The member as this brand knows it, or MemberUnknown; never tells whether another brand does."""
+    if identifier is not None:
+        found = read.row(_BY_IDENTIFIER, slug, identifier)
+    else:
+        found = read.row(_BY_ID, member_id, slug) or read.row(_HOLDER, slug, member_id)
+    if found is None:
+        named = {"identifier": identifier} if identifier is not None else {"member": member_id}
+        raise MemberUnknown("This brand knows no such member.", **named)
+    return KnownMember(*found)
+
+
+def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
+    """The member that a request is about: a brand names it, a member is it."""
+    if isinstance(caller, MemberCaller):
+        if reference is not None and reference.id != caller.member_id:
+            raise NotYours("A member acts for itself only.")
+        return session.get_one(Member, caller.member_id)
+    if reference is None:
+        raise MemberUnknown("Name the member by id or by identifier.")
+    if reference.identifier is not None:
+        enrolment = session.get(Enrolment, (caller.slug, reference.identifier))
+        if enrolment is not None:
+            return session.get_one(Member, enrolment.member_id)
+    elif (found := session.get(Member, reference.id)) is not None and _knows(session, caller.slug, found):
+        return found
+    raise MemberUnknown("This brand knows no such member.")
+
+
+def _knows(session: Session, slug: str, member: Member) -> bool:
+    """Whether the brand enrolled the member, or the member holds its points."""
+    enrolled = select(Enrolment.identifier).where(Enrolment.brand == slug, Enrolment.member_id == member.id)
+    if session.exec(enrolled.limit(1)).first() is not None:
+        return True
+    return session.get(Balance, (brand(session, slug=slug).token, member.address)) is not None
+
+
+def addresses(
+    session: Session, *, slug: str, references: Sequence[MemberReference]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """(how, name) → (member id, address) for those of the references that the brand knows; two statements."""
+    named = sorted({wanted.identifier for wanted in references if wanted.identifier is not None})
+    by_id = sorted({wanted.id for wanted in references if wanted.id is not None})
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    joined = (
+        select(Enrolment.identifier, Member.id, Member.address)
+        .join(Member, col(Member.id) == col(Enrolment.member_id))
+        .where(Enrolment.brand == slug)
+    )
+    if named:
+        for identifier, member_id, address in session.exec(joined.where(col(Enrolment.identifier).in_(named))):
+            found["identifier", identifier] = (member_id, address)
+    if by_id:
+        for _, member_id, address in session.exec(joined.where(col(Member.id).in_(by_id))):
+            found["id", member_id] = (member_id, address)
+    return found
+
+
+# Sessions
+
+
+def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: str) -> tuple[MemberSession, Token]:
+    if session.get(Member, member_id) is None:
+        raise MemberUnknown("No member has this id.", member=member_id)
+    token = new_token("m")
+    at_ms = now_ms()
+    made = MemberSession(
+        id=token.id,
+        member_id=member_id,
+        secret_hash=token.secret_hash,
+        created_at_ms=at_ms,
+        expires_at_ms=at_ms + lifetime_s * 1000,
+    )
+    session.add(made)
+    session.flush()
+    audit_log.record(
+        session.connection(), "session.made", actor=actor, subject=acts_name(member_id), lifetime_s=lifetime_s
+    )
+    return made, token
+
+
+def told_session(made: MemberSession, token: Token, *, secret: bool) -> SessionCreated:
+    return SessionCreated(
+        token=token.text if secret else None, member=made.member_id, expires_at=rfc3339(made.expires_at_ms)
+    )
+
+
+def forget_sessions(session: Session) -> None:
+    """Drops sessions that were over long ago; until then their bearers are told so."""
+    horizon = now_ms() - SESSION_RETENTION_MS
+    session.execute(delete(MemberSession).where(col(MemberSession.expires_at_ms) < horizon))
+
+
+# The first start
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """What the first start made; keys that existed already are None, because nobody can show them again."""
+
+    operator_key: str | None
+    brand_keys: Mapping[str, str | None]
+
+
+def bootstrap(
+    database: Database,
+    *,
+    deployment: Deployment,
+    named: Mapping[str, BrandCreate] | None = None,
+    brand_keys: bool = False,
+) -> Bootstrapped:
+    """Makes the operator's key once and takes in every brand of the deployment; safe to repeat.
+
+    named: how brands are to be called, by slug; else by their slug. brand_keys: also a first key for each
+    brand that has none.
+    """
+    with database.write() as session:
+        operator = session.exec(select(ApiKey).where(ApiKey.kind == "o").limit(1)).first()
+        operator_key = None
+        if operator is None:
+            operator_key = create_key(session, kind="o", slug=None, actor=BOOTSTRAP)[1].text
+        made: dict[str, str | None] = {}
+        for position, slug in enumerate(sorted(deployment.brands)):
+            if session.get(Brand, slug) is None:
+                wanted = (named or {}).get(slug) or BrandCreate(
+                    slug=slug, name=slug.title(), symbol=slug[:11].upper(), colour=COLOURS[position % len(COLOURS)]
+                )
+                create_brand(session, deployment=deployment, wanted=wanted, actor=BOOTSTRAP)
+            if brand_keys:
+                known = session.exec(select(ApiKey).where(ApiKey.brand == slug).limit(1)).first()
+                made[slug] = None
+                if known is None:
+                    made[slug] = create_key(session, kind="b", slug=slug, actor=BOOTSTRAP)[1].text
+    return Bootstrapped(operator_key, made)

@@ -1,0 +1,50 @@
+"""Refusals of journeys; those that the contracts know have the contracts' names and facts.
+
+Problem
+├── HoldUnknown                404
+├── HoldStateWrong             409   captured, released or refused already, or not on the chain yet
+├── HoldOver                   409   its last second has passed
+├── CaptureExceedsHold         409
+├── RefundExceedsCapture       409
+└── ERC20InsufficientBalance   409   fewer points are spendable
+"""
+
+from __future__ import annotations
+
+from api.kit.problems import Problem
+
+
+class HoldUnknown(Problem):
+    """The caller has no such hold."""
+
+    status = 404
+
+
+class HoldStateWrong(Problem):
+    """The hold is not in the state that this needs."""
+
+    status = 409
+
+
+class HoldOver(Problem):
+    """The hold's last second has passed: it can only be released."""
+
+    status = 409
+
+
+class CaptureExceedsHold(Problem):
+    """More was to be captured than is held."""
+
+    status = 409
+
+
+class RefundExceedsCapture(Problem):
+    """More was to be refunded than was captured and not refunded."""
+
+    status = 409
+
+
+class ERC20InsufficientBalance(Problem):
+    """The member has fewer spendable points."""
+
+    status = 409

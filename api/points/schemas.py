@@ -1,0 +1,88 @@
+"""Holds and exchanges as they are on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.events.schemas import OperationPublic
+from api.kit.amounts import Amount, Points
+from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, Asked, Slug, Told
+from api.members.schemas import MemberReference
+
+HoldState = Literal["requested", "held", "captured", "released", "expired", "refused"]
+HoldId = Annotated[str, StringConstraints(pattern=r"^hold_[0-9a-f]{32}$")]
+EXAMPLE_HOLD = "hold_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+DEADLINE_S_MAX = 30 * 24 * 3600
+
+
+class HoldPlace(Asked):
+    """Sets points aside for a redemption.
+
+    A brand names the member and holds its own points; a member names the brand and holds its own.
+    """
+
+    member: MemberReference | None = Field(default=None)
+    brand: Slug | None = Field(default=None, examples=[None])
+    points: Amount
+    reward: str = Field(default="", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["coffee-large"])
+    lifetime_s: int | None = Field(default=None, ge=30, le=DEADLINE_S_MAX, examples=[900])
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        if self.member is not None and (self.member.id is None) == (self.member.identifier is None):
+            raise PydanticCustomError("MemberUnclear", "Name the member by id or by identifier, one of them.")
+        return self
+
+
+class HoldCapture(Asked):
+    """Burns held points; what is not captured goes back. Without `points`, the whole hold."""
+
+    points: Amount | None = Field(default=None)
+
+
+class HoldRefund(Asked):
+    """Gives captured points back, with the expiry they had. Without `points`, all of them."""
+
+    points: Amount | None = Field(default=None)
+
+
+class HoldPublic(Told):
+    id: str = Field(examples=[EXAMPLE_HOLD])
+    brand: str = Field(examples=["cdnow"])
+    member: str = Field(examples=[EXAMPLE_MEMBER])
+    points: Points
+    captured: Points = Field(examples=["0"])
+    refunded: Points = Field(examples=["0"])
+    decimals: int = Field(examples=[2])
+    reward: str = Field(examples=["coffee-large"])
+    state: HoldState = Field(examples=["requested"])
+    deadline: str = Field(examples=[EXAMPLE_TIME])
+    operation: OperationPublic = Field(description="The hold's newest operation.")
+
+
+class ExchangeCreate(Asked):
+    """Does a quoted exchange; the contract gives at least `minimum_out` or refuses."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    source: Slug = Field(alias="from", examples=["cdnow"])
+    target: Slug = Field(alias="to", examples=["beanhouse"])
+    points_in: Amount
+    minimum_out: Amount
+    agreement_version: int = Field(ge=1, le=2**32 - 1, examples=[1])
+
+
+class ExchangePublic(Told):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    id: str = Field(examples=["exc_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])
+    source: str = Field(alias="from", examples=["cdnow"])
+    target: str = Field(alias="to", examples=["beanhouse"])
+    points_in: Points
+    points_out: Points | None = Field(description="Known when confirmed.")
+    minimum_out: Points
+    decimals: int = Field(examples=[2])
+    operation: OperationPublic

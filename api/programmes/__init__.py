@@ -1,0 +1,1 @@
+"""A brand's published rules, rates and agreements, and quotes by them."""

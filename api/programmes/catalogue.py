@@ -1,0 +1,163 @@
+"""The brands with their tokens, rules and agreements in force, read together and kept for a moment.
+
+Every view needs them and they change a few times a year, so one read a second serves all requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from api.kit.addresses import checksum
+from api.kit.clock import now_ms
+from api.kit.database import Snapshot
+from chain.contracts.lots import Clock
+
+CATALOGUE_LIFE_MS = 1_000
+BRANDS_MAX = 1_000
+RULES_MAX = 10_000
+AGREEMENTS_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class BrandCard:
+    """A brand as screens show it, with the calendar of its token."""
+
+    slug: str
+    name: str
+    symbol: str
+    colour: str
+    currency: str
+    decimals: int
+    number: str
+    token: str
+    clock: Clock
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        return {
+            "slug": self.slug,
+            "name": self.name,
+            "symbol": self.symbol,
+            "colour": self.colour,
+            "decimals": self.decimals,
+        }
+
+    @cached_property
+    def token_told(self) -> str:
+        return checksum(self.token)
+
+
+@dataclass(frozen=True)
+class AgreementCard:
+    """An agreement in force, in one direction."""
+
+    id: str
+    source: str
+    target: str
+    version: int
+    terms: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What was in force when it was read."""
+
+    read_at_ms: int
+    by_slug: Mapping[str, BrandCard]
+    by_token: Mapping[str, BrandCard]
+    by_number: Mapping[str, BrandCard]
+    # (brand number, rule id, version) → terms; and the version in force of (brand number, rule id).
+    terms: Mapping[tuple[str, str, int], Mapping[str, Any]]
+    in_force: Mapping[tuple[str, str], int]
+    agreements: Mapping[tuple[str, str], AgreementCard]
+
+    def exchange_to(self, slug: str) -> list[dict[str, Any]]:
+        """The brands into which this brand's points may be exchanged."""
+        return [
+            self.by_slug[target].told for source, target in self.agreements if source == slug and target in self.by_slug
+        ]
+
+    def rule_in_force(self, number: str, rule_id: str) -> tuple[int, Mapping[str, Any]] | None:
+        version = self.in_force.get((number, rule_id))
+        return None if version is None else (version, self.terms[number, rule_id, version])
+
+
+class Catalogues:
+    """The newest catalogue, read again when it is older than a second."""
+
+    def __init__(self) -> None:
+        self._newest: Catalogue | None = None
+
+    def newest(self, read: Snapshot) -> Catalogue:
+        at_ms = now_ms()
+        if self._newest is None or at_ms - self._newest.read_at_ms >= CATALOGUE_LIFE_MS:
+            self._newest = read_catalogue(read, at_ms=at_ms)
+        return self._newest
+
+
+_BRANDS = (
+    "SELECT b.slug, b.name, b.symbol, b.colour, b.currency, b.decimals, b.number, b.token,"
+    " t.origin, t.epoch_s, t.lifetime_epochs"
+    " FROM brand b LEFT JOIN brand_token t ON t.token = b.token ORDER BY b.slug LIMIT ?"
+)
+_RULES = (
+    "SELECT brand_id, rule_id, version, in_force_at, terms FROM rule WHERE NOT withdrawn"
+    " ORDER BY brand_id, rule_id, version LIMIT ?"
+)
+_AGREEMENTS = (
+    "SELECT agreement_id, from_brand_id, to_brand_id, ends_at, versions FROM agreement"
+    " WHERE state IN ('agreed', 'ending') ORDER BY agreement_id LIMIT ?"
+)
+
+
+def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
+    """Reads everything in force now."""
+    cards = [
+        BrandCard(*card, Clock(origin or 0, epoch_s or 1, lifetime or 0))  # type: ignore[call-arg]
+        for *card, origin, epoch_s, lifetime in read.rows(_BRANDS, BRANDS_MAX)
+    ]
+    by_number = {card.number: card for card in cards}
+    terms: dict[tuple[str, str, int], Mapping[str, Any]] = {}
+    in_force: dict[tuple[str, str], int] = {}
+    for brand_id, rule_id, version, in_force_at, text in read.rows(_RULES, RULES_MAX):
+        terms[brand_id, rule_id, version] = json_value(text)
+        if in_force_at <= at_ms // 1000:
+            in_force[brand_id, rule_id] = version
+    agreements: dict[tuple[str, str], AgreementCard] = {}
+    for agreement_id, source_id, target_id, ends_at, text in read.rows(_AGREEMENTS, AGREEMENTS_MAX):
+        source, target = by_number.get(source_id), by_number.get(target_id)
+        current = _current(json_value(text), at_s=at_ms // 1000)
+        ended = ends_at is not None and ends_at <= at_ms // 1000
+        if source is not None and target is not None and current is not None and not ended:
+            agreements[source.slug, target.slug] = AgreementCard(
+                agreement_id, source.slug, target.slug, int(current["version"]), current["terms"]
+            )
+    return Catalogue(
+        read_at_ms=at_ms,
+        by_slug={card.slug: card for card in cards},
+        by_token={card.token: card for card in cards},
+        by_number=by_number,
+        terms=terms,
+        in_force=in_force,
+        agreements=agreements,
+    )
+
+
+def json_value(value: Any) -> Any:
+    """A JSON column as a raw read gives it: text on SQLite, already a value on PostgreSQL."""
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
+
+
+def _current(versions: list[dict[str, Any]], *, at_s: int) -> dict[str, Any] | None:
+    """The newest version that is in force."""
+    current = None
+    for version in versions:
+        in_force_at = version["in_force_at"]
+        if not version["withdrawn"] and in_force_at is not None and int(in_force_at) <= at_s:
+            current = version
+    return current

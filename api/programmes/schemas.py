@@ -1,0 +1,72 @@
+"""Previews as they are on the wire: what an award or an exchange would give now."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from api.kit.amounts import Amount, AmountOrZero, Points
+from api.kit.schemas import EXAMPLE_TIME, Asked, Slug, Told
+
+
+class Rate(Told):
+    """A fraction: out = in × numerator ÷ denominator, rounded down."""
+
+    numerator: str = Field(examples=["3"])
+    denominator: str = Field(examples=["2"])
+
+
+class RuleCited(Told):
+    """The published rule that made the points."""
+
+    id: str = Field(examples=["1"])
+    version: int = Field(examples=[1])
+    name: str = Field(examples=["purchase"])
+    base_amount: str = Field(examples=["2933"])
+    base_decimals: int = Field(description="The currency's own: 2 for USD, 0 for KRW.", examples=[2])
+    currency: str = Field(examples=["USD"])
+    numerator: str = Field(examples=["1"])
+    denominator: str = Field(examples=["1"])
+
+
+class AwardQuoteAsk(Asked):
+    """Which points would a purchase of this amount earn?"""
+
+    amount: AmountOrZero
+
+
+class AwardQuote(Told):
+    points: Points
+    decimals: int = Field(examples=[2])
+    rule: RuleCited
+
+
+class ExchangeQuoteAsk(Asked):
+    """What would these points of one brand give in another's?"""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    source: Slug = Field(alias="from", examples=["cdnow"])
+    target: Slug = Field(alias="to", examples=["beanhouse"])
+    points_in: Amount
+
+
+class AgreementCited(Told):
+    id: str = Field(examples=["1"])
+    version: int = Field(examples=[1])
+
+
+class ExchangeQuote(Told):
+    """Exactly what the exchange gives if it is done before `expires_at` under this agreement version."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    source: str = Field(alias="from", examples=["cdnow"])
+    target: str = Field(alias="to", examples=["beanhouse"])
+    points_in: Points
+    points_out: Points
+    minimum_out: Points
+    fee: Points = Field(description="In points of `to`, already taken from points_out.")
+    decimals: int = Field(examples=[2])
+    rate: Rate
+    agreement: AgreementCited
+    expires_at: str = Field(examples=[EXAMPLE_TIME])

@@ -1,0 +1,1 @@
+"""What a member, a brand or anyone sees of the mirror."""

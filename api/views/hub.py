@@ -1,0 +1,169 @@
+"""Who must be woken: one task a process looks for new rows and wakes the streams that they concern.
+
+Nothing is handed over that could be lost: a woken stream reads from its own cursor. Streams are bounded, for
+all and for each member.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from api.kit.container import State
+from api.kit.database import Row, Snapshot
+from api.kit.log import log
+from api.views.as_of import Moment, moment
+from api.views.errors import StreamsTooMany, ViewUnavailable
+
+SEEN_MAX = 5_000
+FAULT_PAUSE_S = 1.0
+
+_ENTRIES = "SELECT seq, account FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
+_ENTRY_LAST = "SELECT COALESCE(MAX(seq), 0) FROM entry"
+_ASKED = "SELECT id, lane FROM operation WHERE id > ? ORDER BY id LIMIT ?"
+_ASKED_LAST = "SELECT COALESCE(MAX(id), 0) FROM operation"
+_REORG_LAST = "SELECT COALESCE(MAX(id), 0) FROM mirror_reorg"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One look at the database: where the mirror is, and what is new since the look before.
+
+    entries, asked: (number, account) of new entries and operations. The numbers say how far was looked.
+    """
+
+    moment: Moment
+    entries: Sequence[Row]
+    asked: Sequence[Row]
+    entry_last: int
+    asked_last: int
+    reorg_last: int
+
+
+class Subscriber:
+    """One open stream: what woke it."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.wake = asyncio.Event()
+        self.changed = False
+
+    def tell(self, *, changed: bool) -> None:
+        self.changed = self.changed or changed
+        self.wake.set()
+
+
+class Hub:
+    """The streams of this process and the one task that wakes them."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._by_address: dict[str, set[Subscriber]] = {}
+        self._count = 0
+        self._wanted = asyncio.Event()
+        self._news: News | None = None
+
+    @property
+    def moment(self) -> Moment | None:
+        """Where the mirror was at the last look."""
+        return None if self._news is None else self._news.moment
+
+    def join(self, address: str) -> Subscriber:
+        """A new stream, or StreamsTooMany."""
+        settings = self._state.settings
+        mine = self._by_address.get(address, set())
+        if self._count >= settings.streams_max or len(mine) >= settings.streams_per_member_max:
+            raise StreamsTooMany("Too many live streams are open; close one or try again in a moment.")
+        subscriber = Subscriber(address)
+        self._by_address.setdefault(address, mine).add(subscriber)
+        self._count += 1
+        self._wanted.set()
+        return subscriber
+
+    def leave(self, subscriber: Subscriber) -> None:
+        mine = self._by_address.get(subscriber.address, set())
+        if subscriber in mine:
+            mine.discard(subscriber)
+            self._count -= 1
+        if not mine:
+            self._by_address.pop(subscriber.address, None)
+        if self._count == 0:
+            self._wanted.clear()
+
+    def wake_all(self, *, changed: bool) -> None:
+        for subscribers in self._by_address.values():
+            for subscriber in subscribers:
+                subscriber.tell(changed=changed)
+
+    async def run(self) -> None:
+        """Looks for news while anyone listens; a database that is away for a moment is waited for."""
+        state = self._state
+        period_s = state.settings.stream_poll.total_seconds()
+        while not state.stopping.is_set():
+            if self._count == 0:
+                self._news = None
+                await self._wanted.wait()
+            before = self._news
+            try:
+                news = await state.database.reads.off_loop(lambda read, before=before: look(read, before))  # type: ignore[misc]
+            except ViewUnavailable:
+                pass
+            except Exception as fault:
+                log.warning("the stream's look at the database failed: %s", fault)
+                await asyncio.sleep(FAULT_PAUSE_S)
+            else:
+                self._news = news
+                self._tell(before, news)
+            await asyncio.sleep(period_s)
+
+    def _tell(self, before: News | None, news: News) -> None:
+        """Wakes whom it concerns; on the loop's own thread."""
+        if before is None or news.reorg_last > before.reorg_last:
+            # Streams that joined before the first look read from their own cursors.
+            self.wake_all(changed=True)
+            return
+        for _, account in (*news.entries, *news.asked):
+            for subscriber in self._by_address.get(account, ()):
+                subscriber.tell(changed=True)
+        if news.moment.block_hash != before.moment.block_hash:
+            self.wake_all(changed=False)
+
+
+def look(read: Snapshot, before: News | None) -> News:
+    """What is new since `before`; at the first look, only how far there is to see."""
+    now = moment(read)
+    reorg_last = _number(read, _REORG_LAST)
+    if before is None:
+        return News(now, (), (), _number(read, _ENTRY_LAST), _number(read, _ASKED_LAST), reorg_last)
+    entries = read.rows(_ENTRIES, before.entry_last, SEEN_MAX)
+    asked = read.rows(_ASKED, before.asked_last, SEEN_MAX)
+    return News(
+        moment=now,
+        entries=entries,
+        asked=asked,
+        entry_last=entries[-1][0] if entries else before.entry_last,
+        asked_last=asked[-1][0] if asked else before.asked_last,
+        reorg_last=reorg_last,
+    )
+
+
+def _number(read: Snapshot, sql: str) -> int:
+    row = read.row(sql)
+    return 0 if row is None else int(row[0])
+
+
+@asynccontextmanager
+async def hub_running(state: State) -> AsyncIterator[Hub]:
+    """The hub while the gateway runs."""
+    hub = Hub(state)
+    task = asyncio.create_task(hub.run())
+    try:
+        yield hub
+    finally:
+        state.stopping.set()
+        hub.wake_all(changed=False)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

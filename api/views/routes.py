@@ -1,0 +1,171 @@
+"""Routes of channels: views, history, the live stream, proofs, the books, health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.auth.callers import BY_MEMBER, CALLER_PROBLEMS, ByBrand, ByMember, looked, token_of
+from api.health import service as condition
+from api.kit.container import state_of
+from api.kit.problems import NodeUnavailable, RequestMalformed, responses
+from api.kit.schemas import MemberId, Slug
+from api.members.errors import BrandUnknown, MemberUnknown
+from api.views import books, proofs, service, stream
+from api.views.errors import CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
+from api.views.schemas import Books, EntryPage, EntryProof, Health, MemberView, Ready
+
+router = APIRouter()
+VIEW_PROBLEMS = (*CALLER_PROBLEMS, ViewUnavailable)
+PAGE_MAX = 200
+PAGE = 50
+
+Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.", examples=[None])]
+EntryId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["311"])]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
+
+
+class PrivateJson(Response):
+    """JSON of one person, for nobody's cache."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(self.body)).encode("latin-1")),
+            (b"cache-control", b"private, no-store"),
+        ]
+
+
+@router.get(
+    "/v1/me/view",
+    tags=["member"],
+    operation_id="getMyView",
+    response_model=MemberView,
+    responses=responses(*VIEW_PROBLEMS),
+    openapi_extra=BY_MEMBER,
+)
+async def get_my_view(request: Request) -> Response:
+    """The member's balances over all brands, as of a block."""
+    # The most asked route of all: who is asking and what they have are one look at the database.
+    return PrivateJson(await service.my_view(state_of(request), token_of(request)))
+
+
+@router.get(
+    "/v1/me/entries",
+    tags=["member"],
+    operation_id="listMyEntries",
+    response_model=EntryPage,
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, BrandUnknown),
+)
+async def list_my_entries(
+    request: Request, caller: ByMember, cursor: Cursor = None, limit: Limit = PAGE, brand: Slug | None = None
+) -> Response:
+    """The member's history over all brands, the newest first, each entry with its place on the chain."""
+    body = await service.entries(
+        state_of(request), address=caller.address, only=None, brand=brand, cursor=cursor, limit=limit
+    )
+    return PrivateJson(body)
+
+
+@router.get(
+    "/v1/me/entries/{entry_id}/proof",
+    tags=["member"],
+    operation_id="proveMyEntry",
+    response_model=EntryProof,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed, EntryUnknown, NodeUnavailable),
+)
+async def prove_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> EntryProof:
+    """Looks an entry up at the node now, past the mirror."""
+    return await run_in_threadpool(proofs.prove, state_of(request), address=caller.address, entry_id=entry_id)
+
+
+@router.get(
+    "/v1/me/stream",
+    tags=["member"],
+    operation_id="streamMe",
+    response_class=Response,
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, StreamsTooMany)
+    | {
+        200: {
+            "description": "Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by"
+            " Last-Event-ID), `block` (an AsOf, at most one a second, and every five seconds when nothing happens).",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def stream_me(
+    request: Request, caller: ByMember, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """The member's view and new entries as they happen."""
+    return await stream.open_stream(request, caller=caller, last_event_id=last_event_id)
+
+
+@router.get(
+    "/v1/members/{member_id}/view",
+    tags=["brand"],
+    operation_id="getMemberView",
+    response_model=MemberView,
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, MemberUnknown),
+)
+async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId) -> Response:
+    """A member's balance of the calling brand, as of a block; nothing of any other brand."""
+    state = state_of(request)
+    known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    await looked(request, caller, known.id)
+    body = await service.view(state, member_id=known.id, address=known.address, only=caller.slug)
+    return PrivateJson(body)
+
+
+@router.get(
+    "/v1/members/{member_id}/entries",
+    tags=["brand"],
+    operation_id="listMemberEntries",
+    response_model=EntryPage,
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, MemberUnknown),
+)
+async def list_member_entries(
+    request: Request, caller: ByBrand, member_id: MemberId, cursor: Cursor = None, limit: Limit = PAGE
+) -> Response:
+    """A member's history with the calling brand, the newest first."""
+    state = state_of(request)
+    known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    await looked(request, caller, known.id)
+    body = await service.entries(state, address=known.address, only=caller.slug, brand=None, cursor=cursor, limit=limit)
+    return PrivateJson(body)
+
+
+@router.get(
+    "/v1/books",
+    tags=["public"],
+    operation_id="getBooks",
+    response_model=Books,
+    responses=responses(NodeUnavailable, ViewUnavailable),
+)
+async def get_books(request: Request) -> Books:
+    """For each brand: supply on the chain, sum of balances on the chain, sum in the mirror, drift."""
+    return await books.latest(state_of(request))
+
+
+@router.get("/health", tags=["public"], operation_id="getHealth", response_model=Health)
+async def get_health(request: Request) -> Health:
+    """Whether the process answers."""
+    return condition.health(state_of(request))
+
+
+@router.get(
+    "/ready",
+    tags=["public"],
+    operation_id="getReady",
+    response_model=Ready,
+    responses={503: {"model": Ready, "description": "Not ready; the checks say what is wrong."}},
+)
+async def get_ready(request: Request) -> Response:
+    """Whether everything that the gateway needs is there, and what is not."""
+    told = await condition.ready(state_of(request))
+    return Response(told.model_dump_json(), status_code=200 if told.ready else 503, media_type="application/json")

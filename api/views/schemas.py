@@ -1,0 +1,143 @@
+"""The one view that feeds every surface, and the books, as they are on the wire. A surface renders only."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.events.schemas import EXAMPLE_HASH, Receipt
+from api.kit.amounts import Points
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, Told
+from api.programmes.schemas import RuleCited
+
+Finality = Literal["latest", "safe", "final"]
+
+
+class AsOf(Told):
+    """As of which block an answer holds, how final that is and how old."""
+
+    block_number: int = Field(examples=[1042])
+    block_hash: str = Field(examples=[EXAMPLE_HASH])
+    block_time: str = Field(examples=[EXAMPLE_TIME])
+    finality: Finality = Field(examples=["latest"])
+    age_s: float = Field(description="Seconds since the mirror last saw the chain's head.", examples=[0.2])
+    reorganised: bool = Field(
+        default=False,
+        examples=[False],
+        description="The chain took blocks back; this view is earlier than one shown before.",
+    )
+
+
+class BrandCard(Told):
+    slug: str = Field(examples=["cdnow"])
+    name: str = Field(examples=["CDNOW"])
+    symbol: str = Field(examples=["CDN"])
+    colour: str = Field(examples=["#3b5bdb"])
+    decimals: int = Field(examples=[2])
+
+
+class Lot(Told):
+    """Points that expire together."""
+
+    points: Points
+    expires_at: str | None = Field(examples=[EXAMPLE_TIME])
+
+
+class Balance(Told):
+    brand: BrandCard
+    decimals: int = Field(examples=[2])
+    spendable: Points
+    held: Points = Field(examples=["0"])
+    pending: Points = Field(description="Earned, on the way to the chain.", examples=["0"])
+    expiring: list[Lot] = Field(description="All spendable lots, the oldest first.")
+    exchange_to: list[BrandCard] = Field(description="Brands with an agreement from this one.")
+    token: str = Field(examples=[EXAMPLE_ADDRESS])
+
+
+class MemberCard(Told):
+    id: str = Field(examples=[EXAMPLE_MEMBER])
+    address: str = Field(examples=[EXAMPLE_ADDRESS])
+    name: str | None = Field(default=None, examples=[None])
+
+
+class MemberView(Told):
+    member: MemberCard
+    as_of: AsOf
+    balances: list[Balance]
+
+
+class Entry(Told):
+    """One line of a member's history, with its place on the chain."""
+
+    id: str = Field(description="Grows along the history; also the stream's event id.", examples=["311"])
+    brand: BrandCard
+    kind: str = Field(
+        description="award, hold, capture, release, timeout, refund, exchange_out, exchange_in, transfer_in, …",
+        examples=["award"],
+    )
+    points: Points = Field(description="Signed change of what is spendable.")
+    held_delta: Points = Field(description="Signed change of what is held.", examples=["0"])
+    decimals: int = Field(examples=[2])
+    at: str = Field(examples=[EXAMPLE_TIME])
+    state: Finality = Field(examples=["latest"])
+    proof: Receipt
+    operation_id: str | None = Field(default=None, examples=["17"])
+    rule: RuleCited | None = None
+    reference: str | None = Field(default=None, description="The brand's order id.", examples=["order-1"])
+    related: list[str] = Field(description="Entries of the same transaction or hold.", examples=[["312"]])
+    detail: dict[str, Any] = Field(description="What else the chain's event said.", examples=[{}])
+
+
+class EntryPage(Told):
+    entries: list[Entry] = Field(description="The newest first.")
+    next_cursor: str | None = Field(examples=[None])
+    as_of: AsOf
+
+
+class Check(Told):
+    name: str = Field(examples=["log"])
+    ok: bool = Field(examples=[True])
+    detail: str = Field(default="", examples=[""])
+
+
+class EntryProof(Told):
+    """An entry looked up at the node now, past the mirror."""
+
+    verified: bool = Field(examples=[True])
+    checks: list[Check]
+    receipt: Receipt
+    confirmations: int = Field(examples=[12])
+
+
+class BrandBooks(Told):
+    brand: str = Field(examples=["cdnow"])
+    token: str = Field(examples=[EXAMPLE_ADDRESS])
+    decimals: int = Field(examples=[2])
+    supply_on_chain: Points
+    sum_on_chain: Points
+    sum_in_mirror: Points
+    held: Points = Field(examples=["0"])
+    drift: Points = Field(examples=["0"])
+
+
+class Books(Told):
+    """Do the books balance? At one block: supply, sum of balances on the chain, sum in the mirror."""
+
+    balanced: bool = Field(examples=[True])
+    block_number: int = Field(examples=[1042])
+    block_hash: str = Field(examples=[EXAMPLE_HASH])
+    brands: list[BrandBooks]
+
+
+class Health(Told):
+    status: Literal["alive"] = "alive"
+    uptime_s: float = Field(examples=[12.5])
+
+
+class Ready(Told):
+    """ready only when every check is ok; a check that is not says what is wrong."""
+
+    ready: bool = Field(examples=[True])
+    checks: list[Check]
+    as_of: AsOf | None = None

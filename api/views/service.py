@@ -1,0 +1,114 @@
+"""Views and pages of history for whoever may see them. Read from one snapshot each; no session, no model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import orjson
+
+from api.auth.callers import MemberCaller, identify
+from api.auth.errors import NotYours
+from api.auth.tokens import Token
+from api.kit.clock import now_ms
+from api.kit.container import State
+from api.kit.database import Snapshot
+from api.members import service as identity
+from api.members.errors import BrandUnknown
+from api.members.service import KnownMember
+from api.programmes.catalogue import Catalogues
+from api.views import history
+from api.views import member_view as views
+from api.views.as_of import moment
+from api.views.errors import CursorMalformed
+
+T = TypeVar("T")
+_cursor = re.compile(r"[1-9][0-9]{0,18}\Z", re.ASCII)
+
+
+async def view(state: State, *, member_id: str, address: str, only: str | None) -> bytes:
+    """A MemberView in JSON. only: the one brand that the reader may see."""
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        catalogue = state.keep(Catalogues).newest(read)
+        return views.member_view(
+            read, state=state, catalogue=catalogue, member_id=member_id, address=address, only=only
+        )
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def my_view(state: State, token: Token) -> bytes:
+    """The MemberView of whoever holds this token, in JSON."""
+    at_ms = now_ms()
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        caller = identify(read, token, at_ms=at_ms)
+        if not isinstance(caller, MemberCaller):
+            raise NotYours("This needs a member's session.")
+        return views.member_view(
+            read,
+            state=state,
+            catalogue=state.keep(Catalogues).newest(read),
+            member_id=caller.member_id,
+            address=caller.address,
+            only=None,
+        )
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def entries(
+    state: State, *, address: str, only: str | None, brand: str | None, cursor: str | None, limit: int
+) -> bytes:
+    """An EntryPage in JSON, the newest first. only: the one brand that the reader may see. brand: is asked for."""
+    wanted = only or brand
+    before = read_cursor(cursor)
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        catalogue = state.keep(Catalogues).newest(read)
+        as_of = moment(read)
+        token = None
+        if wanted is not None:
+            card = catalogue.by_slug.get(wanted)
+            if card is None:
+                raise BrandUnknown(f"No brand is called {wanted}.", brand=wanted)
+            token = card.token
+        rows = history.newest(read, address=address, token=token, before=before, limit=limit + 1)
+        told = [
+            history.told_entry(
+                read,
+                catalogue=catalogue,
+                as_of=as_of,
+                address=address,
+                row=row,
+                only=None if only is None else token,
+            )
+            for row in rows[:limit]
+        ]
+        return {
+            "entries": [entry for entry in told if entry is not None],
+            "next_cursor": str(rows[limit - 1][0]) if len(rows) > limit else None,
+            "as_of": as_of.told(state),
+        }
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def brands_member(state: State, *, slug: str, member_id: str) -> KnownMember:
+    """The member as the brand knows it, or MemberUnknown."""
+    return await _read(state, lambda read: identity.member_of(read, slug=slug, member_id=member_id))
+
+
+def read_cursor(cursor: str | None) -> int:
+    """The seq below which a page begins."""
+    if cursor is None:
+        return history.SEQ_END
+    if not _cursor.match(cursor) or int(cursor) > history.SEQ_END:
+        raise CursorMalformed("Give the next_cursor of the page before, or none.", cursor=cursor[:40])
+    return int(cursor)
+
+
+async def _read(state: State, compose: Callable[[Snapshot], T]) -> T:
+    return await state.database.reads.off_loop(compose)

@@ -1,0 +1,155 @@
+"""The live stream: server-sent events from the mirror's own rows, resumed by Last-Event-ID."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.auth.callers import MemberCaller
+from api.kit.clock import now_ms
+from api.kit.container import State, state_of
+from api.kit.database import Snapshot
+from api.programmes.catalogue import Catalogues
+from api.views import history
+from api.views import member_view as views
+from api.views.as_of import moment
+from api.views.errors import CursorMalformed
+from api.views.hub import Hub
+
+ENTRIES_ROUND_MAX = 200
+BLOCK_PERIOD_S = 1.0
+PING = b": ping\n\n"
+_event_id = re.compile(r"(0|[1-9][0-9]{0,18})\Z", re.ASCII)
+_LAST_OF = "SELECT COALESCE(MAX(seq), 0) FROM entry WHERE account = ?"
+
+
+async def open_stream(request: Request, *, caller: MemberCaller, last_event_id: str | None) -> Response:
+    """The member's stream, from the event after `last_event_id` or from now."""
+    state = state_of(request)
+    cursor = None
+    if last_event_id:
+        if not _event_id.match(last_event_id):
+            raise CursorMalformed("Last-Event-ID is the id of an event of ours.", cursor=last_event_id[:40])
+        cursor = min(int(last_event_id), history.SEQ_END)
+    await state.database.reads.off_loop(moment)  # ViewUnavailable now, as a document, rather than in the stream.
+    return StreamAnswer(state, request.app.state.hub, caller, cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round sends: events, the cursor after them, the block they show; more: entries are left."""
+
+    events: bytes
+    cursor: int
+    block_hash: str
+    more: bool
+
+
+class StreamAnswer(Response):
+    """An event stream that ends when the caller goes, the session is over or the gateway stops."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, state: State, hub: Hub, caller: MemberCaller, cursor: int | None) -> None:
+        super().__init__(media_type=self.media_type, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._state = state
+        self._hub = hub
+        self._caller = caller
+        self._cursor = cursor
+        self._subscriber = hub.join(caller.address)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_gone(receive))
+        sending = asyncio.create_task(self._send(send))
+        try:
+            await asyncio.wait({gone, sending}, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            self._hub.leave(self._subscriber)
+            for task in (gone, sending):
+                task.cancel()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        subscriber, reads, loop = self._subscriber, self._state.database.reads, asyncio.get_running_loop()
+        heartbeat_s = self._state.settings.heartbeat.total_seconds()
+        subscriber.changed = True
+        block_at, block_hash = 0.0, ""
+        while not self._state.stopping.is_set() and now_ms() < self._caller.expires_at_ms:
+            events, at = b"", self._hub.moment
+            if subscriber.changed:
+                subscriber.changed = False
+                told = await reads.off_loop(self._round)
+                events, self._cursor, block_hash, block_at = told.events, told.cursor, told.block_hash, loop.time()
+                if told.more:
+                    subscriber.tell(changed=True)
+            elif at is not None and at.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
+                events, block_hash, block_at = _event("block", at.told(self._state)), at.block_hash, loop.time()
+            if events:
+                await _body(send, events)
+            if not await _woken(subscriber.wake, heartbeat_s):
+                # Nothing new is news too: the view is as fresh as the mirror's last look at the chain.
+                at = self._hub.moment
+                await _body(send, PING if at is None else _event("block", at.told(self._state)))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _round(self, read: Snapshot) -> Round:
+        """New entries since the cursor, then the view that they lead to."""
+        catalogue, as_of = self._state.keep(Catalogues).newest(read), moment(read)
+        address, cursor = self._caller.address, self._cursor
+        if cursor is None:
+            last = read.row(_LAST_OF, address)
+            cursor = 0 if last is None else int(last[0])
+        rows = history.after(read, address=address, seq=cursor, limit=ENTRIES_ROUND_MAX)
+        events = []
+        for row in rows:
+            cursor = row[0]
+            entry = history.told_entry(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
+            if entry is not None:
+                events.append(_event("entry", entry, event_id=entry["id"]))
+        if len(rows) == ENTRIES_ROUND_MAX:
+            return Round(b"".join(events), cursor, "", more=True)
+        view = views.member_view(
+            read,
+            state=self._state,
+            catalogue=catalogue,
+            member_id=self._caller.member_id,
+            address=address,
+            only=None,
+        )
+        events.append(_event("view", view, event_id=str(cursor)))
+        return Round(b"".join(events), cursor, as_of.block_hash, more=False)
+
+
+async def _woken(wake: asyncio.Event, within_s: float) -> bool:
+    """Whether something woke the stream in time; it may sleep again after."""
+    try:
+        async with asyncio.timeout(within_s):
+            await wake.wait()
+    except TimeoutError:
+        return False
+    wake.clear()
+    return True
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _body(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def _event(name: str, data: dict[str, Any], *, event_id: str | None = None) -> bytes:
+    head = f"id: {event_id}\nevent: {name}\ndata: " if event_id is not None else f"event: {name}\ndata: "
+    return head.encode() + orjson.dumps(data) + b"\n\n"

@@ -1,0 +1,1 @@
+"""Where a write begins, counts once and is committed."""

@@ -1,0 +1,53 @@
+"""A bound on every body that is read whole. NDJSON bodies have bounds of their own, by line and by number."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.kit import problems
+from api.kit.problems import BodyTooLarge
+from api.writes.ndjson import is_ndjson
+
+
+class BodyLimit:
+    """Answers BodyTooLarge as soon as a body is, announced or not.
+
+    lines_at: the paths that read NDJSON line by line. Anywhere else NDJSON is a body like all others, and is read
+    whole before anyone asks for a key.
+    """
+
+    def __init__(self, app: ASGIApp, *, bytes_max: int, lines_at: Collection[str]) -> None:
+        self._app = app
+        self._bytes_max = bytes_max
+        self._lines_at = frozenset(lines_at)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] in self._lines_at and is_ndjson(Request(scope)):
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length) > self._bytes_max:
+            await self._refuse(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._bytes_max:
+                raise BodyTooLarge(f"A body has at most {self._bytes_max} bytes.")
+            return message
+
+        await self._app(scope, counted, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = BodyTooLarge(f"A body has at most {self._bytes_max} bytes.")
+        await problems.response(problem, scope["path"])(scope, receive, send)

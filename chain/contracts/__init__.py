@@ -1,0 +1,1 @@
+"""Moa's contracts as seen from outside: ABI, addresses, signatures, packed lots, memos."""

@@ -1,0 +1,1 @@
+"""Ganache and Anvil under supervision."""

@@ -1,0 +1,1 @@
+"""How the loops are, read from their rows."""

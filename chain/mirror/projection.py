@@ -1,0 +1,481 @@
+"""Turns the events of a block into entries of accounts and into the rows that change with them.
+
+Pure but for the ledger it is given: equal events and rows give equal results. Each business event makes its own
+entries and claims the ERC-20 Transfers that carried it; what no event claims is a plain transfer. Balances take no
+arithmetic: a LotsChanged event shows the words that lie in storage after the change.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Final
+
+from chain.contracts import lots
+from chain.contracts.codec import Log
+from chain.mirror.row_cache import Ledger, Row
+
+ZERO: Final = "0x" + "00" * 20
+ALL_BRANDS: Final = "0"
+
+
+@dataclass(slots=True)
+class Context:
+    """Addresses the fold must tell apart, and the terms of tokens that are new in this range."""
+
+    desk: str
+    # token address by brand id (decimal text), and the reverse
+    tokens: dict[str, str]
+    token_rows: Mapping[str, Row]
+    brands: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.brands = {token: brand_id for brand_id, token in self.tokens.items()}
+
+    def add(self, brand_id: str, token: str) -> None:
+        """A token to follow from here on."""
+        self.tokens[brand_id] = token
+        self.brands[token] = brand_id
+
+
+def event_row(log: Log) -> Row:
+    """The row of `ledger_event` that a log gives."""
+    return {
+        "block_number": log.block_number,
+        "log_index": log.log_index,
+        "block_hash": log.block_hash,
+        "tx_hash": log.tx_hash,
+        "tx_index": log.tx_index,
+        "address": log.address,
+        "contract": log.contract,
+        "name": log.name,
+        "args": log.args,
+    }
+
+
+class Fold:
+    """Folds logs, in the order of the chain, into a ledger; collects entries."""
+
+    def __init__(self, ledger: Ledger, context: Context):
+        self.ledger = ledger
+        self.context = context
+        self.entries: list[Row] = []
+        self._time = 0
+        # What came to and went from each token's expiry epochs within the block.
+        self._moved: dict[tuple[str, int], int] = {}
+        self._transfers: dict[tuple[str, str, str], deque[Log]] = {}
+
+    def block(self, logs: Iterable[Log], block_time: int) -> None:
+        """All logs of one block."""
+        self._time = block_time
+        for _, group in groupby(logs, key=lambda log: log.tx_index):
+            self._transaction(list(group))
+        self._put_supply_lots()
+
+    def _transaction(self, logs: list[Log]) -> None:
+        self._transfers = defaultdict(deque)
+        for log in logs:
+            if log.name == "Transfer":
+                self._transfers[log.address, log.args["from"], log.args["to"]].append(log)
+        for log in logs:
+            handle = _HANDLERS.get(log.name)
+            if handle is not None:
+                handle(self, log, log.args)
+        left = sorted((log for queue in self._transfers.values() for log in queue), key=lambda log: log.log_index)
+        for log in left:
+            self._plain_transfer(log)
+
+    # Points
+
+    def _transfer(self, log: Log, args: Mapping[str, Any]) -> None:
+        giver, taker = args["from"], args["to"]
+        if giver != ZERO and taker != ZERO:
+            return
+        supply = self.ledger.get("supply", log.address) or {"token": log.address, "minted": "0", "burnt": "0"}
+        side = "minted" if giver == ZERO else "burnt"
+        self.ledger.put("supply", {**supply, side: str(int(supply[side]) + int(args["value"]))})
+
+    def _lots_changed(self, log: Log, args: Mapping[str, Any]) -> None:
+        account = args["account"]
+        before = self.ledger.get("balance", log.address, account)
+        had = before["lots"] if before else lots.EMPTY
+        words = lots.changed(had, args["words"])
+        points = int(before["points"]) if before else 0
+        for expiry, moved in lots.difference(had, words).items():
+            points += moved
+            self._moved[log.address, expiry] = self._moved.get((log.address, expiry), 0) + moved
+        self.ledger.put(
+            "balance",
+            {
+                "token": log.address,
+                "account": account,
+                "lots": words,
+                "points": str(points),
+                "block_number": log.block_number,
+                "log_index": log.log_index,
+            },
+        )
+
+    def _put_supply_lots(self) -> None:
+        """The sums over all accounts move with the accounts; a transfer within a token moves none."""
+        for (token, expiry), points in sorted(self._moved.items()):
+            if points:
+                before = self.ledger.get("supply_lots", token, expiry)
+                lies = int(before["points"]) if before else 0
+                self.ledger.put("supply_lots", {"token": token, "expiry_epoch": expiry, "points": str(lies + points)})
+        self._moved = {}
+
+    def _plain_transfer(self, log: Log) -> None:
+        giver, taker, value = log.args["from"], log.args["to"], int(log.args["value"])
+        if giver == ZERO:
+            self._entry(log, log.address, taker, "mint", value)
+        elif taker == ZERO:
+            self._entry(log, log.address, giver, "burn", -value)
+        elif giver == taker:
+            self._entry(log, log.address, giver, "transfer_self", 0)
+        else:
+            self._entry(log, log.address, giver, "transfer_out", -value, detail={"to": taker})
+            self._entry(log, log.address, taker, "transfer_in", value, detail={"from": giver})
+
+    def _left(self, log: Log, args: Mapping[str, Any]) -> None:
+        points = int(args["points"])
+        self._claim(log.address, args["member"], args["wallet"])
+        self._entry(log, log.address, args["member"], "leave_out", -points, detail={"to": args["wallet"]})
+        self._entry(log, log.address, args["wallet"], "leave_in", points, detail={"from": args["member"]})
+
+    # Awards
+
+    def _awarded(self, log: Log, args: Mapping[str, Any]) -> None:
+        token, points = self.context.tokens[args["brandId"]], int(args["points"])
+        if points:
+            self._claim(token, ZERO, args["member"])
+        detail = {"rule": args["ruleId"], "version": args["version"], "base_amount": args["baseAmount"]}
+        self._entry(log, token, args["member"], "award", points, operation_id=args["operationId"], detail=detail)
+
+    def _rule(self, log: Log, args: Mapping[str, Any]) -> None:
+        self.ledger.put(
+            "rule",
+            {
+                "brand_id": args["brandId"],
+                "rule_id": args["ruleId"],
+                "version": int(args["version"]),
+                "in_force_at": int(args.get("inForceAt", self._time)),
+                "withdrawn": False,
+                "terms": args["terms"],
+            },
+        )
+
+    def _rule_withdrawn(self, log: Log, args: Mapping[str, Any]) -> None:
+        rule = self.ledger.get("rule", args["brandId"], args["ruleId"], int(args["version"]))
+        if rule is not None:
+            self.ledger.put("rule", {**rule, "withdrawn": True})
+
+    # Redemption
+
+    def _hold_placed(self, log: Log, args: Mapping[str, Any]) -> None:
+        token, points = self.context.tokens[args["brandId"]], int(args["points"])
+        self._claim(token, args["member"], self.context.desk)
+        self._put_hold(log, args, token, state="held", captured="0", hold_until=int(args["holdUntil"]))
+        detail = {
+            name: args[key]
+            for name, key in (("hold_id", "holdId"), ("reward_id", "rewardId"), ("hold_until", "holdUntil"))
+        }
+        self._entry(log, token, args["member"], "hold", -points, held=points, detail=detail)
+
+    def _hold_paid(self, log: Log, args: Mapping[str, Any]) -> None:
+        token = self.context.tokens[args["brandId"]]
+        self._claim(token, args["member"], ZERO)
+        self._put_hold(log, args, token, state="paid", captured=args["points"], hold_until=0)
+        detail = {"hold_id": args["holdId"], "reward_id": args["rewardId"]}
+        self._entry(log, token, args["member"], "pay", -int(args["points"]), detail=detail)
+
+    def _put_hold(self, log: Log, args: Mapping[str, Any], token: str, **values: Any) -> None:
+        self.ledger.put(
+            "hold",
+            {
+                "hold_id": args["holdId"],
+                "brand_id": args["brandId"],
+                "token": token,
+                "account": args["member"],
+                "points": args["points"],
+                "refunded": "0",
+                "reward_id": args["rewardId"],
+                "placed_tx_hash": log.tx_hash,
+                "placed_at": self._time,
+                "block_number": log.block_number,
+                "log_index": log.log_index,
+                **values,
+            },
+        )
+
+    def _hold_captured(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._end_hold(log, args, "capture", {"state": "captured", "captured": args["captured"]})
+
+    def _hold_released(self, log: Log, args: Mapping[str, Any]) -> None:
+        timed_out = args["timedOut"]
+        state = "timed_out" if timed_out else "released"
+        self._end_hold(log, args, "timeout" if timed_out else "release", {"state": state})
+
+    def _end_hold(self, log: Log, args: Mapping[str, Any], kind: str, values: Row) -> None:
+        hold = self.ledger.get("hold", args["holdId"])
+        assert hold is not None, "a hold ends only after it was placed"
+        token, member, desk = hold["token"], args["member"], self.context.desk
+        for giver, taker in ((desk, ZERO), (desk, member), (ZERO, member)):
+            self._claim(token, giver, taker)
+        changed = {**hold, **values, "block_number": log.block_number, "log_index": log.log_index}
+        self.ledger.put("hold", changed)
+        back = int(args["returned"]) + int(args["renewed"])
+        detail = {
+            "hold_id": args["holdId"],
+            "returned": args["returned"],
+            "renewed": args["renewed"],
+            "lapsed": args["lapsed"],
+        }
+        if "captured" in args:
+            detail["captured"] = args["captured"]
+        self._entry(log, token, member, kind, back, held=-int(hold["points"]), detail=detail)
+
+    def _hold_refunded(self, log: Log, args: Mapping[str, Any]) -> None:
+        hold = self.ledger.get("hold", args["holdId"])
+        assert hold is not None, "only what was captured is refunded"
+        self._claim(hold["token"], ZERO, args["member"])
+        place = {"block_number": log.block_number, "log_index": log.log_index}
+        self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"]})
+        detail = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
+        self._entry(
+            log, hold["token"], args["member"], "refund", int(args["returned"]) + int(args["renewed"]), detail=detail
+        )
+
+    # Exchange
+
+    def _exchanged(self, log: Log, args: Mapping[str, Any]) -> None:
+        given, received = self._pair(args["agreementId"])
+        record, member = args["exchange"], args["member"]
+        self._claim(given, member, ZERO)
+        self._claim(received, ZERO, member)
+        detail = {
+            "exchange_id": args["exchangeId"],
+            "agreement_id": args["agreementId"],
+            "version": record["version"],
+            "points_in": record["pointsIn"],
+            "points_out": record["pointsOut"],
+            "fee": record["fee"],
+            "obligation": record["obligation"],
+            "from_token": given,
+            "to_token": received,
+        }
+        self._entry(log, given, member, "exchange_out", -int(record["pointsIn"]), detail=detail)
+        self._entry(log, received, member, "exchange_in", int(record["pointsOut"]), detail=detail)
+
+    def _unwound(self, log: Log, args: Mapping[str, Any]) -> None:
+        given, received = self._pair(args["agreementId"])
+        member, back = args["member"], int(args["returned"]) + int(args["renewed"])
+        self._claim(received, member, ZERO)
+        self._claim(given, ZERO, member)
+        detail = {"exchange_id": args["exchangeId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
+        self._entry(log, received, member, "unwind_out", -int(args["pointsBurnt"]), detail=detail)
+        self._entry(log, given, member, "unwind_in", back, detail=detail)
+
+    def _pair(self, agreement_id: str) -> tuple[str, str]:
+        agreement = self.ledger.get("agreement", agreement_id)
+        assert agreement is not None, "an exchange happens only under an agreement"
+        return self.context.tokens[agreement["from_brand_id"]], self.context.tokens[agreement["to_brand_id"]]
+
+    def _agreement_proposed(self, log: Log, args: Mapping[str, Any]) -> None:
+        self.ledger.put(
+            "agreement",
+            {
+                "agreement_id": args["agreementId"],
+                "from_brand_id": args["fromBrandId"],
+                "to_brand_id": args["toBrandId"],
+                "state": "proposed",
+                "proposed_by": args["byBrandId"],
+                "ends_at": None,
+                "versions": [_version("1", args, None)],
+            },
+        )
+
+    def _agreement_accepted(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._change_version(args, {"in_force_at": self._time}, state="agreed")
+
+    def _change_proposed(self, log: Log, args: Mapping[str, Any]) -> None:
+        agreement = self.ledger.get("agreement", args["agreementId"])
+        assert agreement is not None, "a change is proposed only to an agreement"
+        versions = [*agreement["versions"], _version(args["version"], args, None)]
+        self.ledger.put("agreement", {**agreement, "versions": versions})
+
+    def _change_accepted(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._change_version(args, {"in_force_at": int(args["inForceAt"])})
+
+    def _change_withdrawn(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._change_version(args, {"withdrawn": True})
+
+    def _change_version(self, args: Mapping[str, Any], values: Row, **fields: Any) -> None:
+        agreement = self.ledger.get("agreement", args["agreementId"])
+        assert agreement is not None, "only a proposed agreement changes"
+        wanted = int(args["version"])
+        versions = [{**one, **values} if one["version"] == wanted else one for one in agreement["versions"]]
+        self.ledger.put("agreement", {**agreement, **fields, "versions": versions})
+
+    def _agreement_ending(self, log: Log, args: Mapping[str, Any]) -> None:
+        agreement = self.ledger.get("agreement", args["agreementId"])
+        assert agreement is not None, "only an agreement ends"
+        self.ledger.put("agreement", {**agreement, "state": "ending", "ends_at": int(args["endsAt"])})
+
+    # Clearing
+
+    def _obligation(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_obligation(log, args["debtorId"], args["creditorId"], args["outstanding"])
+
+    def _put_obligation(self, log: Log, debtor_id: str, creditor_id: str, outstanding: str) -> None:
+        place = {"block_number": log.block_number, "log_index": log.log_index}
+        pair = {"debtor_id": debtor_id, "creditor_id": creditor_id}
+        self.ledger.put("obligation", {**pair, "outstanding": outstanding, **place})
+
+    def _netted(self, log: Log, args: Mapping[str, Any]) -> None:
+        for debtor_id in args["brandIds"]:
+            for creditor_id in args["brandIds"]:
+                if self.ledger.get("obligation", debtor_id, creditor_id) is not None:
+                    self._put_obligation(log, debtor_id, creditor_id, "0")
+
+    def _collateral(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_collateral(args.get("creditorId", args["brandId"]), collateral=args["collateral"])
+
+    def _defaulted(self, log: Log, args: Mapping[str, Any]) -> None:
+        before = self.ledger.get("collateral", args["brandId"])
+        rest = int(before["collateral"]) - int(args["paid"]) if before else 0
+        self._put_collateral(args["brandId"], collateral=str(rest), in_default=True)
+
+    def _cured(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_collateral(args["brandId"], in_default=False)
+
+    def _put_collateral(self, brand_id: str, **values: Any) -> None:
+        before = self.ledger.get("collateral", brand_id)
+        row = before or {"brand_id": brand_id, "collateral": "0", "in_default": False}
+        self.ledger.put("collateral", {**row, **values})
+
+    # Brands
+
+    def _invited(self, log: Log, args: Mapping[str, Any]) -> None:
+        self.context.add(args["brandId"], args["token"])
+        self.ledger.put("brand_token", dict(self.context.token_rows[args["token"]]))
+        self._put_standing(
+            args["brandId"], status="invited", treasury=args["treasury"], metadata_hash=args["metadataHash"]
+        )
+
+    def _standing(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], status="active" if log.name == "BrandActivated" else "suspended")
+
+    def _switched(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], **{"moa_switch" if args["byMoa"] else "brand_switch": args["stopped"]})
+
+    def _all_switched(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_standing(ALL_BRANDS, moa_switch=args["stopped"])
+
+    def _treasury(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], treasury=args["treasury"])
+
+    def _metadata(self, log: Log, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], metadata_hash=args["metadataHash"])
+
+    def _put_standing(self, brand_id: str, **values: Any) -> None:
+        before = self.ledger.get("brand_standing", brand_id)
+        row = before or {
+            "brand_id": brand_id,
+            "status": "",
+            "brand_switch": False,
+            "moa_switch": False,
+            "treasury": ZERO,
+            "metadata_hash": "",
+        }
+        self.ledger.put("brand_standing", {**row, **values})
+
+    # Shared
+
+    def _claim(self, token: str, giver: str, taker: str) -> None:
+        queue = self._transfers.get((token, giver, taker))
+        if queue:
+            queue.popleft()
+
+    def _entry(
+        self,
+        log: Log,
+        token: str,
+        account: str,
+        kind: str,
+        points: int,
+        *,
+        held: int = 0,
+        operation_id: str | None = None,
+        detail: Row | None = None,
+    ) -> None:
+        if account == self.context.desk:
+            return
+        self.entries.append(
+            {
+                "token": token,
+                "account": account,
+                "kind": kind,
+                "points": str(points),
+                "held": str(held),
+                "tx_hash": log.tx_hash,
+                "block_number": log.block_number,
+                "block_hash": log.block_hash,
+                "block_time": self._time,
+                "log_index": log.log_index,
+                "contract": log.address,
+                "brand_id": self.context.brands.get(token),
+                "operation_id": operation_id,
+                "detail": detail or {},
+            }
+        )
+
+
+def _version(version: str, args: Mapping[str, Any], in_force_at: int | None) -> Row:
+    return {
+        "version": int(version),
+        "terms": args["terms"],
+        "proposed_by": args["byBrandId"],
+        "in_force_at": in_force_at,
+        "withdrawn": False,
+    }
+
+
+_HANDLERS: Final[dict[str, Callable[[Fold, Log, Mapping[str, Any]], None]]] = {
+    "Transfer": Fold._transfer,
+    "LotsChanged": Fold._lots_changed,
+    "Left": Fold._left,
+    "Awarded": Fold._awarded,
+    "RulePublished": Fold._rule,
+    "RuleChangeAnnounced": Fold._rule,
+    "RuleChangeWithdrawn": Fold._rule_withdrawn,
+    "HoldPlaced": Fold._hold_placed,
+    "HoldPaid": Fold._hold_paid,
+    "HoldCaptured": Fold._hold_captured,
+    "HoldReleased": Fold._hold_released,
+    "HoldRefunded": Fold._hold_refunded,
+    "Exchanged": Fold._exchanged,
+    "Unwound": Fold._unwound,
+    "AgreementProposed": Fold._agreement_proposed,
+    "AgreementAccepted": Fold._agreement_accepted,
+    "ChangeProposed": Fold._change_proposed,
+    "ChangeAccepted": Fold._change_accepted,
+    "ChangeWithdrawn": Fold._change_withdrawn,
+    "AgreementEnding": Fold._agreement_ending,
+    "ObligationBooked": Fold._obligation,
+    "ObligationReduced": Fold._obligation,
+    "PeriodNetted": Fold._netted,
+    "CollateralDeposited": Fold._collateral,
+    "CollateralWithdrawn": Fold._collateral,
+    "PositionSettled": Fold._collateral,
+    "ClaimPaid": Fold._collateral,
+    "BrandDefaulted": Fold._defaulted,
+    "DefaultCured": Fold._cured,
+    "BrandInvited": Fold._invited,
+    "BrandActivated": Fold._standing,
+    "BrandSuspended": Fold._standing,
+    "BrandSwitched": Fold._switched,
+    "AllSwitched": Fold._all_switched,
+    "TreasuryChanged": Fold._treasury,
+    "MetadataChanged": Fold._metadata,
+}

@@ -1,0 +1,36 @@
+"""What a range says of the operations that were waiting for it."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select, update
+
+from chain.base.clock import now_ms
+from chain.contracts.codec import Log
+from chain.contracts.deployment import Deployment
+from chain.mirror.checkpoint import known_blocks
+from chain.outbox import operations, transactions
+from chain.outbox.operations import CONFIRMED, MINED
+from chain.outbox.outcomes import outcomes
+
+
+def settle(connection: Connection, logs: Sequence[Log], deployment: Deployment, confirmed_depth: int) -> None:
+    """Operations and transactions that these logs decide."""
+    state = CONFIRMED if confirmed_depth == 0 else MINED
+    operations.settle(connection, outcomes(logs, deployment), state)
+    transactions.see_mined(connection, {log.tx_hash: (log.block_number, log.block_hash) for log in logs})
+
+
+def confirm(connection: Connection, number: int, confirmed_depth: int) -> None:
+    """Mined operations that lie deep enough under block `number`, in a block of this chain.
+
+    A receipt may have named a block that left the chain before the mirror came to it: the relayer takes that back.
+    """
+    if confirmed_depth:
+        table = operations.table
+        ours = select(known_blocks.c.hash).where(known_blocks.c.number == table.c.block_number).scalar_subquery()
+        deep_enough = table.c.block_number <= number - confirmed_depth
+        connection.execute(
+            update(table)
+            .where(table.c.state == MINED, deep_enough, table.c.block_hash == ours)
+            .values(state=CONFIRMED, updated_at_ms=now_ms())
+        )

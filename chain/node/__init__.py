@@ -1,0 +1,1 @@
+"""One node of an EVM chain: its protocol, its transports, its limits, its heads and its blocks."""

@@ -1,0 +1,80 @@
+"""Which queued operations go next: awards together, the others one by one, never past an earlier one of their lane."""
+
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+from chain.outbox.operations import AWARD
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A queued operation. `payload` is as the driver gives it: text or a document."""
+
+    id: int
+    kind: str
+    brand: str
+    lane: str
+    created_at_ms: int
+    operation_id: str | None = None
+    payload: Any = None
+
+
+@dataclass(slots=True)
+class Choice:
+    """What may be sent now. Batches hold awards of one brand each, oldest first; singles are of different lanes."""
+
+    batches: list[list[Waiting]] = field(default_factory=list)
+    singles: list[Waiting] = field(default_factory=list)
+
+
+def choose(
+    queue: Iterable[Waiting],
+    *,
+    busy_awards: frozenset[str],
+    busy_singles: frozenset[str],
+    items_max: int,
+    delay_ms: int,
+    singles_max: int,
+    at_ms: int,
+    only_full: bool = False,
+    resting: Set[int] = frozenset(),
+) -> Choice:
+    """Picks from the queue (oldest first).
+
+    busy_awards: lanes with an award under way at the same signer; busy_singles: lanes with anything else under way.
+    An award may follow an award of the same signer: nonces keep their order. Anything else is simulated first, so it
+    waits until its lane is clear, and whatever comes after it in the lane waits for it. A batch that is not full waits
+    until its oldest is delay_ms old; with only_full it waits on, to grow while the node is busy anyhow.
+    resting: operations that wait for a moment by themselves; they hold their lane, and take no place of another's.
+    """
+    blocked = set(busy_singles)
+    awarded = set(busy_awards)
+    open_batches: dict[str, list[Waiting]] = {}
+    choice = Choice()
+    for item in queue:
+        if item.lane in blocked:
+            continue
+        if item.kind == AWARD:
+            awarded.add(item.lane)
+            batch = open_batches.setdefault(item.brand, [])
+            batch.append(item)
+            if len(batch) == items_max:
+                choice.batches.append(open_batches.pop(item.brand))
+        else:
+            if item.lane not in awarded and len(choice.singles) < singles_max and item.id not in resting:
+                choice.singles.append(item)
+            blocked.add(item.lane)
+    if not only_full:
+        choice.batches += [batch for batch in open_batches.values() if _due(batch, at_ms - delay_ms)]
+    return choice
+
+
+def signer_of(lane: str, signers: Sequence[str]) -> str:
+    """The signer through which everything of a lane goes: nonces then keep its order, whatever a reorg does."""
+    return signers[crc32(lane.encode()) % len(signers)]
+
+
+def _due(batch: Sequence[Waiting], created_before_ms: int) -> bool:
+    return batch[0].created_at_ms <= created_before_ms

@@ -1,0 +1,264 @@
+"""The kinds of operation: how the gateway asks for each, and how each becomes a call of a contract.
+
+The makers give a NewOperation for operations.enqueue. Addresses are 0x hex; points, base amounts and nonces int;
+signatures 0x hex of the member's authorisation (chain.contracts.authorisation).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chain.base.errors import OperationInvalid
+from chain.contracts import memos
+from chain.contracts.codec import address_word, uint_word
+from chain.contracts.deployment import Deployment
+from chain.outbox.operations import AWARD, NewOperation
+
+# What one call may burn at most. The simulation runs under the same bound, so a call that passes it fits. Unused gas
+# is not paid for.
+GAS: Final[Mapping[str, int]] = {
+    "hold": 800_000,
+    "capture": 900_000,
+    "release": 900_000,
+    "timeout": 900_000,
+    "refund": 900_000,
+    "exchange": 1_500_000,
+    "pay": 2_000_000,
+    "unwind": 1_500_000,
+    "transfer": 800_000,
+    "leave": 900_000,
+}
+# Nodes take no transaction above 128 KiB (geth's txMaxSize), and some cut the connection when asked to simulate more.
+CALLDATA_BYTES_MAX: Final = 120_000
+BATCH_BASE_GAS: Final = 300_000
+ITEM_GAS: Final = 120_000
+
+
+def award(
+    *, key: str, brand: str, member: str, rule: int, base_amount: int, memo_root: bytes | None = None
+) -> NewOperation:
+    """Points for `base_amount` under a rule; the contract computes them. Counts once by its operation id.
+
+    memo_root: what its memo commits to (chain.contracts.memos); the transaction carries it.
+    """
+    member = member.lower()
+    payload = {"member": member, "rule": rule, "base_amount": str(base_amount)}
+    if memo_root is not None:
+        payload["memo_root"] = "0x" + memo_root.hex()
+    return NewOperation(key, AWARD, brand, member, payload)
+
+
+def hold(
+    *,
+    key: str,
+    brand: str,
+    brand_id: int,
+    member: str,
+    points: int,
+    reward_id: str,
+    hold_until: int,
+    nonce: int,
+    deadline: int,
+    signature: str,
+) -> NewOperation:
+    """Sets points aside by the member's authorisation. The hold's id is authorisation.record_id(member, nonce)."""
+    request = {
+        "member": member.lower(),
+        "brandId": str(brand_id),
+        "points": str(points),
+        "rewardId": reward_id,
+        "holdUntil": str(hold_until),
+        "nonce": str(nonce),
+        "deadline": str(deadline),
+    }
+    return NewOperation(key, "hold", brand, member.lower(), {"request": request, "signature": signature})
+
+
+def capture(*, key: str, brand: str, member: str, hold_id: str, points: int) -> NewOperation:
+    """Burns points of a hold, gives the rest back."""
+    return NewOperation(key, "capture", brand, member.lower(), {"hold_id": hold_id, "points": str(points)})
+
+
+def release(*, key: str, brand: str, member: str, hold_id: str, timeout: bool = False) -> NewOperation:
+    """Gives a whole hold back; `timeout` names the same act after the hold's deadline."""
+    return NewOperation(key, "timeout" if timeout else "release", brand, member.lower(), {"hold_id": hold_id})
+
+
+def refund(*, key: str, brand: str, member: str, hold_id: str, points: int, refunded_before: int) -> NewOperation:
+    """Gives captured points back; refused when something else was refunded meanwhile."""
+    payload = {"hold_id": hold_id, "points": str(points), "refunded_before": str(refunded_before)}
+    return NewOperation(key, "refund", brand, member.lower(), payload)
+
+
+def exchange(
+    *,
+    key: str,
+    brand: str,
+    member: str,
+    agreement_id: int,
+    version: int,
+    points_in: int,
+    minimum_out: int,
+    nonce: int,
+    deadline: int,
+    signature: str,
+) -> NewOperation:
+    """One brand's points for another's. `brand` is the brand that is left."""
+    quote = _quote(member, agreement_id, version, points_in, minimum_out, nonce, deadline)
+    return NewOperation(key, "exchange", brand, member.lower(), {"quote": quote, "signature": signature})
+
+
+def pay(
+    *,
+    key: str,
+    brand: str,
+    member: str,
+    agreement_id: int,
+    version: int,
+    points_in: int,
+    price: int,
+    reward_id: str,
+    nonce: int,
+    deadline: int,
+    signature: str,
+) -> NewOperation:
+    """Exchanges and redeems exactly `price` at the receiving brand in one transaction."""
+    quote = _quote(member, agreement_id, version, points_in, price, nonce, deadline)
+    payload = {"quote": quote, "reward_id": reward_id, "signature": signature}
+    return NewOperation(key, "pay", brand, member.lower(), payload)
+
+
+def unwind(
+    *, key: str, brand: str, member: str, exchange_id: str, record: dict[str, Any], deadline: int, signature: str
+) -> NewOperation:
+    """Undoes an exchange; `record` is the `exchange` of its Exchanged event."""
+    payload = {"exchange_id": exchange_id, "record": record, "deadline": str(deadline), "signature": signature}
+    return NewOperation(key, "unwind", brand, member.lower(), payload)
+
+
+def transfer(
+    *, key: str, brand: str, member: str, to: str, points: int, nonce: int, deadline: int, signature: str
+) -> NewOperation:
+    """Moves a member's points by the member's authorisation, where the brand's policy allows it."""
+    payload = {"to": to.lower(), "points": str(points), "nonce": str(nonce), "deadline": str(deadline)}
+    return NewOperation(key, "transfer", brand, member.lower(), {**payload, "signature": signature})
+
+
+def leave(
+    *,
+    key: str,
+    brand: str,
+    member: str,
+    wallet: str,
+    nonce: int,
+    deadline: int,
+    member_signature: str,
+    wallet_signature: str,
+) -> NewOperation:
+    """Moves everything of one brand to a wallet that agreed to it."""
+    payload = {"wallet": wallet.lower(), "nonce": str(nonce), "deadline": str(deadline)}
+    signatures = {"member_signature": member_signature, "wallet_signature": wallet_signature}
+    return NewOperation(key, "leave", brand, member.lower(), payload | signatures)
+
+
+def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, dict[str, Any]]]) -> tuple[str, bytes]:
+    """Target and calldata of awardBatch for (operation id, payload) of each item.
+
+    Behind the arguments follows what the items' memos commit to, if any has one: the contract does not look there, and
+    the block's transactionsRoot holds it (SPEC 13.9).
+    """
+    head = deployment.codec.calldata("RewardRules", "awardBatch", brand_id, [])
+    words = [
+        uint_word(int(operation_id))
+        + uint_word(payload["rule"])
+        + address_word(payload["member"])
+        + uint_word(_whole(payload["base_amount"]))
+        for operation_id, payload in items
+    ]
+    # The head is selector, brand, offset and a count of 0: only the count changes.
+    memo = memos.suffix(memo_items(items))
+    return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words) + memo
+
+
+def _whole(amount: int | str) -> int:
+    """The amount; a JSON number that is no whole one would lose points without a word."""
+    if isinstance(amount, float):
+        raise TypeError(f"{amount} is not a whole number")
+    return int(amount)
+
+
+def memo_items(items: list[tuple[str, dict[str, Any]]]) -> list[tuple[int, bytes | None]]:
+    """(operation id, memo root or None) of (operation id, payload) of each item of a batch, in its order."""
+    roots = [payload.get("memo_root") for _, payload in items]
+    return [
+        (int(operation_id), bytes.fromhex(root[2:]) if root else None)
+        for (operation_id, _), root in zip(items, roots, strict=True)
+    ]
+
+
+def batch_gas(items: int) -> int:
+    """Gas bound of a batch."""
+    return BATCH_BASE_GAS + items * ITEM_GAS
+
+
+def single(
+    deployment: Deployment, kind: str, brand: str, lane: str, payload: Mapping[str, Any], *, token: str | None = None
+) -> tuple[str, bytes]:
+    """Target and calldata of an operation that has a transaction of its own.
+
+    token: the brand's, when the brand is not of the deployment.
+    """
+    build = _SINGLES.get(kind)
+    if build is None:
+        raise OperationInvalid(f"No operation is called {kind!r}.")
+    contract, function, values = build(lane, payload)
+    data = deployment.codec.calldata(contract, function, *values)
+    if len(data) > CALLDATA_BYTES_MAX:
+        raise OperationInvalid(f"The call has {len(data)} bytes; no node takes more than {CALLDATA_BYTES_MAX}.")
+    if contract != "LoyaltyToken":
+        return deployment.address(contract), data
+    if token is None and brand in deployment.brands:
+        token = deployment.brands[brand].token
+    if token is None:
+        raise OperationInvalid(f"The registry has no brand {brand!r}.")
+    return token, data
+
+
+_Build = Callable[[str, Mapping[str, Any]], tuple[str, str, tuple[Any, ...]]]
+_SINGLES: Final[dict[str, _Build]] = {
+    "hold": lambda _, p: ("RedemptionDesk", "hold", (p["request"], p["signature"])),
+    "capture": lambda _, p: ("RedemptionDesk", "capture", (p["hold_id"], p["points"])),
+    "release": lambda _, p: ("RedemptionDesk", "release", (p["hold_id"],)),
+    "timeout": lambda _, p: ("RedemptionDesk", "release", (p["hold_id"],)),
+    "refund": lambda _, p: ("RedemptionDesk", "refund", (p["hold_id"], p["points"], p["refunded_before"])),
+    "exchange": lambda _, p: ("PartnerExchange", "exchange", (p["quote"], p["signature"])),
+    "pay": lambda _, p: ("PartnerExchange", "payAtPartner", (p["quote"], p["reward_id"], p["signature"])),
+    "unwind": lambda _, p: (
+        "PartnerExchange",
+        "unwind",
+        (p["exchange_id"], p["record"], p["deadline"], p["signature"]),
+    ),
+    "transfer": lambda lane, p: (
+        "LoyaltyToken",
+        "transferWithAuthorisation",
+        (lane, p["to"], p["points"], p["nonce"], p["deadline"], p["signature"]),
+    ),
+    "leave": lambda lane, p: (
+        "LoyaltyToken",
+        "leave",
+        (lane, p["wallet"], p["nonce"], p["deadline"], p["member_signature"], p["wallet_signature"]),
+    ),
+}
+
+
+def _quote(
+    member: str, agreement_id: int, version: int, points_in: int, minimum_out: int, nonce: int, deadline: int
+) -> dict[str, str]:
+    return {
+        "member": member.lower(),
+        "agreementId": str(agreement_id),
+        "version": str(version),
+        "pointsIn": str(points_in),
+        "minimumOut": str(minimum_out),
+        "nonce": str(nonce),
+        "deadline": str(deadline),
+    }

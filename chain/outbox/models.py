@@ -1,0 +1,96 @@
+"""The tables of the outbox: operations, and the transactions that bring them to the chain. They cannot be rebuilt."""
+
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from chain.storage.columns import big, document, serial
+
+
+class Operation(SQLModel, table=True):
+    """Something asked of the ledger; has exactly one effect on the chain, or a typed failure."""
+
+    __tablename__ = "operation"
+    __table_args__ = (
+        UniqueConstraint("key"),
+        UniqueConstraint("brand", "operation_id"),
+        Index("operation_state_id", "state", "id"),
+        Index("operation_brand_state_kind", "brand", "state", "kind"),
+        Index("operation_block_number", "block_number"),
+        Index("operation_transaction_id", "transaction_id"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = serial()
+    key: str
+    kind: str
+    brand: str
+    lane: str
+    # The id the contract counts once, dense per brand; decimal text. Only awards have one.
+    operation_id: str | None = None
+    payload: dict[str, Any] = document(nullable=False)
+    state: str
+    error: str | None = None
+    error_args: dict[str, Any] | None = document(nullable=True)
+    transaction_id: int | None = big(default=None, nullable=True)
+    item_index: int | None = None
+    tx_hash: str | None = None
+    block_number: int | None = big(default=None, nullable=True)
+    block_hash: str | None = None
+    log_index: int | None = big(default=None, nullable=True)
+    result: dict[str, Any] | None = document(nullable=True)
+    created_at_ms: int = big()
+    updated_at_ms: int = big()
+
+
+class OperationCounter(SQLModel, table=True):
+    """The next operation id of each brand."""
+
+    __tablename__ = "operation_counter"
+    brand: str = Field(primary_key=True)
+    next_id: int = big()
+
+
+class ChainSigner(SQLModel, table=True):
+    """A hot key of the relayer and the next nonce it will use."""
+
+    __tablename__ = "chain_signer"
+    address: str = Field(primary_key=True)
+    ref: str
+    next_nonce: int = big()
+
+
+class ChainTransaction(SQLModel, table=True):
+    """A nonce given out. States and steps: chain.outbox.transitions."""
+
+    __tablename__ = "chain_transaction"
+    __table_args__ = (
+        UniqueConstraint("signer", "nonce"),
+        Index("chain_transaction_state_id", "state", "id"),
+        Index("chain_transaction_block_number", "block_number"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = serial()
+    signer: str
+    nonce: int = big()
+    kind: str
+    target: str
+    calldata: str
+    gas: int = big()
+    operations: int
+    state: str
+    block_number: int | None = big(default=None, nullable=True)
+    block_hash: str | None = None
+    created_at_ms: int = big()
+    updated_at_ms: int = big()
+
+
+class ChainTransactionHash(SQLModel, table=True):
+    """Every raw transaction ever signed for a nonce; a receipt is looked for under each of them."""
+
+    __tablename__ = "chain_transaction_hash"
+    __table_args__ = (Index("chain_transaction_hash_transaction_id", "transaction_id"),)
+    tx_hash: str = Field(primary_key=True)
+    transaction_id: int = big()
+    raw: str
+    created_at_ms: int = big()

@@ -1,0 +1,360 @@
+"""The queue between the gateway and the chain: a transactional outbox.
+
+An operation is written in the caller's own SQL transaction, so it exists exactly when its cause does.
+
+    queued ──> assigned ──> sent ──> mined ──> confirmed ──> (a reorg: sent)
+      └────────────┴──────────┴────────┴──> failed
+
+Every step that may happen is in chain.outbox.transitions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from chain.base.clock import now_ms
+from chain.base.errors import OperationKeyReused
+from chain.outbox.models import ChainTransactionHash, Operation, OperationCounter
+from chain.outbox.transitions import ASSIGNED as ASSIGNED
+from chain.outbox.transitions import CONFIRMED as CONFIRMED
+from chain.outbox.transitions import FAILED as FAILED
+from chain.outbox.transitions import MINED as MINED
+from chain.outbox.transitions import OPERATION
+from chain.outbox.transitions import QUEUED as QUEUED
+from chain.outbox.transitions import SENT as SENT
+from chain.storage.bulk import PLACE
+from chain.storage.columns import table_of
+
+TRANSITIONS: Final = OPERATION.steps
+OPEN: Final = (QUEUED, ASSIGNED, SENT)
+AWARD: Final = "award"
+KEYS_PER_QUERY_MAX: Final = 500
+FIRST_OPERATION_ID: Final = 1
+
+table: Final = table_of(Operation)
+counter: Final = table_of(OperationCounter)
+hashes: Final = table_of(ChainTransactionHash)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperation:
+    """What is asked for. `lane`: operations of one lane keep their order (the member's address)."""
+
+    key: str
+    kind: str
+    brand: str
+    lane: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationView:
+    """An operation as it stands."""
+
+    id: int
+    key: str
+    kind: str
+    brand: str
+    lane: str
+    operation_id: str | None
+    payload: dict[str, Any]
+    state: str
+    error: str | None
+    error_args: dict[str, Any] | None
+    transaction_id: int | None
+    tx_hash: str | None
+    block_number: int | None
+    block_hash: str | None
+    log_index: int | None
+    result: dict[str, Any] | None
+    created_at_ms: int
+    updated_at_ms: int
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is expected of it."""
+        return self.state in (CONFIRMED, FAILED)
+
+
+VIEW: Final = [table.c[name] for name in OperationView.__dataclass_fields__]
+
+# Built once: on the gateway's path the building of a statement costs as much as running it.
+_BY_KEYS: Final = select(table.c.id, table.c.key, table.c.kind, table.c.brand, table.c.lane, table.c.payload).where(
+    table.c.key.in_(bindparam("keys", expanding=True))
+)
+_TAKE_IDS: Final = text(
+    "INSERT INTO operation_counter (brand, next_id) VALUES (:brand, :following) "
+    "ON CONFLICT (brand) DO UPDATE SET next_id = operation_counter.next_id + :count RETURNING next_id"
+)
+_INSERT: Final = {
+    "sqlite": sqlite_insert(table)
+    .on_conflict_do_nothing(index_elements=[table.c.key])
+    .returning(table.c.id, table.c.key),
+    "postgresql": postgresql_insert(table)
+    .on_conflict_do_nothing(index_elements=[table.c.key])
+    .returning(table.c.id, table.c.key),
+}
+
+
+def enqueue(connection: Connection | Session, operation: NewOperation) -> int:
+    """The operation's id; see enqueue_many."""
+    return enqueue_many(connection, [operation])[0]
+
+
+def enqueue_many(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[int]:
+    """Writes operations in the caller's transaction and gives their ids, in the same order.
+
+    A key that is known with the same content gives the known id; with another content: OperationKeyReused. Awards
+    receive the next dense operation ids of their brand in the same transaction. Never commits.
+    """
+    known = _known(connection, [operation.key for operation in operations])
+    fresh: dict[str, NewOperation] = {}
+    for operation in operations:
+        earlier = known.get(operation.key)
+        if earlier is not None:
+            _same_or_refuse(operation, earlier)
+        elif operation.key in fresh and fresh[operation.key] != operation:
+            raise OperationKeyReused(operation.key, 0)
+        else:
+            fresh[operation.key] = operation
+    ids = {key: row.id for key, row in known.items()}
+    if fresh:
+        rows = _rows(connection, list(fresh.values()))
+        made = connection.execute(_insert_missing(connection), rows).all()
+        ids |= {key: id for id, key in made}
+        # A key that another transaction wrote between our look and our insert.
+        missed = [key for key in fresh if key not in ids]
+        if missed:
+            for key, row in _known(connection, missed).items():
+                _same_or_refuse(fresh[key], row)
+                ids[key] = row.id
+    return [ids[operation.key] for operation in operations]
+
+
+def get(connection: Connection | Session, id: int) -> OperationView | None:
+    """One operation, or None."""
+    return get_many(connection, [id]).get(id)
+
+
+def get_by_key(connection: Connection | Session, key: str) -> OperationView | None:
+    """The operation with this key, or None."""
+    row = connection.execute(select(*VIEW).where(table.c.key == key)).one_or_none()
+    return OperationView(*row) if row is not None else None
+
+
+def get_many(connection: Connection | Session, ids: Sequence[int]) -> dict[int, OperationView]:
+    """Those that exist, by id."""
+    found: dict[int, OperationView] = {}
+    for start in range(0, len(ids), KEYS_PER_QUERY_MAX):
+        chosen = ids[start : start + KEYS_PER_QUERY_MAX]
+        for row in connection.execute(select(*VIEW).where(table.c.id.in_(chosen))):
+            found[row[0]] = OperationView(*row)
+    return found
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What the chain says of one operation. Found by (brand, operation_id) for awards, else by transaction.
+
+    lane: the member an award went to.
+    """
+
+    tx_hash: str
+    block_number: int
+    block_hash: str
+    log_index: int | None
+    brand: str | None = None
+    operation_id: str | None = None
+    lane: str | None = None
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    error_args: dict[str, Any] = field(default_factory=dict)
+
+
+def settle(connection: Connection, outcomes: Sequence[Outcome], state: str) -> None:
+    """Writes what happened: `state` (mined or confirmed) for what counted, failed for what was refused.
+
+    Repeating it changes nothing. An operation that is confirmed stays so when a second submission is refused. An award
+    that a stranger submitted counts when it went to the same member; if it went to another, the id is spent and the
+    operation fails as OperationUsed. What was refused to a stranger says nothing of ours.
+    """
+    if not outcomes:
+        return
+    known = ours(connection, (outcome.tx_hash for outcome in outcomes))
+    at_ms, place = now_ms(), PLACE[connection.dialect.name]
+    groups: dict[str, list[tuple[Any, ...]]] = {}
+    for outcome in outcomes:
+        mine = known.get(outcome.tx_hash)
+        head = (outcome.tx_hash, outcome.block_number, outcome.block_hash, outcome.log_index)
+        failed = (outcome.error, _dumps(outcome.error_args))
+        counted = (_dumps(outcome.result),)
+        by_id = (outcome.brand, outcome.operation_id)
+        if outcome.operation_id is None:
+            if mine is not None and outcome.error is None:
+                groups.setdefault("single", []).append((*head, *counted, at_ms, mine))
+            elif mine is not None:
+                groups.setdefault("single failed", []).append((*head, *failed, at_ms, mine))
+        elif outcome.error is None and (mine is not None or outcome.lane is None):
+            groups.setdefault("award", []).append((*head, *counted, at_ms, *by_id))
+        elif outcome.error is None:
+            spent = ("OperationUsed", _dumps({"brand": outcome.brand, "operationId": outcome.operation_id}))
+            groups.setdefault("award of a stranger", []).append((*head, *counted, at_ms, *by_id, outcome.lane))
+            groups.setdefault("award to another", []).append((*head, *spent, at_ms, *by_id, outcome.lane))
+        elif mine is not None:
+            groups.setdefault("award failed", []).append((*head, *failed, at_ms, *by_id))
+    for kind, rows in groups.items():
+        connection.exec_driver_sql(_settling(kind, state, place), rows)
+
+
+def ours(connection: Connection, tx_hashes: Iterable[str]) -> dict[str, int]:
+    """The transaction of each hash that was signed by us."""
+    found: dict[str, int] = {}
+    wanted = sorted(set(tx_hashes))
+    for start in range(0, len(wanted), KEYS_PER_QUERY_MAX):
+        chosen = wanted[start : start + KEYS_PER_QUERY_MAX]
+        rows = connection.execute(select(hashes.c.tx_hash, hashes.c.transaction_id).where(hashes.c.tx_hash.in_(chosen)))
+        found |= {row.tx_hash: row.transaction_id for row in rows}
+    return found
+
+
+def take_back(connection: Connection, above_block: int) -> int:
+    """After a rollback: what was decided above the block is open again. Gives the number of operations.
+
+    What we sent is sent again; what a stranger had submitted, before it had a transaction of ours, is queued.
+    """
+    return _reopen(connection, table.c.block_number > above_block)
+
+
+def take_back_transaction(connection: Connection, id: int) -> int:
+    """As take_back, for what a receipt said of one transaction whose block is gone."""
+    return _reopen(connection, table.c.transaction_id == id, decided=(MINED, FAILED))
+
+
+def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED)) -> int:
+    changed = 0
+    for state, mine in ((SENT, table.c.transaction_id.is_not(None)), (QUEUED, table.c.transaction_id.is_(None))):
+        before = [one for one in decided if one in OPERATION.before(state)]
+        changed += connection.execute(
+            update(table)
+            .where(which, mine, table.c.state.in_(before), table.c.block_number.is_not(None))
+            .values(
+                state=state,
+                tx_hash=None,
+                block_number=None,
+                block_hash=None,
+                log_index=None,
+                result=None,
+                error=None,
+                error_args=None,
+                updated_at_ms=now_ms(),
+            )
+        ).rowcount
+    return changed
+
+
+def of_transaction(connection: Connection, transaction_id: int) -> list[int]:
+    """The operations that a transaction carries and that are not decided."""
+    rows = connection.execute(
+        select(table.c.id)
+        .where(table.c.transaction_id == transaction_id, table.c.state.in_((ASSIGNED, SENT)))
+        .order_by(table.c.id)
+    )
+    return list(rows.scalars())
+
+
+def fail(connection: Connection, id: int, error: str, error_args: Mapping[str, Any]) -> bool:
+    """A queued operation that cannot succeed fails without a transaction. False when it is no longer queued."""
+    changed = connection.execute(
+        update(table)
+        .where(table.c.id == id, table.c.state == QUEUED)
+        .values(state=FAILED, error=error, error_args=dict(error_args), updated_at_ms=now_ms())
+    )
+    return changed.rowcount == 1
+
+
+@lru_cache(64)
+def _settling(kind: str, state: str, place: str) -> str:
+    """One UPDATE by place: the values in the order in which settle gives them."""
+    counted = kind in ("award", "award of a stranger", "single")
+    found = f"brand = {place} AND operation_id = {place}"
+    if kind.startswith("single"):
+        found = f"operation_id IS NULL AND transaction_id = {place}"
+    elif kind == "award of a stranger":
+        found += f" AND lane = {place}"
+    elif kind == "award to another":
+        found += f" AND lane <> {place}"
+    after = state if counted else FAILED
+    allowed = ", ".join(f"'{before}'" for before in OPERATION.before(after))
+    values = f"error = {place}, error_args = {place}, result = NULL"
+    if counted:
+        values = f"result = {place}, error = NULL, error_args = NULL"
+    # Every name here is our own; values only ever go by place.
+    return (
+        f"UPDATE operation SET state = '{after}', tx_hash = {place}, block_number = {place}, "  # noqa: S608
+        f"block_hash = {place}, log_index = {place}, {values}, updated_at_ms = {place} "
+        f"WHERE {found} AND state IN ({allowed})"
+    )
+
+
+def _dumps(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _known(connection: Connection | Session, keys: Sequence[str]) -> dict[str, Any]:
+    found = {}
+    for start in range(0, len(keys), KEYS_PER_QUERY_MAX):
+        for row in connection.execute(_BY_KEYS, {"keys": list(keys[start : start + KEYS_PER_QUERY_MAX])}):
+            found[row.key] = row
+    return found
+
+
+def _same_or_refuse(asked: NewOperation, row: Any) -> None:
+    if (asked.kind, asked.brand, asked.lane, asked.payload) != (row.kind, row.brand, row.lane, row.payload):
+        raise OperationKeyReused(asked.key, row.id)
+
+
+def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[dict[str, Any]]:
+    wanted: dict[str, int] = {}
+    for operation in operations:
+        if operation.kind == AWARD:
+            wanted[operation.brand] = wanted.get(operation.brand, 0) + 1
+    following = {brand: _take_ids(connection, brand, count) for brand, count in wanted.items()}
+    at_ms = now_ms()
+    rows = []
+    for operation in operations:
+        operation_id = None
+        if operation.kind == AWARD:
+            operation_id = str(following[operation.brand])
+            following[operation.brand] += 1
+        rows.append(
+            {
+                "key": operation.key,
+                "kind": operation.kind,
+                "brand": operation.brand,
+                "lane": operation.lane,
+                "operation_id": operation_id,
+                "payload": operation.payload,
+                "state": QUEUED,
+                "created_at_ms": at_ms,
+                "updated_at_ms": at_ms,
+            }
+        )
+    return rows
+
+
+def _take_ids(connection: Connection | Session, brand: str, count: int) -> int:
+    """The first of `count` operation ids of the brand, taken for good with the caller's transaction."""
+    values = {"brand": brand, "following": FIRST_OPERATION_ID + count, "count": count}
+    return int(connection.execute(_TAKE_IDS, values).scalar_one()) - count
+
+
+def _insert_missing(connection: Connection | Session) -> Any:
+    bind = connection.get_bind() if isinstance(connection, Session) else connection
+    return _INSERT[bind.dialect.name]

@@ -1,0 +1,68 @@
+"""What the events of a transaction say about the operations in it. Used for receipts and for the mirror alike."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Final
+
+from chain.contracts.codec import Log
+from chain.contracts.deployment import Deployment
+from chain.outbox.operations import Outcome
+
+# The event that stands for a single operation, the most telling first: a payment also shows its exchange and its hold.
+MAIN: Final = (
+    "PaidAtPartner",
+    "Exchanged",
+    "Unwound",
+    "HoldPlaced",
+    "HoldCaptured",
+    "HoldReleased",
+    "HoldRefunded",
+    "Left",
+    "Transfer",
+)
+RANK: Final = {name: rank for rank, name in enumerate(MAIN)}
+
+
+def outcomes(logs: Iterable[Log], deployment: Deployment) -> list[Outcome]:
+    """One outcome per award or refusal, and one per transaction of another kind. Logs in the order of the chain."""
+    found: list[Outcome] = []
+    for _, group in groupby(logs, key=lambda log: log.tx_hash):
+        found += _of_transaction(list(group), deployment)
+    return found
+
+
+def _of_transaction(logs: Sequence[Log], deployment: Deployment) -> list[Outcome]:
+    awards = [log for log in logs if log.name in ("Awarded", "AwardRefused")]
+    if awards:
+        return [_of_award(log, deployment) for log in awards]
+    mains = [log for log in logs if log.name in RANK]
+    if not mains:
+        return []
+    main = min(mains, key=lambda log: RANK[log.name])
+    return [
+        Outcome(
+            tx_hash=main.tx_hash,
+            block_number=main.block_number,
+            block_hash=main.block_hash,
+            log_index=main.log_index,
+            result={"event": main.name, **main.args},
+        )
+    ]
+
+
+def _of_award(log: Log, deployment: Deployment) -> Outcome:
+    args = log.args
+    outcome = Outcome(
+        tx_hash=log.tx_hash,
+        block_number=log.block_number,
+        block_hash=log.block_hash,
+        log_index=log.log_index,
+        brand=deployment.slug(int(args["brandId"])),
+        operation_id=args["operationId"],
+        lane=args["member"],
+    )
+    if log.name == "Awarded":
+        outcome.result = {name: args[name] for name in ("ruleId", "version", "baseAmount", "points")}
+    else:
+        outcome.error, outcome.error_args = deployment.codec.revert(bytes.fromhex(args["reason"][2:]))
+    return outcome

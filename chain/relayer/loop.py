@@ -1,0 +1,210 @@
+"""Takes operations from the queue and gives each exactly one effect on the chain, or a typed failure.
+
+The order of writing is the design. Each arrow is a commit; a process killed between any two of them finds in the
+tables all it needs to go on:
+
+    nonce and operations ──> raw and hash ──> (send) ──> sent ──> mined or reverted, from the mirror or a receipt
+
+Nothing is sent that is not stored; a receipt is looked for under every hash ever signed before anything is sent a
+second time; and nonces go out strictly in order, so that a node which waits for a gap never makes us wait.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from sqlalchemy import Engine, select
+
+from chain.base.errors import AnswerInconsistent, ChainReplaced, DeploymentError, NodeUnavailable, RpcError
+from chain.contracts.deployment import Deployment
+from chain.node.rpc import Rpc
+from chain.outbox import transactions
+from chain.outbox.transactions import Transaction
+from chain.relayer import circuit_breaker
+from chain.relayer.circuit_breaker import Breaker
+from chain.relayer.node_state import Line
+from chain.relayer.nonce_gaps import Gaps
+from chain.relayer.receipts import Receipts
+from chain.relayer.scheduler import Intake
+from chain.relayer.sender import Sender
+from chain.relayer.settings import RelayerSettings
+from chain.relayer.signer import Keys
+from chain.storage.database import reading, writing
+from chain.storage.keystore import signer_ref
+from chain.telemetry import heartbeat, metrics
+
+log = logging.getLogger(__name__)
+
+BACKOFF_S_MAX: Final = 2.0
+STOPPED: Final = "stopped"
+ABLE: Final = "able"
+LOW: Final = "low"
+CAPPED: Final = "capped"
+
+
+class Announcements(Protocol):
+    """Whoever says that there is a new block (chain.node.head_subscription). `subscribed` is clear while nobody announces any."""
+
+    subscribed: threading.Event
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as a head was announced since the last wait, False after the timeout."""
+
+
+class Relayer:
+    """One loop, one thread, one process at a time (see chain.worker.leader)."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        rpc: Rpc,
+        deployment: Deployment,
+        keystore: Keys,
+        settings: RelayerSettings | None = None,
+        *,
+        heads: Announcements | None = None,
+    ):
+        self.engine = engine
+        self.settings = settings or RelayerSettings()
+        self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)}
+        # Signers of an earlier start take no new work; what they have under way is brought to its end.
+        served = self._earlier(keystore) | self.refs
+        self.line = Line(rpc, self.settings, deployment, list(served))
+        self.breaker = Breaker(self.settings)
+        self.receipts = Receipts(engine, deployment, self.line, self.breaker)
+        self.intake = Intake(engine, deployment, self.line)
+        self.sender = Sender(engine, deployment.chain_id, keystore, served, self.line, self.receipts, self.breaker)
+        self.gaps = Gaps(engine, self.line, list(served))
+        self._heads = heads
+        self._announced = True
+        self._told: dict[str, tuple[str, str]] = {}
+        # Transactions that carry operations and were not decided in the last round.
+        self._under_way: set[int] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop`. A node that is away is waited for. A node that shows another chain, or lost our
+        contracts, stops it: the heartbeat says so, and the error is raised."""
+        backoff_s = self.settings.poll_s
+        while not stop.is_set():
+            try:
+                worked = self.step()
+                self.breaker.succeeded(circuit_breaker.NODE)
+                heartbeat.beat(self.engine, "relayer", "working", self.breaker.why)
+                backoff_s = self.settings.poll_s
+                if not worked:
+                    self._pause(stop)
+            except (ChainReplaced, DeploymentError) as error:
+                heartbeat.beat(self.engine, "relayer", STOPPED, f"{error.name}: {error}", progressed=False)
+                raise
+            except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
+                log.warning("relayer waits: %s", error)
+                self.line.doubt()
+                if not isinstance(error, AnswerInconsistent):
+                    self.breaker.failed(circuit_breaker.NODE, str(error))
+                heartbeat.beat(self.engine, "relayer", "waiting", str(error), progressed=False)
+                self._tell_breaker()
+                stop.wait(max(backoff_s, self.breaker.wait_s))
+                backoff_s = min(BACKOFF_S_MAX, max(0.05, backoff_s * 2))
+
+    def step(self) -> bool:
+        """One round: what is under way first, then new work. True when anything happened."""
+        if not self._known_signers():
+            self.provision()
+        with reading(self.engine) as connection:
+            flight = transactions.open_ones(connection)
+            # Most are decided by the mirror, which tells of nothing that reverted.
+            worked = transactions.any_mined(connection, self._under_way - {transaction.id for transaction in flight})
+        if worked:
+            self.breaker.succeeded(circuit_breaker.REVERTED)
+        self._under_way = _with_operations(flight)
+        self.line.look(news=bool(flight) and self._something_new())
+        self.line.forget_all_but({transaction.id for transaction in flight})
+        changed = self.receipts.reconcile()
+        decided = self.receipts.collect(flight)
+        flight = [transaction for transaction in flight if transaction.id not in decided]
+        self._under_way -= decided
+        changed |= self.gaps.fill(flight)
+        sent = False
+        made: list[Transaction] = []
+        state = self.breaker.state
+        if state != circuit_breaker.OPEN:
+            probe = 1 if state == circuit_breaker.HALF_OPEN else None
+            if probe is None or not flight:
+                made = self.intake.take(flight, able=self._able(), count_max=probe)
+                self._under_way |= _with_operations(made)
+            sent = self.sender.forward(flight + made, count_max=probe)
+        self._tell(flight + made)
+        return bool(decided or made or sent or changed)
+
+    def provision(self) -> None:
+        """Makes the signers known and burns the nonce 0 of those that never sent anything."""
+        if not self.line.counted:
+            self.line.look()
+        with writing(self.engine) as connection:
+            for address, ref in self.refs.items():
+                transactions.provision(connection, address=address, ref=ref, count=self.line.counted[address])
+
+    def _earlier(self, keystore: Keys) -> dict[str, str]:
+        """Signers in the tables whose keys are still here: with a smaller number of signers some are no longer used."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(transactions.signers.c.address, transactions.signers.c.ref)).all()
+        return {address: ref for address, ref in rows if keystore.address_of(ref) == address}
+
+    def _known_signers(self) -> bool:
+        with reading(self.engine) as connection:
+            found = set(connection.execute(select(transactions.signers.c.address)).scalars())
+        return set(self.refs) <= found
+
+    def _able(self) -> list[str]:
+        """The signers that can pay for new work."""
+        poor = self.line.poor()
+        return [signer for signer in self.refs if signer not in poor]
+
+    def _something_new(self) -> bool:
+        """Whether there may be a new block: announced since the last round, or nobody announces any."""
+        if self._heads is None or not self._heads.subscribed.is_set():
+            return True
+        announced = self._announced or self._heads.wait(0.0)
+        self._announced = False
+        return announced
+
+    def _pause(self, stop: threading.Event) -> None:
+        """Until a block is announced, or it is time to look into the queue again."""
+        if self._heads is None:
+            stop.wait(self.settings.poll_s)
+        else:
+            self._announced = self._heads.wait(self.settings.poll_s)
+
+    # Saying so
+
+    def _tell(self, flight: Sequence[Transaction]) -> None:
+        self.line.tell(flight)
+        self._tell_breaker()
+        busy = {transaction.signer for transaction in flight}
+        poor = {signer: has for signer, has in self.line.poor().items() if signer in self.refs or signer in busy}
+        if poor:
+            least = ", ".join(f"{signer} has {has} wei" for signer, has in sorted(poor.items()))
+            self._say("signers", LOW, f"takes no new work until it is filled: {least}")
+        elif self.sender.capped:
+            self._say("signers", CAPPED, "; ".join(sorted(why for _, why in self.sender.capped.values())))
+        else:
+            self._say("signers", ABLE, f"{len(self.refs)} able to send")
+
+    def _tell_breaker(self) -> None:
+        state = self.breaker.state
+        metrics.breaker(state == circuit_breaker.OPEN)
+        self._say("breaker", state, self.breaker.why)
+
+    def _say(self, name: str, state: str, detail: str) -> None:
+        """A row of the heartbeat of its own, written when it changes."""
+        if self._told.get(name) != (state, detail):
+            self._told[name] = (state, detail)
+            heartbeat.beat(self.engine, name, state, detail)
+
+
+def _with_operations(flight: Sequence[Transaction]) -> set[int]:
+    return {transaction.id for transaction in flight if transaction.operations}
+
+
+__all__ = ["Relayer", "RelayerSettings"]

@@ -1,0 +1,1 @@
+"""Logs and inputs as typed values."""

@@ -1,0 +1,324 @@
+"""The calls behind rules, agreements, clearing, standing and roles, made again on the model."""
+
+from typing import Any
+
+from chain.model.access import (
+    MOA_ADMIN,
+    MOA_OPERATOR,
+    TREASURER_WAIT_S,
+    TREASURER_WAITS_AFTER_S,
+    Announcements,
+    Kind,
+    role_of,
+)
+from chain.model.agreements import AgreementTerms
+from chain.model.errors import AccessManagerUnauthorizedAccount, AlreadySealed, RoleMissing
+from chain.model.policy import Policy
+from chain.model.registry import Invitation
+from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.replay.authority import SOMEBODY, StatedGrant
+from chain.replay.books import Books
+from chain.replay.decoding.facts import TOKEN, TokenTerms
+from chain.replay.reexecution.call_context import Scene
+
+AUTHORITY = "Authority"
+
+
+def rule_terms(values: tuple[Any, ...]) -> RuleTerms:
+    """The struct of an event as the model's."""
+    activity, kind, rounding, *rest = values
+    return RuleTerms(activity, RuleKind(kind), Rounding(rounding), *rest)
+
+
+# --- rules
+
+
+def rule_published(books: Books, scene: Scene) -> None:
+    """publish"""
+    brand_id = scene.argument("brandId", scene["brandId"])
+    books.rules.publish(scene.call, brand_id, rule_terms(scene.argument("terms", scene["terms"])))
+
+
+def rule_change_announced(books: Books, scene: Scene) -> None:
+    """announceChange"""
+    brand_id, rule_id = (scene.argument(name, scene[name]) for name in ("brandId", "ruleId"))
+    books.rules.announce_change(scene.call, brand_id, rule_id, rule_terms(scene.argument("terms", scene["terms"])))
+
+
+def rule_change_withdrawn(books: Books, scene: Scene) -> None:
+    """withdrawChange"""
+    brand_id, rule_id = (scene.argument(name, scene[name]) for name in ("brandId", "ruleId"))
+    books.rules.withdraw_change(scene.call, brand_id, rule_id)
+
+
+# --- agreements
+
+
+def agreement_proposed(books: Books, scene: Scene) -> None:
+    """propose"""
+    by, giving, taking = (scene.argument(name, scene[name]) for name in ("byBrandId", "fromBrandId", "toBrandId"))
+    terms = AgreementTerms(*scene.argument("terms", scene["terms"]))
+    books.agreements.propose(scene.call, by, giving, taking, terms)
+
+
+def agreement_accepted(books: Books, scene: Scene) -> None:
+    """accept"""
+    agreement_id = scene["agreementId"]
+    terms_hash = books.agreements.agreement(agreement_id).terms.hash()
+    books.agreements.accept(scene.call, agreement_id, scene.argument("termsHash", terms_hash))
+
+
+def change_proposed(books: Books, scene: Scene) -> None:
+    """proposeChange"""
+    agreement_id, by = (scene.argument(name, scene[name]) for name in ("agreementId", "byBrandId"))
+    books.agreements.propose_change(
+        scene.call, agreement_id, by, AgreementTerms(*scene.argument("terms", scene["terms"]))
+    )
+
+
+def change_accepted(books: Books, scene: Scene) -> None:
+    """acceptChange"""
+    agreement_id = scene["agreementId"]
+    change = books.agreements.agreement(agreement_id).pending(scene.at)
+    terms_hash = change.terms.hash() if change else ""
+    books.agreements.accept_change(scene.call, agreement_id, scene.argument("termsHash", terms_hash))
+
+
+def change_withdrawn(books: Books, scene: Scene) -> None:
+    """withdrawChange: the event does not say which brand's"""
+    agreement = books.agreements.agreement(scene["agreementId"])
+    sides = (scene.argument("byBrandId", agreement.from_brand_id), agreement.to_brand_id)
+    by = next(
+        (side for side in sides if books.roles.holds(role_of(side, Kind.OWNER), scene.call.by, scene.at)), sides[0]
+    )
+    books.agreements.withdraw_change(scene.call, scene["agreementId"], by)
+
+
+def agreement_ending(books: Books, scene: Scene) -> None:
+    """end"""
+    agreement_id, by = (scene.argument(name, scene[name]) for name in ("agreementId", "byBrandId"))
+    books.agreements.end(scene.call, agreement_id, by)
+
+
+# --- clearing
+
+
+def collateral_deposited(books: Books, scene: Scene) -> None:
+    """deposit: what arrived counts, which the event alone says"""
+    books.clearing.deposit(scene.call_of(scene["from"]), scene.argument("brandId", scene["brandId"]), scene["amount"])
+
+
+def collateral_withdrawn(books: Books, scene: Scene) -> None:
+    """withdraw"""
+    brand_id, amount = (scene.argument(name, scene[name]) for name in ("brandId", "amount"))
+    books.clearing.withdraw(scene.call, brand_id, amount)
+
+
+def period_netted(books: Books, scene: Scene) -> None:
+    """net"""
+    period, brand_ids = (scene.argument(name, scene[name]) for name in ("period", "brandIds"))
+    books.clearing.net(scene.call, period, brand_ids)
+
+
+def period_settled(books: Books, scene: Scene) -> None:
+    """settle: the statement is the one that was netted"""
+    period = scene.argument("period", scene["period"])
+    statement = books.clearing.statements.get(period)
+    brand_ids = scene.argument("brandIds", statement.brand_ids if statement else ())
+    positions = scene.argument("positions", statement.positions if statement else ())
+    books.clearing.settle(scene.call, period, brand_ids, positions)
+
+
+def brand_defaulted(books: Books, scene: Scene) -> None:
+    """declareDefault: every brand that is owed something must be in the list, and no other leaves an event"""
+    claim = scene.first("BrandDefaulted") or scene.first("ClaimPaid")
+    brand_id = claim.values["brandId"] if claim else scene["debtorId"]
+    owed = sorted(one for (debtor, one), amount in books.clearing.obligations.items() if debtor == brand_id and amount)
+    books.clearing.declare_default(scene.call, brand_id, scene.argument("creditorIds", owed))
+
+
+def default_cured(books: Books, scene: Scene) -> None:
+    """cureDefault"""
+    books.clearing.cure_default(scene.call, scene["brandId"])
+
+
+# --- brands
+
+
+def modules_sealed(books: Books, scene: Scene) -> None:
+    """seal, once, with the deployment's contracts"""
+    books.registry.announcements.check(scene.call, MOA_OPERATOR)
+    if books.sealed:
+        raise AlreadySealed
+    books.sealed = True
+    facts = scene.facts
+    books.journal.say(
+        "PartnerRegistry", "ModulesSealed", facts.implementation, facts.rules, facts.desk, facts.exchange, facts.house
+    )
+
+
+def brand_invited(books: Books, scene: Scene) -> None:
+    """invite: the terms of the token are not in the events"""
+    terms = scene.facts.terms(scene["token"])
+    policy = scene.first("PolicyChanged")
+    invitation = Invitation(
+        name=terms.name or "?",
+        symbol="?",
+        epoch_s=terms.epoch_s,
+        lifetime_epochs=terms.lifetime_epochs,
+        grace_s=terms.grace_s,
+        policy=Policy(policy.values["policy"] if policy else 0),
+        owner=scene["owner"],
+        treasury=scene["treasury"],
+        metadata_hash=scene["metadataHash"],
+    )
+    if scene.asked:
+        invitation = Invitation(*scene.asked.values["invitation"])
+        _check_terms(books, terms, invitation)
+    if terms.origin != scene.at:
+        books.noticed.append(("origin of a token", terms.origin, scene.at, "1.3"))
+    brand_id = books.registry.invite(scene.call, invitation, scene["token"])
+    origin = TokenTerms(terms.epoch_s, terms.lifetime_epochs, terms.grace_s, scene.at, terms.name)
+    books.add_token(brand_id, scene["token"], origin, Policy(invitation.policy))
+    books.journal.say(f"{TOKEN} {brand_id}", "PolicyChanged", invitation.policy)
+    _roles_of_brand(books, brand_id, invitation.owner, scene.at)
+
+
+def _check_terms(books: Books, terms: TokenTerms, invitation: Invitation) -> None:
+    """The token keeps what the invitation said (SPEC 1.2)."""
+    for name in ("name", "epoch_s", "lifetime_epochs", "grace_s"):
+        said, right = getattr(terms, name), getattr(invitation, name)
+        if said != right and (name != "name" or said):
+            books.noticed.append((f"{name} of a token", said, right, "1.2"))
+
+
+def _roles_of_brand(books: Books, brand_id: int, owner: str, at: int) -> None:
+    """What the AccessManager says of an invitation (SPEC 6.4, 6.8, 6.10)."""
+    roles, say = books.stated_roles, books.journal.say
+    first = role_of(brand_id, Kind.OWNER)
+    before = roles.holders.get(first, {}).get(owner)
+    say(AUTHORITY, "RoleGranted", first, owner, 0, at, before is None)
+    roles.state(first, owner, StatedGrant(at, 0))
+    for kind in Kind:
+        say(AUTHORITY, "RoleAdminChanged", role_of(brand_id, kind), first)
+        say(AUTHORITY, "RoleGuardianChanged", role_of(brand_id, kind), role_of(brand_id, Kind.GUARDIAN))
+    since = at + TREASURER_WAITS_AFTER_S
+    say(AUTHORITY, "RoleGrantDelayChanged", role_of(brand_id, Kind.TREASURER), TREASURER_WAIT_S, since)
+
+
+def brand_activated(books: Books, scene: Scene) -> None:
+    """activate"""
+    books.registry.activate(scene.call, scene.argument("brandId", scene["brandId"]))
+
+
+def brand_suspended(books: Books, scene: Scene) -> None:
+    """suspend"""
+    books.registry.suspend(scene.call, scene.argument("brandId", scene["brandId"]))
+
+
+def treasury_changed(books: Books, scene: Scene) -> None:
+    """setTreasury"""
+    brand_id, treasury = (scene.argument(name, scene[name]) for name in ("brandId", "treasury"))
+    books.registry.set_treasury(scene.call, brand_id, treasury)
+
+
+def metadata_changed(books: Books, scene: Scene) -> None:
+    """setMetadata"""
+    brand_id, metadata = (scene.argument(name, scene[name]) for name in ("brandId", "metadataHash"))
+    books.registry.set_metadata(scene.call, brand_id, metadata)
+
+
+def brand_switched(books: Books, scene: Scene) -> None:
+    """stop, resume, stopByMoa, resumeByMoa"""
+    registry = books.registry
+    by_moa, stopped = scene["byMoa"], scene["stopped"]
+    if scene.asked:
+        by_moa = scene.asked.function.endswith("ByMoa")
+        stopped = scene.asked.function.startswith("stop")
+    act = {
+        (False, True): registry.stop,
+        (False, False): registry.resume,
+        (True, True): registry.stop_by_moa,
+        (True, False): registry.resume_by_moa,
+    }[by_moa, stopped]
+    act(scene.call, scene.argument("brandId", scene["brandId"]))
+
+
+def all_switched(books: Books, scene: Scene) -> None:
+    """stopAll, resumeAll"""
+    stopped = scene.asked.function == "stopAll" if scene.asked else scene["stopped"]
+    (books.registry.stop_all if stopped else books.registry.resume_all)(scene.call)
+
+
+# --- roles
+
+
+def call_announced(books: Books, scene: Scene) -> None:
+    """announce: without the transaction, by any role whose delay fits"""
+    announcements = announcements_of(books, scene.named.contract)
+    if scene.asked:
+        data = bytes.fromhex(scene.asked.values["data"][2:])
+        announcements.announce(scene.call, scene.asked.values["role"], data)
+        return
+    caller, ready_at = scene["caller"], scene["readyAt"]
+    if ready_at - scene.at not in books.stated_roles.delays_of(caller, scene.at):
+        raise RoleMissing(caller, 0)
+    announcements.ready_at[scene["callHash"]] = ready_at
+    books.journal.say(scene.named.contract, "CallAnnounced", caller, scene["callHash"], ready_at)
+
+
+def announcements_of(books: Books, contract: str) -> Announcements:
+    """The announcements made to a contract."""
+    if contract.startswith(TOKEN):
+        return books.token(int(contract.removeprefix(TOKEN))).announcements
+    return {
+        "PartnerRegistry": books.registry.announcements,
+        "RewardRules": books.rules.announcements,
+        "RedemptionDesk": books.desk.announcements,
+        "ClearingHouse": books.clearing.announcements,
+    }.get(contract, books.agreements.announcements)
+
+
+def role_granted(books: Books, scene: Scene) -> None:
+    """grantRole: the brand's owner gives the brand's, Moa's admin the rest; the first admin is the constructor's"""
+    roles = books.stated_roles
+    role, account, delay_s = scene["roleId"], scene["account"], scene["delay"]
+    if not (role == MOA_ADMIN and not roles.holders):
+        _check_admin(books, scene, role)
+    before = roles.holders.get(role, {}).get(account)
+    if before is None:
+        since = scene.at + _grant_delay(books, role, scene.at)
+        roles.state(role, account, StatedGrant(since, delay_s))
+        books.journal.say(AUTHORITY, "RoleGranted", role, account, delay_s, since, True)
+        return
+    held = roles.delay_s(role, account)
+    since = scene.at + max(0, held - delay_s)
+    roles.state(role, account, StatedGrant(before.since, delay_s, since, held))
+    books.journal.say(AUTHORITY, "RoleGranted", role, account, delay_s, since, False)
+
+
+def role_revoked(books: Books, scene: Scene) -> None:
+    """revokeRole by the role's admin, or renounceRole by its holder, which without the transaction looks alike"""
+    roles = books.stated_roles
+    role, account = scene["roleId"], scene["account"]
+    renounced = scene.asked.function == "renounceRole" if scene.asked else account in roles.holders.get(role, {})
+    if not renounced or (scene.sent and scene.sent.by != account):
+        _check_admin(books, scene, role)
+    if account in roles.holders.get(role, {}):
+        roles.take(role, account)
+        books.journal.say(AUTHORITY, "RoleRevoked", role, account)
+
+
+def _grant_delay(books: Books, role: int, at: int) -> int:
+    brand_id, kind = divmod(role, 256)
+    invited_at = books.roles.invited_at.get(brand_id)
+    waits = kind == Kind.TREASURER and invited_at is not None and at >= invited_at + TREASURER_WAITS_AFTER_S
+    return TREASURER_WAIT_S if waits else 0
+
+
+def _check_admin(books: Books, scene: Scene, role: int) -> None:
+    brand_id = role // 256
+    admin = role_of(brand_id, Kind.OWNER) if brand_id else MOA_ADMIN
+    by = scene.sent.by if scene.sent else SOMEBODY
+    if not books.roles.holds(admin, by, scene.at):
+        raise AccessManagerUnauthorizedAccount(by, admin)

@@ -1,0 +1,1 @@
+"""Databases and keys: engines, transactions, many rows at once, columns, the keystore."""

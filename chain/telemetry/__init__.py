@@ -1,0 +1,1 @@
+"""Signs of life and counters, written by the loops."""

@@ -1,0 +1,1 @@
+"""The process that runs the loops: one leads, all end in time."""

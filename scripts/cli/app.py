@@ -1,0 +1,428 @@
+"""The `moa` command: run the parts, look at the books, start the demo.
+
+Settings come from options or from MOA_… in the environment; they are read here, once, and handed down.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scripts.cli.log.commands import log, witness
+from scripts.cli.report_commands import COMMANDS as REPORTING
+from scripts.stack.processes import end_with_parent
+
+if TYPE_CHECKING:
+    from chain.mirror.settings import MirrorSettings
+
+app = typer.Typer(
+    help="Moa: a rewards ledger that brands share.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for _name, _group in REPORTING.items():
+    app.add_typer(_group, name=_name)
+app.add_typer(log, name="log")
+app.command("witness")(witness)
+
+DatabaseUrl = Annotated[
+    str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")
+]
+RpcUrl = Annotated[str, typer.Option("--rpc", envvar="MOA_RPC_URL", help="the node's HTTP address")]
+ChainId = Annotated[int, typer.Option("--chain-id", envvar="MOA_CHAIN_ID")]
+Deployments = Annotated[Path, typer.Option("--deployments", envvar="MOA_DEPLOYMENTS", help="folder of <chain_id>.json")]
+KeystorePath = Annotated[Path, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="encrypted keys")]
+KeystorePassword = Annotated[str, typer.Option("--keystore-password", envvar="MOA_KEYSTORE_PASSWORD", prompt=False)]
+Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
+Finality = Annotated[
+    str, typer.Option(envvar="MOA_FINALITY", help="depth: so many blocks below the head; tags: the node's own")
+]
+SafeDepth = Annotated[int, typer.Option(envvar="MOA_SAFE_DEPTH", min=0, help="blocks, with --finality depth")]
+FinalDepth = Annotated[int, typer.Option(envvar="MOA_FINAL_DEPTH", min=0, help="blocks, with --finality depth")]
+ConfirmedDepth = Annotated[int, typer.Option(envvar="MOA_CONFIRMED_DEPTH", min=0, help="blocks over an operation")]
+UndoBlocksMax = Annotated[
+    int, typer.Option(envvar="MOA_UNDO_BLOCKS_MAX", min=1, help="a deeper reorg stops the mirror")
+]
+LogOrigin = Annotated[str | None, typer.Option(envvar="MOA_LOG_ORIGIN", help="the log's name; else the chain's")]
+LogKeyNumber = Annotated[int, typer.Option(envvar="MOA_LOG_KEY_NUMBER", min=0, help="counted up to change the key")]
+LogWitnesses = Annotated[str, typer.Option(envvar="MOA_LOG_WITNESSES", help="vkeys, comma-separated")]
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option(help="end after the verdict: 0 only if it holds")] = False,
+    fresh: Annotated[bool, typer.Option(help="forget the chain and start anew")] = False,
+    port: Annotated[int, typer.Option(help="the gateway's port; 0 chooses a free one")] = 0,
+    rpc_port: Annotated[int, typer.Option(help="Ganache's port; 0 chooses a free one")] = 0,
+    state: Annotated[Path, typer.Option(help="where the demo keeps its state")] = Path("var/demo"),
+    limit: Annotated[int, typer.Option(min=0, help="only the first so many purchases; 0: all")] = 0,
+) -> None:
+    """Replay 6,919 real purchases through the running system and show that the books balance."""
+    from scripts.demo.run import run
+
+    _end_on_signals()
+    raise typer.Exit(run(state=state.resolve(), once=once, fresh=fresh, port=port, rpc_port=rpc_port, limit=limit))
+
+
+@app.command()
+def gateway(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    keystore: KeystorePath,
+    keystore_password: KeystorePassword,
+    host: Annotated[str, typer.Option(envvar="MOA_HOST")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="MOA_PORT")] = 8000,
+    log_origin: LogOrigin = None,
+    log_key_number: LogKeyNumber = 0,
+    log_witnesses: LogWitnesses = "",
+) -> None:
+    """Serve the HTTP interface and the screens."""
+    from api.kit.settings import Settings
+    from api.server import run
+
+    end_with_parent()
+    run(
+        Settings(
+            database_url=database,
+            rpc_url=rpc,
+            chain_id=chain_id,
+            deployments=deployments,
+            keystore_path=keystore,
+            keystore_password=keystore_password,
+            host=host,
+            port=port,
+            log_origin=log_origin,
+            log_key=log_key_number,
+            log_witnesses=tuple(filter(None, log_witnesses.split(","))),
+        )
+    )
+
+
+@app.command()
+def worker(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    keystore: KeystorePath,
+    keystore_password: KeystorePassword,
+    finality: Finality = "depth",
+    safe_depth: SafeDepth = 0,
+    final_depth: FinalDepth = 0,
+    confirmed_depth: ConfirmedDepth = 0,
+    undo_blocks_max: UndoBlocksMax = 256,
+    metrics_port: Annotated[
+        int, typer.Option(envvar="MOA_METRICS_PORT", min=0, max=65_535, help="Prometheus; 0: none")
+    ] = 0,
+    metrics_host: Annotated[str, typer.Option(envvar="MOA_METRICS_HOST")] = "127.0.0.1",
+    signers: Annotated[int, typer.Option(envvar="MOA_RELAYER_SIGNERS", min=1, help="hot keys that send")] = 1,
+    fee_cap_gwei: Annotated[int, typer.Option(envvar="MOA_FEE_CAP_GWEI", min=1, help="never offer more")] = 500,
+) -> None:
+    """Run the relayer and the mirror; of several workers one leads."""
+    from chain.base.errors import ChainError
+    from chain.relayer.loop import RelayerSettings
+    from chain.worker import gc_tuning
+    from chain.worker.run import WorkerSettings, run
+    from scripts.cli.log.starts import note_worker_start
+
+    end_with_parent()
+    gc_tuning.for_rows()
+    settings = WorkerSettings(
+        database_url=database,
+        rpc_url=rpc,
+        chain_id=chain_id,
+        deployments=deployments,
+        keystore_path=keystore,
+        keystore_password=keystore_password,
+        relayer=RelayerSettings(signers=signers, fee_cap_wei=fee_cap_gwei * 10**9),
+        mirror=_mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max),
+        metrics_port=metrics_port,
+        metrics_host=metrics_host,
+    )
+    try:
+        note_worker_start(database, chain_id=chain_id)
+        run(settings)
+    except ChainError as error:
+        # What waiting cannot help. The sentence says what to do; where in our code it was found helps nobody.
+        typer.echo(f"The worker stopped: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def status(database: DatabaseUrl, rpc: RpcUrl, chain_id: ChainId, json: Json = False) -> None:
+    """Show mirror, loops, queue and signers; 0 only if all is well."""
+    from scripts.cli.status import show
+
+    raise typer.Exit(show(database_url=database, rpc_url=rpc, chain_id=chain_id, as_json=json))
+
+
+@app.command()
+def digest(database: DatabaseUrl, json: Json = False) -> None:
+    """Tell one number for every row of the mirror: equal for equal chains, however they were read."""
+    from scripts.cli.rebuild import show_digest
+
+    raise typer.Exit(show_digest(database_url=database, as_json=json))
+
+
+@app.command()
+def rebuild(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    finality: Finality = "depth",
+    safe_depth: SafeDepth = 0,
+    final_depth: FinalDepth = 0,
+    confirmed_depth: ConfirmedDepth = 0,
+    undo_blocks_max: UndoBlocksMax = 256,
+    json: Json = False,
+) -> None:
+    """Throw the mirror away and make it again from the chain, with the worker's own options; tell its digest."""
+    from chain.base.errors import ChainError
+    from scripts.cli.rebuild import rebuild as run
+
+    settings = _mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max)
+    try:
+        code = run(
+            database_url=database,
+            rpc_url=rpc,
+            chain_id=chain_id,
+            deployments=deployments,
+            settings=settings,
+            as_json=json,
+        )
+    except ChainError as error:
+        typer.echo(f"The mirror was not rebuilt: {error}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(code)
+
+
+@app.command()
+def mirror(
+    rpc: Annotated[str, typer.Option(help="the node, by http:// or ws://")],
+    db: Annotated[str, typer.Option(help="sqlite:///file or postgresql://…")],
+    token: Annotated[str, typer.Option(help="the address of an ERC-20")],
+    from_block: Annotated[int, typer.Option(min=0, help="the first block to follow")] = 0,
+    undo_blocks: Annotated[int, typer.Option(min=1, help="how deep a reorg may be")] = 256,
+    verify: Annotated[bool, typer.Option(help="rebuild every block's receiptsRoot")] = False,
+    digest: Annotated[bool, typer.Option(help="print one hash over all rows and end")] = False,
+    json: Annotated[bool, typer.Option("--json", help="with --digest: machine-readable answer")] = False,
+) -> None:
+    """Follow any plain ERC-20 into a database until SIGTERM: transfers, balances, checkpoint."""
+    from scripts.cli.mirror import run, settings_of, show_digest
+
+    if json and not digest:
+        raise typer.BadParameter("--json goes with --digest: what is followed is in the database")
+    settings = settings_of(
+        rpc_url=rpc, database_url=db, token=token, from_block=from_block, undo_blocks=undo_blocks, verify=verify
+    )
+    if isinstance(settings, int):
+        raise typer.Exit(settings)
+    raise typer.Exit(show_digest(settings, as_json=json) if digest else run(settings))
+
+
+@app.command()
+def bootstrap(
+    database: DatabaseUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    keys: Annotated[Path, typer.Option(help="where to write the keys that are shown only once")],
+) -> None:
+    """Prepare the database: migrate it, bind the brands of the deployment, make the first keys."""
+    from scripts.stack.bootstrap import bootstrap as prepare
+
+    prepare(database_url=database, chain_id=chain_id, deployments=deployments, keys=keys)
+
+
+@app.command()
+def books(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    json: Json = False,
+) -> None:
+    """Compare supply, balances and mirror, brand by brand; 0 only if nothing drifts."""
+    from scripts.cli.books import show
+
+    raise typer.Exit(show(database_url=database, rpc_url=rpc, chain_id=chain_id, deployments=deployments, as_json=json))
+
+
+@app.command()
+def audit(
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    pin: Annotated[str | None, typer.Option(help="hash of the block you trust")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="a signed checkpoint of the log that names a block")] = None,
+    log_key: Annotated[str | None, typer.Option(help="the log's public key, with --checkpoint")] = None,
+    sample: Annotated[int, typer.Option(min=0, help="only so many blocks and accounts; 0: everything")] = 0,
+    seed: Annotated[int, typer.Option(help="chooses the sample")] = 0,
+    every_block: Annotated[bool, typer.Option(help="rebuild the receipts of every block, whatever its bloom says")] = (
+        False
+    ),
+    from_checkpoint: Annotated[Path | None, typer.Option(help="go on from the file of a finished audit")] = None,
+    save: Annotated[Path | None, typer.Option(help="where to keep this audit, to go on from it")] = None,
+    json: Json = False,
+) -> None:
+    """Check everything against one block hash: headers, events, rules, mirror, storage; 0 only if all agree.
+
+    1: something differs. 2: wrong use. 3: could not be finished.
+    """
+    from scripts.cli.audit import show
+
+    raise typer.Exit(
+        show(
+            pin=pin,
+            checkpoint=checkpoint,
+            log_key=log_key,
+            database_url=database,
+            rpc_url=rpc,
+            chain_id=chain_id,
+            deployments=deployments,
+            sample=sample,
+            seed=seed,
+            every_block=every_block,
+            from_checkpoint=from_checkpoint,
+            save=save,
+            as_json=json,
+        )
+    )
+
+
+@app.command()
+def evidence(
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    member: Annotated[str | None, typer.Option(help="an address, or a member's id (needs --database)")] = None,
+    brand: Annotated[str | None, typer.Option(help="a brand's slug")] = None,
+    operation: Annotated[
+        str | None, typer.Option(help="<brand>/<number>, or the gateway's number (needs --database)")
+    ] = None,
+    block: Annotated[int | None, typer.Option(help="as of this block; the newest without it")] = None,
+    from_block: Annotated[int | None, typer.Option(help="a member's events from this block on; all without it")] = None,
+    anchor: Annotated[int | None, typer.Option(help="the block to pin, if later than --block")] = None,
+    out: Annotated[Path | None, typer.Option(help="where to write; standard output without it")] = None,
+    database: Annotated[str | None, typer.Option("--database", envvar="MOA_DATABASE_URL")] = None,
+    keystore: Annotated[Path | None, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="signs the bundle")] = None,
+    keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
+) -> None:
+    """Write a bundle that proves a member's, a brand's or an operation's facts to anyone, offline."""
+    from scripts.cli.bundles import Asked, Source, write
+
+    source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
+    asked = Asked(member, brand, operation, block, from_block, anchor)
+    raise typer.Exit(write(source, asked, out=out))
+
+
+@app.command()
+def verify(
+    documents: Annotated[list[Path], typer.Argument(help="a bundle, a receipt or a proof of fraud; or two receipts")],
+    pin: Annotated[str | None, typer.Option(help="hash of a block that you trust")] = None,
+    key: Annotated[str | None, typer.Option(help="public key that must have signed")] = None,
+    json: Json = False,
+) -> None:
+    """Check evidence, with no database and no network.
+
+    0: proven, or signed. 1: refused. 2: unreadable, or wrong use. 3: fraud. 4: finality broken.
+    """
+    from scripts.cli.evidence import check
+
+    raise typer.Exit(check(documents, pin=pin, key=key, as_json=json))
+
+
+memo = typer.Typer(help="Memos of purchases: shown whole, or proven field by field.", no_args_is_help=True)
+app.add_typer(memo, name="memo")
+
+
+@memo.command("show")
+def memo_show(operation: Annotated[int, typer.Argument()], database: DatabaseUrl, json: Json = False) -> None:
+    """Show the memo of an operation."""
+    from scripts.cli.memos import show
+
+    raise typer.Exit(show(database_url=database, operation=operation, as_json=json))
+
+
+@memo.command("prove")
+def memo_prove(
+    operation: Annotated[int, typer.Argument()],
+    fields: Annotated[list[str], typer.Argument(help="the fields to show; the others stay hidden")],
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments,
+    out: Annotated[Path | None, typer.Option(help="where to write; standard output without it")] = None,
+    keystore: Annotated[Path | None, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="signs the bundle")] = None,
+    keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
+) -> None:
+    """Write a bundle that shows and proves some fields of a memo, and no others."""
+    from scripts.cli.bundles import Asked, Source, write
+
+    source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
+    raise typer.Exit(write(source, Asked(operation=str(operation), show=fields), out=out))
+
+
+@app.command("contracts-test")
+def contracts_test(path: Annotated[str, typer.Argument(help="what to run")] = "tests/contracts") -> None:
+    """Run Brownie's tests on a Ganache of their own."""
+    from scripts.verify.contracts import run
+
+    _end_on_signals()
+    raise typer.Exit(run(path))
+
+
+@app.command()
+def bench(
+    only: Annotated[str, typer.Option(help="names that contain this")] = "",
+) -> None:
+    """Measure, side by side, and write build/bench.json."""
+    from scripts.bench.run import run
+
+    _end_on_signals()
+    raise typer.Exit(run(only=only))
+
+
+def _mirror_settings(
+    finality: str, safe_depth: int, final_depth: int, confirmed_depth: int, undo_blocks_max: int
+) -> MirrorSettings:
+    from chain.mirror.settings import DEPTH, TAGS, MirrorSettings
+
+    if finality not in (DEPTH, TAGS):
+        raise typer.BadParameter(f"finality is {DEPTH} or {TAGS}, not {finality!r}")
+    if safe_depth > final_depth:
+        raise typer.BadParameter("what is final is safe: --final-depth is at least --safe-depth")
+    return MirrorSettings(
+        finality=finality,
+        safe_depth=safe_depth,
+        final_depth=final_depth,
+        confirmed_depth=confirmed_depth,
+        undo_blocks_max=undo_blocks_max,
+    )
+
+
+def _end_on_signals() -> None:
+    """Ctrl-C and SIGTERM end us the same way, also where a shell started us with Ctrl-C ignored (in the background)."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def main() -> None:
+    with contextlib.suppress(BrokenPipeError):
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""`moa evidence` and `moa memo`: bundles made from a node, of a member, a brand or an operation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
+from api.events import memos, service
+from api.kit.problems import Problem
+from api.members.models import Member
+from chain.base.errors import ChainError
+from chain.contracts.deployment import Deployment
+from chain.evidence import receipts
+from chain.evidence.bundle import Maker, Memo, Place
+from chain.evidence.errors import EvidenceError, EvidenceMissing
+from chain.node.rpc import Rpc
+from chain.outbox.models import Operation
+from chain.storage.columns import table_of
+from chain.storage.keystore import LocalKeystore
+from scripts.cli.log.errors import ActUnrecorded
+from scripts.cli.log.looks import record_look
+from scripts.cli.status import existing, unreadable
+from scripts.console.printed import plain
+
+RPC_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the facts are. No database: addresses and <brand>/<number> only. No keystore: no signature."""
+
+    rpc_url: str
+    chain_id: int
+    deployments: Path
+    database_url: str | None = None
+    keystore: Path | None = None
+    keystore_password: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a bundle is about: exactly one of member, brand and operation."""
+
+    member: str | None = None
+    brand: str | None = None
+    operation: str | None = None
+    block: int | None = None
+    from_block: int | None = None
+    anchor: int | None = None
+    show: Sequence[str] = ()
+
+
+def write(source: Source, asked: Asked, *, out: Path | None) -> int:
+    """Makes the bundle into a file, or onto standard output. 0, or 1 with a sentence that says what is missing."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        data = make(source, asked)
+    except (EvidenceError, ChainError, Problem, ActUnrecorded) as error:
+        console.print(f"[bold red]No evidence:[/] {plain(error)}")
+        return 1
+    except (SQLAlchemyError, FileNotFoundError) as error:
+        console.print(f"[bold red]No evidence:[/] {plain(unreadable(error))}")
+        return 1
+    if out is None:
+        sys.stdout.buffer.write(data)
+    else:
+        out.write_bytes(data)
+        console.print(f"{out}: {len(data):,} bytes. Check it with: moa verify {out} --pin <block hash>")
+    return 0
+
+
+def make(source: Source, asked: Asked) -> bytes:
+    """The bundle. Raises EvidenceError, ChainError, MemoMissing or ActUnrecorded."""
+    if sum(one is not None for one in (asked.member, asked.brand, asked.operation)) != 1:
+        raise EvidenceMissing("Name one of --member, --brand and --operation.")
+    deployment = Deployment.load(source.deployments, source.chain_id)
+    signer = None
+    if source.keystore is not None and source.keystore_password is not None:
+        signer = receipts.signer(LocalKeystore.open(source.keystore, source.keystore_password))
+    with closing(Rpc(source.rpc_url, timeout_s=RPC_TIMEOUT_S)) as rpc:
+        deployment.verify(rpc)
+        maker = Maker(rpc, deployment, signer=signer)
+        labels = {f"token {brand.token}": brand.slug for brand in deployment.brands.values()}
+        if asked.member is not None:
+            account = _account(source, asked.member)
+            return maker.member(
+                account, block=asked.block, from_block=asked.from_block, anchor=asked.anchor, labels=labels
+            )
+        if asked.brand is not None:
+            if asked.brand not in deployment.brands:
+                raise EvidenceMissing(f"The deployment has no brand {asked.brand}.")
+            brand_id = deployment.brands[asked.brand].id
+            return maker.brand(brand_id, block=asked.block, anchor=asked.anchor, labels=labels)
+        assert asked.operation is not None, "one of the three is named"
+        place, award, memo = _operation(source, maker, deployment, asked)
+        return maker.operation(place, award=award, memo=memo, block=asked.block, anchor=asked.anchor, labels=labels)
+
+
+def _account(source: Source, member: str) -> str:
+    if member.startswith("0x"):
+        if len(member) != 42 or not set(member[2:].lower()) <= set("0123456789abcdef"):
+            raise EvidenceMissing(f"{member} is no address.")
+        return member.lower()
+    table = table_of(Member)
+    with _reading(source, "A member's id") as session:
+        found = session.connection().execute(select(table.c.address).where(table.c.id == member)).scalar()
+    if found is None:
+        raise EvidenceMissing(f"There is no member {member}.")
+    assert source.database_url is not None, "the member was found in it"
+    # From here on somebody knows whose the address is.
+    record_look(source.database_url, command="evidence", member_id=member)
+    return str(found).lower()
+
+
+def _operation(
+    source: Source, maker: Maker, deployment: Deployment, asked: Asked
+) -> tuple[Place, tuple[int, int] | None, Memo | None]:
+    """Place, (brand id, operation id) of an award, and its memo when fields of it are to be shown."""
+    wanted = asked.operation or ""
+    slug, _, number = wanted.rpartition("/")
+    if slug:
+        if slug not in deployment.brands or not number.isdecimal():
+            raise EvidenceMissing(f"{wanted} is no operation: <brand>/<number of the brand>, or the gateway's number.")
+        award = (deployment.brands[slug].id, int(number))
+        return maker.find_award(*award, last=asked.block), award, None
+    if not wanted.isdecimal():
+        raise EvidenceMissing(f"{wanted} is no operation: <brand>/<number of the brand>, or the gateway's number.")
+    table = table_of(Operation)
+    with _reading(source, "The gateway's number of an operation") as session:
+        row = session.connection().execute(select(table).where(table.c.id == int(wanted))).one_or_none()
+        if row is None or row.tx_hash is None or row.block_number is None:
+            raise EvidenceMissing(f"Operation {wanted} is not on the chain.")
+        memo = None
+        if asked.show:
+            memo = Memo(memos.fields(session, row.id), asked.show, memos.items(session, row.id))
+            member_id = service.member_of(session, row.id)
+    if memo is not None and source.database_url is not None:
+        record_look(
+            source.database_url, command="memo prove", member_id=member_id, otherwise=f"operation/{int(wanted)}"
+        )
+    of_award = None
+    if row.kind == "award" and row.brand in deployment.brands:
+        of_award = (deployment.brands[row.brand].id, int(row.operation_id))
+    return Place(int(row.block_number), str(row.tx_hash)), of_award, memo
+
+
+@contextmanager
+def _reading(source: Source, what: str) -> Iterator[Session]:
+    if source.database_url is None:
+        raise EvidenceMissing(f"{what} is in the database: give --database, or an address or <brand>/<number>.")
+    engine = existing(source.database_url)
+    try:
+        with Session(engine) as session:
+            yield session
+    finally:
+        engine.dispose()

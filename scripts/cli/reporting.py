@@ -1,0 +1,337 @@
+"""`moa report …`, `moa export …` and `moa as-of …`: what the mirror knows of any block, as tables or JSON."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from chain.base.errors import ChainError
+from chain.contracts.deployment import Deployment
+from chain.mirror import history
+from chain.reports import bundle, recomputed
+from chain.reports.datasets import Scope
+from chain.reports.fractions import fraction_of
+from chain.reports.income import income
+from chain.reports.liability import liability, token_of
+from chain.reports.to_public import told_breakage, told_cohort, told_income, told_liability, told_moment
+from chain.storage import database
+from scripts.cli.log.errors import ActUnrecorded
+from scripts.cli.status import existing, unreadable
+from scripts.console.printed import points
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def show_liability(
+    database: str, chain_id: int, deployments: Path, brand: str, block: int | None, time: str | None, json: bool
+) -> None:
+    """Points outstanding of a brand, by the day on which they end."""
+    with looking(database) as connection:
+        deployment = Deployment.load(deployments, chain_id)
+        at = chosen(connection, block, time)
+        found = liability(
+            connection,
+            brand_id=brand_id(deployment, brand),
+            desk=deployment.address("RedemptionDesk"),
+            block=at.number,
+        )
+    if json:
+        return say(told_liability(found))
+    table = sheet(f"Points outstanding of {brand} at block {at.number:,}", "ends", "points")
+    for lot in found.buckets:
+        table.add_row(moment_text(lot.expires_at), points(lot.points))
+    table.add_row("[bold]outstanding[/]", f"[bold]{points(found.outstanding)}[/]")
+    table.add_row("of these held", points(found.held))
+    return console.print(table)
+
+
+def show_income(
+    database: str,
+    chain_id: int,
+    deployments: Path,
+    brand: str,
+    since: str,
+    until: str,
+    price: str,
+    breakage: str | None,
+    json: bool,
+) -> None:
+    """The contract liability of a brand from one date to another, with breakage after IFRS 15; 0 only if it adds up."""
+    with looking(database) as connection:
+        deployment = Deployment.load(deployments, chain_id)
+        found = income(
+            connection,
+            brand_id=brand_id(deployment, brand),
+            from_block=place(connection, since).number,
+            to_block=place(connection, until).number,
+            price=fraction_of(price),
+            breakage=None if breakage is None else fraction_of(breakage),
+        )
+    moved, lines = found.movements, found.lines
+    if json:
+        say(told_income(found))
+        raise typer.Exit(1 if moved.difference else 0)
+    title = f"{brand}, blocks {moved.opening_at.number:,} to {moved.closing_at.number:,}"
+    table = sheet(f"Points of {title}", "", "points")
+    for name in ("opening", "awarded", "exchanged_in", "returned", "renewed", "redeemed", "exchanged_out", "unwound",
+                 "expired", "closing"):  # fmt: skip
+        sign = "-" if name in ("redeemed", "exchanged_out", "unwound", "expired") and getattr(moved, name) else ""
+        table.add_row(name.replace("_", " "), sign + points(getattr(moved, name)))
+    console.print(table)
+    table = sheet(f"Contract liability of {title}, minor units", "", "money")
+    for name, amount in (
+        ("opening", lines.opening), ("deferred by awards", lines.deferred), ("used", -lines.used),
+        ("breakage", -lines.breakage), ("closing", lines.closing),
+    ):  # fmt: skip
+        table.add_row(name, f"{amount:,}")
+    console.print(table)
+    console.print(f"expected breakage: {told_breakage(found.opening)} then {told_breakage(found.closing)}")
+    console.print("[bold red]does NOT add up[/]" if moved.difference else "[bold green]adds up[/]")
+    raise typer.Exit(1 if moved.difference else 0)
+
+
+def recompute(folder: Path, brand: int, json: bool) -> None:
+    """The inputs of the roll-forward once more, from an export alone: no database, no node."""
+    with clear_errors():
+        found, at = recomputed.cohorts_of(folder, brand)
+    if json:
+        return say({"brand_id": brand, "time": at, "cohorts": [told_cohort(one, at) for one in found]})
+    table = sheet(f"Cohorts of brand {brand}", "ends", "entered", "left", "over")
+    for one in found:
+        over = "yes" if one.over(at) else ""
+        table.add_row(moment_text(one.expires_at), points(one.entered), points(one.outstanding), over)
+    return console.print(table)
+
+
+def write_export(
+    folder: Path,
+    database: str,
+    chain_id: int,
+    deployments: Path,
+    format: str,
+    brand: str | None,
+    block: int | None,
+    time: str | None,
+    json: bool,
+) -> None:
+    """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums.
+
+    The log of acts says so before the first row is read: an export that then fails is in it too.
+    """
+    from scripts.cli.log.looks import record_command
+
+    if format not in ("csv", "jsonl", "parquet"):
+        fail(f"An export is csv, jsonl or parquet, not {format!r}.")
+    with looking(database) as connection:
+        deployment = Deployment.load(deployments, chain_id)
+        at = chosen(connection, block, time)
+        token, number = None, None
+        if brand is not None:
+            number = brand_id(deployment, brand)
+            token = token_of(connection, number, at.number)["token"]
+        record_command(
+            database,
+            "export.made",
+            command="export write",
+            what="books",
+            brand=None if number is None else slug_of(deployment, number),
+            block_number=at.number,
+        )
+        manifest = bundle.write(
+            connection,
+            folder,
+            scope=Scope(at.number, token, number),
+            format=format,
+            chain={"chain_id": deployment.chain_id, "genesis_hash": deployment.genesis_hash},
+        )
+    if json:
+        return say(manifest)
+    table = sheet(f"Written to {folder}, as of block {at.number:,}", "file", "rows")
+    for file in manifest["files"]:
+        table.add_row(file["name"], f"{file['rows']:,}")
+    return console.print(table)
+
+
+def check_export(folder: Path, json: bool) -> None:
+    """Does every sum anew, from the files alone; 0 only if all add up."""
+    with clear_errors():
+        manifest, problems = bundle.check(folder)
+    if json:
+        say({"adds_up": not problems, "block": manifest["block"], "problems": [vars(one) for one in problems]})
+    else:
+        for one in problems:
+            console.print(f"{one.file}: {one.what}: says {one.said}, is {one.right}")
+        console.print("[bold red]does NOT add up[/]" if problems else "[bold green]adds up[/]")
+    raise typer.Exit(1 if problems else 0)
+
+
+def show_balance(database: str, account: str, block: int | None, time: str | None, json: bool) -> None:
+    """What an account had of every token, lot by lot."""
+    account = account.lower()
+    with looking(database) as connection:
+        at = chosen(connection, block, time)
+        rows = [
+            (token, history.lots_of(connection, token["token"], account, at.number))
+            for token in history.tokens(connection, at.number)
+        ]
+    if json:
+        return say({"account": account, **told_moment(at), "balances": [
+            {"token": token["token"], "brand_id": int(token["brand_id"]), "decimals": int(token["decimals"]),
+             "points": str(sum(lot.points for lot in lots)),
+             "lots": [{"points": str(lot.points), "expires_at": lot.expires_at} for lot in lots]}
+            for token, lots in rows
+        ]})  # fmt: skip
+    table = sheet(f"{account} at block {at.number:,}", "token", "ends", "points")
+    for token, lots in rows:
+        for lot in lots:
+            table.add_row(token["symbol"], moment_text(lot.expires_at), points(lot.points))
+    return console.print(table)
+
+
+def show_supply(database: str, block: int | None, time: str | None, json: bool) -> None:
+    """What was ever minted and burnt of every token, what expired, and what lived."""
+    with looking(database) as connection:
+        at = chosen(connection, block, time)
+        rows = [
+            (token, history.supply(connection, token["token"], at.number))
+            for token in history.tokens(connection, at.number)
+        ]
+    if json:
+        return say({**told_moment(at), "tokens": [
+            {"token": token["token"], "brand_id": int(token["brand_id"]), "minted": str(supply.minted),
+             "burnt": str(supply.burnt), "expired": str(supply.minted - supply.burnt - supply.live),
+             "live": str(supply.live)} for token, supply in rows
+        ]})  # fmt: skip
+    table = sheet(f"Supply at block {at.number:,}", "token", "minted", "burnt", "expired", "live")
+    for token, supply in rows:
+        expired = supply.minted - supply.burnt - supply.live
+        table.add_row(token["symbol"], *map(points, (supply.minted, supply.burnt, expired, supply.live)))
+    return console.print(table)
+
+
+def show_holds(database: str, account: str | None, block: int | None, time: str | None, json: bool) -> None:
+    """The open holds."""
+    with looking(database) as connection:
+        at = chosen(connection, block, time)
+        rows = history.holds(connection, at.number, account=account and account.lower(), states=("held",))
+    if json:
+        return say({**told_moment(at), "holds": rows})
+    table = sheet(f"Open holds at block {at.number:,}", "hold", "member", "until", "points")
+    for row in rows:
+        table.add_row(row["hold_id"], row["account"], moment_text(row["hold_until"]), points(int(row["points"])))
+    return console.print(table)
+
+
+def show_obligations(database: str, block: int | None, time: str | None, json: bool) -> None:
+    """What each brand owed each other, in units of the settlement token."""
+    with looking(database) as connection:
+        at = chosen(connection, block, time)
+        rows = history.obligations(connection, at.number)
+    if json:
+        return say({**told_moment(at), "obligations": [
+            {name: row[name] for name in ("debtor_id", "creditor_id", "outstanding")} for row in rows
+        ]})  # fmt: skip
+    table = sheet(f"Obligations at block {at.number:,}", "debtor", "creditor", "outstanding")
+    for row in rows:
+        table.add_row(row["debtor_id"], row["creditor_id"], f"{int(row['outstanding']):,}")
+    return console.print(table)
+
+
+# What the commands share
+
+
+@contextmanager
+def looking(url: str) -> Iterator[Connection]:
+    """One consistent view of the mirror; expected trouble ends the command with its sentence and code 2."""
+    with clear_errors():
+        engine = existing(url)
+        try:
+            with database.snapshot(engine) as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except (ChainError, ActUnrecorded, OSError) as error:
+        fail(f"{getattr(error, 'name', type(error).__name__)}: {error}")
+    except SQLAlchemyError as error:
+        fail(unreadable(error))
+
+
+def chosen(connection: Connection, block: int | None, time: str | None) -> history.Moment:
+    """The block that the options name; the newest when they name none."""
+    if block is not None and time is not None:
+        fail("Give --block or --time, not both.")
+    if block is not None:
+        return history.moment(connection, block)
+    return history.span(connection).last if time is None else history.block_at(connection, seconds(time))
+
+
+def place(connection: Connection, text: str) -> history.Moment:
+    """A block by its number, or the last block at or before a moment."""
+    if text.isdecimal() and len(text) < 10:
+        return history.moment(connection, int(text))
+    return history.block_at(connection, seconds(text))
+
+
+def seconds(text: str) -> int:
+    """Unix seconds of an RFC 3339 moment, or of digits."""
+    if text.isdecimal() and len(text) <= 12:
+        return int(text)
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"{text!r} is no moment: write 2026-11-22T09:00:00Z, or unix seconds.")
+    if moment.tzinfo is None:
+        fail(f"{text!r} has no offset: write 2026-11-22T09:00:00Z or +09:00.")
+    return int(moment.timestamp())
+
+
+def brand_id(deployment: Deployment, brand: str) -> int:
+    """The brand's number on the chain, from its short name or the number itself."""
+    if brand in deployment.brands:
+        return deployment.brands[brand].id
+    if brand.isdecimal() and len(brand) < 20:
+        return int(brand)
+    return fail(f"BrandUnknown: there is no brand {brand!r}; there are {', '.join(deployment.brands)}.")
+
+
+def slug_of(deployment: Deployment, number: int) -> str:
+    """The brand's short name, or its number where the deployment does not know it."""
+    return next((slug for slug, brand in deployment.brands.items() if brand.id == number), str(number))
+
+
+def fail(sentence: str) -> NoReturn:
+    """Ends the command with code 2: what was asked cannot be answered."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(sentence, markup=False)
+    raise typer.Exit(2)
+
+
+def say(value: Any) -> None:
+    console.out(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), highlight=False)
+
+
+def sheet(title: str, *columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number == len(columns) - 1 else "left")
+    return table
+
+
+def moment_text(at: int | None) -> str:
+    return "never" if at is None else f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%Y-%m-%d %H:%M}"

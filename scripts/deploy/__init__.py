@@ -1,0 +1,1 @@
+"""Moa put on a chain, as plan.toml declares it."""

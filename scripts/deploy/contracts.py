@@ -1,0 +1,320 @@
+"""Puts Moa on a chain as scripts/deploy/plan.toml declares it: `scripts/brownie run deploy/contracts --network moa`.
+
+Safe to repeat: what is there already is checked and left alone. It writes deployments/<chain_id>.json only when all is
+done, so a run that was cut off is simply begun again.
+
+MOA_RPC          the node's address
+MOA_DEPLOYMENTS  where the file goes (default: deployments)
+MOA_SIGNERS      addresses of the relayer's hot keys: funded, and given each brand's issuer and till roles
+MOA_KEYS         private keys of the plan's accounts, for a node that has none of its own
+"""
+
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+from brownie import accounts, network, project, web3
+from web3.middleware import Web3Middleware
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAN = Path(__file__).with_name("plan.toml")
+OWNER, ISSUER, TILL, TREASURER, GUARDIAN = 1, 2, 3, 4, 5
+OPERATOR, MOA_GUARDIAN = 1, 2
+SIGNER_FUNDS_WEI = 10**21
+SIGNER_FUNDS_MIN_WEI = 10**18
+RECEIPT_PATIENCE_S = 5.0
+RECEIPT_POLL_S = 0.02
+YEARS_100_S = 100 * 365 * 86_400
+METADATA = re.compile("a264697066735822[0-9a-f]{68}64736f6c6343[0-9a-f]{6}0033")
+CONTRACTS = {
+    "AccessManager": "Authority",
+    "SettlementToken": "SettlementToken",
+    "PartnerRegistry": "PartnerRegistry",
+    "RedemptionDesk": "RedemptionDesk",
+    "RewardRules": "RewardRules",
+    "ClearingHouse": "ClearingHouse",
+    "PartnerExchange": "PartnerExchange",
+    "LoyaltyToken": "LoyaltyToken",
+}
+
+
+class DeploymentRefused(Exception):
+    """The chain, the record and the contracts do not fit together; the message says what to do."""
+
+
+class PatientReceipts(Web3Middleware):
+    """Asks again for a receipt that is not there yet, for RECEIPT_PATIENCE_S.
+
+    Ganache counts a sender's nonce up a moment before the receipt can be had, and in that moment Brownie takes the
+    transaction for dropped; and it sleeps for a second where the receipt is there after hundredths of one.
+    """
+
+    def wrap_make_request(self, make_request):
+        def request(method, params):
+            answer = make_request(method, params)
+            if method == "eth_getTransactionReceipt":
+                until = time.monotonic() + RECEIPT_PATIENCE_S
+                while answer.get("result") is None and time.monotonic() < until:
+                    time.sleep(RECEIPT_POLL_S)
+                    answer = make_request(method, params)
+            return answer
+
+        return request
+
+
+def be_patient():
+    """Puts PatientReceipts under Brownie's connection, once."""
+    if "patient" not in web3.middleware_onion:
+        web3.middleware_onion.add(PatientReceipts, "patient")
+
+
+def main():
+    """Deploys or checks, and says in one line which."""
+    began = time.monotonic()
+    be_patient()
+    plan = tomllib.loads(PLAN.read_text())
+    actors = _actors()
+    path = Path(os.environ.get("MOA_DEPLOYMENTS", ROOT / "deployments")) / f"{web3.eth.chain_id}.json"
+    record = _record(path)
+    if record is None:
+        record = _deploy(plan, actors)
+        done = "deployed"
+    else:
+        done = "already there"
+    before = json.dumps(record, sort_keys=True)
+    _brands(plan, actors, record)
+    _agreements(plan, actors, record)
+    _signers(plan, actors, record)
+    if done == "deployed" or json.dumps(record, sort_keys=True) != before:
+        _write(path, record)
+    _say(f"Moa is {done} on chain {record['chain_id']} ({time.monotonic() - began:.1f} s): {path}")
+
+
+def _actors():
+    """The plan's accounts: keys from MOA_KEYS, else those that the node has unlocked."""
+    keys = [key for key in os.environ.get("MOA_KEYS", "").split(",") if key]
+    found = [accounts.add(key) for key in keys] or list(accounts)
+    if len(found) < 3:
+        raise DeploymentRefused(
+            f"The plan needs 3 accounts and the node offers {len(found)}. Give their private keys in MOA_KEYS."
+        )
+    return found
+
+
+def _record(path):
+    """What was deployed on this very chain, checked; None when nothing was or the chain has lost its state."""
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text())
+    if record["genesis_hash"] != _genesis_hash():
+        _say(f"{path.name} is of another chain with the same id (its first block differs): deploying anew.")
+        return None
+    codes = {name: bytes(web3.eth.get_code(item["address"])) for name, item in record["contracts"].items()}
+    if not any(codes.values()):
+        _say(f"The chain has lost the state that {path.name} tells of: deploying anew.")
+        return None
+    for name, item in record["contracts"].items():
+        found = web3.keccak(codes[name]).to_0x_hex()
+        if found != item["bytecode_hash"]:
+            raise DeploymentRefused(
+                f"{name} at {item['address']} is not what {path} recorded: its code hashes to {found}, the record says "
+                f"{item['bytecode_hash']}. Find out which is right; to deploy anew, move the record away."
+            )
+        if item["source_hash"] != _source_hash(name):
+            raise DeploymentRefused(
+                f"{name} was deployed from other sources than those in contracts/ now. Deployed contracts do not "
+                f"change: check out the sources of {path}, or start a new chain (make demo FRESH=1)."
+            )
+    return record
+
+
+def _deploy(plan, actors):
+    """The contracts, wired and sealed. The record lacks brands, agreements and signers."""
+    operator = actors[plan["moa"]["operator"]]
+    start_block = web3.eth.block_number + 1
+    build = project.get_loaded_projects()[0]
+    sender = {"from": operator}
+
+    manager = build.Authority.deploy(operator, sender)
+    settlement = build.SettlementToken.deploy(sender)
+    registry = build.PartnerRegistry.deploy(manager, sender)
+    desk = build.RedemptionDesk.deploy(manager, registry, sender)
+    rules = build.RewardRules.deploy(manager, registry, desk, sender)
+    house = build.ClearingHouse.deploy(manager, registry, settlement, plan["moa"]["cover_bps"], sender)
+    exchange = build.PartnerExchange.deploy(manager, registry, desk, house, sender)
+    token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, sender)
+
+    manager.grantRole(0, registry, 0, sender)
+    manager.grantRole(OPERATOR, operator, 0, sender)
+    manager.grantRole(MOA_GUARDIAN, operator, 0, sender)
+    registry.seal((token, rules, desk, exchange, house), sender)
+
+    deployed = {
+        "AccessManager": manager,
+        "SettlementToken": settlement,
+        "PartnerRegistry": registry,
+        "RedemptionDesk": desk,
+        "RewardRules": rules,
+        "ClearingHouse": house,
+        "PartnerExchange": exchange,
+        "LoyaltyToken": token,
+    }
+    return {
+        "chain_id": web3.eth.chain_id,
+        "start_block": start_block,
+        "genesis_hash": _genesis_hash(),
+        "cover_bps": plan["moa"]["cover_bps"],
+        "contracts": {
+            name: {
+                "address": contract.address,
+                "bytecode_hash": web3.keccak(web3.eth.get_code(contract.address)).to_0x_hex(),
+                "source_hash": _source_hash(name),
+            }
+            for name, contract in deployed.items()
+        },
+        "brands": {},
+        "agreements": [],
+        "signers": [],
+    }
+
+
+def _brands(plan, actors, record):
+    """Each brand of the plan: invited, its roles given, its rules published, its collateral paid, active."""
+    for brand in plan["brands"]:
+        known = record["brands"].get(brand["slug"])
+        if known is None:
+            known = record["brands"][brand["slug"]] = _invite(plan, actors, record, brand)
+        for name, rule in brand["rules"].items():
+            if name not in known["rules"]:
+                known["rules"][name] = _publish(actors[brand["owner"]], record, known["id"], rule)
+
+
+def _invite(plan, actors, record, brand):
+    operator, owner = actors[plan["moa"]["operator"]], actors[brand["owner"]]
+    registry, manager = _at(record, "PartnerRegistry"), _at(record, "AccessManager")
+    public = json.dumps({key: brand[key] for key in ("slug", "name", "symbol", "colour", "currency")}, sort_keys=True)
+    policy = ("closed", "allow-list", "open").index(brand["policy"])
+    invited = registry.invite(
+        (
+            brand["name"],
+            brand["symbol"],
+            brand["epoch_seconds"],
+            brand["lifetime_epochs"],
+            brand["grace_seconds"],
+            policy,
+            owner,
+            owner,
+            web3.keccak(text=public),
+        ),
+        {"from": operator},
+    ).events["BrandInvited"]
+    brand_id = invited["brandId"]
+    for kind in (TILL, TREASURER, GUARDIAN):
+        manager.grantRole(brand_id * 256 + kind, owner, 0, {"from": owner})
+
+    collateral = int(brand["collateral"])
+    settlement, house = _at(record, "SettlementToken"), _at(record, "ClearingHouse")
+    settlement.mint(owner, collateral, {"from": owner})
+    settlement.approve(house, collateral, {"from": owner})
+    house.deposit(brand_id, collateral, {"from": owner})
+    registry.activate(brand_id, {"from": operator})
+    return {"id": brand_id, "token": invited["token"], "treasury": owner.address, "owner": owner.address, "rules": {}}
+
+
+def _publish(owner, record, brand_id, rule):
+    now = web3.eth.get_block("latest")["timestamp"]
+    terms = (
+        rule["activity"].encode().ljust(32, b"\0"),
+        ("rate", "fixed").index(rule["kind"]),
+        ("down", "nearest", "up").index(rule["rounding"]),
+        rule["numerator"],
+        rule["denominator"],
+        rule["cap_per_award"],
+        rule["cap_per_member_day"],
+        rule["budget"],
+        now,
+        now + YEARS_100_S,
+        rule["notice_seconds"],
+        web3.keccak(text=rule["text"]),
+    )
+    published = _at(record, "RewardRules").publish(brand_id, terms, {"from": owner}).events["RulePublished"]
+    return {"id": published["ruleId"], "text": rule["text"]}
+
+
+def _agreements(plan, actors, record):
+    """Each agreement of the plan: proposed by the one brand, accepted by the other."""
+    owners = {brand["slug"]: actors[brand["owner"]] for brand in plan["brands"]}
+    known = {(item["from"], item["to"]) for item in record["agreements"]}
+    exchange = _at(record, "PartnerExchange")
+    for item in plan["agreements"]:
+        if (item["from"], item["to"]) in known:
+            continue
+        from_id, to_id = record["brands"][item["from"]]["id"], record["brands"][item["to"]]["id"]
+        terms = (
+            item["numerator"],
+            item["denominator"],
+            item["fee_bps"],
+            item["daily_cap"],
+            int(item["exposure_cap"]),
+            int(item["value_numerator"]),
+            int(item["value_denominator"]),
+            item["notice_seconds"],
+        )
+        proposed = exchange.propose(from_id, from_id, to_id, terms, {"from": owners[item["from"]]})
+        agreement_id = proposed.events["AgreementProposed"]["agreementId"]
+        terms_hash = web3.keccak(b"".join(term.to_bytes(32, "big") for term in terms))
+        exchange.accept(agreement_id, terms_hash, {"from": owners[item["to"]]})
+        record["agreements"].append({"id": agreement_id, "from": item["from"], "to": item["to"]})
+
+
+def _signers(plan, actors, record):
+    """The relayer's keys: money for gas, and roles that can move no member's points alone."""
+    operator = actors[plan["moa"]["operator"]]
+    manager = _at(record, "AccessManager")
+    signers = [address.strip() for address in os.environ.get("MOA_SIGNERS", "").split(",") if address.strip()]
+    for signer in signers:
+        if web3.eth.get_balance(web3.to_checksum_address(signer)) < SIGNER_FUNDS_MIN_WEI:
+            operator.transfer(signer, min(SIGNER_FUNDS_WEI, operator.balance() // 4))
+        for brand in plan["brands"]:
+            owner, brand_id = actors[brand["owner"]], record["brands"][brand["slug"]]["id"]
+            for kind in (ISSUER, TILL):
+                role = brand_id * 256 + kind
+                if not manager.hasRole(role, signer)[0]:
+                    manager.grantRole(role, signer, 0, {"from": owner})
+        if signer not in record["signers"]:
+            record["signers"].append(signer)
+
+
+def _at(record, name):
+    build = project.get_loaded_projects()[0]
+    # Not remembered by Brownie: what is deployed where stands in our own record only.
+    return getattr(build, CONTRACTS[name]).at(record["contracts"][name]["address"], persist=False)
+
+
+def _source_hash(name):
+    """Hash of the compiled code without the metadata at its end: a changed comment is not another contract."""
+    build = project.get_loaded_projects()[0]
+    code = METADATA.sub("", getattr(build, CONTRACTS[name]).bytecode)
+    return hashlib.sha256(code.encode()).hexdigest()
+
+
+def _genesis_hash():
+    return web3.eth.get_block(0)["hash"].to_0x_hex()
+
+
+def _say(line):
+    sys.stdout.write(line + "\n")
+
+
+def _write(path, record):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Renamed into place: a reader sees the whole record or none.
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    part.replace(path)
+    network.history.clear()

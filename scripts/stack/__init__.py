@@ -1,0 +1,1 @@
+"""Node, gateway and worker as processes of one machine."""

@@ -1,0 +1,259 @@
+"""A whole running Moa: node, contracts, worker, gateway, in one folder of state.
+
+The demo, the benchmarks and the end-to-end tests all start this one thing. Everything it starts is stopped, in order,
+however the block ends; what it knows lies in its folder, so a second start goes on where the first one ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import random
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from chain.contracts.deployment import Deployment
+from chain.devnet.supervisor import Anvil, Ganache
+from chain.storage.keystore import LocalKeystore
+from scripts.stack.processes import Child, ChildEnded, running, start, tail
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_TIMEOUT_S = 60.0
+DEPLOY_TIMEOUT_S = 180.0
+# Below what Linux (from 32768) and macOS (from 49152) give out by themselves: between our choice and our listening, and
+# while a node that was killed starts again, no other program is given the port, to listen or to connect from.
+PORTS = range(20_000, 32_000)
+PORT_ATTEMPTS_MAX = 100
+SIGNERS = 2  # hot keys of the relayer: one works, one is in reserve (the benchmark uses it)
+
+Say = Callable[[str], None]
+
+
+class WorldError(Exception):
+    """The system could not be started; the message says which part and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a world lives and what it stands on. Ports of 0 are chosen free."""
+
+    state: Path
+    node: str = "ganache"  # or "anvil"
+    rpc_port: int = 0
+    port: int = 0
+    fresh: bool = False
+    settings: dict[str, str] = field(default_factory=dict)  # MOA_… for worker and gateway
+
+
+@dataclass
+class World:
+    """The addresses and keys of a running system."""
+
+    plan: Plan
+    rpc_url: str
+    url: str
+    database_url: str
+    deployments: Path
+    operator_key: str
+    brand_keys: dict[str, str]
+    deployment: Deployment
+    children: list[Child]
+
+    def check(self) -> None:
+        """Raises ChildEnded when a part of the system is gone."""
+        for child in self.children:
+            child.check()
+
+    def child(self, name: str) -> Child:
+        return next(child for child in self.children if child.name == name)
+
+
+@contextlib.contextmanager
+def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
+    """Starts the system that `plan` names and stops it at the end. Raises WorldError or ChildEnded."""
+    if plan.fresh:
+        shutil.rmtree(plan.state, ignore_errors=True)
+    plan.state.mkdir(parents=True, exist_ok=True)
+    with _only_one(plan.state), _node(plan) as node, running([]) as children:
+        say(f"{plan.node} listens at {node.url}, its state is kept in {_short(plan.state / 'chain')}")
+        password = _secret(plan.state / "keystore.password")
+        keystore = _keystore(plan.state / "keystore.json", password)
+        signers = [keystore.address_of(f"signer/{i}") for i in range(SIGNERS)]
+
+        deployments = plan.state / "deployments"
+        deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log")
+        deployment = Deployment.load(deployments, node.chain_id)
+        _set_aside_other_chain(plan.state, deployment, say)
+        say(f"{len(deployment.contracts)} contracts and {len(deployment.brands)} brands are on chain {node.chain_id}")
+
+        database_url = f"sqlite:///{plan.state / 'moa.db'}"
+        settings = {
+            "MOA_DATABASE_URL": database_url,
+            "MOA_RPC_URL": node.url,
+            "MOA_CHAIN_ID": str(node.chain_id),
+            "MOA_DEPLOYMENTS": str(deployments),
+            "MOA_KEYSTORE": str(plan.state / "keystore.json"),
+            "MOA_KEYSTORE_PASSWORD": password,
+            "MOA_CHILD": "1",
+            **plan.settings,
+        }
+        keys = _bootstrap(settings, plan.state / "keys.json")
+
+        port = plan.port or free_port()
+        log = plan.state / "log"
+        moa = [sys.executable, "-m", "scripts.cli"]
+        children.append(start("worker", [*moa, "worker"], log=log / "worker.log", env=settings))
+        children.append(start("gateway", [*moa, "gateway", "--port", str(port)], log=log / "gateway.log", env=settings))
+        pids = {"node": node.pid, **{child.name: child.process.pid for child in children}}
+        (plan.state / "pids.json").write_text(json.dumps(pids))
+        running_world = World(
+            plan=plan,
+            rpc_url=node.url,
+            url=f"http://127.0.0.1:{port}",
+            database_url=database_url,
+            deployments=deployments,
+            operator_key=keys["operator"],
+            brand_keys={slug: key for slug, key in keys.items() if slug != "operator"},
+            deployment=deployment,
+            children=children,
+        )
+        _wait_until_ready(running_world)
+        yield running_world
+
+
+def free_port() -> int:
+    """A port that nobody listens on at this moment, and that the system gives to nobody by itself."""
+    for port in random.SystemRandom().sample(PORTS, PORT_ATTEMPTS_MAX):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise WorldError(f"No port was free among {PORT_ATTEMPTS_MAX} from {PORTS.start} to {PORTS.stop - 1}.")
+
+
+@contextlib.contextmanager
+def _only_one(state: Path) -> Iterator[None]:
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WorldError(
+                f"Another Moa runs on {_short(state)}. Stop it, or make a second clone: two run side by side."
+            ) from None
+        yield
+
+
+def _node(plan: Plan) -> contextlib.AbstractContextManager[Ganache | Anvil]:
+    if plan.node == "anvil":
+        return Anvil(plan.state / "chain", port=plan.rpc_port)
+    return Ganache(plan.state / "chain", port=plan.rpc_port)
+
+
+def _secret(path: Path) -> str:
+    """A random secret kept in a file that only its owner reads."""
+    if not path.exists():
+        with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    return path.read_text()
+
+
+def _keystore(path: Path, password: str) -> LocalKeystore:
+    return LocalKeystore.open(path, password) if path.exists() else LocalKeystore.create(path, password)
+
+
+def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> None:
+    """Puts the plan of scripts/deploy/plan.toml on the node, or checks that it is there. Raises WorldError."""
+    deployments.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    env = {
+        **os.environ,
+        "MOA_RPC": rpc_url,
+        "MOA_DEPLOYMENTS": str(deployments),
+        "MOA_SIGNERS": ",".join(signers),
+    }
+    command = [str(ROOT / "scripts" / "brownie"), "run", "deploy/contracts", "--network", "moa"]
+    with _brownie_alone(), log.open("wb") as output:
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            timeout=DEPLOY_TIMEOUT_S, check=False,
+        )  # fmt: skip
+    if done.returncode != 0:
+        raise WorldError(f"The contracts could not be deployed. The log is {log}.\n{tail(log)}")
+
+
+@contextlib.contextmanager
+def _brownie_alone() -> Iterator[None]:
+    """One Brownie at a time, and none that remembers the contracts of another chain with the same id.
+
+    Brownie keeps what it deployed in build/deployments/<chain id> and refuses to start where one of these is missing.
+    Our own record is the one in MOA_DEPLOYMENTS.
+    """
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with (build / "brownie.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(build / "deployments", ignore_errors=True)
+        yield
+
+
+def _set_aside_other_chain(state: Path, deployment: Deployment, say: Say) -> None:
+    """A database that mirrors a chain that is gone is moved away: its rows are true of nothing that exists."""
+    here = f"{deployment.genesis_hash} {deployment.start_block}"
+    mark = state / "chain.json"
+    if mark.exists() and json.loads(mark.read_text()) != here:
+        aside = state / f"before-{int(time.time())}"
+        aside.mkdir()
+        for name in ("moa.db", "moa.db-wal", "moa.db-shm", "keys.json"):
+            if (state / name).exists():
+                (state / name).rename(aside / name)
+        say(f"the chain is a new one; the mirror of the old one was moved to {_short(aside)}")
+    mark.write_text(json.dumps(here))
+
+
+def _bootstrap(settings: dict[str, str], path: Path) -> dict[str, str]:
+    """The operator's key and one key per brand, made once and kept beside the demo's state."""
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.cli", "bootstrap", "--keys", str(path)],
+        cwd=ROOT, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, capture_output=True,
+        timeout=DEPLOY_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise WorldError("The gateway's database could not be prepared.\n" + done.stderr.decode()[-2000:])
+    keys: dict[str, str] = json.loads(path.read_text())
+    return keys
+
+
+def _wait_until_ready(system: World) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    answer = "no answer yet"
+    with httpx.Client(timeout=2.0) as http:
+        while time.monotonic() < deadline:
+            system.check()
+            try:
+                response = http.get(f"{system.url}/ready")
+                answer = response.text
+                if response.status_code == 200:
+                    return
+            except httpx.TransportError as error:
+                answer = str(error)
+            time.sleep(0.1)
+    raise WorldError(f"The gateway was not ready within {READY_TIMEOUT_S:.0f} s: {answer}")
+
+
+def _short(path: Path) -> str:
+    with contextlib.suppress(ValueError):
+        return str(path.relative_to(ROOT))
+    return str(path)
+
+
+__all__ = ["ChildEnded", "Plan", "World", "WorldError", "free_port", "world"]
