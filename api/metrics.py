@@ -83,4 +83,4 @@ class Page:
 async def get_metrics(request: Request) -> Response:
     """What Prometheus reads. Nothing in it names a member."""
     state = state_of(request)
-    return await state.keep(Page).made(state)
+    return await state.singleton(Page).made(state)

@@ -65,7 +65,7 @@ async def running(state: State, *, version: str) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await state.keep(Tallies).close()
+        await state.singleton(Tallies).close()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
@@ -77,9 +77,9 @@ async def _sequence(state: State, sequencer: Sequencer) -> None:
         try:
             if await state.database.reads.off_loop(lambda read: due(read, sequencer)):
                 await run_in_threadpool(sequencer.step)
-                state.keep(Standing).fault = None
+                state.singleton(Standing).fault = None
         except TlogError as fault:
-            state.keep(Standing).fault = str(fault)
+            state.singleton(Standing).fault = str(fault)
             log.error("the log of acts is not signed: %s", fault)
             await asyncio.sleep(BROKEN_RETRY_S)
         except Exception as fault:

@@ -46,14 +46,14 @@ async def note(request: Request, fault: Exception, status: int) -> None:
     else:
         detail = (("error", error), ("method", request.method), ("route", route_of(request)))
         group = Group("request.refused", caller.actor, "", detail)
-    await state.keep(Tallies).count(state, group)
+    await state.singleton(Tallies).count(state, group)
 
 
 async def note_look(request: Request, act: str, *, actor: str, subject: str = "") -> None:
     """Counts one look; what was looked at is not told before that is on disk."""
     state = state_of(request)
     detail = (("method", request.method), ("route", route_of(request)))
-    await state.keep(Tallies).count(state, Group(act, actor, subject, detail))
+    await state.singleton(Tallies).count(state, Group(act, actor, subject, detail))
 
 
 def route_of(request: Request) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from api.kit.schemas import EXAMPLE_TIME, Asked, Slug, Told
+from api.kit.schemas import EXAMPLE_TIME, RequestModel, ResponseModel, Slug
 
 EXAMPLE_ORIGIN = "moa/1337/3f1c0d2e4b5a6978"
 EXAMPLE_ROOT = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
@@ -18,7 +18,7 @@ TxHash = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class LogFacts(Told):
+class LogFacts(ResponseModel):
     """What a reader pins: the log's name and keys. Fetch it once, keep it, and compare."""
 
     origin: str = Field(examples=[EXAMPLE_ORIGIN])
@@ -29,7 +29,7 @@ class LogFacts(Told):
     signed_at: str = Field(examples=[EXAMPLE_TIME])
 
 
-class LogEntryPublic(Told):
+class LogEntryPublic(ResponseModel):
     index: int = Field(examples=[7])
     leaf: str = Field(
         description="The entry's bytes, as text: the hash is over exactly these.",
@@ -37,13 +37,13 @@ class LogEntryPublic(Told):
     )
 
 
-class LogEntryPage(Told):
+class LogEntryPage(ResponseModel):
     entries: list[LogEntryPublic]
     next_start: int | None = Field(examples=[200])
     size: int = Field(description="Entries in the newest signed tree.", examples=[420])
 
 
-class InclusionProof(Told):
+class InclusionProof(ResponseModel):
     """That an entry is in the tree of `size`: RFC 6962, 2.1.1."""
 
     index: int = Field(examples=[7])
@@ -56,7 +56,7 @@ class InclusionProof(Told):
     )
 
 
-class ConsistencyProof(Told):
+class ConsistencyProof(ResponseModel):
     """That the tree of `size` began with the tree of `old`: RFC 6962, 2.1.2."""
 
     old: int = Field(examples=[7])
@@ -66,18 +66,18 @@ class ConsistencyProof(Told):
     root: str = Field(examples=[EXAMPLE_ROOT])
 
 
-class CosignatureGiven(Asked):
+class CosignatureGiven(RequestModel):
     """A checkpoint of this log with a witness's line under it. The line is its own authority: no key is needed."""
 
     note: str = Field(max_length=NOTE_LENGTH_MAX, examples=[EXAMPLE_NOTE])
 
 
-class CosignatureTaken(Told):
+class CosignatureTaken(ResponseModel):
     witnesses: list[str] = Field(description="Whose lines were on the note.", examples=[["witness.example/w1"]])
     size: int = Field(examples=[42])
 
 
-class StatementGiven(Asked):
+class StatementGiven(RequestModel):
     """Something that the operator did by hand, past the gateway, and states for the record."""
 
     act: Literal["rule.proposed", "adjustment.made"] = Field(examples=["adjustment.made"])
@@ -90,6 +90,6 @@ class StatementGiven(Asked):
     )
 
 
-class StatementTaken(Told):
+class StatementTaken(ResponseModel):
     act: str = Field(examples=["adjustment.made"])
     stated_at: str = Field(examples=[EXAMPLE_TIME])

@@ -8,14 +8,14 @@ from pydantic import Field, StringConstraints
 
 from api.events.schemas import EXAMPLE_HASH
 from api.kit.amounts import Points
-from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Told
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, ResponseModel
 from api.views.schemas import AsOf
 
 Account = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 CURSOR = Field(description="Give it as `cursor` for the page after; none: this was the last.", examples=["200"])
 
 
-class AuditBrand(Told):
+class AuditBrand(ResponseModel):
     slug: str = Field(examples=["cdnow"])
     name: str = Field(examples=["CDNOW"])
     brand_id: str = Field(examples=["1"])
@@ -27,12 +27,12 @@ class AuditBrand(Told):
     burnt: Points = Field(description="Points ever burnt; what expired is in neither.", examples=["0"])
 
 
-class AuditBrands(Told):
+class AuditBrands(ResponseModel):
     brands: list[AuditBrand]
     as_of: AsOf
 
 
-class AuditBalance(Told):
+class AuditBalance(ResponseModel):
     brand: str = Field(examples=["cdnow"])
     account: str = Field(examples=[EXAMPLE_ADDRESS])
     points: Points = Field(description="The sum of the lots, expired or not.")
@@ -41,13 +41,13 @@ class AuditBalance(Told):
     log_index: int = Field(examples=[3])
 
 
-class AuditBalances(Told):
+class AuditBalances(ResponseModel):
     balances: list[AuditBalance]
     next_cursor: str | None = CURSOR
     as_of: AsOf
 
 
-class AuditEntry(Told):
+class AuditEntry(ResponseModel):
     id: str = Field(examples=["311"])
     brand: str | None = Field(examples=["cdnow"])
     token: str = Field(examples=[EXAMPLE_ADDRESS])
@@ -65,13 +65,13 @@ class AuditEntry(Told):
     detail: dict[str, Any] = Field(examples=[{"rule": "1", "version": "1", "base_amount": "2933"}])
 
 
-class AuditEntries(Told):
+class AuditEntries(ResponseModel):
     entries: list[AuditEntry]
     next_cursor: str | None = CURSOR
     as_of: AsOf
 
 
-class AuditRule(Told):
+class AuditRule(ResponseModel):
     brand: str | None = Field(examples=["cdnow"])
     brand_id: str = Field(examples=["1"])
     rule_id: str = Field(examples=["1"])
@@ -81,11 +81,11 @@ class AuditRule(Told):
     terms: dict[str, Any] = Field(examples=[{"numerator": "3", "denominator": "2"}])
 
 
-class AuditRules(Told):
+class AuditRules(ResponseModel):
     rules: list[AuditRule]
 
 
-class AuditAgreement(Told):
+class AuditAgreement(ResponseModel):
     agreement_id: str = Field(examples=["1"])
     from_brand_id: str = Field(examples=["1"])
     to_brand_id: str = Field(examples=["2"])
@@ -94,30 +94,30 @@ class AuditAgreement(Told):
     versions: list[dict[str, Any]] = Field(examples=[[{"version": 1}]])
 
 
-class AuditAgreements(Told):
+class AuditAgreements(ResponseModel):
     agreements: list[AuditAgreement]
 
 
-class AuditObligation(Told):
+class AuditObligation(ResponseModel):
     debtor_id: str = Field(examples=["1"])
     creditor_id: str = Field(examples=["2"])
     outstanding: str = Field(description="Units of the settlement token.", examples=["120000"])
     block_number: int = Field(examples=[1042])
 
 
-class AuditCollateral(Told):
+class AuditCollateral(ResponseModel):
     brand_id: str = Field(examples=["1"])
     collateral: str = Field(examples=["5000000"])
     in_default: bool = Field(examples=[False])
 
 
-class AuditClearing(Told):
+class AuditClearing(ResponseModel):
     obligations: list[AuditObligation]
     collateral: list[AuditCollateral]
     as_of: AsOf
 
 
-class AuditHold(Told):
+class AuditHold(ResponseModel):
     hold_id: str = Field(examples=[EXAMPLE_HASH])
     brand: str | None = Field(examples=["cdnow"])
     account: str = Field(examples=[EXAMPLE_ADDRESS])
@@ -130,13 +130,13 @@ class AuditHold(Told):
     block_number: int = Field(examples=[1042])
 
 
-class AuditHolds(Told):
+class AuditHolds(ResponseModel):
     holds: list[AuditHold]
     next_cursor: str | None = CURSOR
     as_of: AsOf
 
 
-class AuditOperation(Told):
+class AuditOperation(ResponseModel):
     """An operation without what was asked in it: that names orders and members."""
 
     id: str = Field(examples=["17"])
@@ -152,12 +152,12 @@ class AuditOperation(Told):
     updated_at: str = Field(examples=[EXAMPLE_TIME])
 
 
-class AuditOperations(Told):
+class AuditOperations(ResponseModel):
     operations: list[AuditOperation]
     next_cursor: str | None = CURSOR
 
 
-class AuditKey(Told):
+class AuditKey(ResponseModel):
     id: str = Field(examples=["5f0c2a9b7d31"])
     role: str = Field(examples=["brand"])
     brand: str | None = Field(examples=["cdnow"])
@@ -165,6 +165,6 @@ class AuditKey(Told):
     revoked_at: str | None = Field(examples=[None])
 
 
-class AuditKeys(Told):
+class AuditKeys(ResponseModel):
     keys: list[AuditKey]
     next_cursor: str | None = CURSOR

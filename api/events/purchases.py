@@ -26,8 +26,8 @@ from api.kit.database import lock
 from api.kit.problems import Problem, of_validation
 from api.members import service as identity
 from api.members.errors import MemberUnknown
-from api.writes.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
-from api.writes.unit_of_work import Write
+from api.writes.ndjson import Line, LineMalformed, LinesAnswer, line_to_public, refused_line
+from api.writes.unit_of_work import UnitOfWork
 from chain.contracts.deployment import Deployment
 from chain.contracts.memos import Field, memo_root
 from chain.outbox import calls, operations
@@ -120,7 +120,7 @@ def count(
     return [_settle(result, made, rows) for result in results]
 
 
-def purchase_lines(caller: BrandCaller, write: Write) -> LinesAnswer:
+def purchase_lines(caller: BrandCaller, write: UnitOfWork) -> LinesAnswer:
     """Counts the purchase of each line."""
 
     def handle(session: Session, lines: Sequence[Line]) -> list[bytes]:
@@ -143,7 +143,7 @@ def count_lines(session: Session, *, deployment: Deployment, slug: str, lines: S
         if isinstance(result, Problem):
             answers.append(refused_line(line.number, result, id=wanted.id))
         else:
-            answers.append(told_line(line.number, result.status, id=wanted.id, operation=str(result.operation)))
+            answers.append(line_to_public(line.number, result.status, id=wanted.id, operation=str(result.operation)))
     return answers
 
 

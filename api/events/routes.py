@@ -74,7 +74,7 @@ async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Re
         return Answer(told, 202)
 
     def follow(session: Session, told: dict[str, Any]) -> PurchaseAccepted:
-        operation = service.told_operation_of(session, int(told["operation"]["id"]))
+        operation = service.operation_by_id_to_public(session, int(told["operation"]["id"]))
         return PurchaseAccepted(id=told["id"], member=told["member"], operation=operation)
 
     return await write(caller, effect, follow=follow)

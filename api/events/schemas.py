@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from api.events.memos import MemoText
 from api.kit.amounts import AmountOrZero
-from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Asked, Identifier, Told
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Identifier, RequestModel, ResponseModel
 from api.members.schemas import MemberReference
 
 OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed"]
@@ -25,7 +25,7 @@ def in_utc(at: datetime) -> datetime:
         raise ValueError("this time has no place in the years 1 to 9999 of UTC") from None
 
 
-class PurchaseCreate(Asked):
+class PurchaseCreate(RequestModel):
     """A purchase that a member made. `id` is the brand's order id and counts once."""
 
     id: Identifier = Field(examples=["order-19970101-00004"])
@@ -51,7 +51,7 @@ class PurchaseCreate(Asked):
         return self
 
 
-class Receipt(Told):
+class Receipt(ResponseModel):
     """Where on the chain something happened."""
 
     tx_hash: str = Field(examples=[EXAMPLE_HASH])
@@ -61,7 +61,7 @@ class Receipt(Told):
     contract: str | None = Field(default=None, examples=[EXAMPLE_ADDRESS])
 
 
-class OperationPublic(Told):
+class OperationPublic(ResponseModel):
     """Anything asked of the ledger. `confirmed` means mined and mirrored."""
 
     id: str = Field(examples=["17"])
@@ -75,14 +75,14 @@ class OperationPublic(Told):
     updated_at: str = Field(examples=[EXAMPLE_TIME])
 
 
-class OperationCounts(Told):
+class OperationCounts(ResponseModel):
     """How many of the brand's operations are in which state."""
 
     states: dict[OperationState, int] = Field(examples=[{"queued": 12, "confirmed": 6907}])
     kinds: dict[str, int] = Field(examples=[{"award": 6919}])
 
 
-class PurchaseAccepted(Told):
+class PurchaseAccepted(ResponseModel):
     """The purchase counts. The points follow when the operation is confirmed."""
 
     id: str = Field(examples=["order-19970101-00004"])
@@ -90,7 +90,7 @@ class PurchaseAccepted(Told):
     operation: OperationPublic
 
 
-class PurchaseLine(Told):
+class PurchaseLine(ResponseModel):
     """The answer to one line of an NDJSON body of purchases."""
 
     line: int = Field(description="Counted from 1, blank lines included.", examples=[500])

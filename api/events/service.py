@@ -31,7 +31,7 @@ def count_one(session: Session, *, deployment: Deployment, slug: str, wanted: Pu
     if not isinstance(result, Counted):
         raise result
     return PurchaseAccepted(
-        id=wanted.id, member=result.member_id, operation=told_operation_of(session, result.operation)
+        id=wanted.id, member=result.member_id, operation=operation_by_id_to_public(session, result.operation)
     )
 
 
@@ -45,7 +45,7 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
             else found.lane.lower() == caller.address.lower()
         )
         if mine:
-            return told_operation(found)
+            return operation_to_public(found)
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
 
 
@@ -63,13 +63,13 @@ def operation_counts(read: Snapshot, *, slug: str, kind: str | None) -> Operatio
     return OperationCounts(states=states, kinds=kinds)
 
 
-def told_operation_of(session: Session, operation_id: int) -> OperationPublic:
+def operation_by_id_to_public(session: Session, operation_id: int) -> OperationPublic:
     found = operations.get(session.connection(), operation_id)
     assert found is not None, "an operation's row is made in the transaction that names it"
-    return told_operation(found)
+    return operation_to_public(found)
 
 
-def told_operation(found: OperationView) -> OperationPublic:
+def operation_to_public(found: OperationView) -> OperationPublic:
     receipt = None
     if found.tx_hash is not None and found.block_number is not None:
         receipt = Receipt(

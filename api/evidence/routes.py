@@ -18,7 +18,7 @@ from api.events.memos import MemoMissing
 from api.evidence import service as evidence
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
-from api.kit.schemas import Told
+from api.kit.schemas import ResponseModel
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.contracts.memos import memo_root
@@ -35,7 +35,7 @@ Show = Annotated[list[str] | None, Query(max_length=SHOWN_MAX, description="Fiel
 BUNDLE: dict[int | str, dict[str, Any]] = {200: {"description": "A document of chain/evidence/FORMAT.md, byte for byte.", "content": {"application/json": {"schema": {"type": "object"}}}}}  # noqa: E501  # fmt: skip
 
 
-class MemoField(Told):
+class MemoField(ResponseModel):
     """A field of a memo. Whoever has the salt can show the field and prove it."""
 
     name: str = Field(examples=["item.1"])
@@ -43,7 +43,7 @@ class MemoField(Told):
     salt: str = Field(examples=["0x" + "5a" * 32])
 
 
-class MemoPublic(Told):
+class MemoPublic(ResponseModel):
     """An operation's memo as we keep it, and the root that the chain has of it."""
 
     operation: str = Field(examples=["17"])
@@ -51,13 +51,13 @@ class MemoPublic(Told):
     fields: list[MemoField]
 
 
-class MemoErased(Told):
+class MemoErased(ResponseModel):
     """The memo's words and salts are deleted; what the chain has of it means nothing any more."""
 
     operation: str = Field(examples=["17"])
 
 
-class Keys(Told):
+class Keys(ResponseModel):
     """The gateway's public keys, Ed25519, as 0x hex."""
 
     receipts: str = Field(description="Signs receipts and bundles.", examples=["0x" + "8c" * 32])

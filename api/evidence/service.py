@@ -15,7 +15,7 @@ from api.events import memos
 from api.events import service as events
 from api.kit.container import State
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.evidence import receipts
 from chain.evidence.bundle import Maker, Memo, Place
 from chain.evidence.errors import EvidenceError
@@ -52,7 +52,7 @@ class Workshop:
 
 def member_bundle(state: State, *, address: str, block: int | None, from_block: int | None) -> bytes:
     """A member's own balances and history as of a block."""
-    with state.keep(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
+    with state.singleton(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
         try:
             return _maker(state, rpc).member(address, block=block, from_block=from_block, labels=_labels(state))
         except EvidenceError as error:
@@ -77,7 +77,7 @@ def operation_bundle(
     award = None
     if row.kind == AWARD and row.operation_id is not None and row.brand in state.deployment.brands:
         award = (state.deployment.brands[row.brand].id, int(row.operation_id))
-    with state.keep(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
+    with state.singleton(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
         try:
             place = Place(int(row.block_number), str(row.tx_hash))
             return _maker(state, rpc).operation(place, award=award, memo=memo, block=block, labels=_labels(state))
@@ -104,7 +104,7 @@ def operation_receipt(state: State, *, caller: BrandCaller | MemberCaller, opera
             ).one_or_none()
     if found is None or point is None:
         raise ReceiptNotYet("The operation is not confirmed yet.", operation=str(operation_id))
-    log = Log(
+    log = EventLog(
         found.block_number, found.block_hash, found.tx_hash, found.tx_index, found.log_index, found.address,
         found.contract, found.name, found.args,
     )  # fmt: skip
@@ -136,7 +136,7 @@ def view_receipt(state: State, *, address: str) -> bytes:
 
 def _maker(state: State, rpc: Any) -> Maker:
     signer = receipts.signer(state.keystore)
-    return Maker(rpc, state.deployment, headers=state.keep(Workshop).headers, signer=signer)
+    return Maker(rpc, state.deployment, headers=state.singleton(Workshop).headers, signer=signer)
 
 
 def _labels(state: State) -> dict[str, str]:

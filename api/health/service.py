@@ -14,7 +14,7 @@ from api.views.as_of import moment
 from api.views.errors import ViewUnavailable
 from api.views.schemas import AsOf, Check, Health, Ready
 from chain.base.errors import ChainError
-from chain.health.loops import LOOPS, NOTICES, Condition, condition
+from chain.health.loops import LOOPS, NOTICES, SystemHealth, system_health
 from chain.storage.database import snapshot
 
 NODE_TIMEOUT_S = 2.0
@@ -69,7 +69,7 @@ def _node(state: State) -> str:
 
 
 def _log(state: State) -> str:
-    fault = state.keep(Standing).fault
+    fault = state.singleton(Standing).fault
     if fault is not None:
         raise _Wrong(f"The log of acts is not signed any more: {fault}")
     return state.log_origin
@@ -80,7 +80,7 @@ def _loops(state: State) -> list[Check]:
     names = ["mirror", *(f"{name} loop" for name in LOOPS)]
     try:
         with snapshot(state.database.engine) as connection:
-            found = condition(connection)
+            found = system_health(connection)
     except Exception as fault:
         return [Check(name=name, ok=False, detail=str(fault)) for name in names]
     return [
@@ -90,7 +90,7 @@ def _loops(state: State) -> list[Check]:
     ]
 
 
-def _mirror(found: Condition) -> str:
+def _mirror(found: SystemHealth) -> str:
     at = found.position
     if at is None:
         raise _Wrong("The mirror has not read its first block yet.")
@@ -100,7 +100,7 @@ def _mirror(found: Condition) -> str:
     return f"block {at.block_number} of {at.head_number}"
 
 
-def _loop(state: State, found: Condition, name: str) -> str:
+def _loop(state: State, found: SystemHealth, name: str) -> str:
     loop = found.loops.get(name)
     if loop is None:
         raise _Wrong(f"The {name} has never run on this database; start `moa worker`.")

@@ -81,7 +81,7 @@ class State:
         chosen = self.settings.log_origin
         return chosen or f"moa/{self.deployment.chain_id}/{self.deployment.genesis_hash[2:18]}"
 
-    def keep(self, kind: type[T]) -> T:
+    def singleton(self, kind: type[T]) -> T:
         """The one object of a kind, made at its first use."""
         found: T | None = self.kept.get(kind)
         if found is None:

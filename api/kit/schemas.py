@@ -14,13 +14,13 @@ EXAMPLE_ADDRESS = "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
 EXAMPLE_TIME = "2026-11-21T22:15:00.000Z"
 
 
-class Told(BaseModel):
+class ResponseModel(BaseModel):
     """What we say. Never parsed by us."""
 
     model_config = ConfigDict(frozen=True)
 
 
-class Asked(BaseModel):
+class RequestModel(BaseModel):
     """What we are asked. A field that we do not know is refused, so that a typing error is never silent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -18,13 +18,13 @@ from api.members import service
 from api.members.errors import IdentifierTaken, MemberUnknown
 from api.members.models import Enrolment, Member
 from api.members.schemas import MemberCreate
-from api.writes.ndjson import Line, LineMalformed, LinesAnswer, refused_line, told_line
-from api.writes.unit_of_work import Write
+from api.writes.ndjson import Line, LineMalformed, LinesAnswer, line_to_public, refused_line
+from api.writes.unit_of_work import UnitOfWork
 from chain.storage.columns import table_of
 from chain.storage.keystore import Keystore
 
 
-def enrol_lines(caller: BrandCaller, write: Write) -> LinesAnswer:
+def enrol_lines(caller: BrandCaller, write: UnitOfWork) -> LinesAnswer:
     """Enrols the member of each line."""
 
     def handle(session: Session, lines: Sequence[Line]) -> list[bytes]:
@@ -70,7 +70,7 @@ def enrol_chunk(session: Session, *, keystore: Keystore, slug: str, lines: Seque
                 {"brand": slug, "identifier": wanted.identifier, "member_id": before[0], "created_at_ms": at_ms}
             )
         answers.append(
-            told_line(
+            line_to_public(
                 line.number,
                 status,
                 member={

@@ -49,7 +49,7 @@ async def create_brand(caller: ByOperator, wanted: BrandCreate, write: Writes) -
 
     def effect(session: Session) -> Answer:
         made = service.create_brand(session, deployment=write.state.deployment, wanted=wanted, actor=caller.actor)
-        return Answer(service.told_brand(made), 201)
+        return Answer(service.brand_to_public(made), 201)
 
     return await write(caller, effect)
 
@@ -66,7 +66,7 @@ async def list_brands(request: Request, _: ByOperator) -> BrandList:
 
     def read(state: State) -> BrandList:
         with Session(state.database.engine) as session:
-            return BrandList(brands=[service.told_brand(found) for found in service.brands(session)])
+            return BrandList(brands=[service.brand_to_public(found) for found in service.brands(session)])
 
     return await run_in_threadpool(read, state_of(request))
 
@@ -86,9 +86,9 @@ async def create_key(caller: ByOperator, slug: Slug, write: Writes) -> Response:
         service.brand(session, slug=slug)
         key, token = service.create_key(session, kind="b", slug=slug, actor=caller.actor)
         return Answer(
-            service.told_new_key(key, token, secret=True),
+            service.new_key_to_public(key, token, secret=True),
             201,
-            stored=service.told_new_key(key, token, secret=False),
+            stored=service.new_key_to_public(key, token, secret=False),
         )
 
     return await write(caller, effect)
@@ -122,7 +122,7 @@ async def revoke_key(caller: ByOperator, slug: Slug, key_id: str, write: Writes)
     """Ends a key at once."""
 
     def effect(session: Session) -> Answer:
-        return Answer(service.told_key(service.revoke_key(session, slug=slug, key_id=key_id, actor=caller.actor)))
+        return Answer(service.key_to_public(service.revoke_key(session, slug=slug, key_id=key_id, actor=caller.actor)))
 
     return await write(caller, effect)
 
@@ -141,9 +141,9 @@ async def create_auditor_key(caller: ByOperator, write: Writes) -> Response:
     def effect(session: Session) -> Answer:
         key, token = service.create_key(session, kind="a", slug=None, actor=caller.actor)
         return Answer(
-            service.told_new_key(key, token, secret=True),
+            service.new_key_to_public(key, token, secret=True),
             201,
-            stored=service.told_new_key(key, token, secret=False),
+            stored=service.new_key_to_public(key, token, secret=False),
         )
 
     return await write(caller, effect)
@@ -178,7 +178,7 @@ async def revoke_auditor_key(caller: ByOperator, key_id: str, write: Writes) -> 
 
     def effect(session: Session) -> Answer:
         ended = service.revoke_key(session, slug=None, kind="a", key_id=key_id, actor=caller.actor)
-        return Answer(service.told_key(ended))
+        return Answer(service.key_to_public(ended))
 
     return await write(caller, effect)
 
@@ -202,9 +202,9 @@ async def create_session(
     def effect(session: Session) -> Answer:
         made, token = service.create_session(session, member_id=member_id, lifetime_s=lifetime_s, actor=caller.actor)
         return Answer(
-            service.told_session(made, token, secret=True),
+            service.session_to_public(made, token, secret=True),
             201,
-            stored=service.told_session(made, token, secret=False),
+            stored=service.session_to_public(made, token, secret=False),
         )
 
     return await write(caller, effect)
@@ -231,7 +231,7 @@ async def enrol_member(request: Request, caller: ByBrand, write: Writes) -> Resp
 
     def effect(session: Session) -> Answer:
         enrolment, member, new = service.enrol(session, keystore=write.state.keystore, slug=caller.slug, wanted=wanted)
-        return Answer(service.told_member(member, enrolment), 201 if new else 200)
+        return Answer(service.member_to_public(member, enrolment), 201 if new else 200)
 
     return await write(caller, effect)
 

@@ -6,10 +6,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, Asked, Identifier, MemberId, Slug, Told
+from api.kit.schemas import (
+    EXAMPLE_ADDRESS,
+    EXAMPLE_MEMBER,
+    EXAMPLE_TIME,
+    Identifier,
+    MemberId,
+    RequestModel,
+    ResponseModel,
+    Slug,
+)
 
 
-class BrandCreate(Asked):
+class BrandCreate(RequestModel):
     """Takes a brand that the chain's registry knows into the gateway."""
 
     slug: Slug = Field(examples=["cdnow"])
@@ -19,7 +28,7 @@ class BrandCreate(Asked):
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", examples=["USD"])
 
 
-class BrandPublic(Told):
+class BrandPublic(ResponseModel):
     slug: str = Field(examples=["cdnow"])
     name: str = Field(examples=["CDNOW"])
     symbol: str = Field(examples=["CDN"])
@@ -31,11 +40,11 @@ class BrandPublic(Told):
     created_at: str = Field(examples=[EXAMPLE_TIME])
 
 
-class BrandList(Told):
+class BrandList(ResponseModel):
     brands: list[BrandPublic]
 
 
-class KeyCreated(Told):
+class KeyCreated(ResponseModel):
     """A brand's new key. `key` is shown this once and kept by us only as a hash."""
 
     id: str = Field(examples=["5f0c2a9b7d31"])
@@ -45,7 +54,7 @@ class KeyCreated(Told):
     created_at: str = Field(examples=[EXAMPLE_TIME])
 
 
-class KeyPublic(Told):
+class KeyPublic(ResponseModel):
     id: str = Field(examples=["5f0c2a9b7d31"])
     prefix: str = Field(examples=["moa_b_5f0c2a9b7d31"])
     brand: str | None = Field(examples=["cdnow"])
@@ -54,11 +63,11 @@ class KeyPublic(Told):
     revoked_at: str | None = Field(examples=[None])
 
 
-class KeyList(Told):
+class KeyList(ResponseModel):
     keys: list[KeyPublic]
 
 
-class MemberCreate(Asked):
+class MemberCreate(RequestModel):
     """Enrols a member with the calling brand.
 
     identifier: the brand's own name for the member. id: a member that exists already and showed its id to
@@ -69,14 +78,14 @@ class MemberCreate(Asked):
     id: MemberId | None = Field(default=None, examples=[None])
 
 
-class MemberPublic(Told):
+class MemberPublic(ResponseModel):
     id: str = Field(examples=[EXAMPLE_MEMBER])
     address: str = Field(examples=[EXAMPLE_ADDRESS])
     identifier: str | None = Field(description="The calling brand's name for the member.", examples=["customer-00004"])
     enrolled_at: str | None = Field(examples=[EXAMPLE_TIME])
 
 
-class MemberLine(Told):
+class MemberLine(ResponseModel):
     """The answer to one line of an NDJSON body of members."""
 
     line: int = Field(examples=[1])
@@ -85,20 +94,20 @@ class MemberLine(Told):
     problem: dict[str, object] | None = Field(default=None, examples=[None])
 
 
-class MemberReference(Asked):
+class MemberReference(RequestModel):
     """A member by the brand's own identifier, or by id; exactly one of the two."""
 
     identifier: Identifier | None = Field(default=None, examples=["customer-00004"])
     id: MemberId | None = Field(default=None, examples=[None])
 
 
-class SessionCreate(Asked):
+class SessionCreate(RequestModel):
     """How long the session is to last; without it, as long as the gateway is set to."""
 
     lifetime_s: int | None = Field(default=None, ge=60, le=30 * 24 * 3600, examples=[86400])
 
 
-class SessionCreated(Told):
+class SessionCreated(ResponseModel):
     """A member's session. `token` is shown this once."""
 
     token: str | None = Field(description="In the first answer only.", examples=["moa_m_5f0c2a9b7d31_…"])

@@ -56,7 +56,7 @@ def brands(session: Session) -> list[Brand]:
     return list(session.exec(select(Brand).order_by(Brand.slug).limit(BRANDS_MAX)))
 
 
-def told_brand(found: Brand) -> BrandPublic:
+def brand_to_public(found: Brand) -> BrandPublic:
     return BrandPublic(
         slug=found.slug,
         name=found.name,
@@ -122,7 +122,7 @@ def create_key(session: Session, *, kind: Literal["o", "b", "a"], slug: str | No
     return key, token
 
 
-def told_new_key(key: ApiKey, token: Token, *, secret: bool) -> KeyCreated:
+def new_key_to_public(key: ApiKey, token: Token, *, secret: bool) -> KeyCreated:
     return KeyCreated(
         id=key.id,
         key=token.text if secret else None,
@@ -142,10 +142,10 @@ def keys(session: Session, *, slug: str | None, kind: str = "b") -> list[KeyPubl
         .order_by(col(ApiKey.created_at_ms))
         .limit(KEYS_LISTED_MAX)
     )
-    return [told_key(key) for key in rows]
+    return [key_to_public(key) for key in rows]
 
 
-def told_key(key: ApiKey) -> KeyPublic:
+def key_to_public(key: ApiKey) -> KeyPublic:
     return KeyPublic(
         id=key.id,
         prefix=f"moa_{key.kind}_{key.id}",
@@ -216,7 +216,7 @@ def enrol(session: Session, *, keystore: Keystore, slug: str, wanted: MemberCrea
     return enrolment, member, True
 
 
-def told_member(member: Member, enrolment: Enrolment | None) -> MemberPublic:
+def member_to_public(member: Member, enrolment: Enrolment | None) -> MemberPublic:
     return MemberPublic(
         id=member.id,
         address=checksum(member.address),
@@ -339,7 +339,7 @@ def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: 
     return made, token
 
 
-def told_session(made: MemberSession, token: Token, *, secret: bool) -> SessionCreated:
+def session_to_public(made: MemberSession, token: Token, *, secret: bool) -> SessionCreated:
     return SessionCreated(
         token=token.text if secret else None, member=made.member_id, expires_at=rfc3339(made.expires_at_ms)
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from api.auth.callers import MemberCaller
-from api.events.service import told_operation_of
+from api.events.service import operation_by_id_to_public
 from api.kit.clock import now_ms
 from api.kit.container import State
 from api.members import service as identity
@@ -106,16 +106,16 @@ def exchange(
     )
     session.add(request)
     session.flush()
-    return told(session, request)
+    return to_public(session, request)
 
 
 def exchange_of(session: Session, *, exchange_id: str) -> ExchangeRequest:
     return session.get_one(ExchangeRequest, exchange_id)
 
 
-def told(session: Session, request: ExchangeRequest) -> ExchangePublic:
+def to_public(session: Session, request: ExchangeRequest) -> ExchangePublic:
     """The exchange as it stands; the points given are the chain's to say."""
-    operation = told_operation_of(session, request.operation)
+    operation = operation_by_id_to_public(session, request.operation)
     view = operations.get(session.connection(), request.operation)
     result = (view.result if view is not None else None) or {}
     return ExchangePublic(

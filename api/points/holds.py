@@ -17,7 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from api.auth.callers import BrandCaller, MemberCaller
 from api.auth.errors import NotYours
-from api.events.service import told_operation_of
+from api.events.service import operation_by_id_to_public
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.database import lock
@@ -100,7 +100,7 @@ def place(
     )
     session.add(request)
     session.flush()
-    return told(session, request)
+    return to_public(session, request)
 
 
 def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int | None) -> HoldPublic:
@@ -142,7 +142,7 @@ def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int |
     request = _locked(session, caller=caller, hold_id=hold_id)
     hold = session.get(Hold, request.chain_id)
     if hold is None or hold.state not in ("captured", "paid"):
-        raise HoldStateWrong("Only a captured hold is refunded.", hold=hold_id, state=told(session, request).state)
+        raise HoldStateWrong("Only a captured hold is refunded.", hold=hold_id, state=to_public(session, request).state)
     _refuse_open_step(session, request)
     refundable = int(hold.captured) - int(hold.refunded)
     wanted = refundable if points is None else points
@@ -177,13 +177,13 @@ def hold_by_id(session: Session, *, hold_id: str) -> HoldRequest:
     return session.get_one(HoldRequest, hold_id)
 
 
-def told(session: Session, request: HoldRequest) -> HoldPublic:
+def to_public(session: Session, request: HoldRequest) -> HoldPublic:
     """The hold as it stands in the mirror, with its newest operation."""
     hold = session.get(Hold, request.chain_id)
     newest = session.exec(
         select(HoldStep.operation).where(HoldStep.hold_id == request.id).order_by(col(HoldStep.number).desc()).limit(1)
     ).first()
-    operation = told_operation_of(session, request.operation if newest is None else newest)
+    operation = operation_by_id_to_public(session, request.operation if newest is None else newest)
     state: HoldState = "requested"
     if hold is not None:
         state = _STATES[hold.state]
@@ -226,7 +226,7 @@ def _held(session: Session, *, caller: BrandCaller, hold_id: str) -> tuple[HoldR
     """The brand's hold that may still be captured or released; on the chain already, or on its way there."""
     request = _locked(session, caller=caller, hold_id=hold_id)
     hold = session.get(Hold, request.chain_id)
-    stands = told(session, request).state
+    stands = to_public(session, request).state
     if stands not in ("held", "requested"):
         raise HoldStateWrong(f"The hold is {stands}.", hold=hold_id, state=stands)
     _refuse_open_step(session, request)
@@ -268,7 +268,7 @@ def _step(session: Session, request: HoldRequest, kind: str, points: int, made: 
     )
     session.add(step)
     session.flush()
-    return told(session, request)
+    return to_public(session, request)
 
 
 def _address(session: Session, request: HoldRequest) -> str:

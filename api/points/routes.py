@@ -13,7 +13,7 @@ from api.auth.callers import CALLER_PROBLEMS, ByBrand, ByBrandOrMember, ByMember
 from api.kit.amounts import AMOUNT_PROBLEMS
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
-from api.kit.schemas import Told
+from api.kit.schemas import ResponseModel
 from api.members.errors import BrandUnknown, MemberUnclear, MemberUnknown
 from api.points import exchanges, holds
 from api.points.errors import (
@@ -32,7 +32,7 @@ from chain.contracts.authorisation import Domain
 router = APIRouter(prefix="/v1")
 
 
-def waited(model: type[Told]) -> dict[int | str, dict[str, Any]]:
+def waited(model: type[ResponseModel]) -> dict[int | str, dict[str, Any]]:
     return {201: {"description": "Waited for: it is on the chain and mirrored.", "model": model}}
 
 
@@ -78,7 +78,7 @@ async def get_hold(request: Request, caller: ByBrandOrMember, hold_id: HoldId) -
 
     def read(state: State) -> HoldPublic:
         with Session(state.database.engine) as session:
-            return holds.told(session, holds.hold_of(session, caller=caller, hold_id=hold_id))
+            return holds.to_public(session, holds.hold_of(session, caller=caller, hold_id=hold_id))
 
     found = await run_in_threadpool(read, state_of(request))
     await looked(request, caller, found.member)
@@ -181,10 +181,10 @@ async def exchange(caller: ByMember, wanted: ExchangeCreate, write: Writes) -> R
         return Answer(told, 202)
 
     def follow(session: Session, told: dict[str, Any]) -> ExchangePublic:
-        return exchanges.told(session, exchanges.exchange_of(session, exchange_id=told["id"]))
+        return exchanges.to_public(session, exchanges.exchange_of(session, exchange_id=told["id"]))
 
     return await write.prepared(caller, prepare, effect, follow=follow)
 
 
 def _told_again(session: Session, told: dict[str, Any]) -> HoldPublic:
-    return holds.told(session, holds.hold_by_id(session, hold_id=told["id"]))
+    return holds.to_public(session, holds.hold_by_id(session, hold_id=told["id"]))

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.events.schemas import OperationPublic
 from api.kit.amounts import Amount, Points
-from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, Asked, Slug, Told
+from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, RequestModel, ResponseModel, Slug
 from api.members.schemas import MemberReference
 
 HoldState = Literal["requested", "held", "captured", "released", "expired", "refused"]
@@ -18,7 +18,7 @@ EXAMPLE_HOLD = "hold_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
 DEADLINE_S_MAX = 30 * 24 * 3600
 
 
-class HoldPlace(Asked):
+class HoldPlace(RequestModel):
     """Sets points aside for a redemption.
 
     A brand names the member and holds its own points; a member names the brand and holds its own.
@@ -37,19 +37,19 @@ class HoldPlace(Asked):
         return self
 
 
-class HoldCapture(Asked):
+class HoldCapture(RequestModel):
     """Burns held points; what is not captured goes back. Without `points`, the whole hold."""
 
     points: Amount | None = Field(default=None)
 
 
-class HoldRefund(Asked):
+class HoldRefund(RequestModel):
     """Gives captured points back, with the expiry they had. Without `points`, all of them."""
 
     points: Amount | None = Field(default=None)
 
 
-class HoldPublic(Told):
+class HoldPublic(ResponseModel):
     id: str = Field(examples=[EXAMPLE_HOLD])
     brand: str = Field(examples=["cdnow"])
     member: str = Field(examples=[EXAMPLE_MEMBER])
@@ -63,7 +63,7 @@ class HoldPublic(Told):
     operation: OperationPublic = Field(description="The hold's newest operation.")
 
 
-class ExchangeCreate(Asked):
+class ExchangeCreate(RequestModel):
     """Does a quoted exchange; the contract gives at least `minimum_out` or refuses."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -75,7 +75,7 @@ class ExchangeCreate(Asked):
     agreement_version: int = Field(ge=1, le=2**32 - 1, examples=[1])
 
 
-class ExchangePublic(Told):
+class ExchangePublic(ResponseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     id: str = Field(examples=["exc_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])

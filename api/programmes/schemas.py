@@ -5,17 +5,17 @@ from __future__ import annotations
 from pydantic import ConfigDict, Field
 
 from api.kit.amounts import Amount, AmountOrZero, Points
-from api.kit.schemas import EXAMPLE_TIME, Asked, Slug, Told
+from api.kit.schemas import EXAMPLE_TIME, RequestModel, ResponseModel, Slug
 
 
-class Rate(Told):
+class Rate(ResponseModel):
     """A fraction: out = in × numerator ÷ denominator, rounded down."""
 
     numerator: str = Field(examples=["3"])
     denominator: str = Field(examples=["2"])
 
 
-class RuleCited(Told):
+class RuleCited(ResponseModel):
     """The published rule that made the points."""
 
     id: str = Field(examples=["1"])
@@ -28,19 +28,19 @@ class RuleCited(Told):
     denominator: str = Field(examples=["1"])
 
 
-class AwardQuoteAsk(Asked):
+class AwardQuoteAsk(RequestModel):
     """Which points would a purchase of this amount earn?"""
 
     amount: AmountOrZero
 
 
-class AwardQuote(Told):
+class AwardQuote(ResponseModel):
     points: Points
     decimals: int = Field(examples=[2])
     rule: RuleCited
 
 
-class ExchangeQuoteAsk(Asked):
+class ExchangeQuoteAsk(RequestModel):
     """What would these points of one brand give in another's?"""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -50,12 +50,12 @@ class ExchangeQuoteAsk(Asked):
     points_in: Amount
 
 
-class AgreementCited(Told):
+class AgreementCited(ResponseModel):
     id: str = Field(examples=["1"])
     version: int = Field(examples=[1])
 
 
-class ExchangeQuote(Told):
+class ExchangeQuote(ResponseModel):
     """Exactly what the exchange gives if it is done before `expires_at` under this agreement version."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)

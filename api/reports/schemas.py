@@ -6,11 +6,11 @@ from pydantic import Field
 
 from api.events.schemas import EXAMPLE_HASH
 from api.kit.amounts import Points
-from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Told
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, ResponseModel
 from api.views.schemas import Finality
 
 
-class Then(Told):
+class Then(ResponseModel):
     """The block at whose end an answer holds."""
 
     block_number: int = Field(examples=[1042])
@@ -19,14 +19,14 @@ class Then(Told):
     finality: Finality = Field(examples=["final"])
 
 
-class Bucket(Told):
+class Bucket(ResponseModel):
     """Points that end together."""
 
     points: Points
     expires_at: str | None = Field(description="null: never", examples=[EXAMPLE_TIME])
 
 
-class BalanceThen(Told):
+class BalanceThen(ResponseModel):
     brand: str = Field(examples=["cdnow"])
     token: str = Field(examples=[EXAMPLE_ADDRESS])
     decimals: int = Field(examples=[2])
@@ -34,14 +34,14 @@ class BalanceThen(Told):
     lots: list[Bucket]
 
 
-class BalancesThen(Told):
+class BalancesThen(ResponseModel):
     """What a member could spend, lot by lot, as of a block."""
 
     as_of: Then
     balances: list[BalanceThen]
 
 
-class SupplyThen(Told):
+class SupplyThen(ResponseModel):
     """minted - burnt - expired = live, the chain's totalSupply at that block."""
 
     brand: str = Field(examples=["cdnow"])
@@ -53,12 +53,12 @@ class SupplyThen(Told):
     live: Points
 
 
-class SuppliesThen(Told):
+class SuppliesThen(ResponseModel):
     as_of: Then
     supplies: list[SupplyThen]
 
 
-class ObligationThen(Told):
+class ObligationThen(ResponseModel):
     """In units of the settlement token."""
 
     debtor: str = Field(examples=["cdnow"])
@@ -66,12 +66,12 @@ class ObligationThen(Told):
     outstanding: Points
 
 
-class ObligationsThen(Told):
+class ObligationsThen(ResponseModel):
     as_of: Then
     obligations: list[ObligationThen]
 
 
-class LiabilityThen(Told):
+class LiabilityThen(ResponseModel):
     """Points outstanding of a brand, by the second at which they end."""
 
     as_of: Then
@@ -83,7 +83,7 @@ class LiabilityThen(Told):
     buckets: list[Bucket]
 
 
-class CohortTold(Told):
+class CohortTold(ResponseModel):
     """Points that end together: what entered, and what is or was left of it."""
 
     expiry_epoch: int = Field(examples=[13])
@@ -93,14 +93,14 @@ class CohortTold(Told):
     over: bool = Field(description="Whether they have expired.", examples=[False])
 
 
-class SideTold(Told):
+class SideTold(ResponseModel):
     """What the sums of one date were computed from."""
 
     expected_breakage: str = Field(description="The share never used.", examples=["1/20"])
     cohorts: list[CohortTold]
 
 
-class MovementsTold(Told):
+class MovementsTold(ResponseModel):
     """opening + what came - what left - expired = closing."""
 
     opening: Points
@@ -117,7 +117,7 @@ class MovementsTold(Told):
     closing: Points
 
 
-class MoneyTold(Told):
+class MoneyTold(ResponseModel):
     """Minor units: opening + deferred - used - breakage = closing. A line is negative where it was taken back."""
 
     opening: str = Field(examples=["108000"])
@@ -127,7 +127,7 @@ class MoneyTold(Told):
     closing: str = Field(examples=["128400"])
 
 
-class RollForward(Told):
+class RollForward(ResponseModel):
     """The contract liability from one block to another, in points and in money, with every input."""
 
     brand: str = Field(examples=["cdnow"])

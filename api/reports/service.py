@@ -33,7 +33,7 @@ from chain.reports.datasets import Scope
 from chain.reports.fractions import fraction_of
 from chain.reports.income import income
 from chain.reports.liability import liability
-from chain.reports.to_public import told_income
+from chain.reports.to_public import income_to_public
 from chain.storage import database
 from chain.storage.columns import table_of
 
@@ -166,7 +166,7 @@ async def roll_forward(
             price=fraction_of(price),
             breakage=None if breakage is None else fraction_of(breakage),
         )
-        told = told_income(found)
+        told = income_to_public(found)
         return schemas.RollForward(
             brand=slug,
             price=told["price"],
@@ -180,7 +180,7 @@ async def roll_forward(
 
 async def export(state: State, place: Place, *, format: str, only: str | None, actor: str) -> Iterator[bytes]:
     """The books as a ZIP archive: the files and the manifest of chain.reports.bundle. Recorded as an act."""
-    slots = state.keep(Exports).slots
+    slots = state.singleton(Exports).slots
     if not slots.acquire(blocking=False):
         raise ExportsTooMany(f"{EXPORTS_MAX} exports are being made already; try again in a moment.")
     try:

@@ -31,7 +31,7 @@ class Ledgered:
 
 async def latest(state: State) -> Books:
     """The books, at most a few seconds old: a public question must not cost the node a walk each time."""
-    kept = state.keep(Ledgered)
+    kept = state.singleton(Ledgered)
     async with kept.lock:
         found = kept.books
         if found is not None:

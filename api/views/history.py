@@ -46,7 +46,7 @@ def one(read: Snapshot, *, address: str, seq: int) -> Row | None:
     return read.row(_ONE, address, seq)
 
 
-def told_entry(
+def entry_to_public(
     read: Snapshot, *, catalogue: Catalogue, as_of: Moment, address: str, row: Row, only: str | None = None
 ) -> dict[str, Any] | None:
     """An Entry as plain values; None for a token of no brand that the gateway knows.

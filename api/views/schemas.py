@@ -8,13 +8,13 @@ from pydantic import Field
 
 from api.events.schemas import EXAMPLE_HASH, Receipt
 from api.kit.amounts import Points
-from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, Told
+from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, ResponseModel
 from api.programmes.schemas import RuleCited
 
 Finality = Literal["latest", "safe", "final"]
 
 
-class AsOf(Told):
+class AsOf(ResponseModel):
     """As of which block an answer holds, how final that is and how old."""
 
     block_number: int = Field(examples=[1042])
@@ -29,7 +29,7 @@ class AsOf(Told):
     )
 
 
-class BrandCard(Told):
+class BrandCard(ResponseModel):
     slug: str = Field(examples=["cdnow"])
     name: str = Field(examples=["CDNOW"])
     symbol: str = Field(examples=["CDN"])
@@ -37,14 +37,14 @@ class BrandCard(Told):
     decimals: int = Field(examples=[2])
 
 
-class Lot(Told):
+class Lot(ResponseModel):
     """Points that expire together."""
 
     points: Points
     expires_at: str | None = Field(examples=[EXAMPLE_TIME])
 
 
-class Balance(Told):
+class Balance(ResponseModel):
     brand: BrandCard
     decimals: int = Field(examples=[2])
     spendable: Points
@@ -55,19 +55,19 @@ class Balance(Told):
     token: str = Field(examples=[EXAMPLE_ADDRESS])
 
 
-class MemberCard(Told):
+class MemberCard(ResponseModel):
     id: str = Field(examples=[EXAMPLE_MEMBER])
     address: str = Field(examples=[EXAMPLE_ADDRESS])
     name: str | None = Field(default=None, examples=[None])
 
 
-class MemberView(Told):
+class MemberView(ResponseModel):
     member: MemberCard
     as_of: AsOf
     balances: list[Balance]
 
 
-class Entry(Told):
+class Entry(ResponseModel):
     """One line of a member's history, with its place on the chain."""
 
     id: str = Field(description="Grows along the history; also the stream's event id.", examples=["311"])
@@ -89,19 +89,19 @@ class Entry(Told):
     detail: dict[str, Any] = Field(description="What else the chain's event said.", examples=[{}])
 
 
-class EntryPage(Told):
+class EntryPage(ResponseModel):
     entries: list[Entry] = Field(description="The newest first.")
     next_cursor: str | None = Field(examples=[None])
     as_of: AsOf
 
 
-class Check(Told):
+class Check(ResponseModel):
     name: str = Field(examples=["log"])
     ok: bool = Field(examples=[True])
     detail: str = Field(default="", examples=[""])
 
 
-class EntryProof(Told):
+class EntryProof(ResponseModel):
     """An entry looked up at the node now, past the mirror."""
 
     verified: bool = Field(examples=[True])
@@ -110,7 +110,7 @@ class EntryProof(Told):
     confirmations: int = Field(examples=[12])
 
 
-class BrandBooks(Told):
+class BrandBooks(ResponseModel):
     brand: str = Field(examples=["cdnow"])
     token: str = Field(examples=[EXAMPLE_ADDRESS])
     decimals: int = Field(examples=[2])
@@ -121,7 +121,7 @@ class BrandBooks(Told):
     drift: Points = Field(examples=["0"])
 
 
-class Books(Told):
+class Books(ResponseModel):
     """Do the books balance? At one block: supply, sum of balances on the chain, sum in the mirror."""
 
     balanced: bool = Field(examples=[True])
@@ -130,12 +130,12 @@ class Books(Told):
     brands: list[BrandBooks]
 
 
-class Health(Told):
+class Health(ResponseModel):
     status: Literal["alive"] = "alive"
     uptime_s: float = Field(examples=[12.5])
 
 
-class Ready(Told):
+class Ready(ResponseModel):
     """ready only when every check is ok; a check that is not says what is wrong."""
 
     ready: bool = Field(examples=[True])

@@ -31,7 +31,7 @@ async def view(state: State, *, member_id: str, address: str, only: str | None) 
     """A MemberView in JSON. only: the one brand that the reader may see."""
 
     def compose(read: Snapshot) -> dict[str, Any]:
-        catalogue = state.keep(Catalogues).newest(read)
+        catalogue = state.singleton(Catalogues).newest(read)
         return views.member_view(
             read, state=state, catalogue=catalogue, member_id=member_id, address=address, only=only
         )
@@ -50,7 +50,7 @@ async def my_view(state: State, token: Token) -> bytes:
         return views.member_view(
             read,
             state=state,
-            catalogue=state.keep(Catalogues).newest(read),
+            catalogue=state.singleton(Catalogues).newest(read),
             member_id=caller.member_id,
             address=caller.address,
             only=None,
@@ -67,7 +67,7 @@ async def entries(
     before = read_cursor(cursor)
 
     def compose(read: Snapshot) -> dict[str, Any]:
-        catalogue = state.keep(Catalogues).newest(read)
+        catalogue = state.singleton(Catalogues).newest(read)
         as_of = moment(read)
         token = None
         if wanted is not None:
@@ -77,7 +77,7 @@ async def entries(
             token = card.token
         rows = history.newest(read, address=address, token=token, before=before, limit=limit + 1)
         told = [
-            history.told_entry(
+            history.entry_to_public(
                 read,
                 catalogue=catalogue,
                 as_of=as_of,

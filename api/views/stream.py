@@ -104,7 +104,7 @@ class StreamAnswer(Response):
 
     def _round(self, read: Snapshot) -> Round:
         """New entries since the cursor, then the view that they lead to."""
-        catalogue, as_of = self._state.keep(Catalogues).newest(read), moment(read)
+        catalogue, as_of = self._state.singleton(Catalogues).newest(read), moment(read)
         address, cursor = self._caller.address, self._cursor
         if cursor is None:
             last = read.row(_LAST_OF, address)
@@ -113,7 +113,7 @@ class StreamAnswer(Response):
         events = []
         for row in rows:
             cursor = row[0]
-            entry = history.told_entry(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
+            entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
             if entry is not None:
                 events.append(_event("entry", entry, event_id=entry["id"]))
         if len(rows) == ENTRIES_ROUND_MAX:

@@ -40,7 +40,7 @@ from api.auth.callers import Caller
 from api.kit import problems
 from api.kit.problems import Problem
 from api.writes.idempotency import Claim, IdempotencyKeyReused, claim, mark, marks
-from api.writes.unit_of_work import Write
+from api.writes.unit_of_work import UnitOfWork
 
 NDJSON = "application/x-ndjson"
 MEDIA_TYPES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
@@ -113,13 +113,13 @@ def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-def told_line(number: int, status: str, **facts: Any) -> bytes:
+def line_to_public(number: int, status: str, **facts: Any) -> bytes:
     """One answer line, without its end."""
     return orjson.dumps({"line": number, "status": status, **facts})
 
 
 def refused_line(number: int, problem: Problem, **facts: Any) -> bytes:
-    return told_line(number, "refused", **facts, problem=problem.document())
+    return line_to_public(number, "refused", **facts, problem=problem.document())
 
 
 class Splitter:
@@ -168,7 +168,7 @@ class LinesAnswer(Response):
 
     media_type = NDJSON
 
-    def __init__(self, *, caller: Caller, write: Write, handle: Handle) -> None:
+    def __init__(self, *, caller: Caller, write: UnitOfWork, handle: Handle) -> None:
         super().__init__(media_type=NDJSON)
         del self.headers["content-length"]
         self._caller = caller

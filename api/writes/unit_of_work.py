@@ -60,7 +60,7 @@ class Answer:
     stored: BaseModel | None = None
 
 
-class Write:
+class UnitOfWork:
     """One write of one caller: `await write(caller, effect)`."""
 
     def __init__(self, request: Request, key: str | None, prefer: str | None) -> None:
@@ -207,8 +207,8 @@ def _write(
         str | None,
         Header(description="`wait=N` waits up to N ≤ 30 seconds until it is mirrored.", examples=["wait=20"]),
     ] = None,
-) -> Write:
-    return Write(request, idempotency_key, prefer)
+) -> UnitOfWork:
+    return UnitOfWork(request, idempotency_key, prefer)
 
 
-Writes = Annotated[Write, Depends(_write)]
+Writes = Annotated[UnitOfWork, Depends(_write)]

@@ -12,7 +12,7 @@ from chain.audit.errors import KindUnknown, Stopped
 from chain.base.difference import CHAIN, Difference, Where
 from chain.base.errors import MethodMissing
 from chain.base.hashing import keccak
-from chain.contracts.codec import Codec, Log
+from chain.contracts.codec import Codec, EventLog
 from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, transactions, tries
 from chain.proofs.errors import EncodingInvalid, ProofError
@@ -32,8 +32,8 @@ class Block:
     in the trie.
     """
 
-    header: headers.Header
-    logs: list[Log]
+    header: headers.ProvenHeader
+    logs: list[EventLog]
     logs_total: int
     transactions: int
     sent: dict[str, bytes]
@@ -94,7 +94,7 @@ class Reader:
 
     def _block(self, number: int, hash_: bytes, raw: Raw, of_block: list[Any]) -> Block:
         try:
-            header = headers.Header.from_json({**raw, "hash": hexes.shown(hash_)})
+            header = headers.ProvenHeader.from_json({**raw, "hash": hexes.shown(hash_)})
         except ProofError as error:
             raise Stopped(_wrong(number, "header", str(error), hexes.shown(hash_))) from error
         raws = self._transactions(header, raw["transactions"])
@@ -103,7 +103,7 @@ class Reader:
             raise Stopped(_wrong(number, "receipts", str(len(encoded)), str(len(raws))))
         return self._logs(header, raws, of_block)
 
-    def _transactions(self, header: headers.Header, listed: list[Raw]) -> list[bytes]:
+    def _transactions(self, header: headers.ProvenHeader, listed: list[Raw]) -> list[bytes]:
         """The block's transactions as they lie in the trie, which make its transactionsRoot."""
         try:
             kinds = {hexes.to_number(one.get("type") or "0x0", "transaction (type)") for one in listed}
@@ -121,7 +121,7 @@ class Reader:
             raise Stopped(_wrong(header.number, "transactionsRoot", said, right))
         return encoded
 
-    def _encoded(self, header: headers.Header, of_block: list[Any]) -> list[bytes]:
+    def _encoded(self, header: headers.ProvenHeader, of_block: list[Any]) -> list[bytes]:
         """The block's receipts, which make its receiptsRoot."""
         try:
             encoded = [receipts.encode(receipt) for receipt in of_block]
@@ -134,7 +134,7 @@ class Reader:
             raise Stopped(_wrong(header.number, "receiptsRoot", said, right))
         return encoded
 
-    def _logs(self, header: headers.Header, raws: list[bytes], of_block: list[Raw]) -> Block:
+    def _logs(self, header: headers.ProvenHeader, raws: list[bytes], of_block: list[Raw]) -> Block:
         shown, number, bloom = hexes.shown(header.hash), header.number, 0
         block = Block(header, [], 0, len(raws), {})
         for tx_index, (raw_tx, receipt) in enumerate(zip(raws, of_block, strict=True)):
@@ -155,7 +155,7 @@ class Reader:
             raise Stopped(_wrong(number, "logsBloom", hexes.shown(header.bloom), right))
         return block
 
-    def _decoded(self, raw: Raw, contract: str, number: int, index: int) -> Log:
+    def _decoded(self, raw: Raw, contract: str, number: int, index: int) -> EventLog:
         # Capitals are the same bytes and another text: a topic is looked up as text.
         topics = [topic.lower() for topic in raw["topics"]]
         try:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from chain.contracts import lots
-from chain.contracts.codec import Log
-from chain.mirror.projection import Context, Fold
-from chain.mirror.row_cache import KEYS, Key, Ledger, Row
+from chain.contracts.codec import EventLog
+from chain.mirror.projection import Context, Projector
+from chain.mirror.row_cache import KEYS, Key, Row, RowCache
 
 BALANCE: Final = "balance"
 BalanceVersion = tuple[int, str]
@@ -18,7 +18,7 @@ BalanceVersion = tuple[int, str]
 UNMIRRORED: Final = frozenset({"AccessManager"})
 
 
-class Rows(Ledger):
+class Rows(RowCache):
     """The ledger of a fold, in memory: rows as they are, and as they were at the end of each block."""
 
     def __init__(self) -> None:
@@ -58,21 +58,21 @@ class Expected:
     def __init__(self, desk: str, token_rows: Mapping[str, Row]):
         """token_rows: the row of `brand_token` of each token that was ever made, by address."""
         self.ledger = Rows()
-        self.fold = Fold(self.ledger, Context(desk=desk, tokens={}, token_rows=token_rows))
+        self.projector = Projector(self.ledger, Context(desk=desk, tokens={}, token_rows=token_rows))
         # {(role id, account): since}; 0 after it was revoked.
         self.roles: dict[tuple[int, str], int] = {}
         self.operations: dict[tuple[int, int], int] = {}
         self.spent: dict[tuple[int, int], int] = {}
 
-    def block(self, number: int, time: int, logs: Sequence[Log]) -> tuple[list[Log], list[Row]]:
+    def block(self, number: int, time: int, logs: Sequence[EventLog]) -> tuple[list[EventLog], list[Row]]:
         """The events and the entries that the mirror must hold of this block, in their order."""
         mirrored = [log for log in logs if log.contract not in UNMIRRORED]
         for log in logs:
             self._note(log)
-        self.fold.entries = []
-        self.fold.block(mirrored, time)
+        self.projector.entries = []
+        self.projector.block(mirrored, time)
         self.ledger.end_block(number)
-        return mirrored, self.fold.entries
+        return mirrored, self.projector.entries
 
     def holders(self, token: str) -> Iterator[tuple[str, Row]]:
         """(account, its row) of every account that ever had points of the token."""
@@ -80,7 +80,7 @@ class Expected:
             if of_token == token:
                 yield account, row
 
-    def _note(self, log: Log) -> None:
+    def _note(self, log: EventLog) -> None:
         """What no row of the mirror says and storage does: roles, operation ids, budgets."""
         args = log.args
         if log.name == "Awarded":

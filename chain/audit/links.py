@@ -13,7 +13,7 @@ from chain.base.difference import CHAIN, Difference, Where
 from chain.node.rpc import Rpc
 from chain.proofs import hexes
 from chain.proofs.errors import ProofError
-from chain.proofs.headers import Header, encode
+from chain.proofs.headers import ProvenHeader, encode
 from chain.proofs.receipts import may_hold
 from chain.proofs.tries import EMPTY_ROOT
 
@@ -35,7 +35,7 @@ class Links:
         """Room for every block."""
         return cls(first, last, bytearray(ROW * (last - first + 1)))
 
-    def put(self, header: Header, *, flagged: bool) -> None:
+    def put(self, header: ProvenHeader, *, flagged: bool) -> None:
         """Keeps what is needed of a verified header."""
         at = ROW * (header.number - self.first)
         row = header.hash + header.receipts_root + header.time.to_bytes(TIME_BYTES) + bytes((flagged,))
@@ -65,7 +65,7 @@ class Links:
         return [number for number in range(self.first, self.last + 1) if self.flagged(number)]
 
 
-def pinned(rpc: Rpc, pin: bytes) -> Header:
+def pinned(rpc: Rpc, pin: bytes) -> ProvenHeader:
     """The header with this very hash. Raises PinMissing, or Stopped when the node shows another one."""
     raw = rpc.call("eth_getBlockByHash", hexes.shown(pin), False)
     if raw is None:
@@ -78,7 +78,7 @@ def pinned(rpc: Rpc, pin: bytes) -> Header:
     return found
 
 
-def read(rpc: Rpc, tip: Header, first: int, addresses: Sequence[bytes], walked: Callable[[int], None]) -> Links:
+def read(rpc: Rpc, tip: ProvenHeader, first: int, addresses: Sequence[bytes], walked: Callable[[int], None]) -> Links:
     """Every header from the tip down to `first`, each with the hash its child names; `walked` hears of each batch.
 
     Raises Stopped at the first header that is missing or another than its child says, asked by number and by hash.
@@ -100,7 +100,7 @@ def read(rpc: Rpc, tip: Header, first: int, addresses: Sequence[bytes], walked: 
     return links
 
 
-def _by_hash(rpc: Rpc, number: int, wanted: bytes, first_answer: Any) -> Header:
+def _by_hash(rpc: Rpc, number: int, wanted: bytes, first_answer: Any) -> ProvenHeader:
     """The header that the child names; a node whose branch has changed still knows it by its hash."""
     raw = rpc.call("eth_getBlockByHash", hexes.shown(wanted), False)
     header = _header(raw)
@@ -109,12 +109,12 @@ def _by_hash(rpc: Rpc, number: int, wanted: bytes, first_answer: Any) -> Header:
     return header
 
 
-def _header(raw: Any) -> Header | None:
+def _header(raw: Any) -> ProvenHeader | None:
     """The header of an answer, whatever hash it says it has; None when it is none."""
     if not isinstance(raw, Mapping):
         return None
     try:
-        return Header.from_rlp(encode(raw))
+        return ProvenHeader.from_rlp(encode(raw))
     except ProofError:
         return None
 

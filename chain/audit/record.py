@@ -97,7 +97,7 @@ def restore(record: Record, expected: Expected) -> None:
     for name, rows in record.rows.items():
         expected.ledger.rows[name] = {tuple(row[part] for part in KEYS[name]): row for row in rows}
     for row in record.rows["brand_token"]:
-        expected.fold.context.add(row["brand_id"], row["token"])
+        expected.projector.context.add(row["brand_id"], row["token"])
     expected.roles = {(int(role_id), account): since for role_id, account, since in record.roles}
     expected.operations = {(brand_id, index): int(bits) for brand_id, index, bits in record.operations}
     expected.spent = {(brand_id, rule_id): int(points) for brand_id, rule_id, points in record.spent}

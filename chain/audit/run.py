@@ -24,7 +24,7 @@ from chain.base.difference import CHAIN, MIRROR, Difference, Where
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
 from chain.proofs import hexes, transactions
-from chain.proofs.headers import Header
+from chain.proofs.headers import ProvenHeader
 from chain.replay import Facts, Replay, Sent, TokenTerms
 from chain.replay.state import StateInvalid
 from chain.storage.database import snapshot
@@ -83,7 +83,7 @@ class Audit:
 
     # The pin, and what lies at it
 
-    def _pin(self) -> tuple[Header, Storage, Contracts]:
+    def _pin(self) -> tuple[ProvenHeader, Storage, Contracts]:
         self._progress.stage("the pinned block and its contracts", 1)
         header = links.pinned(self._rpc, self._plan.pin)
         self.report.number, self.report.time = header.number, header.time
@@ -99,7 +99,7 @@ class Audit:
         self._progress.walked(1)
         return header, storage, contracts
 
-    def _audit(self, header: Header, storage: Storage, contracts: Contracts) -> None:
+    def _audit(self, header: ProvenHeader, storage: Storage, contracts: Contracts) -> None:
         plan = self._plan
         finished = self._finished(header)
         first = finished.number if finished else 0
@@ -134,7 +134,7 @@ class Audit:
 
     # Where it begins
 
-    def _finished(self, header: Header) -> record.Record | None:
+    def _finished(self, header: ProvenHeader) -> record.Record | None:
         if self._plan.finished is None:
             return None
         found = record.Record.read(self._plan.finished)
@@ -322,7 +322,7 @@ class Audit:
         for token, clock in contracts.clocks.items():
             lots = against_storage.check_supply(storage, expected, token, clock, self.report.time, found)
             self.report.count("facts in storage", lots)
-        for account, block in replay.strangers.items():
+        for account, block in replay.third_parties.items():
             against_storage.check_has_code(storage, account, block, found)
             self.report.count("facts in storage")
         self.report.count("slots proven", storage.proven)
@@ -341,7 +341,7 @@ class Audit:
             self._progress.stage("accounts of the sample", sample.size)
             sampling.compare_accounts(connection, storage, contracts, sample, self.report, self._progress.walked)
 
-    def _record(self, header: Header, expected: Expected, replay: Replay) -> record.Record:
+    def _record(self, header: ProvenHeader, expected: Expected, replay: Replay) -> record.Record:
         return record.of(
             expected,
             chain_id=self._deployment.chain_id,

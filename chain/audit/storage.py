@@ -10,7 +10,7 @@ from chain.base.hashing import keccak
 from chain.node.rpc import Rpc
 from chain.proofs import hexes, state, tries
 from chain.proofs.errors import ProofInvalid
-from chain.proofs.headers import Header
+from chain.proofs.headers import ProvenHeader
 
 # Some nodes build a contract's whole trie for each question: few questions, of many slots.
 SLOTS_PER_PROOF_MAX: Final = 1_000
@@ -23,7 +23,7 @@ Walked = Callable[[int], None]
 class Storage:
     """Asks one node for storage at one block. Every answer is proven or raises Stopped."""
 
-    def __init__(self, rpc: Rpc, header: Header):
+    def __init__(self, rpc: Rpc, header: ProvenHeader):
         self._rpc = rpc
         self._header = header
         self._tag = hex(header.number)
@@ -79,7 +79,7 @@ class Storage:
         return proof
 
 
-def _unproven(header: Header, address: str, slots: Sequence[int], why: str) -> Difference:
+def _unproven(header: ProvenHeader, address: str, slots: Sequence[int], why: str) -> Difference:
     places = ", ".join(hex(slot) for slot in slots[:2]) + (", …" if len(slots) > 2 else "")
     return Difference(
         kind=CHAIN,

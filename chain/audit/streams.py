@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table
 
 from chain.audit.reading import is_number, read
 from chain.base.difference import MIRROR, Difference, Where
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
 from chain.mirror.projection import event_row
 from chain.mirror.row_cache import Row
@@ -77,7 +77,7 @@ class Histories:
         self._seq = 0
         self.compared = 0
 
-    def block(self, number: int, logs: Sequence[Log], made: Sequence[Row]) -> None:
+    def block(self, number: int, logs: Sequence[EventLog], made: Sequence[Row]) -> None:
         """The rows of one block, and strays below it."""
         self._strays(number)
         wanted = {(log.block_number, log.log_index): event_row(log) for log in logs}

@@ -28,7 +28,7 @@ Decode = Callable[[bytes, int], Any]
 
 
 @dataclass(slots=True)
-class Log:
+class EventLog:
     """A decoded log of one of our contracts. Never changed; not frozen, because that doubles the time to make one."""
 
     block_number: int
@@ -227,7 +227,7 @@ class Codec:
                     found[keccak_text(signature(item))[:4]] = (item["name"], data_reader(item["inputs"]))
         return found
 
-    def log(self, raw: Mapping[str, Any], contract: str) -> Log | None:
+    def log(self, raw: Mapping[str, Any], contract: str) -> EventLog | None:
         """A log as the node gives it, decoded; None when it is no event of ours."""
         topics = raw["topics"]
         shape = self.events.get((topics[0], len(topics) - 1)) if topics else None
@@ -238,7 +238,7 @@ class Codec:
             for (name, read), topic in zip(shape.indexed, topics[1:], strict=True)
         }
         args.update(shape.plain(bytes.fromhex(raw["data"][2:])))
-        return Log(
+        return EventLog(
             block_number=int(raw["blockNumber"], 16),
             block_hash=raw["blockHash"],
             tx_hash=raw["transactionHash"],

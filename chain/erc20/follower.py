@@ -30,8 +30,8 @@ from chain.erc20.reading import Source, Span, address, genesis_hash
 from chain.erc20.sqlite import SqliteStore
 from chain.erc20.store import BACKFILLING, LIVE, STOPPED, Change, Checkpoint, Store, check_identity
 from chain.node import blocks
-from chain.node.blocks import Header
-from chain.node.head_subscription import Heads
+from chain.node.blocks import BlockHeader
+from chain.node.head_subscription import HeadSubscription
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class Follower:
             source.close()
         self.store.close()
 
-    def run(self, stop: threading.Event, heads: Heads) -> None:
+    def run(self, stop: threading.Event, heads: HeadSubscription) -> None:
         """Until `stop`. Raises MirrorMismatch, ChainReplaced, DatabaseUnusable or ReorgTooDeep."""
         backoff_s = BACKOFF_S
         while not stop.is_set():
@@ -188,14 +188,14 @@ class Follower:
         self._tip = Tip(held.block_number, held.block_hash)
         return self._tip
 
-    def _base(self, head: Header) -> Tip:
+    def _base(self, head: BlockHeader) -> Tip:
         """The block to begin after: the one below `from_block`, or the head of a chain that is not there yet."""
         number = min(self.settings.from_block - 1, head.number)
         if number < 0:
             return Tip(-1, ZERO_HASH)
         return Tip(number, blocks.present_headers(self.source.rpc, [number])[0].hash)
 
-    def _ancestor(self, tip: Tip, head: Header) -> tuple[Tip, Tip | None]:
+    def _ancestor(self, tip: Tip, head: BlockHeader) -> tuple[Tip, Tip | None]:
         """The block to build on: the tip, or the common ancestor. The second: that block, when it is a new beginning
         on another branch and not one of ours."""
         if tip.number < 0 or (head.number == tip.number + 1 and head.parent_hash == tip.hash):
@@ -211,7 +211,7 @@ class Follower:
             return Tip(found, known[found]), None
         return self._start_over(tip, head, known)
 
-    def _start_over(self, tip: Tip, head: Header, known: Mapping[int, str]) -> tuple[Tip, Tip]:
+    def _start_over(self, tip: Tip, head: BlockHeader, known: Mapping[int, str]) -> tuple[Tip, Tip]:
         """No block that we know is left. Everything can be taken back if it all lies above the oldest of them."""
         self._same_chain()
         if self.store.holds_rows_up_to(min(known)):
@@ -219,7 +219,7 @@ class Follower:
         base = self._base(head)
         return base, base
 
-    def _wait_for_a_node_behind(self, known: Mapping[int, str], head: Header) -> None:
+    def _wait_for_a_node_behind(self, known: Mapping[int, str], head: BlockHeader) -> None:
         """A head below ours on our own chain is most likely a node that lags: believed only after a while."""
         below = head.number < min(known)
         if not below and known.get(head.number) != head.hash:
@@ -243,7 +243,7 @@ class Follower:
 
     # Moving
 
-    def _backfill(self, tip: Tip, head: Header, stop: threading.Event | None) -> None:
+    def _backfill(self, tip: Tip, head: BlockHeader, stop: threading.Event | None) -> None:
         """Towards a head far away: reading and writing at the same time.
 
         Several spans make one transaction: a balance that all of them touch is written once.
@@ -265,7 +265,7 @@ class Follower:
                 if stopping:
                     return
 
-    def _forward(self, tip: Tip, ancestor: Tip, base: Tip | None, head: Header) -> None:
+    def _forward(self, tip: Tip, ancestor: Tip, base: Tip | None, head: BlockHeader) -> None:
         """Back to the ancestor if need be, and the next blocks, in one transaction."""
         span: Span | None = None
         if head.number > ancestor.number:
@@ -277,7 +277,7 @@ class Follower:
                 span.join(self.source.span(span.last + 1, head.number, head))
         self._write(tip, ancestor, base, span, head)
 
-    def _write(self, tip: Tip, ancestor: Tip, base: Tip | None, span: Span | None, head: Header) -> Tip:
+    def _write(self, tip: Tip, ancestor: Tip, base: Tip | None, span: Span | None, head: BlockHeader) -> Tip:
         new = Tip(span.last, span.hash) if span else ancestor
         change = Change(
             was=tip.hash,
@@ -325,7 +325,7 @@ class Follower:
                 log.warning("waiting: %s", away)
                 time.sleep(DATABASE_POLL_S)
 
-    def _progress(self, tip: Tip, head: Header, rows: int) -> None:
+    def _progress(self, tip: Tip, head: BlockHeader, rows: int) -> None:
         now = time.monotonic()
         if tip.number == head.number or now - self._shown_at > PROGRESS_S:
             log.info("block %d of %d: %s, %d transfers", tip.number, head.number, self._state, rows)

@@ -16,8 +16,8 @@ from chain.base.errors import AnswerInconsistent, AnswerTooLarge, ChainError, Me
 from chain.base.hashing import keccak
 from chain.erc20.transfers import TRANSFER, Transfer, is_transfer, transfer
 from chain.node import blocks
-from chain.node.adaptive_range import Ranges
-from chain.node.blocks import Header, Raw
+from chain.node.adaptive_range import AdaptiveRange
+from chain.node.blocks import BlockHeader, Raw
 from chain.node.rpc import Rpc
 from chain.proofs import receipts as receipts_proof
 from chain.proofs import tries
@@ -89,7 +89,9 @@ class Source:
         self.token = token
         self.from_block = from_block
         self.verify = verify
-        self.ranges: Ranges = beside.ranges if beside else Ranges(BLOCKS_MAX, first=FIRST_BLOCKS, logs_aim=LOGS_AIM)
+        self.ranges: AdaptiveRange = (
+            beside.ranges if beside else AdaptiveRange(BLOCKS_MAX, first=FIRST_BLOCKS, logs_aim=LOGS_AIM)
+        )
         self._masks = (blocks.bloom_mask(token), blocks.bloom_mask(TRANSFER))
         self._doubt: Doubt = beside._doubt if beside else Doubt()
         self._whole_blocks = True
@@ -99,7 +101,7 @@ class Source:
         self.rpc.close()
         self._wide.close()
 
-    def span(self, first: int, to: int, head: Header | None = None) -> Span:
+    def span(self, first: int, to: int, head: BlockHeader | None = None) -> Span:
         """Blocks from `first`, as many as the provider takes, at most up to `to`; `head`: one that is known already.
 
         Raises NodeUnavailable, RpcError or AnswerInconsistent when it cannot be read now.
@@ -121,7 +123,7 @@ class Source:
                 return found
         raise NodeUnavailable(f"{self.rpc.shown} refuses ranges of every width.")
 
-    def _read(self, first: int, last: int, head: Header | None) -> Span:
+    def _read(self, first: int, last: int, head: BlockHeader | None) -> Span:
         wanted = [number for number in range(first, last + 1) if head is None or number != head.number]
         chain = blocks.present_headers(self.rpc, wanted)
         if head is not None and len(wanted) < last - first + 1:
@@ -139,7 +141,7 @@ class Source:
 
     # Logs
 
-    def _logs(self, chain: Sequence[Header]) -> dict[int, ByIndex]:
+    def _logs(self, chain: Sequence[BlockHeader]) -> dict[int, ByIndex]:
         """{block number: {log index: row}} as eth_getLogs has it, without what cannot be true."""
         wanted = {
             "fromBlock": hex(chain[0].number),
@@ -191,7 +193,7 @@ class Source:
 
     # Doubt
 
-    def _make_sure(self, chain: Sequence[Header], by_number: dict[int, ByIndex]) -> None:
+    def _make_sure(self, chain: Sequence[BlockHeader], by_number: dict[int, ByIndex]) -> None:
         """Puts right what the logs left out, from receipts."""
         all_of_them = self.verify or self._doubt.spans > 0 or len(chain) <= SHORT_SPAN_BLOCKS
         last_shown = max(by_number, default=None)
@@ -207,7 +209,7 @@ class Source:
             self._compare(rest, by_number)
         self._doubt.spans = DOUBT_SPANS if lied else max(0, self._doubt.spans - 1)
 
-    def _compare(self, chain: Sequence[Header], by_number: dict[int, ByIndex]) -> bool:
+    def _compare(self, chain: Sequence[BlockHeader], by_number: dict[int, ByIndex]) -> bool:
         """Whether receipts said something else anywhere; theirs is what stays."""
         lied = False
         for start in range(0, len(chain), RECEIPT_BLOCKS_CHUNK):
@@ -218,7 +220,7 @@ class Source:
                     by_number[block.number] = proven
         return lied
 
-    def _rows_of_receipts(self, chain: Sequence[Header], shown: dict[int, ByIndex]) -> list[ByIndex | None]:
+    def _rows_of_receipts(self, chain: Sequence[BlockHeader], shown: dict[int, ByIndex]) -> list[ByIndex | None]:
         """The rows of each block by its receipts; None where the node has none and its logs were not in doubt."""
         made: list[ByIndex | None] = []
         for block, found in zip(chain, self._receipts(chain), strict=True):
@@ -239,7 +241,7 @@ class Source:
             made.append(rows.get(block.number, {}))
         return made
 
-    def _receipts(self, chain: Sequence[Header]) -> list[list[Raw] | None]:
+    def _receipts(self, chain: Sequence[BlockHeader]) -> list[list[Raw] | None]:
         """Of each block; None where the node answers null."""
         if self._whole_blocks:
             answers = self._wide.try_batch([("eth_getBlockReceipts", [hex(block.number)]) for block in chain])
@@ -251,17 +253,17 @@ class Source:
             self._whole_blocks = False
         return [self._receipts_one_by_one(block) for block in chain]
 
-    def _receipts_one_by_one(self, block: Header) -> list[Raw] | None:
+    def _receipts_one_by_one(self, block: BlockHeader) -> list[Raw] | None:
         found = self._wide.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in block.transactions])
         return None if any(receipt is None for receipt in found) else found
 
-    def _may_hold(self, block: Header) -> bool:
+    def _may_hold(self, block: BlockHeader) -> bool:
         """Whether the block may hold a Transfer of the token, by its bloom. False is certain."""
         bloom = int.from_bytes(block.bloom)
         return all(bloom & mask == mask for mask in self._masks)
 
 
-def check_receipts_root(block: Header, found: Sequence[Raw]) -> None:
+def check_receipts_root(block: BlockHeader, found: Sequence[Raw]) -> None:
     """Raises AnswerInconsistent when these receipts are not the ones that the block's header commits to."""
     try:
         with blocks.believable("a receipt"):

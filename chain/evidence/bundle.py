@@ -15,7 +15,7 @@ from chain.evidence.claims import Claim, Known, slot
 from chain.evidence.errors import EvidenceMissing, EvidenceTooLarge, Refused
 from chain.evidence.gather import HEADERS_MAX, Gatherer, HeaderCache
 from chain.evidence.shapes import EVIDENCE
-from chain.evidence.witness_store import Ground, bloom_mask, logs
+from chain.evidence.witness_store import WitnessStore, bloom_mask, logs
 from chain.evidence.witness_store import header as read_header
 from chain.node.rpc import Rpc
 
@@ -204,8 +204,8 @@ class Maker:
         """The bundle with the nodes that its claims need and no others; every claim is checked on the way."""
         gathered = draft.gathered
         headers = {header.number: read_header(header.raw) for header in gathered.headers}
-        ground = Ground(headers, [node for _, node in sorted(gathered.nodes.items())], gathered.block)
-        known = Known(ground)
+        store = WitnessStore(headers, [node for _, node in sorted(gathered.nodes.items())], gathered.block)
+        known = Known(store)
         for claim in draft.claims:
             try:
                 claims.CHECKS[claim["type"]](known, claim)
@@ -218,7 +218,7 @@ class Maker:
             "claims": draft.claims,
             "headers": ["0x" + header.raw.hex() for header in gathered.headers],
             "labels": [{"name": name, "value": value} for name, value in sorted((labels or {}).items())],
-            "nodes": ["0x" + node.hex() for node in ground.used()],
+            "nodes": ["0x" + node.hex() for node in store.used()],
         }
         key, sign = self._signer or (None, None)
         data = document.canonical(document.seal(EVIDENCE, body, key=key, sign=sign))

@@ -12,7 +12,7 @@ from chain.contracts import memos
 from chain.contracts.lots import SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
 from chain.evidence import events, rlp
 from chain.evidence.errors import Refused
-from chain.evidence.witness_store import Ground, Header, Log, bloom_mask, logs, proofs, status
+from chain.evidence.witness_store import WitnessedHeader, WitnessedLog, WitnessStore, bloom_mask, logs, proofs, status
 
 Claim = Mapping[str, Any]
 CLONE: Final = ("363d3d373d3d3d363d73", "5af43d82803e903d91602b57fd5bf3")
@@ -32,7 +32,7 @@ class Token:
 class Known:
     """What the claims so far have established. `words`: (token, account) → the four words in storage."""
 
-    ground: Ground
+    store: WitnessStore
     contracts: dict[str, str] = field(default_factory=dict)
     registry: str | None = None
     modules: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Known:
 
     def word(self, address: str, slot: int) -> int:
         """A word of storage."""
-        return self.ground.storage(raw(address), slot)
+        return self.store.storage(raw(address), slot)
 
 
 def raw(text: str) -> bytes:
@@ -92,7 +92,7 @@ def _short(value: Any) -> str:
 
 
 def contract(known: Known, claim: Claim) -> str:
-    same("code_hash", claim["code_hash"], "0x" + known.ground.account(raw(claim["address"])).code_hash.hex())
+    same("code_hash", claim["code_hash"], "0x" + known.store.account(raw(claim["address"])).code_hash.hex())
     known.contracts[claim["address"]] = claim["name"]
     return "an account proof"
 
@@ -120,7 +120,7 @@ def token(known: Known, claim: Claim) -> str:
     brand_id = number(claim["brand_id"])
     same("token", address, _address(known.word(registry, slot(7, brand_id))))
     code = keccak(bytes.fromhex(CLONE[0]) + raw(implementation) + bytes.fromhex(CLONE[1]))
-    same("the token's code", "0x" + known.ground.account(raw(address)).code_hash.hex(), "0x" + code.hex())
+    same("the token's code", "0x" + known.store.account(raw(address)).code_hash.hex(), "0x" + code.hex())
     terms = known.word(address, 6)
     for name, bit, bits in (
         ("origin", 0, 48),
@@ -157,7 +157,7 @@ def _lots(known: Known, claim: Claim, first: int) -> list[int]:
         raise Refused("ContractUnknown", f"no claim proves the terms of token {address}")
     words = [known.word(address, (first + place) % 2**256) for place in range(WORDS)]
     expires = terms.lifetime_epochs != 0
-    epoch = max(0, known.ground.block.time - terms.origin) // terms.epoch_s if expires else 0
+    epoch = max(0, known.store.block.time - terms.origin) // terms.epoch_s if expires else 0
     live = []
     for word in words:
         tag = word >> TAG_SHIFT
@@ -186,7 +186,7 @@ def rule(known: Known, claim: Claim) -> str:
 
     change_at = word(1) >> 216
     # An announced change is in force from its second on, and is written in place only by the next award.
-    code = 4 if change_at and known.ground.block.time >= change_at else 0
+    code = 4 if change_at and known.store.block.time >= change_at else 0
     rate, life = word(code), word(code + 1)
     for name, whole, bit, bits in (
         ("numerator", rate, 0, 48),
@@ -243,7 +243,7 @@ def event(known: Known, claim: Claim) -> str:
     said = claim["event"]
     known.contract(said["address"], *FOLLOWED)
     block, index, log = (number(said[name]) for name in ("block", "index", "log"))
-    receipt = known.ground.receipt(block, index)
+    receipt = known.store.receipt(block, index)
     if receipt is None:
         raise Refused("ClaimFalse", f"block {block} has no transaction {index}")
     with proofs():
@@ -260,15 +260,15 @@ def history(known: Known, claim: Claim) -> str:
     account, addresses = claim["account"], claim["contracts"]
     followed = {known.contract(address, *FOLLOWED) for address in addresses}
     same("contracts", addresses, sorted(set(addresses)))
-    first, last = number(claim["from_block"]), known.ground.block.number
+    first, last = number(claim["from_block"]), known.store.block.number
     if first > last:
         raise Refused("ClaimFalse", f"block {first} is after block {last}")
     topic = raw(account).rjust(32, b"\0")
     topic_mask, masks = bloom_mask(topic), [bloom_mask(address) for address in followed]
     proven = []
     for block in range(first, last + 1):
-        if _may_name(known.ground.header(block), topic_mask, masks):
-            for index, receipt in known.ground.receipts(block):
+        if _may_name(known.store.header(block), topic_mask, masks):
+            for index, receipt in known.store.receipts(block):
                 with proofs():
                     for log in logs(receipt, raw(account)):
                         if log.address in followed and topic in log.topics[1:]:
@@ -281,11 +281,11 @@ def history(known: Known, claim: Claim) -> str:
     return f"the blooms of blocks {first} to {last} and every receipt of those that may name the account"
 
 
-def _may_name(header: Header, topic_mask: int, masks: list[int]) -> bool:
+def _may_name(header: WitnessedHeader, topic_mask: int, masks: list[int]) -> bool:
     return header.bloom & topic_mask == topic_mask and any(header.bloom & mask == mask for mask in masks)
 
 
-def told(block: int, index: int, log: Log) -> dict[str, Any]:
+def told(block: int, index: int, log: WitnessedLog) -> dict[str, Any]:
     """A log as claims tell it. Raises ValueError when it is not what its first topic says."""
     name, fields = events.told(log.topics, log.data)
     return {
@@ -342,7 +342,7 @@ def memo(known: Known, claim: Claim) -> str:
     block, index, item, brand_id, operation_id = (
         number(claim[name]) for name in ("block", "index", "item", "brand_id", "operation_id")
     )
-    transaction, receipt = known.ground.transaction(block, index), known.ground.receipt(block, index)
+    transaction, receipt = known.store.transaction(block, index), known.store.receipt(block, index)
     if transaction is None or receipt is None:
         raise Refused("ClaimFalse", f"block {block} has no transaction {index}")
     with proofs():

@@ -12,7 +12,7 @@ from chain.evidence.witness_store import EMPTY_ROOT
 from chain.node.rpc import Rpc
 from chain.proofs import receipts, transactions, tries
 from chain.proofs.errors import ProofError
-from chain.proofs.headers import Header
+from chain.proofs.headers import ProvenHeader
 
 HEADERS_MAX: Final = 20_000
 HEADERS_PER_BATCH: Final = 200
@@ -42,7 +42,7 @@ class Gatherer:
         self._receipts: dict[int, list[bytes]] = {}
         self._hashes: dict[int, list[str]] = {}
 
-    def header(self, number: int) -> Header:
+    def header(self, number: int) -> ProvenHeader:
         """The header of a block within the range."""
         if not 0 <= number - self._first < len(self.headers):
             raise EvidenceMissing(f"Block {number} is not among those asked for.")
@@ -114,9 +114,9 @@ class HeaderCache:
 
     def __init__(self, headers_max: int = HEADERS_MAX):
         self._max = headers_max
-        self._found: dict[int, Header] = {}
+        self._found: dict[int, ProvenHeader] = {}
 
-    def between(self, rpc: Rpc, first: int, last: int) -> list[Header]:
+    def between(self, rpc: Rpc, first: int, last: int) -> list[ProvenHeader]:
         """The headers of the blocks first to last, linked up to what the node says now."""
         found = self._found
         newest = _headers(rpc, range(last, last + 1))[0]
@@ -132,8 +132,8 @@ class HeaderCache:
         return whole
 
 
-def _headers(rpc: Rpc, numbers: range) -> list[Header]:
-    found: list[Header] = []
+def _headers(rpc: Rpc, numbers: range) -> list[ProvenHeader]:
+    found: list[ProvenHeader] = []
     for start in range(0, len(numbers), HEADERS_PER_BATCH):
         part = numbers[start : start + HEADERS_PER_BATCH]
         for number, block in zip(
@@ -142,7 +142,7 @@ def _headers(rpc: Rpc, numbers: range) -> list[Header]:
             if block is None:
                 raise EvidenceMissing(f"The node has no block {number}.")
             try:
-                found.append(Header.from_json(block))
+                found.append(ProvenHeader.from_json(block))
             except ProofError as error:
                 raise EvidenceMissing(f"Block {number}: {error}") from error
     return found

@@ -8,7 +8,7 @@ version and block hash, and a reorg gives another block hash. Two contents for o
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.evidence import document
 from chain.evidence.shapes import FRAUD, RECEIPT
 
@@ -30,7 +30,7 @@ def signer(keys: Signer) -> tuple[bytes, document.Sign]:
     return keys.public_key(KEY_REF), lambda message: keys.sign_message(KEY_REF, message)
 
 
-def of_event(keys: Signer, log: Log, *, chain_id: int, finality: str) -> bytes:
+def of_event(keys: Signer, log: EventLog, *, chain_id: int, finality: str) -> bytes:
     """The receipt of what an event says: of an award under its brand and operation id, else under its place.
 
     Version: the block's number; an event is in a block once.

@@ -10,7 +10,7 @@ from chain.evidence import document
 from chain.evidence.claims import CHECKS, Known, raw
 from chain.evidence.errors import Refused
 from chain.evidence.shapes import EVIDENCE, FRAUD, RECEIPT
-from chain.evidence.witness_store import Ground, linked
+from chain.evidence.witness_store import WitnessStore, linked
 
 PROVEN: Final = "proven"
 SIGNED: Final = "signed"
@@ -106,20 +106,20 @@ def _evidence(found: dict[str, Any], pin: str | None, key: str | None) -> Verdic
     anchor = headers[max(headers)]
     if pin is not None and pin != "0x" + anchor.hash.hex():
         raise Refused("PinMismatch", f"the bundle stands on block {anchor.number}, 0x{anchor.hash.hex()}, not on {pin}")
-    ground = Ground(headers, (raw(one) for one in body["nodes"]), int(body["block"]))
-    known, proven = Known(ground), []
+    store = WitnessStore(headers, (raw(one) for one in body["nodes"]), int(body["block"]))
+    known, proven = Known(store), []
     for index, claim in enumerate(body["claims"]):
         try:
             by = CHECKS[claim["type"]](known, claim)
         except Refused as error:
             raise Refused(error.name, error.detail, index) from None
         proven.append(Proven(claim["type"], subject(claim), by))
-    ground.finish()
+    store.finish()
     return Verdict(
         PROVEN,
         format=EVIDENCE,
-        block=(ground.block.number, "0x" + ground.block.hash.hex()),
-        block_time=ground.block.time,
+        block=(store.block.number, "0x" + store.block.hash.hex()),
+        block_time=store.block.time,
         anchor=(anchor.number, "0x" + anchor.hash.hex()),
         pinned=pin is not None,
         signed_by=signer,

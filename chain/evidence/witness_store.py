@@ -19,7 +19,7 @@ BLOOM_BITS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class WitnessedHeader:
     """What a claim needs of a header; `time` in unix seconds."""
 
     number: int
@@ -41,7 +41,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class WitnessedLog:
     """A log within its receipt: `address` 20 bytes, topics 32 each."""
 
     position: int
@@ -50,13 +50,13 @@ class Log:
     data: bytes
 
 
-def header(raw: bytes) -> Header:
+def header(raw: bytes) -> WitnessedHeader:
     """Raises Refused with HeaderInvalid."""
     try:
         found = rlp.listed(raw)
         if len(found) not in HEADER_ITEMS or any(one.is_list for one in found):
             raise ValueError("a header has 15 to 21 strings")
-        return Header(
+        return WitnessedHeader(
             number=rlp.number(found[8], 8),
             hash=keccak(raw),
             parent=rlp.string(found[0], 32),
@@ -70,10 +70,10 @@ def header(raw: bytes) -> Header:
         raise Refused("HeaderInvalid", str(error)) from None
 
 
-def linked(raw: Iterable[bytes]) -> dict[int, Header]:
+def linked(raw: Iterable[bytes]) -> dict[int, WitnessedHeader]:
     """Headers by number, each the parent of the next."""
-    found: dict[int, Header] = {}
-    last: Header | None = None
+    found: dict[int, WitnessedHeader] = {}
+    last: WitnessedHeader | None = None
     for one in map(header, raw):
         if last is not None and (one.number != last.number + 1 or one.parent != last.hash):
             raise Refused("HeaderBroken", f"header {one.number} does not follow header {last.number}")
@@ -87,10 +87,10 @@ def bloom_mask(value: bytes) -> int:
     return sum({1 << (int.from_bytes(digest[at : at + 2]) % BLOOM_BITS) for at in (0, 2, 4)})
 
 
-class Ground:
+class WitnessStore:
     """Headers and nodes of one bundle."""
 
-    def __init__(self, headers: dict[int, Header], nodes: Iterable[bytes], block: int):
+    def __init__(self, headers: dict[int, WitnessedHeader], nodes: Iterable[bytes], block: int):
         self.headers = headers
         self.block = self.header(block)
         self._nodes: dict[bytes, bytes] = {}
@@ -105,7 +105,7 @@ class Ground:
             last = hash_
         self._unused.update(self._nodes)
 
-    def header(self, number: int) -> Header:
+    def header(self, number: int) -> WitnessedHeader:
         """The header of a block, or HeaderMissing."""
         found = self.headers.get(number)
         if found is None:
@@ -242,7 +242,7 @@ def status(receipt: bytes) -> bytes:
     return rlp.string(_receipt(receipt)[0])
 
 
-def logs(receipt: bytes, naming: bytes = b"") -> Iterable[Log]:
+def logs(receipt: bytes, naming: bytes = b"") -> Iterable[WitnessedLog]:
     """The logs of a receipt in which the bytes `naming` appear somewhere. Raises ValueError."""
     if naming not in receipt:
         return
@@ -252,7 +252,7 @@ def logs(receipt: bytes, naming: bytes = b"") -> Iterable[Log]:
             if len(parts) != 3 or not parts[1].is_list:
                 raise ValueError("a log is address, topics and data")
             topics = tuple(rlp.string(topic, 32) for topic in rlp.items(parts[1].payload))
-            yield Log(position, rlp.string(parts[0], 20), topics, rlp.string(parts[2]))
+            yield WitnessedLog(position, rlp.string(parts[0], 20), topics, rlp.string(parts[2]))
 
 
 def _receipt(raw: bytes) -> list[rlp.Item]:

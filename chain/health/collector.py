@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from chain.health.loops import Condition, condition
+from chain.health.loops import SystemHealth, system_health
 from chain.storage.database import snapshot
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Tables(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             with snapshot(self._engine) as connection:
-                found = condition(connection)
+                found = system_health(connection)
         except SQLAlchemyError as error:
             log.warning("no metrics of the database: %s", type(error).__name__)
             yield _one("database_up", "1 while the database answers", 0)
@@ -47,7 +47,7 @@ def _one(name: str, says: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"moa_{name}", says, value=value)
 
 
-def _queue(found: Condition) -> Iterator[Metric]:
+def _queue(found: SystemHealth) -> Iterator[Metric]:
     depth = GaugeMetricFamily("moa_queue_operations", "Operations that are not finished, by state", labels=["state"])
     for state, count in found.queue.items():
         depth.add_metric([state], count)
@@ -55,7 +55,7 @@ def _queue(found: Condition) -> Iterator[Metric]:
     yield _one("queue_oldest_seconds", "Age of the oldest operation that waits", found.oldest_queued_s or 0)
 
 
-def _loops(found: Condition) -> Iterator[Metric]:
+def _loops(found: SystemHealth) -> Iterator[Metric]:
     silent = GaugeMetricFamily("moa_loop_silent_seconds", "Since a loop was last heard of", labels=["loop"])
     stuck = GaugeMetricFamily("moa_loop_progress_seconds", "Since a loop last got on with its work", labels=["loop"])
     for name, loop in list(found.loops.items())[:LOOPS_MAX]:
@@ -66,7 +66,7 @@ def _loops(found: Condition) -> Iterator[Metric]:
     yield stuck
 
 
-def _checkpoint(found: Condition) -> Iterator[Metric]:
+def _checkpoint(found: SystemHealth) -> Iterator[Metric]:
     if found.position is None:
         return
     at = found.position

@@ -103,7 +103,7 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SystemHealth:
     """Everything the tables say about the loops at one moment."""
 
     position: Position | None
@@ -126,10 +126,10 @@ class Condition:
         return list(dict.fromkeys(sentence for sentence in found if sentence))
 
 
-def condition(connection: Connection) -> Condition:
+def system_health(connection: Connection) -> SystemHealth:
     """What the tables say; the connection should see one moment of them (chain.storage.database.snapshot)."""
     at_ms = now_ms()
-    return Condition(
+    return SystemHealth(
         position=_position(connection),
         loops=loops(connection, at_ms),
         queue=queue(connection),

@@ -10,7 +10,7 @@ from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent
 from chain.mirror.models import MirrorBlock, MirrorCheckpoint
 from chain.mirror.row_cache import Row
-from chain.node.blocks import Header
+from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of
 from chain.storage.database import writing
@@ -47,7 +47,7 @@ def read(connection: Connection) -> Any:
     return connection.execute(select(table).where(ONE)).one_or_none()
 
 
-def make(connection: Connection, *, genesis_hash: str, start_block: int, base: Header) -> Any:
+def make(connection: Connection, *, genesis_hash: str, start_block: int, base: BlockHeader) -> Any:
     """The first row: of the block before the deployment's first, where nothing has happened yet."""
     connection.execute(
         insert(table).values(
@@ -77,7 +77,7 @@ def require(connection: Connection, tip: Tip) -> None:
         raise AnswerInconsistent("The checkpoint moved under this mirror.")
 
 
-def keep(connection: Connection, tip: Tip, head: Header, levels: Levels) -> None:
+def keep(connection: Connection, tip: Tip, head: BlockHeader, levels: Levels) -> None:
     """The mirror is of `tip` now."""
     safe = min(tip.number, levels.safe_number)
     connection.execute(
@@ -97,7 +97,7 @@ def keep(connection: Connection, tip: Tip, head: Header, levels: Levels) -> None
     )
 
 
-def keep_blocks(connection: Connection, headers: Sequence[Header]) -> None:
+def keep_blocks(connection: Connection, headers: Sequence[BlockHeader]) -> None:
     """Every block stays known: when it was, and which it was."""
     bulk.insert(connection, known_blocks, [_block_row(block) for block in headers])
 
@@ -119,5 +119,5 @@ def stop(engine: Engine, reason: str) -> None:
     heartbeat.beat(engine, "mirror", STOPPED, reason, progressed=False)
 
 
-def _block_row(block: Header) -> Row:
+def _block_row(block: BlockHeader) -> Row:
     return {"number": block.number, "hash": block.hash, "time": block.time}

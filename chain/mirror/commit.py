@@ -7,15 +7,15 @@ from typing import Final
 from sqlalchemy import Connection, Engine, select
 
 from chain.base.errors import AnswerInconsistent
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
 from chain.mirror.models import BrandToken, Entry, LedgerEvent
-from chain.mirror.projection import Context, Fold, event_row
+from chain.mirror.projection import Context, Projector, event_row
 from chain.mirror.reader import Found
-from chain.mirror.row_cache import Ledger
-from chain.node.blocks import Header
+from chain.mirror.row_cache import RowCache
+from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of
 from chain.storage.database import writing
@@ -34,7 +34,13 @@ class Commit:
         self._confirmed_depth = confirmed_depth
 
     def __call__(
-        self, tip: Tip, ancestor: Tip, found: Found, head: Header, levels: Levels, named: Sequence[Header] = ()
+        self,
+        tip: Tip,
+        ancestor: Tip,
+        found: Found,
+        head: BlockHeader,
+        levels: Levels,
+        named: Sequence[BlockHeader] = (),
     ) -> tuple[Tip, dict[str, str]]:
         """The new tip and the tokens by brand; or an error, and nothing at all has changed.
 
@@ -59,28 +65,28 @@ class Commit:
     def _write(self, connection: Connection, context: Context, found: Found) -> None:
         headers, logs = found.range.headers, found.logs
         if logs:
-            state = Ledger(connection)
-            fold = Fold(state, context)
-            _fold(state, fold, headers, logs)
+            state = RowCache(connection)
+            projector = Projector(state, context)
+            _projector(state, projector, headers, logs)
             state.flush()
             bulk.insert(connection, events, [event_row(log) for log in logs])
-            bulk.insert(connection, entries, fold.entries)
-            record_outcomes.settle(connection, logs, self._deployment, self._confirmed_depth)
+            bulk.insert(connection, entries, projector.entries)
+            record_outcomes.record_outcomes(connection, logs, self._deployment, self._confirmed_depth)
         if headers:
             checkpoint.keep_blocks(connection, headers)
             record_outcomes.confirm(connection, headers[-1].number, self._confirmed_depth)
 
 
-def _fold(state: Ledger, fold: Fold, headers: Sequence[Header], logs: Sequence[Log]) -> None:
+def _projector(state: RowCache, projector: Projector, headers: Sequence[BlockHeader], logs: Sequence[EventLog]) -> None:
     state.load("balance", {(log.address, log.args["account"]) for log in logs if log.name == "LotsChanged"})
     by_block = {number: list(group) for number, group in groupby(logs, key=lambda log: log.block_number)}
     for block in headers:
         if block.number in by_block:
             state.begin_block(block.number)
-            fold.block(by_block[block.number], block.time)
+            projector.block(by_block[block.number], block.time)
 
 
-def _on_our_chain(connection: Connection, named: Sequence[Header]) -> None:
+def _on_our_chain(connection: Connection, named: Sequence[BlockHeader]) -> None:
     for block in named:
         ours = connection.execute(select(known_blocks.c.hash).where(known_blocks.c.number == block.number)).scalar()
         if ours is not None and ours != block.hash:

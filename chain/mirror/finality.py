@@ -6,7 +6,7 @@ from chain.base.errors import AnswerInconsistent
 from chain.mirror.checkpoint import Levels
 from chain.mirror.settings import TAGS, MirrorSettings
 from chain.node import blocks
-from chain.node.blocks import Header
+from chain.node.blocks import BlockHeader
 from chain.node.rpc import Rpc
 
 SAFE: Final = "safe"
@@ -20,7 +20,7 @@ class Finality:
         self._rpc = rpc
         self._settings = settings
 
-    def levels(self, head: Header) -> tuple[Levels, tuple[Header, ...]]:
+    def levels(self, head: BlockHeader) -> tuple[Levels, tuple[BlockHeader, ...]]:
         """The levels, and the blocks that the node named for them: those must be blocks of our chain.
 
         Raises AnswerInconsistent when the node does not know its tags.
@@ -37,12 +37,12 @@ class Finality:
             )
         return Levels(safe.number, final.number), (safe, final)
 
-    def _tagged(self) -> tuple[Header, Header]:
+    def _tagged(self) -> tuple[BlockHeader, BlockHeader]:
         answers = self._rpc.batch([("eth_getBlockByNumber", [tag, False]) for tag in (SAFE, FINALIZED)])
         safe, final = (self._header(tag, raw) for tag, raw in zip((SAFE, FINALIZED), answers, strict=True))
         return safe, final
 
-    def _header(self, tag: str, raw: Any) -> Header:
+    def _header(self, tag: str, raw: Any) -> BlockHeader:
         with blocks.believable(f"the block tagged {tag}"):
             found = blocks.header(raw)
         if found is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 
 ZERO: Final = "0x" + "00" * 20
 POINTS: Final = "LoyaltyToken"
@@ -19,7 +19,7 @@ TRANSFER: Final = "Transfer"
 LOTS_CHANGED: Final = "LotsChanged"
 
 
-def doubtful(logs: Iterable[Log], token_of: Mapping[str, str]) -> set[int]:
+def incomplete_blocks(logs: Iterable[EventLog], token_of: Mapping[str, str]) -> set[int]:
     """Numbers of the blocks in doubt. logs: in the order of the chain; token_of: token address by brand id."""
     found: set[int] = set()
     for (number, _), group in groupby(logs, key=lambda log: (log.block_number, log.tx_hash)):
@@ -28,7 +28,7 @@ def doubtful(logs: Iterable[Log], token_of: Mapping[str, str]) -> set[int]:
     return found
 
 
-def _gaps(logs: Sequence[Log], token_of: Mapping[str, str]) -> bool:
+def _gaps(logs: Sequence[EventLog], token_of: Mapping[str, str]) -> bool:
     """Whether something is missing of one transaction."""
     moves = [log for log in logs if log.name == TRANSFER and log.args["value"] != "0"]
     told = Counter((log.address, log.args["account"]) for log in logs if log.name == LOTS_CHANGED)

@@ -18,8 +18,8 @@ from chain.mirror.reader import Found, Reader
 from chain.mirror.reorg import Ancestry
 from chain.mirror.settings import MirrorSettings
 from chain.node import blocks
-from chain.node.blocks import Header
-from chain.node.head_subscription import Heads
+from chain.node.blocks import BlockHeader
+from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
 from chain.storage.database import writing
 from chain.telemetry import heartbeat, metrics
@@ -40,8 +40,8 @@ class Mirror:
         deployment: Deployment,
         settings: MirrorSettings | None = None,
         *,
-        heads: Heads | None = None,
-        committed: Callable[[Header], None] | None = None,
+        heads: HeadSubscription | None = None,
+        committed: Callable[[BlockHeader], None] | None = None,
     ):
         self.engine = engine
         self.rpc = rpc
@@ -130,7 +130,7 @@ class Mirror:
         self._tip = Tip(row.block_number, row.block_hash, row.block_time)
         return self._tip
 
-    def _look(self) -> Header:
+    def _look(self) -> BlockHeader:
         head = blocks.latest(self.rpc)
         if head.hash != self._seen[0]:
             self._seen = (head.hash, time.monotonic())
@@ -147,9 +147,9 @@ class Mirror:
         tip: Tip,
         ancestor: Tip,
         found: Found,
-        head: Header,
+        head: BlockHeader,
         levels: checkpoint.Levels,
-        named: tuple[Header, ...] = (),
+        named: tuple[BlockHeader, ...] = (),
     ) -> None:
         """One SQL transaction; what this object remembers follows it."""
         began = time.monotonic()
@@ -161,7 +161,7 @@ class Mirror:
         if self._committed is not None and found.last is not None:
             self._committed(found.last)
 
-    def _measure(self, tip: Tip, ancestor: Tip, found: Found, head: Header, began: float) -> None:
+    def _measure(self, tip: Tip, ancestor: Tip, found: Found, head: BlockHeader, began: float) -> None:
         now = time.monotonic()
         metrics.range_read(len(found.range.headers), len(found.logs))
         metrics.committed(now - began, now - self._seen[1] if self._live else None)

@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any, Final
 
 from chain.contracts import lots
-from chain.contracts.codec import Log
-from chain.mirror.row_cache import Ledger, Row
+from chain.contracts.codec import EventLog
+from chain.mirror.row_cache import Row, RowCache
 
 ZERO: Final = "0x" + "00" * 20
 ALL_BRANDS: Final = "0"
@@ -38,7 +38,7 @@ class Context:
         self.brands[token] = brand_id
 
 
-def event_row(log: Log) -> Row:
+def event_row(log: EventLog) -> Row:
     """The row of `ledger_event` that a log gives."""
     return {
         "block_number": log.block_number,
@@ -53,26 +53,26 @@ def event_row(log: Log) -> Row:
     }
 
 
-class Fold:
+class Projector:
     """Folds logs, in the order of the chain, into a ledger; collects entries."""
 
-    def __init__(self, ledger: Ledger, context: Context):
+    def __init__(self, ledger: RowCache, context: Context):
         self.ledger = ledger
         self.context = context
         self.entries: list[Row] = []
         self._time = 0
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
-        self._transfers: dict[tuple[str, str, str], deque[Log]] = {}
+        self._transfers: dict[tuple[str, str, str], deque[EventLog]] = {}
 
-    def block(self, logs: Iterable[Log], block_time: int) -> None:
+    def block(self, logs: Iterable[EventLog], block_time: int) -> None:
         """All logs of one block."""
         self._time = block_time
         for _, group in groupby(logs, key=lambda log: log.tx_index):
             self._transaction(list(group))
         self._put_supply_lots()
 
-    def _transaction(self, logs: list[Log]) -> None:
+    def _transaction(self, logs: list[EventLog]) -> None:
         self._transfers = defaultdict(deque)
         for log in logs:
             if log.name == "Transfer":
@@ -87,7 +87,7 @@ class Fold:
 
     # Points
 
-    def _transfer(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _transfer(self, log: EventLog, args: Mapping[str, Any]) -> None:
         giver, taker = args["from"], args["to"]
         if giver != ZERO and taker != ZERO:
             return
@@ -95,7 +95,7 @@ class Fold:
         side = "minted" if giver == ZERO else "burnt"
         self.ledger.put("supply", {**supply, side: str(int(supply[side]) + int(args["value"]))})
 
-    def _lots_changed(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _lots_changed(self, log: EventLog, args: Mapping[str, Any]) -> None:
         account = args["account"]
         before = self.ledger.get("balance", log.address, account)
         had = before["lots"] if before else lots.EMPTY
@@ -125,7 +125,7 @@ class Fold:
                 self.ledger.put("supply_lots", {"token": token, "expiry_epoch": expiry, "points": str(lies + points)})
         self._moved = {}
 
-    def _plain_transfer(self, log: Log) -> None:
+    def _plain_transfer(self, log: EventLog) -> None:
         giver, taker, value = log.args["from"], log.args["to"], int(log.args["value"])
         if giver == ZERO:
             self._entry(log, log.address, taker, "mint", value)
@@ -137,7 +137,7 @@ class Fold:
             self._entry(log, log.address, giver, "transfer_out", -value, detail={"to": taker})
             self._entry(log, log.address, taker, "transfer_in", value, detail={"from": giver})
 
-    def _left(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _left(self, log: EventLog, args: Mapping[str, Any]) -> None:
         points = int(args["points"])
         self._claim(log.address, args["member"], args["wallet"])
         self._entry(log, log.address, args["member"], "leave_out", -points, detail={"to": args["wallet"]})
@@ -145,14 +145,14 @@ class Fold:
 
     # Awards
 
-    def _awarded(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _awarded(self, log: EventLog, args: Mapping[str, Any]) -> None:
         token, points = self.context.tokens[args["brandId"]], int(args["points"])
         if points:
             self._claim(token, ZERO, args["member"])
         detail = {"rule": args["ruleId"], "version": args["version"], "base_amount": args["baseAmount"]}
         self._entry(log, token, args["member"], "award", points, operation_id=args["operationId"], detail=detail)
 
-    def _rule(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _rule(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self.ledger.put(
             "rule",
             {
@@ -165,14 +165,14 @@ class Fold:
             },
         )
 
-    def _rule_withdrawn(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _rule_withdrawn(self, log: EventLog, args: Mapping[str, Any]) -> None:
         rule = self.ledger.get("rule", args["brandId"], args["ruleId"], int(args["version"]))
         if rule is not None:
             self.ledger.put("rule", {**rule, "withdrawn": True})
 
     # Redemption
 
-    def _hold_placed(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _hold_placed(self, log: EventLog, args: Mapping[str, Any]) -> None:
         token, points = self.context.tokens[args["brandId"]], int(args["points"])
         self._claim(token, args["member"], self.context.desk)
         self._put_hold(log, args, token, state="held", captured="0", hold_until=int(args["holdUntil"]))
@@ -182,14 +182,14 @@ class Fold:
         }
         self._entry(log, token, args["member"], "hold", -points, held=points, detail=detail)
 
-    def _hold_paid(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _hold_paid(self, log: EventLog, args: Mapping[str, Any]) -> None:
         token = self.context.tokens[args["brandId"]]
         self._claim(token, args["member"], ZERO)
         self._put_hold(log, args, token, state="paid", captured=args["points"], hold_until=0)
         detail = {"hold_id": args["holdId"], "reward_id": args["rewardId"]}
         self._entry(log, token, args["member"], "pay", -int(args["points"]), detail=detail)
 
-    def _put_hold(self, log: Log, args: Mapping[str, Any], token: str, **values: Any) -> None:
+    def _put_hold(self, log: EventLog, args: Mapping[str, Any], token: str, **values: Any) -> None:
         self.ledger.put(
             "hold",
             {
@@ -208,15 +208,15 @@ class Fold:
             },
         )
 
-    def _hold_captured(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _hold_captured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._end_hold(log, args, "capture", {"state": "captured", "captured": args["captured"]})
 
-    def _hold_released(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _hold_released(self, log: EventLog, args: Mapping[str, Any]) -> None:
         timed_out = args["timedOut"]
         state = "timed_out" if timed_out else "released"
         self._end_hold(log, args, "timeout" if timed_out else "release", {"state": state})
 
-    def _end_hold(self, log: Log, args: Mapping[str, Any], kind: str, values: Row) -> None:
+    def _end_hold(self, log: EventLog, args: Mapping[str, Any], kind: str, values: Row) -> None:
         hold = self.ledger.get("hold", args["holdId"])
         assert hold is not None, "a hold ends only after it was placed"
         token, member, desk = hold["token"], args["member"], self.context.desk
@@ -235,7 +235,7 @@ class Fold:
             detail["captured"] = args["captured"]
         self._entry(log, token, member, kind, back, held=-int(hold["points"]), detail=detail)
 
-    def _hold_refunded(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _hold_refunded(self, log: EventLog, args: Mapping[str, Any]) -> None:
         hold = self.ledger.get("hold", args["holdId"])
         assert hold is not None, "only what was captured is refunded"
         self._claim(hold["token"], ZERO, args["member"])
@@ -248,7 +248,7 @@ class Fold:
 
     # Exchange
 
-    def _exchanged(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _exchanged(self, log: EventLog, args: Mapping[str, Any]) -> None:
         given, received = self._pair(args["agreementId"])
         record, member = args["exchange"], args["member"]
         self._claim(given, member, ZERO)
@@ -267,7 +267,7 @@ class Fold:
         self._entry(log, given, member, "exchange_out", -int(record["pointsIn"]), detail=detail)
         self._entry(log, received, member, "exchange_in", int(record["pointsOut"]), detail=detail)
 
-    def _unwound(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _unwound(self, log: EventLog, args: Mapping[str, Any]) -> None:
         given, received = self._pair(args["agreementId"])
         member, back = args["member"], int(args["returned"]) + int(args["renewed"])
         self._claim(received, member, ZERO)
@@ -281,7 +281,7 @@ class Fold:
         assert agreement is not None, "an exchange happens only under an agreement"
         return self.context.tokens[agreement["from_brand_id"]], self.context.tokens[agreement["to_brand_id"]]
 
-    def _agreement_proposed(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _agreement_proposed(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self.ledger.put(
             "agreement",
             {
@@ -295,19 +295,19 @@ class Fold:
             },
         )
 
-    def _agreement_accepted(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _agreement_accepted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._change_version(args, {"in_force_at": self._time}, state="agreed")
 
-    def _change_proposed(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _change_proposed(self, log: EventLog, args: Mapping[str, Any]) -> None:
         agreement = self.ledger.get("agreement", args["agreementId"])
         assert agreement is not None, "a change is proposed only to an agreement"
         versions = [*agreement["versions"], _version(args["version"], args, None)]
         self.ledger.put("agreement", {**agreement, "versions": versions})
 
-    def _change_accepted(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _change_accepted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._change_version(args, {"in_force_at": int(args["inForceAt"])})
 
-    def _change_withdrawn(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _change_withdrawn(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._change_version(args, {"withdrawn": True})
 
     def _change_version(self, args: Mapping[str, Any], values: Row, **fields: Any) -> None:
@@ -317,36 +317,36 @@ class Fold:
         versions = [{**one, **values} if one["version"] == wanted else one for one in agreement["versions"]]
         self.ledger.put("agreement", {**agreement, **fields, "versions": versions})
 
-    def _agreement_ending(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _agreement_ending(self, log: EventLog, args: Mapping[str, Any]) -> None:
         agreement = self.ledger.get("agreement", args["agreementId"])
         assert agreement is not None, "only an agreement ends"
         self.ledger.put("agreement", {**agreement, "state": "ending", "ends_at": int(args["endsAt"])})
 
     # Clearing
 
-    def _obligation(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _obligation(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_obligation(log, args["debtorId"], args["creditorId"], args["outstanding"])
 
-    def _put_obligation(self, log: Log, debtor_id: str, creditor_id: str, outstanding: str) -> None:
+    def _put_obligation(self, log: EventLog, debtor_id: str, creditor_id: str, outstanding: str) -> None:
         place = {"block_number": log.block_number, "log_index": log.log_index}
         pair = {"debtor_id": debtor_id, "creditor_id": creditor_id}
         self.ledger.put("obligation", {**pair, "outstanding": outstanding, **place})
 
-    def _netted(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _netted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         for debtor_id in args["brandIds"]:
             for creditor_id in args["brandIds"]:
                 if self.ledger.get("obligation", debtor_id, creditor_id) is not None:
                     self._put_obligation(log, debtor_id, creditor_id, "0")
 
-    def _collateral(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _collateral(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_collateral(args.get("creditorId", args["brandId"]), collateral=args["collateral"])
 
-    def _defaulted(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         before = self.ledger.get("collateral", args["brandId"])
         rest = int(before["collateral"]) - int(args["paid"]) if before else 0
         self._put_collateral(args["brandId"], collateral=str(rest), in_default=True)
 
-    def _cured(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _cured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_collateral(args["brandId"], in_default=False)
 
     def _put_collateral(self, brand_id: str, **values: Any) -> None:
@@ -356,26 +356,26 @@ class Fold:
 
     # Brands
 
-    def _invited(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _invited(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self.context.add(args["brandId"], args["token"])
         self.ledger.put("brand_token", dict(self.context.token_rows[args["token"]]))
         self._put_standing(
             args["brandId"], status="invited", treasury=args["treasury"], metadata_hash=args["metadataHash"]
         )
 
-    def _standing(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _standing(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], status="active" if log.name == "BrandActivated" else "suspended")
 
-    def _switched(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _switched(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], **{"moa_switch" if args["byMoa"] else "brand_switch": args["stopped"]})
 
-    def _all_switched(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _all_switched(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(ALL_BRANDS, moa_switch=args["stopped"])
 
-    def _treasury(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _treasury(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], treasury=args["treasury"])
 
-    def _metadata(self, log: Log, args: Mapping[str, Any]) -> None:
+    def _metadata(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], metadata_hash=args["metadataHash"])
 
     def _put_standing(self, brand_id: str, **values: Any) -> None:
@@ -399,7 +399,7 @@ class Fold:
 
     def _entry(
         self,
-        log: Log,
+        log: EventLog,
         token: str,
         account: str,
         kind: str,
@@ -441,41 +441,41 @@ def _version(version: str, args: Mapping[str, Any], in_force_at: int | None) -> 
     }
 
 
-_HANDLERS: Final[dict[str, Callable[[Fold, Log, Mapping[str, Any]], None]]] = {
-    "Transfer": Fold._transfer,
-    "LotsChanged": Fold._lots_changed,
-    "Left": Fold._left,
-    "Awarded": Fold._awarded,
-    "RulePublished": Fold._rule,
-    "RuleChangeAnnounced": Fold._rule,
-    "RuleChangeWithdrawn": Fold._rule_withdrawn,
-    "HoldPlaced": Fold._hold_placed,
-    "HoldPaid": Fold._hold_paid,
-    "HoldCaptured": Fold._hold_captured,
-    "HoldReleased": Fold._hold_released,
-    "HoldRefunded": Fold._hold_refunded,
-    "Exchanged": Fold._exchanged,
-    "Unwound": Fold._unwound,
-    "AgreementProposed": Fold._agreement_proposed,
-    "AgreementAccepted": Fold._agreement_accepted,
-    "ChangeProposed": Fold._change_proposed,
-    "ChangeAccepted": Fold._change_accepted,
-    "ChangeWithdrawn": Fold._change_withdrawn,
-    "AgreementEnding": Fold._agreement_ending,
-    "ObligationBooked": Fold._obligation,
-    "ObligationReduced": Fold._obligation,
-    "PeriodNetted": Fold._netted,
-    "CollateralDeposited": Fold._collateral,
-    "CollateralWithdrawn": Fold._collateral,
-    "PositionSettled": Fold._collateral,
-    "ClaimPaid": Fold._collateral,
-    "BrandDefaulted": Fold._defaulted,
-    "DefaultCured": Fold._cured,
-    "BrandInvited": Fold._invited,
-    "BrandActivated": Fold._standing,
-    "BrandSuspended": Fold._standing,
-    "BrandSwitched": Fold._switched,
-    "AllSwitched": Fold._all_switched,
-    "TreasuryChanged": Fold._treasury,
-    "MetadataChanged": Fold._metadata,
+_HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], None]]] = {
+    "Transfer": Projector._transfer,
+    "LotsChanged": Projector._lots_changed,
+    "Left": Projector._left,
+    "Awarded": Projector._awarded,
+    "RulePublished": Projector._rule,
+    "RuleChangeAnnounced": Projector._rule,
+    "RuleChangeWithdrawn": Projector._rule_withdrawn,
+    "HoldPlaced": Projector._hold_placed,
+    "HoldPaid": Projector._hold_paid,
+    "HoldCaptured": Projector._hold_captured,
+    "HoldReleased": Projector._hold_released,
+    "HoldRefunded": Projector._hold_refunded,
+    "Exchanged": Projector._exchanged,
+    "Unwound": Projector._unwound,
+    "AgreementProposed": Projector._agreement_proposed,
+    "AgreementAccepted": Projector._agreement_accepted,
+    "ChangeProposed": Projector._change_proposed,
+    "ChangeAccepted": Projector._change_accepted,
+    "ChangeWithdrawn": Projector._change_withdrawn,
+    "AgreementEnding": Projector._agreement_ending,
+    "ObligationBooked": Projector._obligation,
+    "ObligationReduced": Projector._obligation,
+    "PeriodNetted": Projector._netted,
+    "CollateralDeposited": Projector._collateral,
+    "CollateralWithdrawn": Projector._collateral,
+    "PositionSettled": Projector._collateral,
+    "ClaimPaid": Projector._collateral,
+    "BrandDefaulted": Projector._defaulted,
+    "DefaultCured": Projector._cured,
+    "BrandInvited": Projector._invited,
+    "BrandActivated": Projector._standing,
+    "BrandSuspended": Projector._standing,
+    "BrandSwitched": Projector._switched,
+    "AllSwitched": Projector._all_switched,
+    "TreasuryChanged": Projector._treasury,
+    "MetadataChanged": Projector._metadata,
 }

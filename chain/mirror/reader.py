@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from chain.base.errors import AnswerInconsistent, AnswerTooLarge, NodeTimeout, RpcError
 from chain.base.reverts import storable
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import log_completeness
 from chain.mirror.checkpoint import Tip
 from chain.mirror.row_cache import Row
 from chain.node import blocks
-from chain.node.adaptive_range import Ranges
-from chain.node.blocks import Header, Range
+from chain.node.adaptive_range import AdaptiveRange
+from chain.node.blocks import BlockHeader, Range
 from chain.node.rpc import Rpc
 
 UNKNOWN_ROUNDS_MAX: Final = 8
@@ -28,11 +28,11 @@ class Found:
     """A range with its logs decoded, and the rows of the tokens that it brings."""
 
     range: Range
-    logs: Sequence[Log]
+    logs: Sequence[EventLog]
     token_rows: Mapping[str, Row]
 
     @property
-    def last(self) -> Header | None:
+    def last(self) -> BlockHeader | None:
         """The newest block of the range, None when it is empty."""
         return self.range.headers[-1] if self.range.headers else None
 
@@ -44,15 +44,15 @@ class Reader:
         self._rpc = rpc
         self._deployment = deployment
         self._names = {deployment.address(name): name for name in FOLLOWED}
-        self._ranges = Ranges(range_blocks_max)
+        self._ranges = AdaptiveRange(range_blocks_max)
         # Blocks whose logs were read again from receipts, because they contradicted themselves.
         self.doubted = 0
 
-    def last_of(self, ancestor: Tip, head: Header) -> int:
+    def last_of(self, ancestor: Tip, head: BlockHeader) -> int:
         """The last block of the next range."""
         return min(head.number, ancestor.number + self._ranges.width)
 
-    def read(self, ancestor: Tip, last: int, head: Header, tokens: Mapping[str, str]) -> Found:
+    def read(self, ancestor: Tip, last: int, head: BlockHeader, tokens: Mapping[str, str]) -> Found:
         """Blocks after the ancestor up to `last`, with the logs of our contracts and of these tokens by brand id."""
         found = self._adapting(ancestor, last, head, [*self._names, *tokens.values()])
         with blocks.believable("a log or the terms of a token"):
@@ -62,17 +62,17 @@ class Reader:
             logs = self._completed(found, logs, token_of)
             return Found(found, logs, token_rows)
 
-    def _decoded(self, raws: Sequence[dict[str, Any]]) -> list[Log]:
+    def _decoded(self, raws: Sequence[dict[str, Any]]) -> list[EventLog]:
         return [log for raw in raws if (log := self._decode(raw)) is not None]
 
-    def _completed(self, found: Range, logs: list[Log], token_of: Mapping[str, str]) -> list[Log]:
+    def _completed(self, found: Range, logs: list[EventLog], token_of: Mapping[str, str]) -> list[EventLog]:
         """The logs, those of blocks in doubt from the receipts."""
-        numbers = log_completeness.doubtful(logs, token_of)
+        numbers = log_completeness.incomplete_blocks(logs, token_of)
         if not numbers:
             return logs
         self.doubted += len(numbers)
         addresses = [*self._names, *token_of.values()]
-        whole: dict[int, list[Log]] = {}
+        whole: dict[int, list[EventLog]] = {}
         for block in found.headers:
             if block.number in numbers:
                 of_receipts = blocks.logs_of_receipts(self._rpc, block, addresses)
@@ -80,7 +80,7 @@ class Reader:
         kept = [log for log in logs if log.block_number not in numbers]
         return sorted([*kept, *joined.from_iterable(whole.values())], key=lambda log: (log.block_number, log.log_index))
 
-    def _adapting(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
+    def _adapting(self, ancestor: Tip, last: int, head: BlockHeader, addresses: list[str]) -> Range:
         if last <= ancestor.number:
             return Range([])
         width, began = last - ancestor.number, time.monotonic()
@@ -92,7 +92,7 @@ class Reader:
         self._ranges.answered(width, time.monotonic() - began, len(found.logs))
         return found
 
-    def _with_new_tokens(self, ancestor: Tip, last: int, head: Header, addresses: list[str]) -> Range:
+    def _with_new_tokens(self, ancestor: Tip, last: int, head: BlockHeader, addresses: list[str]) -> Range:
         """A brand invited within the range has a token whose logs we did not ask for yet: ask again with it."""
         for _ in range(UNKNOWN_ROUNDS_MAX):
             found = blocks.read_range(self._rpc, ancestor.number + 1, last, ancestor.hash, addresses, head)
@@ -108,14 +108,14 @@ class Reader:
             logs = [self._decode(raw) for raw in found.logs if raw["address"].lower() == registry]
         return [log.args["token"] for log in logs if log is not None and log.name == "BrandInvited"]
 
-    def _decode(self, raw: dict[str, Any]) -> Log | None:
+    def _decode(self, raw: dict[str, Any]) -> EventLog | None:
         return self._deployment.codec.log(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
 
-    def _token_rows(self, logs: Sequence[Log]) -> dict[str, Row]:
+    def _token_rows(self, logs: Sequence[EventLog]) -> dict[str, Row]:
         """The fixed terms of tokens that appear in these logs, from the tokens themselves."""
         return {log.args["token"]: self._token_row(log) for log in logs if log.name == "BrandInvited"}
 
-    def _token_row(self, invitation: Log) -> Row:
+    def _token_row(self, invitation: EventLog) -> Row:
         token, codec = invitation.args["token"], self._deployment.codec
         names = ("terms", "origin", "decimals")
         answers = self._rpc.batch(

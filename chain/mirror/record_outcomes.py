@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select, update
 
 from chain.base.clock import now_ms
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror.checkpoint import known_blocks
 from chain.outbox import operations, transactions
@@ -13,10 +13,12 @@ from chain.outbox.operations import CONFIRMED, MINED
 from chain.outbox.outcomes import outcomes
 
 
-def settle(connection: Connection, logs: Sequence[Log], deployment: Deployment, confirmed_depth: int) -> None:
+def record_outcomes(
+    connection: Connection, logs: Sequence[EventLog], deployment: Deployment, confirmed_depth: int
+) -> None:
     """Operations and transactions that these logs decide."""
     state = CONFIRMED if confirmed_depth == 0 else MINED
-    operations.settle(connection, outcomes(logs, deployment), state)
+    operations.record_outcomes(connection, outcomes(logs, deployment), state)
     transactions.see_mined(connection, {log.tx_hash: (log.block_number, log.block_hash) for log in logs})
 
 

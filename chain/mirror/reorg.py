@@ -14,7 +14,7 @@ from chain.mirror.checkpoint import Tip, known_blocks
 from chain.mirror.models import Entry, LedgerEvent, MirrorReorg
 from chain.mirror.settings import TAGS, MirrorSettings
 from chain.node import blocks
-from chain.node.blocks import Header
+from chain.node.blocks import BlockHeader
 from chain.node.rpc import Rpc
 from chain.outbox import operations, transactions
 from chain.storage.columns import table_of
@@ -42,7 +42,7 @@ class Ancestry:
         """The node's head was ours: it does not lag."""
         self._behind_since = None
 
-    def ancestor(self, tip: Tip, head: Header) -> Tip:
+    def ancestor(self, tip: Tip, head: BlockHeader) -> Tip:
         """The tip, or the common ancestor when the node's chain left ours.
 
         Raises AnswerInconsistent while the node may only lag; ReorgTooDeep and FinalityBroken when going back is
@@ -70,7 +70,7 @@ class Ancestry:
             final_number = connection.execute(select(checkpoint.table.c.final_number)).scalar_one()
         return {row.number: row for row in rows}, final_number
 
-    def _wait_for_a_node_behind(self, ours: Mapping[int, Any], head: Header) -> None:
+    def _wait_for_a_node_behind(self, ours: Mapping[int, Any], head: BlockHeader) -> None:
         """A head below ours on our own chain is most likely a node that lags: believed only after a while."""
         if head.number < min(ours):
             raise AnswerInconsistent(f"The node is only at block {head.number}, far behind the mirror.")

@@ -50,7 +50,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 KEYS_PER_QUERY_MAX: Final = 400
 
 
-class Ledger:
+class RowCache:
     """The changing rows within one SQL transaction."""
 
     def __init__(self, connection: Connection):

@@ -27,7 +27,7 @@ _LIMIT: Final = re.compile(
 )
 
 
-class Ranges:
+class AdaptiveRange:
     """The width of the next range of blocks, in blocks. Pure: time and answers are told."""
 
     def __init__(self, widest: int, *, first: int | None = None, logs_aim: int = LOGS_AIM):

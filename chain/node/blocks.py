@@ -21,7 +21,7 @@ MINED_POLL_S: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class BlockHeader:
     """What the mirror needs of a block. `time`: unix seconds."""
 
     number: int
@@ -37,7 +37,7 @@ class Header:
 class Range:
     """Consecutive blocks, oldest first, and the logs of the asked addresses in the order of the chain."""
 
-    headers: list[Header]
+    headers: list[BlockHeader]
     logs: list[Raw] = field(default_factory=list)
 
 
@@ -52,11 +52,11 @@ def believable(what: str) -> Iterator[None]:
         ) from error
 
 
-def header(raw: Raw | None) -> Header | None:
+def header(raw: Raw | None) -> BlockHeader | None:
     """A block as the node gives it, without its transactions' bodies; None stays None."""
     if raw is None:
         return None
-    return Header(
+    return BlockHeader(
         number=counted(raw["number"]),
         hash=_hash(raw["hash"]),
         parent_hash=_hash(raw["parentHash"]),
@@ -82,7 +82,7 @@ def _hash(text: str) -> str:
     return text
 
 
-def latest(rpc: Rpc) -> Header:
+def latest(rpc: Rpc) -> BlockHeader:
     """The newest block."""
     raw = rpc.call("eth_getBlockByNumber", "latest", False)
     with believable("the latest block"):
@@ -92,7 +92,7 @@ def latest(rpc: Rpc) -> Header:
     return found
 
 
-def headers(rpc: Rpc, numbers: Iterable[int]) -> list[Header | None]:
+def headers(rpc: Rpc, numbers: Iterable[int]) -> list[BlockHeader | None]:
     """The blocks with these numbers; None for those the node does not have."""
     wanted = list(numbers)
     answers = rpc.batch([("eth_getBlockByNumber", [hex(number), False]) for number in wanted])
@@ -104,13 +104,13 @@ def headers(rpc: Rpc, numbers: Iterable[int]) -> list[Header | None]:
     return found
 
 
-def present_headers(rpc: Rpc, numbers: Iterable[int]) -> list[Header]:
+def present_headers(rpc: Rpc, numbers: Iterable[int]) -> list[BlockHeader]:
     """As `headers`, of blocks that the node must have: it has shown a head above them."""
     wanted = list(numbers)
     return [_present(found, number) for number, found in zip(wanted, headers(rpc, wanted), strict=True)]
 
 
-def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Sequence[str], head: Header) -> Range:
+def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Sequence[str], head: BlockHeader) -> Range:
     """Blocks first..last on top of `parent_hash`, with the logs of `addresses`.
 
     Raises AnswerInconsistent when the links are broken, when a log's block is not the one we read, when a block's
@@ -129,7 +129,7 @@ def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Seq
     return Range(chain, logs)
 
 
-def _logs(rpc: Rpc, chain: Sequence[Header], addresses: Sequence[str]) -> list[Raw]:
+def _logs(rpc: Rpc, chain: Sequence[BlockHeader], addresses: Sequence[str]) -> list[Raw]:
     span = {"fromBlock": hex(chain[0].number), "toBlock": hex(chain[-1].number), "address": list(addresses)}
     found = rpc.call("eth_getLogs", span)
     with believable("a list of logs"):
@@ -161,7 +161,7 @@ def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str])
     return by_number
 
 
-def logs_of_receipts(rpc: Rpc, block: Header, addresses: Sequence[str]) -> dict[int, Raw]:
+def logs_of_receipts(rpc: Rpc, block: BlockHeader, addresses: Sequence[str]) -> dict[int, Raw]:
     """An empty answer proves nothing; the receipts of every transaction of the block do."""
     wanted = set(addresses)
     receipts = rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in block.transactions])
@@ -172,7 +172,7 @@ def logs_of_receipts(rpc: Rpc, block: Header, addresses: Sequence[str]) -> dict[
         return _by_block(logs, {block.number: block.hash}, wanted).get(block.number, {})
 
 
-def _present(found: Header | None, number: int) -> Header:
+def _present(found: BlockHeader | None, number: int) -> BlockHeader:
     if found is None:
         raise AnswerInconsistent(f"The node does not have block {number} any more.")
     return found
@@ -193,7 +193,7 @@ def mined(rpc: Rpc, tx_hash: str, *, timeout_s: float = MINED_TIMEOUT_S) -> Raw:
         time.sleep(MINED_POLL_S)
 
 
-def check_links(chain: Sequence[Header], parent_hash: str) -> None:
+def check_links(chain: Sequence[BlockHeader], parent_hash: str) -> None:
     for block in chain:
         if block.parent_hash != parent_hash:
             raise AnswerInconsistent(f"Block {block.number} does not follow the block before it.")

@@ -28,7 +28,7 @@ LISTEN_S: Final = 0.5
 JOIN_TIMEOUT_S: Final = 2.0
 
 
-class Heads:
+class HeadSubscription:
     """Listens in a thread of its own from the start until `close`. Never raises: without a subscription `wait` waits.
 
     For an address of HTTP the WebSocket of the same host, port and path is tried, as geth, Besu, Anvil and Ganache
@@ -40,7 +40,7 @@ class Heads:
         scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
         self._url = urlunsplit(parts._replace(scheme=scheme))
         self._guessed = scheme != parts.scheme
-        self._pace = outage_limiter.of(transport.shown(parts))
+        self._limiter = outage_limiter.limiter_of(transport.shown(parts))
         self._shown = transport.shown(parts)
         self._news = threading.Event()
         self._closed = threading.Event()
@@ -79,7 +79,7 @@ class Heads:
             except NodeAway:
                 pass
             except (OSError, WebSocketException, NodeUnavailable, ValueError) as error:
-                self._pace_failed(error)
+                self._limiter_failed(error)
             finally:
                 self.subscribed.clear()
             # What happened while nobody listened is found by looking.
@@ -89,14 +89,14 @@ class Heads:
             self._closed.wait(delay_s)
             delay_s = min(NOT_OFFERED_RETRY_S if delay_s > RECONNECT_MAX_S else RECONNECT_MAX_S, delay_s * 2)
 
-    def _pace_failed(self, error: Exception) -> None:
+    def _limiter_failed(self, error: Exception) -> None:
         log.info("no announcements from %s: %s", self._shown, type(error).__name__)
         if isinstance(error, ConnectionRefusedError):
-            self._pace.failed()
+            self._limiter.failed()
 
     def _listen(self) -> None:
         """Until the connection ends."""
-        self._pace.turn()
+        self._limiter.turn()
         with transport.open_socket(self._url, OPEN_TIMEOUT_S) as connection:
             self._subscribe(connection)
             self.subscribed.set()

@@ -19,7 +19,7 @@ RETRY_AFTER_MAX_S: Final = 60.0
 TURN_WAIT_MAX_S: Final = 2.0
 
 
-class Pace:
+class OutageLimiter:
     """One per node address and process; every Rpc and Heads of the address shares it (see `of`)."""
 
     def __init__(self, shown: str, *, rationed: bool = True):
@@ -80,14 +80,14 @@ class Pace:
         self._counted_at = now
 
 
-_paces: WeakValueDictionary[str, Pace] = WeakValueDictionary()
+_paces: WeakValueDictionary[str, OutageLimiter] = WeakValueDictionary()
 _paces_lock = threading.Lock()
 
 
-def of(shown: str) -> Pace:
+def limiter_of(shown: str) -> OutageLimiter:
     """The pace of the node at this host and port."""
     with _paces_lock:
         found = _paces.get(shown)
         if found is None:
-            found = _paces[shown] = Pace(shown)
+            found = _paces[shown] = OutageLimiter(shown)
         return found

@@ -101,13 +101,15 @@ class Rpc:
         paced: bool = True,
         answer_max_bytes: int = transport.ANSWER_MAX_BYTES,
     ):
-        self._wire = transport.wire(url, answer_max_bytes)
+        self._transport = transport.open_transport(url, answer_max_bytes)
         # The path and the query may hold a key: only host and port are ever shown.
-        self.shown = self._wire.shown
+        self.shown = self._transport.shown
         self.timeout_s = timeout_s
         self._decode_revert = decode_revert
         self._observe = observe
-        self._pace = outage_limiter.of(self.shown) if paced else outage_limiter.Pace(self.shown, rationed=False)
+        self._limiter = (
+            outage_limiter.limiter_of(self.shown) if paced else outage_limiter.OutageLimiter(self.shown, rationed=False)
+        )
         # What the node takes in one batch, and what it takes at the moment.
         self._batch_limit = BATCH_MAX
         self._batch_max = BATCH_MAX
@@ -116,7 +118,7 @@ class Rpc:
 
     def close(self) -> None:
         """Gives the connection back; the next call opens another."""
-        self._wire.close()
+        self._transport.close()
 
     def call(self, method: str, *params: Any, timeout_s: float | None = None) -> Any:
         """The result of one method. Raises RpcError or a class below it, or NodeUnavailable."""
@@ -194,7 +196,7 @@ class Rpc:
             raise self._error(method, answer["error"])
         if "result" not in answer:
             raise NodeUnavailable(f"{self.shown} answered {method} with neither result nor error.")
-        self._pace.answered()
+        self._limiter.answered()
         return answer["result"]
 
     def _error(self, method: str, error: Any) -> ChainError:
@@ -204,9 +206,9 @@ class Rpc:
         code, message, data = _code(error.get("code")), storable(str(error.get("message"))[:2000]), error.get("data")
         text = message.lower()
         if code in PACE_CODES or any(words in text for words in PACE_TEXTS):
-            self._pace.failed()
+            self._limiter.failed()
             return TooManyRequests(f"{self.shown} refuses {method} for now: {message[:200]}")
-        self._pace.answered()
+        self._limiter.answered()
         revert = revert_data(data)
         if revert is not None and (revert or "revert" in text):
             name, values = self._decode_revert(revert) if revert else ("EmptyRevert", {})
@@ -236,21 +238,21 @@ class Rpc:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _once(self, method: str, body: bytes, timeout_s: float) -> Any:
-        self._pace.turn()
+        self._limiter.turn()
         self.requests += 1
         began = time.monotonic()
         failure: str | None = None
         try:
-            return orjson.loads(self._wire.exchange(body, timeout_s))
+            return orjson.loads(self._transport.exchange(body, timeout_s))
         except orjson.JSONDecodeError as error:
-            self._wire.close()
-            self._pace.failed()
+            self._transport.close()
+            self._limiter.failed()
             failure = "NotJson"
             raise NodeUnavailable(f"{self.shown} answered with something that is not JSON.") from error
         except NodeUnavailable as error:
             # An answer above our own bound came from a node that is well.
             if not isinstance(error, AnswerTooLarge | RequestTooLarge):
-                self._pace.failed(error.retry_after_s if isinstance(error, TooManyRequests) else None)
+                self._limiter.failed(error.retry_after_s if isinstance(error, TooManyRequests) else None)
             failure = error.name
             raise
         finally:

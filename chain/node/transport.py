@@ -23,7 +23,7 @@ MESSAGE_TOO_BIG: Final = 1009
 PORTS: Final = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """One connection, opened when it is needed."""
 
     shown: str
@@ -35,10 +35,10 @@ class Wire(Protocol):
         """Gives the connection back; the next exchange opens another."""
 
 
-def wire(url: str, answer_max_bytes: int = ANSWER_MAX_BYTES) -> Wire:
+def open_transport(url: str, answer_max_bytes: int = ANSWER_MAX_BYTES) -> Transport:
     """The wire for an address that begins with http, https, ws or wss; larger answers are not read."""
     parts = split(url)
-    return (Http if parts.scheme in ("http", "https") else Socket)(parts, answer_max_bytes)
+    return (HttpTransport if parts.scheme in ("http", "https") else WebSocketTransport)(parts, answer_max_bytes)
 
 
 def split(url: str) -> SplitResult:
@@ -63,7 +63,7 @@ def shown(parts: SplitResult) -> str:
     return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
 
-class Http:
+class HttpTransport:
     """One keep-alive connection."""
 
     def __init__(self, parts: SplitResult, answer_max_bytes: int):
@@ -143,7 +143,7 @@ class Http:
         return b"".join(parts)
 
 
-class Socket:
+class WebSocketTransport:
     """One WebSocket, for nodes that have nothing else."""
 
     def __init__(self, parts: SplitResult, answer_max_bytes: int):

@@ -178,7 +178,7 @@ class Outcome:
     error_args: dict[str, Any] = field(default_factory=dict)
 
 
-def settle(connection: Connection, outcomes: Sequence[Outcome], state: str) -> None:
+def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: str) -> None:
     """Writes what happened: `state` (mined or confirmed) for what counted, failed for what was refused.
 
     Repeating it changes nothing. An operation that is confirmed stays so when a second submission is refused. An award

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.outbox.operations import Outcome
 
@@ -23,7 +23,7 @@ MAIN: Final = (
 RANK: Final = {name: rank for rank, name in enumerate(MAIN)}
 
 
-def outcomes(logs: Iterable[Log], deployment: Deployment) -> list[Outcome]:
+def outcomes(logs: Iterable[EventLog], deployment: Deployment) -> list[Outcome]:
     """One outcome per award or refusal, and one per transaction of another kind. Logs in the order of the chain."""
     found: list[Outcome] = []
     for _, group in groupby(logs, key=lambda log: log.tx_hash):
@@ -31,7 +31,7 @@ def outcomes(logs: Iterable[Log], deployment: Deployment) -> list[Outcome]:
     return found
 
 
-def _of_transaction(logs: Sequence[Log], deployment: Deployment) -> list[Outcome]:
+def _of_transaction(logs: Sequence[EventLog], deployment: Deployment) -> list[Outcome]:
     awards = [log for log in logs if log.name in ("Awarded", "AwardRefused")]
     if awards:
         return [_of_award(log, deployment) for log in awards]
@@ -50,7 +50,7 @@ def _of_transaction(logs: Sequence[Log], deployment: Deployment) -> list[Outcome
     ]
 
 
-def _of_award(log: Log, deployment: Deployment) -> Outcome:
+def _of_award(log: EventLog, deployment: Deployment) -> Outcome:
     args = log.args
     outcome = Outcome(
         tx_hash=log.tx_hash,

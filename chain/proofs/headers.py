@@ -43,7 +43,7 @@ EXTRA_BYTES_MAX: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ProvenHeader:
     """What a header commits to. `raw`: its RLP; `hash`: keccak256 of it. `time`: unix seconds."""
 
     hash: bytes
@@ -57,7 +57,7 @@ class Header:
     bloom: bytes
 
     @classmethod
-    def from_json(cls, block: Mapping[str, Any]) -> "Header":
+    def from_json(cls, block: Mapping[str, Any]) -> "ProvenHeader":
         """The header of a block as JSON-RPC gives it. Its `hash` must be right: HashMismatch otherwise."""
         header = cls.from_rlp(encode(block))
         said = hexes.to_bytes(block.get("hash"), 32, "hash of a header")
@@ -66,7 +66,7 @@ class Header:
         return header
 
     @classmethod
-    def from_rlp(cls, raw: bytes) -> "Header":
+    def from_rlp(cls, raw: bytes) -> "ProvenHeader":
         """Raises EncodingInvalid."""
         values = rlp.items(raw, COUNTS, "header")
         for (name, size), value in zip(FIELDS, values, strict=False):
@@ -106,14 +106,14 @@ def encode(block: Mapping[str, Any]) -> bytes:
 
 def fields(raw: bytes) -> dict[str, Any]:
     """The header's fields by their JSON-RPC names: numbers as int, the rest as 0x hex. Raises EncodingInvalid."""
-    values = rlp.items(Header.from_rlp(raw).raw, COUNTS, "header")
+    values = rlp.items(ProvenHeader.from_rlp(raw).raw, COUNTS, "header")
     return {
         name: int.from_bytes(value) if size == NUMBER else hexes.shown(value)
         for (name, size), value in zip(FIELDS, values, strict=False)
     }
 
 
-def check_link(parent: Header, child: Header) -> None:
+def check_link(parent: ProvenHeader, child: ProvenHeader) -> None:
     """Raises HashMismatch unless `child` follows `parent`; EncodingInvalid unless its number is the next one."""
     if child.parent_hash != parent.hash:
         raise HashMismatch(f"The parent of block {child.number}", child.parent_hash, parent.hash)

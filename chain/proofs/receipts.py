@@ -19,7 +19,7 @@ TYPE_MAX: Final = 0x7F
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class ReceiptLog:
     """What a contract told: its address (20 bytes), up to 4 topics (32 bytes each) and data."""
 
     address: bytes
@@ -35,7 +35,7 @@ class Receipt:
     status: int | bytes
     cumulative_gas: int
     bloom: bytes
-    logs: tuple[Log, ...]
+    logs: tuple[ReceiptLog, ...]
 
 
 def encode(receipt: Mapping[str, Any]) -> bytes:
@@ -96,10 +96,10 @@ def decode(raw: bytes) -> Receipt:
     )
 
 
-def _log(item: rlp.Item) -> Log:
+def _log(item: rlp.Item) -> ReceiptLog:
     if not isinstance(item, list) or len(item) != 3 or not isinstance(item[1], list) or len(item[1]) > TOPICS_MAX:
         raise EncodingInvalid("log", "not an address, up to four topics and data")
-    return Log(
+    return ReceiptLog(
         address=rlp.to_bytes(item[0], 20, "log (address)"),
         topics=tuple(rlp.to_bytes(topic, 32, "log (topic)") for topic in item[1]),
         data=rlp.to_bytes(item[2], None, "log (data)"),
@@ -125,7 +125,7 @@ def bloom_bits(value: bytes) -> int:
     return mask
 
 
-def bloom_of(logs: Sequence[Log]) -> bytes:
+def bloom_of(logs: Sequence[ReceiptLog]) -> bytes:
     """The bloom of logs."""
     mask = 0
     for log in logs:

@@ -26,7 +26,7 @@ CAUSES: Final = {
 }
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures by cause. Half-open lets a single transaction through as a probe."""
 
     def __init__(self, settings: RelayerSettings, now: Callable[[], float] = time.monotonic):

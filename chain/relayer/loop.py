@@ -22,11 +22,11 @@ from chain.node.rpc import Rpc
 from chain.outbox import transactions
 from chain.outbox.transactions import Transaction
 from chain.relayer import circuit_breaker
-from chain.relayer.circuit_breaker import Breaker
-from chain.relayer.node_state import Line
+from chain.relayer.circuit_breaker import CircuitBreaker
+from chain.relayer.node_state import NodeState
 from chain.relayer.nonce_gaps import Gaps
 from chain.relayer.receipts import Receipts
-from chain.relayer.scheduler import Intake
+from chain.relayer.scheduler import Scheduler
 from chain.relayer.sender import Sender
 from chain.relayer.settings import RelayerSettings
 from chain.relayer.signer import Keys
@@ -70,12 +70,14 @@ class Relayer:
         self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)}
         # Signers of an earlier start take no new work; what they have under way is brought to its end.
         served = self._earlier(keystore) | self.refs
-        self.line = Line(rpc, self.settings, deployment, list(served))
-        self.breaker = Breaker(self.settings)
-        self.receipts = Receipts(engine, deployment, self.line, self.breaker)
-        self.intake = Intake(engine, deployment, self.line)
-        self.sender = Sender(engine, deployment.chain_id, keystore, served, self.line, self.receipts, self.breaker)
-        self.gaps = Gaps(engine, self.line, list(served))
+        self.node_state = NodeState(rpc, self.settings, deployment, list(served))
+        self.breaker = CircuitBreaker(self.settings)
+        self.receipts = Receipts(engine, deployment, self.node_state, self.breaker)
+        self.scheduler = Scheduler(engine, deployment, self.node_state)
+        self.sender = Sender(
+            engine, deployment.chain_id, keystore, served, self.node_state, self.receipts, self.breaker
+        )
+        self.gaps = Gaps(engine, self.node_state, list(served))
         self._heads = heads
         self._announced = True
         self._told: dict[str, tuple[str, str]] = {}
@@ -99,7 +101,7 @@ class Relayer:
                 raise
             except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
                 log.warning("relayer waits: %s", error)
-                self.line.doubt()
+                self.node_state.doubt()
                 if not isinstance(error, AnswerInconsistent):
                     self.breaker.failed(circuit_breaker.NODE, str(error))
                 heartbeat.beat(self.engine, "relayer", "waiting", str(error), progressed=False)
@@ -118,8 +120,8 @@ class Relayer:
         if worked:
             self.breaker.succeeded(circuit_breaker.REVERTED)
         self._under_way = _with_operations(flight)
-        self.line.look(news=bool(flight) and self._something_new())
-        self.line.forget_all_but({transaction.id for transaction in flight})
+        self.node_state.look(news=bool(flight) and self._something_new())
+        self.node_state.forget_all_but({transaction.id for transaction in flight})
         changed = self.receipts.reconcile()
         decided = self.receipts.collect(flight)
         flight = [transaction for transaction in flight if transaction.id not in decided]
@@ -131,7 +133,7 @@ class Relayer:
         if state != circuit_breaker.OPEN:
             probe = 1 if state == circuit_breaker.HALF_OPEN else None
             if probe is None or not flight:
-                made = self.intake.take(flight, able=self._able(), count_max=probe)
+                made = self.scheduler.take(flight, able=self._able(), count_max=probe)
                 self._under_way |= _with_operations(made)
             sent = self.sender.forward(flight + made, count_max=probe)
         self._tell(flight + made)
@@ -139,11 +141,11 @@ class Relayer:
 
     def provision(self) -> None:
         """Makes the signers known and burns the nonce 0 of those that never sent anything."""
-        if not self.line.counted:
-            self.line.look()
+        if not self.node_state.counted:
+            self.node_state.look()
         with writing(self.engine) as connection:
             for address, ref in self.refs.items():
-                transactions.provision(connection, address=address, ref=ref, count=self.line.counted[address])
+                transactions.provision(connection, address=address, ref=ref, count=self.node_state.counted[address])
 
     def _earlier(self, keystore: Keys) -> dict[str, str]:
         """Signers in the tables whose keys are still here: with a smaller number of signers some are no longer used."""
@@ -158,7 +160,7 @@ class Relayer:
 
     def _able(self) -> list[str]:
         """The signers that can pay for new work."""
-        poor = self.line.poor()
+        poor = self.node_state.poor()
         return [signer for signer in self.refs if signer not in poor]
 
     def _something_new(self) -> bool:
@@ -179,10 +181,10 @@ class Relayer:
     # Saying so
 
     def _tell(self, flight: Sequence[Transaction]) -> None:
-        self.line.tell(flight)
+        self.node_state.tell(flight)
         self._tell_breaker()
         busy = {transaction.signer for transaction in flight}
-        poor = {signer: has for signer, has in self.line.poor().items() if signer in self.refs or signer in busy}
+        poor = {signer: has for signer, has in self.node_state.poor().items() if signer in self.refs or signer in busy}
         if poor:
             least = ", ".join(f"{signer} has {has} wei" for signer, has in sorted(poor.items()))
             self._say("signers", LOW, f"takes no new work until it is filled: {least}")

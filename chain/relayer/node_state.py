@@ -20,7 +20,7 @@ BLOCK_GAS_SHARE: Final = 0.9
 GROWTH: Final = 8
 
 
-class Line:
+class NodeState:
     """The relayer's line to one node."""
 
     def __init__(self, rpc: Rpc, settings: RelayerSettings, deployment: Deployment, signers: Sequence[str]):

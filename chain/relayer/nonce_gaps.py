@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from chain.outbox import transactions
 from chain.outbox.transactions import Transaction
 from chain.outbox.transitions import FILLED, LOST, MINED, REVERTED
-from chain.relayer.node_state import Line
+from chain.relayer.node_state import NodeState
 from chain.storage.database import reading, writing
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,9 @@ FILLS_MAX: Final = 16
 class Gaps:
     """Finds and fills them, a few at a time."""
 
-    def __init__(self, engine: Engine, line: Line, signers: Sequence[str]):
+    def __init__(self, engine: Engine, node_state: NodeState, signers: Sequence[str]):
         self._engine = engine
-        self._line = line
+        self._node_state = node_state
         self._signers = tuple(signers)
         self._since: dict[str, tuple[int, float]] = {}
 
@@ -42,7 +42,7 @@ class Gaps:
 
     def _missing(self, signer: str, flight: Sequence[Transaction]) -> range:
         """The nonces from the chain's count up to the first of ours that is on its way, or to the next to be used."""
-        count = self._line.counted.get(signer)
+        count = self._node_state.counted.get(signer)
         if count is None:
             return range(0)
         waiting = [t.nonce for t in flight if t.signer == signer and t.nonce >= count]
@@ -59,7 +59,7 @@ class Gaps:
         if known is None or known[0] != first:
             self._since[signer] = (first, now)
             return False
-        return now - known[1] >= self._line.settings.gap_after_s
+        return now - known[1] >= self._node_state.settings.gap_after_s
 
     def _fill(self, signer: str, missing: range) -> bool:
         some = missing[:FILLS_MAX]

@@ -9,25 +9,25 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, select
 
 from chain.base.errors import Reverted, RpcError
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror.models import MirrorCheckpoint
 from chain.node.blocks import believable, counted
 from chain.outbox import operations, transactions
-from chain.outbox.operations import Outcome, settle
+from chain.outbox.operations import Outcome, record_outcomes
 from chain.outbox.outcomes import outcomes
 from chain.outbox.transactions import PROVISION, Transaction
 from chain.outbox.transitions import FILLING, MINED, SENT, SIGNED
 from chain.relayer import circuit_breaker as breaker
-from chain.relayer.circuit_breaker import Breaker
-from chain.relayer.node_state import Line
+from chain.relayer.circuit_breaker import CircuitBreaker
+from chain.relayer.node_state import NodeState
 from chain.relayer.signer import is_fill
 from chain.storage.columns import table_of
 from chain.storage.database import reading, writing
 
 log = logging.getLogger(__name__)
 
-STRANGER_AFTER_S: Final = 5.0
+THIRD_PARTY_AFTER_S: Final = 5.0
 # Blocks below the mirror's tip in which a receipt's block may still turn out to be gone.
 ORPHANS_DEPTH: Final = 256
 checkpoint: Final = table_of(MirrorCheckpoint)
@@ -44,10 +44,10 @@ class Mirrored:
 class Receipts:
     """Decides transactions by their receipts, looked for under every hash ever signed."""
 
-    def __init__(self, engine: Engine, deployment: Deployment, line: Line, breaker: Breaker):
+    def __init__(self, engine: Engine, deployment: Deployment, node_state: NodeState, breaker: CircuitBreaker):
         self._engine = engine
         self._deployment = deployment
-        self._line = line
+        self._node_state = node_state
         self._breaker = breaker
         self._names = {contract.address: contract.name for contract in deployment.contracts.values()}
         self._mirrored = Mirrored(-1, -1e9)
@@ -57,21 +57,23 @@ class Receipts:
         the sender offers them again, in nonce order."""
         now = time.monotonic()
         offered = [
-            t for t in flight if t.state in (SENT, FILLING) or (t.state == SIGNED and t.id not in self._line.fresh)
+            t
+            for t in flight
+            if t.state in (SENT, FILLING) or (t.state == SIGNED and t.id not in self._node_state.fresh)
         ]
         if not offered:
             return set()
         self._look_at_mirror(now)
-        passed = [t for t in offered if self._line.is_passed(t)]
+        passed = [t for t in offered if self._node_state.is_passed(t)]
         for transaction in passed:
-            self._line.passed.setdefault(transaction.id, (now, self._line.head))
+            self._node_state.passed.setdefault(transaction.id, (now, self._node_state.head))
         due = [t for t in passed if self._is_due(t, now)]
         decided = self._look_for_receipts(due, now) if due else set()
         for transaction in offered:
             if (
                 transaction.state == SENT
-                and not self._line.is_passed(transaction)
-                and self._line.is_stuck(transaction, now)
+                and not self._node_state.is_passed(transaction)
+                and self._node_state.is_stuck(transaction, now)
             ):
                 transaction.state = SIGNED
         return decided
@@ -82,11 +84,11 @@ class Receipts:
             known = transactions.hashes_of(connection, [transaction.id])[transaction.id]
         if not known:
             return False, None
-        answers = self._line.rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash, _ in known])
+        answers = self._node_state.rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash, _ in known])
         for (_, raw), receipt in zip(known, answers, strict=True):
             if _is_mined(receipt):
                 self._decide(transaction, receipt, raw)
-                self._line.forget(transaction.id)
+                self._node_state.forget(transaction.id)
                 return True, raw
         return False, known[-1][1]
 
@@ -111,16 +113,16 @@ class Receipts:
         """Whether to ask for its receipt: the mirror has passed its block and told nothing, or stands still."""
         if not transaction.operations or transaction.state == FILLING:
             return True
-        at, head = self._line.passed[transaction.id]
+        at, head = self._node_state.passed[transaction.id]
         if self._mirrored.block_number >= head:
             return True
-        return now - max(at, self._mirrored.since) >= self._line.settings.receipt_grace_s
+        return now - max(at, self._mirrored.since) >= self._node_state.settings.receipt_grace_s
 
     def _look_for_receipts(self, due: Sequence[Transaction], now: float) -> set[int]:
         with reading(self._engine) as connection:
             known = transactions.hashes_of(connection, [t.id for t in due])
         asked = [(t, tx_hash, raw) for t in due for tx_hash, raw in known[t.id]]
-        answers = self._line.rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for _, tx_hash, _ in asked])
+        answers = self._node_state.rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for _, tx_hash, _ in asked])
         decided: set[int] = set()
         for (transaction, _, raw), receipt in zip(asked, answers, strict=True):
             if transaction.id not in decided and _is_mined(receipt):
@@ -131,17 +133,19 @@ class Receipts:
                 # The nonce is used, and none of our hashes has a receipt: someone else holds this key.
                 log.error("nonce %d of %s was used by a stranger", transaction.nonce, transaction.signer)
                 with writing(self._engine) as connection:
-                    transactions.keep_lost(connection, transaction, next_nonce=self._line.counted[transaction.signer])
+                    transactions.keep_lost(
+                        connection, transaction, next_nonce=self._node_state.counted[transaction.signer]
+                    )
                 decided.add(transaction.id)
         for id in decided:
-            self._line.forget(id)
+            self._node_state.forget(id)
         return decided
 
     def _is_strangers(self, transaction: Transaction, now: float) -> bool:
         """Only when the mirror, which believes nobody, has read the block in which the nonce was spent: a node that
         has merely lost a receipt must not make us send twice."""
-        at, head = self._line.passed[transaction.id]
-        return now - at > STRANGER_AFTER_S and self._mirrored.block_number >= head
+        at, head = self._node_state.passed[transaction.id]
+        return now - at > THIRD_PARTY_AFTER_S and self._mirrored.block_number >= head
 
     def _decide(self, transaction: Transaction, receipt: dict[str, Any], raw: str) -> None:
         with believable("a receipt"):
@@ -160,12 +164,12 @@ class Receipts:
                 return
             if error is not None and error.error == "EmptyRevert" and transaction.operations > 1:
                 # Most likely out of gas: nobody's fault, so the items go again in smaller company.
-                self._line.too_large(transaction.operations)
+                self._node_state.too_large(transaction.operations)
                 transactions.requeue(connection, transaction.id)
             elif error is not None:
                 self._fail_all(connection, transaction, receipt, error)
             else:
-                settle(connection, found, MINED)
+                record_outcomes(connection, found, MINED)
         if error is not None:
             self._breaker.failed(breaker.REVERTED, str(error))
         elif transaction.operations:
@@ -194,7 +198,7 @@ class Receipts:
         }
         for block in (hex(block_number - 1), hex(block_number)):
             try:
-                self._line.rpc.call("eth_call", call, block)
+                self._node_state.rpc.call("eth_call", call, block)
             except Reverted as error:
                 return error
             except RpcError as error:
@@ -221,9 +225,9 @@ class Receipts:
             )
             for brand, operation_id in rows
         ]
-        settle(connection, failed, MINED)
+        record_outcomes(connection, failed, MINED)
 
-    def _logs(self, receipt: dict[str, Any]) -> list[Log]:
+    def _logs(self, receipt: dict[str, Any]) -> list[EventLog]:
         codec = self._deployment.codec
         decoded = (codec.log(raw, self._names.get(raw["address"].lower(), "LoyaltyToken")) for raw in receipt["logs"])
         return [found for found in decoded if found is not None]

@@ -18,7 +18,7 @@ from chain.outbox import calls, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, signer_of
 from chain.outbox.operations import AWARD, QUEUED
 from chain.outbox.transactions import Plan, Transaction
-from chain.relayer.node_state import Line
+from chain.relayer.node_state import NodeState
 from chain.storage.bulk import PLACE
 from chain.storage.columns import table_of
 from chain.storage.database import reading, writing
@@ -41,14 +41,14 @@ MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 Busy = tuple[str, str, str]
 
 
-class Intake:
+class Scheduler:
     """Takes operations from the queue and gives them nonces. A lane goes through one signer, as long as that one is
     able; awards that follow each other in a lane may then be under way together."""
 
-    def __init__(self, engine: Engine, deployment: Deployment, line: Line):
+    def __init__(self, engine: Engine, deployment: Deployment, node_state: NodeState):
         self._engine = engine
         self._deployment = deployment
-        self._line = line
+        self._node_state = node_state
         # The mirror's newest block as of the look into the queue: (number, hash).
         self._tip: tuple[int, str] | None = None
         # Operations that the node would not simulate without saying that they revert: since when, and when next.
@@ -64,7 +64,7 @@ class Intake:
             return []
         # What can go at once stands at the head of the queue; only when all of it must wait is more of it looked at,
         # and then what other lanes have behind it: a lane with a long queue holds up none but itself.
-        first = min(QUEUE_WINDOW, total * self._line.items_max + WINDOW_SPARE)
+        first = min(QUEUE_WINDOW, total * self._node_state.items_max + WINDOW_SPARE)
         waiting: set[str] = set()
         for window in (first, *[QUEUE_WINDOW] * WINDOWS_MAX):
             with reading(self._engine) as connection:
@@ -87,7 +87,7 @@ class Intake:
         by_signer: dict[str, list[Waiting]] = {signer: [] for signer in able}
         for item in queue:
             by_signer[signer_of(item.lane, able)].append(item)
-        settings = self._line.settings
+        settings = self._node_state.settings
         now = time.monotonic()
         resting = {id for id, (_, again_at) in self._doubtful.items() if again_at > now}
         planned: list[tuple[str, list[Plan]]] = []
@@ -98,11 +98,11 @@ class Intake:
                 waiting,
                 busy_awards=frozenset(lane for lane, kind, by in busy if kind == AWARD and by == signer),
                 busy_singles=frozenset(lane for lane, kind, by in busy if kind != AWARD or by != signer),
-                items_max=self._line.items_max,
+                items_max=self._node_state.items_max,
                 delay_ms=settings.batch_delay_ms,
                 singles_max=min(settings.singles_max, room[signer]),
                 at_ms=now_ms(),
-                only_full=bool(self._line.one_at_a_time) and room[signer] < settings.in_flight_max,
+                only_full=bool(self._node_state.one_at_a_time) and room[signer] < settings.in_flight_max,
                 resting=resting,
             )
             plans = self._plans(choice, signer, room[signer], known)
@@ -113,8 +113,8 @@ class Intake:
     def _room(self, signer: str, flight: Sequence[Transaction]) -> int:
         """How many more transactions the signer may have under way."""
         mine = [transaction for transaction in flight if transaction.signer == signer]
-        unmined = sum(not self._line.is_passed(transaction) for transaction in mine)
-        settings = self._line.settings
+        unmined = sum(not self._node_state.is_passed(transaction) for transaction in mine)
+        settings = self._node_state.settings
         return min(settings.in_flight_max - unmined, settings.undecided_max - len(mine))
 
     def _assign(self, planned: Sequence[tuple[str, list[Plan]]]) -> list[Transaction]:
@@ -124,7 +124,7 @@ class Intake:
         try:
             with writing(self._engine) as connection:
                 for signer, plans in planned:
-                    count = self._line.counted.get(signer, 0)
+                    count = self._node_state.counted.get(signer, 0)
                     made += transactions.assign(connection, signer, plans, count=count)
         except QueueMoved as moved:
             log.warning("another relayer works on this queue: %s", moved)
@@ -184,7 +184,7 @@ class Intake:
                 plans.append((item, Plan(item.kind, target, data, calls.GAS[item.kind], (item.id,))))
         if not plans:
             return []
-        answers = self._line.rpc.try_batch([("eth_call", [_call(plan, signer), "latest"]) for _, plan in plans])
+        answers = self._node_state.rpc.try_batch([("eth_call", [_call(plan, signer), "latest"]) for _, plan in plans])
         believed = not any(isinstance(answer, Reverted) for answer in answers) or self._shows_our_chain()
         return [
             plan
@@ -198,7 +198,7 @@ class Intake:
             return True
         number, block_hash = self._tip
         try:
-            block = self._line.rpc.call("eth_getBlockByNumber", hex(number), False)
+            block = self._node_state.rpc.call("eth_getBlockByNumber", hex(number), False)
         except RpcError:
             # Some nodes call a block above their head an error.
             return False
@@ -218,7 +218,7 @@ class Intake:
             since, _ = self._doubtful.get(item.id, (now, 0.0))
             self._doubtful[item.id] = (since, now + SIMULATION_PAUSE_S)
             log.warning("cannot simulate operation %d: %s", item.id, answer)
-            if now - since > self._line.settings.simulation_patience_s:
+            if now - since > self._node_state.settings.simulation_patience_s:
                 self._refuse(item, "SimulationFailed", {"message": answer.message})
         else:
             self._doubtful.pop(item.id, None)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 
 ZERO: Final = "0x" + "00" * 20
 
@@ -39,10 +39,10 @@ class Act:
     """One call's events. kind: the event that names it; "Moved": a transfer; "Stray": events that nothing names."""
 
     kind: str
-    logs: list[Log] = field(default_factory=list)
+    logs: list[EventLog] = field(default_factory=list)
 
     @property
-    def named(self) -> Log:
+    def named(self) -> EventLog:
         """The event that names the call, or the first of those that nothing names."""
         return next((log for log in self.logs if log.name == self.kind), self.logs[0])
 
@@ -53,10 +53,10 @@ class Reader:
     def __init__(self, desk: str):
         self._ends = (ZERO, desk)
 
-    def acts(self, logs: Sequence[Log]) -> list[Act]:
+    def acts(self, logs: Sequence[EventLog]) -> list[Act]:
         """The acts in the order of the chain."""
         found: list[Act] = []
-        waiting: list[Log] = []
+        waiting: list[EventLog] = []
         at = 0
         while at < len(logs):
             log = logs[at]
@@ -81,11 +81,11 @@ class Reader:
         _flush(found, waiting)
         return found
 
-    def _plain(self, log: Log) -> bool:
+    def _plain(self, log: EventLog) -> bool:
         return log.args["from"] not in self._ends and log.args["to"] not in self._ends
 
 
-def _flush(found: list[Act], waiting: list[Log]) -> None:
+def _flush(found: list[Act], waiting: list[EventLog]) -> None:
     """Nothing named these events."""
     if waiting:
         names = {log.name for log in waiting}
@@ -93,7 +93,7 @@ def _flush(found: list[Act], waiting: list[Log]) -> None:
         found.append(Act(kind, waiting))
 
 
-def _moved(logs: Sequence[Log], at: int) -> tuple[Act, int]:
+def _moved(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
     """A transfer with its lots; leaving, when the next event says so."""
     transfer = logs[at]
     sides = [transfer.args["from"], transfer.args["to"]]
@@ -108,7 +108,7 @@ def _moved(logs: Sequence[Log], at: int) -> tuple[Act, int]:
     return Act("Moved", list(logs[at:end])), end
 
 
-def _closed(waiting: list[Log], logs: Sequence[Log], at: int) -> tuple[Act, int]:
+def _closed(waiting: list[EventLog], logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
     """What waited, and the event that names it; a payment goes on with the burn at the partner."""
     end = at + 1
     if logs[at].name == "Exchanged":
@@ -125,14 +125,14 @@ def _closed(waiting: list[Log], logs: Sequence[Log], at: int) -> tuple[Act, int]
     return Act(logs[at].name, [*waiting, *logs[at:end]]), end
 
 
-def _moves_end(logs: Sequence[Log], at: int) -> int:
+def _moves_end(logs: Sequence[EventLog], at: int) -> int:
     """The first place from `at` on that is no movement of points."""
     while at < len(logs) and logs[at].name in MOVES:
         at += 1
     return at
 
 
-def _opened(logs: Sequence[Log], at: int) -> tuple[Act, int]:
+def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
     """An event that stands alone or before what belongs to it."""
     first = logs[at]
     end = at + 1
@@ -154,7 +154,7 @@ def _opened(logs: Sequence[Log], at: int) -> tuple[Act, int]:
     return Act(first.name, list(logs[at:end])), end
 
 
-def _minted_end(logs: Sequence[Log], at: int, end: int, mints: int) -> int:
+def _minted_end(logs: Sequence[EventLog], at: int, end: int, mints: int) -> int:
     """The end of the first so many mints, each with its lots."""
     while at < end:
         if logs[at].name == "Transfer":

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from chain.base.hashing import keccak_text
-from chain.contracts.codec import Codec, Log
+from chain.contracts.codec import Codec, EventLog
 from chain.model.call import Call
 from chain.model.clock import day_of
 from chain.model.errors import Refused
@@ -18,7 +18,7 @@ from chain.replay.decoding.facts import TOKEN
 from chain.replay.decoding.plain import plain, shown, shown_words
 from chain.replay.evidence import Minted, assigned, in_order
 from chain.replay.findings import Findings
-from chain.replay.reexecution.preconditions import concede
+from chain.replay.reexecution.preconditions import assume_preconditions
 from chain.replay.tokens import StatedToken
 
 ITEM: Final = "(uint256,uint256,address,uint256)"
@@ -43,7 +43,7 @@ class Awards:
         # An award of this call is missing: what the others had left cannot be known.
         self._partial = False
 
-    def replay(self, logs: Sequence[Log], call: Call, asked: list[Item] | None) -> None:
+    def replay(self, logs: Sequence[EventLog], call: Call, asked: list[Item] | None) -> None:
         """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
         run = [log for log in logs if log.name in AWARDS]
         moves = logs[len(run) :]
@@ -58,7 +58,7 @@ class Awards:
             self._tell(run[0], "awards of a call", len(run), len(asked), "2.14")
             asked = None
         paid = [log for log in run if log.name == "Awarded" and log.args["points"] != "0"]
-        left: list[Log] = []
+        left: list[EventLog] = []
         if in_order(paid, moves):
             minted = [Minted([moves[at]], [moves[at + 1]]) for at in range(0, len(moves), 2)]
         else:
@@ -76,13 +76,13 @@ class Awards:
             self._item(log, token, wanted, found, call.at)
         self._strays(left, token, call.at)
 
-    def _begin(self, run: Sequence[Log], call: Call, brand_id: int) -> None:
+    def _begin(self, run: Sequence[EventLog], call: Call, brand_id: int) -> None:
         try:
             self.books.stated_rules.begin(call, brand_id)
         except Refused as refusal:
             what = "an award that the rules refuse"
             self._tell(run[0], what, "done", str(refusal), rulebook.of_refusal("Awarded", refusal.name))
-            concede(self.books, refusal, call.at)
+            assume_preconditions(self.books, refusal, call.at)
         # Without points nothing tells where one batch ends and the next begins.
         if sum(log.args.get("points", "0") != "0" for log in run) > BATCH_ITEMS_MAX:
             self._tell(run[0], "items of a batch", len(run), BATCH_ITEMS_MAX, "2.7")
@@ -90,7 +90,7 @@ class Awards:
 
     # --- one award
 
-    def _item(self, log: Log, token: StatedToken, asked: Item | None, minted: Minted, at: int) -> None:
+    def _item(self, log: EventLog, token: StatedToken, asked: Item | None, minted: Minted, at: int) -> None:
         args, brand_id = log.args, token.brand_id
         points, version = int(args["points"]), int(args["version"])
         item = Item(int(args["operationId"]), int(args["ruleId"]), args["member"], int(args["baseAmount"]))
@@ -191,7 +191,7 @@ class Awards:
 
     # --- one refusal
 
-    def _refused(self, log: Log, brand_id: int, asked: Item | None, at: int) -> None:
+    def _refused(self, log: EventLog, brand_id: int, asked: Item | None, at: int) -> None:
         """The item must be refused for the reason that is given; its base amount follows from the reason."""
         args = log.args
         name, values = self.codec.revert(bytes.fromhex(args["reason"][2:]))
@@ -240,14 +240,14 @@ class Awards:
 
     # --- what does not fit
 
-    def _strays_before(self, found: Minted, left: list[Log], token: StatedToken, at: int) -> list[Log]:
+    def _strays_before(self, found: Minted, left: list[EventLog], token: StatedToken, at: int) -> list[EventLog]:
         """Deals with the movements of nobody that came before an award's own; those that are left."""
         own = [log.log_index for log in (*found.transfers, *found.lots)]
         early = [log for log in left if own and log.log_index < min(own)]
         self._strays(early, token, at)
         return [log for log in left if log not in early]
 
-    def _strays(self, left: Sequence[Log], token: StatedToken, at: int) -> None:
+    def _strays(self, left: Sequence[EventLog], token: StatedToken, at: int) -> None:
         """Movements that no award of the call made."""
         if left:
             self._tell(left[0], f"event {left[0].name} without a cause", shown(left[0].args), None, "1.11")
@@ -256,7 +256,7 @@ class Awards:
                 token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
 
     def _check_order(
-        self, paid: Sequence[Log], moves: Sequence[Log], minted: Sequence[Minted], left: list[Log]
+        self, paid: Sequence[EventLog], moves: Sequence[EventLog], minted: Sequence[Minted], left: list[EventLog]
     ) -> None:
         complete = all(len(each.transfers) == len(each.lots) == 1 for each in minted)
         if complete and not left and paid:
@@ -267,7 +267,7 @@ class Awards:
         for log in minted.lots:
             token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
 
-    def _judge(self, log: Log, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]]) -> None:
+    def _judge(self, log: EventLog, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]]) -> None:
         """One difference for one award, unless its lots only come right again."""
         subject = ("lots", f"{TOKEN} {token.brand_id}", member)
         known = self.findings.doubtful({subject})
@@ -280,7 +280,7 @@ class Awards:
         self._tell(log, what, said, right, rule, also)
         self.findings.doubts |= {subject, ("limits", token.brand_id)}
 
-    def _tell(self, log: Log, what: str, said: Any, right: Any, rule: str, also: str = "") -> None:
+    def _tell(self, log: EventLog, what: str, said: Any, right: Any, rule: str, also: str = "") -> None:
         args = log.args
         named = [f"{name} {args[name]}" for name in ("brandId", "ruleId", "operationId", "member") if name in args]
         look = (
@@ -302,7 +302,7 @@ def base_amount(terms: RuleTerms, points: int) -> int:
     return min(max(0, base), BASE_AMOUNT_MAX)
 
 
-def _account(log: Log) -> str:
+def _account(log: EventLog) -> str:
     found: str = log.args["to"] if log.name == "Transfer" else log.args["account"]
     return found
 

@@ -4,18 +4,18 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 
 
 @dataclass(slots=True)
 class Minted:
     """What followed one award: as a rule one transfer and one change of lots."""
 
-    transfers: list[Log] = field(default_factory=list)
-    lots: list[Log] = field(default_factory=list)
+    transfers: list[EventLog] = field(default_factory=list)
+    lots: list[EventLog] = field(default_factory=list)
 
 
-def in_order(awards: Sequence[Log], moves: Sequence[Log]) -> bool:
+def in_order(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> bool:
     """Whether each award with points has its transfer and lots, one pair after the other (SPEC 2.16)."""
     if len(moves) != 2 * len(awards):
         return False
@@ -29,14 +29,14 @@ def in_order(awards: Sequence[Log], moves: Sequence[Log]) -> bool:
     return True
 
 
-def assigned(awards: Sequence[Log], moves: Sequence[Log]) -> tuple[list[Minted], list[Log]]:
+def assigned(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> tuple[list[Minted], list[EventLog]]:
     """What belongs to each award, account by account and amount by amount; and what belongs to none."""
     found = [Minted() for _ in awards]
     places = _places(awards)
     waiting = {member: deque(queue) for member, queue in places.items()}
     surplus = Counter(log.args["to"] for log in moves if log.name == "Transfer")
     surplus.subtract(award.args["member"] for award in awards)
-    left: list[Log] = []
+    left: list[EventLog] = []
     # The account of the transfer before, and its award.
     last: tuple[str, int | None] | None = None
     for log in moves:
@@ -69,12 +69,12 @@ def assigned(awards: Sequence[Log], moves: Sequence[Log]) -> tuple[list[Minted],
     return found, left
 
 
-def twice(found: Sequence[Minted], place: int | None, log: Log) -> bool:
+def twice(found: Sequence[Minted], place: int | None, log: EventLog) -> bool:
     """Whether the award has this very transfer already."""
     return place is not None and any(each.args["value"] == log.args["value"] for each in found[place].transfers)
 
 
-def _places(awards: Sequence[Log]) -> dict[str, list[int]]:
+def _places(awards: Sequence[EventLog]) -> dict[str, list[int]]:
     """The awards of each account; one whose operation id was there before comes last."""
     first: dict[str, list[int]] = defaultdict(list)
     again: dict[str, list[int]] = defaultdict(list)
@@ -86,7 +86,7 @@ def _places(awards: Sequence[Log]) -> dict[str, list[int]]:
     return {member: first[member] + again[member] for member in {*first, *again}}
 
 
-def _take(queue: deque[int], awards: Sequence[Log], value: str) -> int | None:
+def _take(queue: deque[int], awards: Sequence[EventLog], value: str) -> int | None:
     """The next award of the account with this amount."""
     for place in queue:
         if awards[place].args["points"] == value:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chain.base.difference import CONTRACT, Difference, Where
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.replay.acts import ZERO
 from chain.replay.decoding.shapes import Event
 
@@ -18,7 +18,7 @@ Subject = tuple[Any, ...]
 DIFFERENCES_MAX: Final = 10_000
 
 
-def where(log: Log) -> Where:
+def where(log: EventLog) -> Where:
     """The place of an event."""
     return Where(
         block=log.block_number,
@@ -43,7 +43,7 @@ class Findings:
     lost: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
 
-    def add(self, log: Log, what: str, said: Any, right: Any, rule: str, look: str) -> None:
+    def add(self, log: EventLog, what: str, said: Any, right: Any, rule: str, look: str) -> None:
         """One more difference."""
         self.found += 1
         if len(self.kept) < DIFFERENCES_MAX:

@@ -18,7 +18,7 @@ from itertools import groupby
 from typing import Final
 
 from chain.base.difference import Difference
-from chain.contracts.codec import Codec, Log
+from chain.contracts.codec import Codec, EventLog
 from chain.model.call import Call
 from chain.model.clock import DAY_S
 from chain.model.errors import Refused
@@ -35,9 +35,9 @@ from chain.replay.decoding.plain import shown
 from chain.replay.decoding.shapes import Event, Shapes
 from chain.replay.findings import Findings, Subject, described, main_subjects, subjects
 from chain.replay.reexecution.adopt_terms import GAP_MAX
-from chain.replay.reexecution.call_context import Scene
+from chain.replay.reexecution.call_context import CallContext
 from chain.replay.reexecution.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
-from chain.replay.reexecution.preconditions import OF_LOST, concede
+from chain.replay.reexecution.preconditions import OF_LOST, assume_preconditions
 from chain.replay.state import Place, dump, load
 from chain.replay.tokens import Words
 
@@ -53,7 +53,7 @@ class Block:
 
     number: int
     time: int
-    logs: list[Log]
+    logs: list[EventLog]
     sent: Mapping[str, Sent]
 
 
@@ -66,7 +66,7 @@ class Replay:
         self.books = Books.of(facts)
         self.findings = Findings()
         self.counts: Counter[str] = Counter()
-        self.strangers: dict[str, str] = {}
+        self.third_parties: dict[str, str] = {}
         self.number = -1
         self.time = 0
         self._labels = facts.labels()
@@ -107,7 +107,7 @@ class Replay:
             number=self.number,
             time=self.time,
             counts=dict(self.counts),
-            strangers=self.strangers,
+            third_parties=self.third_parties,
             found=found.found,
             lost=dict(+found.lost),
             told=found.told,
@@ -121,13 +121,13 @@ class Replay:
         place = load(found.books, found.findings, state)
         found.number, found.time = place.number, place.time
         found.counts.update(place.counts)
-        found.strangers.update(place.strangers)
+        found.third_parties.update(place.third_parties)
         found._labels |= {token.address: token.name for token in found.books.tokens.values()}
         return found
 
     # --- the chain
 
-    def block(self, number: int, time: int, logs: Iterable[Log], sent: Mapping[str, Sent] = NOTHING_SENT) -> None:
+    def block(self, number: int, time: int, logs: Iterable[EventLog], sent: Mapping[str, Sent] = NOTHING_SENT) -> None:
         """The next block that holds events of ours; sent: its transactions by hash, where they are known."""
         if time // DAY_S != self.time // DAY_S:
             self.books.forget_days(time)
@@ -138,7 +138,7 @@ class Replay:
                 self._act(act, sent.get(tx_hash))
         self.counts["blocks"] += 1
 
-    def _known(self, log: Log) -> bool:
+    def _known(self, log: EventLog) -> bool:
         """Whether the log is of a contract of ours. A token that nobody invited is told once and not followed."""
         if log.name == "BrandInvited":
             self._labels.setdefault(log.args["token"], f"{TOKEN} {log.args['brandId']}")
@@ -160,11 +160,11 @@ class Replay:
             return
         events = [self._shapes.event(log, self._labels[log.address]) for log in act.logs]
         named = next((event for event in events if event.log is act.named), events[0])
-        scene = Scene(act.kind, events, named, self.time, self.facts, stranger=self._strange)
+        context = CallContext(act.kind, events, named, self.time, self.facts, third_party=self._strange)
         if direct is not None:
-            scene.sent = direct
-            scene.asked = self._inputs.asked(named.contract, direct)
-        self._play(scene)
+            context.sent = direct
+            context.asked = self._inputs.asked(named.contract, direct)
+        self._play(context)
 
     def _award(self, act: Act, sent: Sent | None) -> None:
         call = Call(sent.by, self.time, sent.data) if sent else Call(SOMEBODY, self.time)
@@ -175,46 +175,46 @@ class Replay:
             self.findings.add(run[0], "call behind an award", "0x" + sent.data[:4].hex(), "award", "2.7", look)
         self._awards.replay(act.logs, call, asked)
 
-    def _play(self, scene: Scene) -> None:
+    def _play(self, context: CallContext) -> None:
         """Makes the act's call, compares, and follows the chain where it went another way."""
-        if scene.kind in WITHOUT_MEANING:
+        if context.kind in WITHOUT_MEANING:
             return
-        call = CALLS.get(scene.kind)
-        wrong = self._called_otherwise(scene)
+        call = CALLS.get(context.kind)
+        wrong = self._called_otherwise(context)
         ran, refusal, follows = False, "", False
         if call is not None:
             try:
-                call(self.books, scene)
+                call(self.books, context)
                 ran = True
             except Refused as refused:
                 refusal = str(refused)
-                rule = rulebook.of_refusal(scene.kind, refused.name)
-                wrong.append(self._refused(scene, refusal, rule))
+                rule = rulebook.of_refusal(context.kind, refused.name)
+                wrong.append(self._refused(context, refusal, rule))
                 with suppress(*IMPOSSIBLE):
-                    concede(self.books, refused, self.time, scene)
-                follows = refused.name in OF_LOST and self.findings.follows(self._token_of(scene))
+                    assume_preconditions(self.books, refused, self.time, context)
+                follows = refused.name in OF_LOST and self.findings.follows(self._token_of(context))
             except IMPOSSIBLE as error:
                 refusal = f"{type(error).__name__}: {error}"
-                wrong.append(self._refused(scene, refusal, rulebook.OF_ACT.get(scene.kind, "1-6")))
+                wrong.append(self._refused(context, refusal, rulebook.OF_ACT.get(context.kind, "1-6")))
         facts = expected_of(self.books.facts(), self._shapes)
         if ran:
-            wrong += mismatches(facts, scene.events, scene.named.name, self._shapes)
+            wrong += mismatches(facts, context.events, context.named.name, self._shapes)
         elif not refusal:
-            wrong += [self._without_cause(event) for event in scene.events[:1]]
-            self.findings.lost[scene.named.contract] += scene.named.name in MOVES
-        if not follows and not self._beyond(scene, wrong):
-            self._judge(scene, wrong, refused=bool(refusal))
+            wrong += [self._without_cause(event) for event in context.events[:1]]
+            self.findings.lost[context.named.contract] += context.named.name in MOVES
+        if not follows and not self._beyond(context, wrong):
+            self._judge(context, wrong, refused=bool(refusal))
         if wrong:
-            self._force(scene, wrong, ran)
-        self._notice(scene)
+            self._force(context, wrong, ran)
+        self._notice(context)
 
-    def _beyond(self, scene: Scene, wrong: list[Mismatch]) -> bool:
+    def _beyond(self, context: CallContext, wrong: list[Mismatch]) -> bool:
         """Whether the act rests on a brand or an agreement of which no event has told enough, which was said before."""
-        values = scene.named.values
+        values = context.named.values
         brand_ids = {values[name] for name in ("brandId", "fromBrandId", "toBrandId", "byBrandId") if name in values}
         if "roleId" in values and values["roleId"] > MOA_ROLES:
             brand_ids.add(values["roleId"] // 256)
-        if scene.kind != "BrandInvited" and wrong:
+        if context.kind != "BrandInvited" and wrong:
             for brand_id in brand_ids - set(self.books.tokens):
                 if not self.findings.first(f"brand {brand_id}"):
                     return True
@@ -229,43 +229,43 @@ class Replay:
             self.findings.first(agreement)
         return beyond
 
-    def _token_of(self, scene: Scene) -> str:
+    def _token_of(self, context: CallContext) -> str:
         """The token of the brand that the act is about, as the journal calls it."""
-        brand_id = scene.named.values.get("brandId")
-        if brand_id is None and "agreementId" in scene.named.values:
+        brand_id = context.named.values.get("brandId")
+        if brand_id is None and "agreementId" in context.named.values:
             agreements = self.books.agreements.agreements
-            number = scene["agreementId"]
+            number = context["agreementId"]
             brand_id = agreements[number - 1].from_brand_id if 0 < number <= len(agreements) else 0
         return f"{TOKEN} {brand_id}"
 
-    def _refused(self, scene: Scene, refusal: str, rule: str) -> Mismatch:
-        what = f"{rulebook.name(scene.kind)} that the rules refuse"
-        return Mismatch(scene.named, None, what, shown(scene.named.values), refusal, rule)
+    def _refused(self, context: CallContext, refusal: str, rule: str) -> Mismatch:
+        what = f"{rulebook.name(context.kind)} that the rules refuse"
+        return Mismatch(context.named, None, what, shown(context.named.values), refusal, rule)
 
     def _without_cause(self, event: Event) -> Mismatch:
         rule = rulebook.OF_ACT["RoleAdminChanged"] if event.name in OF_ROLES else rulebook.of_value(event.name, "")
         return Mismatch(event, None, f"event {event.name} without a cause", shown(event.values), None, rule)
 
-    def _called_otherwise(self, scene: Scene) -> list[Mismatch]:
+    def _called_otherwise(self, context: CallContext) -> list[Mismatch]:
         """The transaction called a function that does not leave these events."""
-        functions = FUNCTIONS.get(scene.kind)
-        if scene.sent is None or functions is None:
+        functions = FUNCTIONS.get(context.kind)
+        if context.sent is None or functions is None:
             return []
-        if scene.asked is not None and scene.asked.function in functions:
+        if context.asked is not None and context.asked.function in functions:
             return []
-        said = scene.asked.function if scene.asked else "0x" + scene.sent.data[:4].hex()
-        scene.asked = None
-        what = f"call behind {rulebook.name(scene.kind)}"
-        return [Mismatch(scene.named, None, what, said, functions[0], rulebook.OF_ACT[scene.kind])]
+        said = context.asked.function if context.asked else "0x" + context.sent.data[:4].hex()
+        context.asked = None
+        what = f"call behind {rulebook.name(context.kind)}"
+        return [Mismatch(context.named, None, what, said, functions[0], rulebook.OF_ACT[context.kind])]
 
-    def _judge(self, scene: Scene, wrong: list[Mismatch], *, refused: bool) -> None:
+    def _judge(self, context: CallContext, wrong: list[Mismatch], *, refused: bool) -> None:
         """One difference for one act; none when only what was in doubt comes right again."""
         about: set[Subject] = set()
-        for event in scene.events:
+        for event in context.events:
             about |= subjects(event)
         doubts = self.findings.doubts & about
         self.findings.doubts -= about
-        if not wrong or doubts & main_subjects(scene.named):
+        if not wrong or doubts & main_subjects(context.named):
             return
         # An account whose lots are in doubt: whatever they now turn out to be follows from that.
         accounts = any(each[0] == "lots" and each[2] != self.facts.desk for each in doubts)
@@ -278,32 +278,32 @@ class Replay:
             return
         first = wrong[0]
         also = sorted({each.what for each in wrong[1:]} - {first.what})
-        look = described(first.event or scene.named) + (f" Also: {', '.join(also)}." if also else "")
-        log = (first.event or scene.named).log
+        look = described(first.event or context.named) + (f" Also: {', '.join(also)}." if also else "")
+        log = (first.event or context.named).log
         self.findings.add(log, first.what, first.said, first.right, first.rule, look)
-        self.findings.doubts |= self._in_doubt(scene, about, refused=refused)
+        self.findings.doubts |= self._in_doubt(context, about, refused=refused)
 
-    def _in_doubt(self, scene: Scene, about: set[Subject], *, refused: bool) -> set[Subject]:
+    def _in_doubt(self, context: CallContext, about: set[Subject], *, refused: bool) -> set[Subject]:
         """A refused refund says how much was refunded before: the next one tells whether that was the lie."""
         if not refused:
             tokens = {each[1] for each in about if each[0] == "lots"}
             return about | {("limits", int(token.removeprefix(TOKEN))) for token in tokens}
-        return main_subjects(scene.named) if scene.kind == "HoldRefunded" else set()
+        return main_subjects(context.named) if context.kind == "HoldRefunded" else set()
 
-    def _force(self, scene: Scene, wrong: list[Mismatch], ran: bool) -> None:
+    def _force(self, context: CallContext, wrong: list[Mismatch], ran: bool) -> None:
         """The chain's word for it: for what is not as the model says, or for all when the model refused."""
         differing = {id(each.event) for each in wrong}
-        for event in scene.events:
+        for event in context.events:
             if ran and id(event) not in differing:
                 continue
             # What speaks of brands, rules or accounts that cannot be leaves the books as they are.
             with suppress(*IMPOSSIBLE):
-                self._state(scene, event, ran)
+                self._state(context, event, ran)
 
-    def _state(self, scene: Scene, event: Event, ran: bool) -> None:
+    def _state(self, context: CallContext, event: Event, ran: bool) -> None:
         self._mark_gaps(event, ran)
         force = FORCES.get(event.name)
-        if force is not None and not (event.name == "PolicyChanged" and scene.kind == "BrandInvited"):
+        if force is not None and not (event.name == "PolicyChanged" and context.kind == "BrandInvited"):
             force(self.books, event, self.time, ran)
         if event.name == "BrandInvited":
             self._force_token(event)
@@ -325,14 +325,14 @@ class Replay:
         if brand_id not in self.books.tokens:
             self.books.add_token(brand_id, address, self.facts.terms(address), Policy.CLOSED)
 
-    def _notice(self, scene: Scene) -> None:
+    def _notice(self, context: CallContext) -> None:
         for what, said, right, rule in self.books.noticed:
-            self.findings.add(scene.named.log, what, shown(said), shown(right), rule, described(scene.named))
+            self.findings.add(context.named.log, what, shown(said), shown(right), rule, described(context.named))
         self.books.noticed.clear()
 
     def _strange(self, account: str) -> None:
         """Remembers an account that did not sign by its own key: it must be a contract, which events cannot tell."""
-        self.strangers.setdefault(account, f"block {self.number}")
+        self.third_parties.setdefault(account, f"block {self.number}")
 
 
 def replay(blocks: Iterable[Block], facts: Facts) -> Replay:

@@ -75,7 +75,7 @@ class Place:
     number: int
     time: int
     counts: dict[str, int]
-    strangers: dict[str, str]
+    third_parties: dict[str, str]
     found: int
     lost: dict[str, int]
     told: set[str]

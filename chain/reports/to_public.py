@@ -14,13 +14,13 @@ LINES = (
 )  # fmt: skip
 
 
-def told_liability(found: Liability) -> dict[str, Any]:
+def liability_to_public(found: Liability) -> dict[str, Any]:
     """Points outstanding by the second at which they end."""
     return {
         "brand_id": found.brand_id,
         "token": found.token,
         "decimals": found.decimals,
-        **told_moment(found.moment),
+        **moment_to_public(found.moment),
         "outstanding": str(found.outstanding),
         "held": str(found.held),
         "buckets": [
@@ -30,16 +30,16 @@ def told_liability(found: Liability) -> dict[str, Any]:
     }
 
 
-def told_income(found: Income) -> dict[str, Any]:
+def income_to_public(found: Income) -> dict[str, Any]:
     """The roll-forward in points and in money, and all inputs it was computed from."""
     lines = found.lines
     return {
         "brand_id": found.brand_id,
         "token": found.token,
         "decimals": found.decimals,
-        "price": told_fraction(found.price),
-        "from": told_moment(found.movements.opening_at),
-        "to": told_moment(found.movements.closing_at),
+        "price": fraction_to_public(found.price),
+        "from": moment_to_public(found.movements.opening_at),
+        "to": moment_to_public(found.movements.closing_at),
         "points": {name: str(getattr(found.movements, name)) for name in LINES},
         "adds_up": found.movements.difference == 0,
         "money": {
@@ -56,12 +56,12 @@ def told_income(found: Income) -> dict[str, Any]:
 
 def _side(side: Side, at: int) -> dict[str, Any]:
     return {
-        "expected_breakage": told_breakage(side),
-        "cohorts": [told_cohort(cohort, at) for cohort in side.cohorts],
+        "expected_breakage": breakage_to_public(side),
+        "cohorts": [cohort_to_public(cohort, at) for cohort in side.cohorts],
     }
 
 
-def told_cohort(cohort: Cohort, at: int) -> dict[str, Any]:
+def cohort_to_public(cohort: Cohort, at: int) -> dict[str, Any]:
     """One cohort; `over`: its points have expired by second `at`."""
     return {
         "expiry_epoch": cohort.expiry_epoch,
@@ -72,16 +72,16 @@ def told_cohort(cohort: Cohort, at: int) -> dict[str, Any]:
     }
 
 
-def told_breakage(side: Side) -> str:
+def breakage_to_public(side: Side) -> str:
     """The share as a fraction, exact."""
-    return told_fraction(side.breakage)
+    return fraction_to_public(side.breakage)
 
 
-def told_fraction(value: Fraction) -> str:
+def fraction_to_public(value: Fraction) -> str:
     """3/10, or 3 when it is whole."""
     return str(value)
 
 
-def told_moment(at: Moment) -> dict[str, Any]:
+def moment_to_public(at: Moment) -> dict[str, Any]:
     """Which block: number, hash, unix seconds."""
     return {"block_number": at.number, "block_hash": at.hash, "block_time": at.time}

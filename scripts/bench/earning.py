@@ -24,7 +24,7 @@ from chain.storage.keystore import LocalKeystore, signer_ref
 from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.purchases import Purchase, cdnow
-from scripts.stack.local_stack import Plan, World, world
+from scripts.stack.local_stack import LocalStack, Plan, stack
 
 PURCHASES = {"ganache": 3_000, "anvil": 6_000}
 BATCH_ITEMS = 200
@@ -37,7 +37,7 @@ def earning(node: str) -> list[Figure]:
     orders = list(cdnow())[: PURCHASES[node]]
     with (
         tempfile.TemporaryDirectory(prefix="moa-bench-") as folder,
-        world(Plan(state=Path(folder), node=node)) as system,
+        stack(Plan(state=Path(folder), node=node)) as system,
     ):
         before = node_rate(system, orders, run=0)
         value = _gateway_rate(system, orders)
@@ -45,7 +45,7 @@ def earning(node: str) -> list[Figure]:
     return [Figure(f"earn_{node}", value, "purchases/s, HTTP to mirrored", (before + after) / 2, bar=0.9)]
 
 
-def _gateway_rate(system: World, orders: Sequence[Purchase]) -> float:
+def _gateway_rate(system: LocalStack, orders: Sequence[Purchase]) -> float:
     replay.enrol(system, "cdnow", {order.member for order in orders})
     with replay.progress() as bar:
         start = time.perf_counter()
@@ -53,7 +53,7 @@ def _gateway_rate(system: World, orders: Sequence[Purchase]) -> float:
         return len(orders) / (time.perf_counter() - start)
 
 
-def node_rate(system: World, orders: Sequence[Purchase], *, run: int) -> float:
+def node_rate(system: LocalStack, orders: Sequence[Purchase], *, run: int) -> float:
     """Awards a second that the node mines when it is asked for nothing else."""
     rpc = Rpc(system.rpc_url, timeout_s=60.0)
     with _paused(system):
@@ -68,7 +68,7 @@ def node_rate(system: World, orders: Sequence[Purchase], *, run: int) -> float:
     return len(orders) / seconds
 
 
-def _signed_batches(system: World, rpc: Rpc, orders: Sequence[Purchase], run: int) -> Iterator[str]:
+def _signed_batches(system: LocalStack, rpc: Rpc, orders: Sequence[Purchase], run: int) -> Iterator[str]:
     keystore = LocalKeystore.open(system.plan.state / "keystore.json", _password(system))
     ref = signer_ref(1)  # the worker uses signer 0
     nonce = int(rpc.call("eth_getTransactionCount", keystore.address_of(ref), "latest"), 16)
@@ -91,12 +91,12 @@ def _address(member: str, run: int) -> str:
     return "0x" + keccak(text=f"{member}/{run}")[12:].hex()
 
 
-def _password(system: World) -> str:
+def _password(system: LocalStack) -> str:
     return (system.plan.state / "keystore.password").read_text()
 
 
 @contextmanager
-def _paused(system: World) -> Iterator[None]:
+def _paused(system: LocalStack) -> Iterator[None]:
     """The worker neither reads nor writes meanwhile."""
     pid = system.child("worker").process.pid
     os.kill(pid, signal.SIGSTOP)

@@ -20,7 +20,7 @@ from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.gateway import Gateway
 from scripts.demo.purchases import cdnow
-from scripts.stack.local_stack import Plan, world
+from scripts.stack.local_stack import Plan, stack
 
 PURCHASES = 3_000
 ROUNDS = 9
@@ -32,7 +32,7 @@ def evidence() -> list[Figure]:
     """Bars: made in 400 ms, verified in 150 ms. Baselines: one proof asked of the node; the bundle's bytes hashed."""
     orders = list(cdnow())[:PURCHASES]
     busiest = Counter(order.member for order in orders).most_common(1)[0][0]
-    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, world(Plan(state=Path(folder))) as system:
+    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, stack(Plan(state=Path(folder))) as system:
         replay.enrol(system, "cdnow", {order.member for order in orders})
         with replay.progress() as bar:
             replay.purchases(system, "cdnow", orders, bar)

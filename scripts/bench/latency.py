@@ -25,7 +25,7 @@ from chain.storage.database import reading
 from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.gateway import Gateway
-from scripts.stack.local_stack import Plan, World, world
+from scripts.stack.local_stack import LocalStack, Plan, stack
 
 AWARDS_PER_S: Final = 20
 SECONDS: Final = 30
@@ -42,7 +42,7 @@ Times = dict[str, float]
 
 def latency() -> list[Figure]:
     """p50 and p99 in milliseconds from a block to the stream; the bar of the design is 250 ms at p99."""
-    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, world(Plan(state=Path(folder))) as system:
+    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, stack(Plan(state=Path(folder))) as system:
         mined, committed, shown = _measured(system)
     to_commit = [1000 * (committed[block] - mined[block]) for block in shown if block in committed and block in mined]
     to_stream = [1000 * (at - mined[block]) for block, ats in shown.items() if block in mined for at in ats]
@@ -56,7 +56,7 @@ def latency() -> list[Figure]:
     ]  # fmt: skip
 
 
-def _measured(system: World) -> tuple[Times, Times, dict[str, list[float]]]:
+def _measured(system: LocalStack) -> tuple[Times, Times, dict[str, list[float]]]:
     """When each block was announced, committed, and shown (once for each entry), by its hash."""
     mined: Times = {}
     committed: Times = {}
@@ -86,7 +86,7 @@ def _measured(system: World) -> tuple[Times, Times, dict[str, list[float]]]:
     return mined, committed, shown
 
 
-def _posted(system: World, members: Sequence[str], seconds: int, run: str) -> int:
+def _posted(system: LocalStack, members: Sequence[str], seconds: int, run: str) -> int:
     """Posts purchases at their rate, whatever the answers take; gives their number."""
     count = AWARDS_PER_S * seconds
     began = time.monotonic()

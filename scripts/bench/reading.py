@@ -15,7 +15,7 @@ from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.demo.gateway import Gateway
 from scripts.demo.purchases import cdnow
-from scripts.stack.local_stack import ROOT, Plan, free_port, world
+from scripts.stack.local_stack import ROOT, Plan, free_port, stack
 from scripts.stack.processes import running, start
 
 CONNECTIONS = 32
@@ -28,7 +28,7 @@ P99_MS_MAX = 25.0
 def reading() -> list[Figure]:
     """Views a second and their p99. Bars of the design: at least 0.6 of hello; p99 at most 25 ms."""
     orders = list(cdnow())[:PURCHASES]
-    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, world(Plan(state=Path(folder))) as system:
+    with tempfile.TemporaryDirectory(prefix="moa-bench-") as folder, stack(Plan(state=Path(folder))) as system:
         ids = replay.enrol(system, "cdnow", {order.member for order in orders})
         with replay.progress() as bar:
             replay.purchases(system, "cdnow", orders, bar)

@@ -20,7 +20,7 @@ from chain.storage.database import reading, writing
 from scripts.bench.earning import _address, node_rate
 from scripts.bench.figures import Figure
 from scripts.demo.purchases import Purchase, cdnow
-from scripts.stack.local_stack import Plan, World, world
+from scripts.stack.local_stack import LocalStack, Plan, stack
 
 AWARDS = {"ganache": 3_000, "anvil": 12_000}
 ROUNDS = 2
@@ -38,7 +38,7 @@ def relaying(node: str) -> list[Figure]:
     baseline: list[float] = []
     with (
         tempfile.TemporaryDirectory(prefix="moa-bench-") as folder,
-        world(Plan(state=Path(folder), node=node)) as system,
+        stack(Plan(state=Path(folder), node=node)) as system,
     ):
         engine = make_engine(system.database_url)
         for number in range(ROUNDS):
@@ -58,7 +58,7 @@ def _orders(count: int) -> list[Purchase]:
     return [known[index % len(known)] for index in range(count)]
 
 
-def _queue_rate(system: World, engine: Engine, orders: Sequence[Purchase], *, run: int) -> float:
+def _queue_rate(system: LocalStack, engine: Engine, orders: Sequence[Purchase], *, run: int) -> float:
     before = _confirmed(engine)
     start = _enqueue(system, engine, orders, run)
     while _open(engine):
@@ -72,7 +72,7 @@ def _queue_rate(system: World, engine: Engine, orders: Sequence[Purchase], *, ru
     return len(orders) / seconds
 
 
-def _enqueue(system: World, engine: Engine, orders: Sequence[Purchase], run: int) -> float:
+def _enqueue(system: LocalStack, engine: Engine, orders: Sequence[Purchase], run: int) -> float:
     """All in one SQL transaction; gives the moment before it is committed."""
     rule = system.deployment.brands["cdnow"].rules["purchase"]
     asked = [

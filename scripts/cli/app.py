@@ -317,10 +317,10 @@ def evidence(
     keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
 ) -> None:
     """Write a bundle that proves a member's, a brand's or an operation's facts to anyone, offline."""
-    from scripts.cli.bundles import Asked, Source, write
+    from scripts.cli.bundles import BundleRequest, Source, write
 
     source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
-    asked = Asked(member, brand, operation, block, from_block, anchor)
+    asked = BundleRequest(member, brand, operation, block, from_block, anchor)
     raise typer.Exit(write(source, asked, out=out))
 
 
@@ -365,10 +365,10 @@ def memo_prove(
     keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
 ) -> None:
     """Write a bundle that shows and proves some fields of a memo, and no others."""
-    from scripts.cli.bundles import Asked, Source, write
+    from scripts.cli.bundles import BundleRequest, Source, write
 
     source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
-    raise typer.Exit(write(source, Asked(operation=str(operation), show=fields), out=out))
+    raise typer.Exit(write(source, BundleRequest(operation=str(operation), show=fields), out=out))
 
 
 @app.command("contracts-test")

@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class BundleRequest:
     """What a bundle is about: exactly one of member, brand and operation."""
 
     member: str | None = None
@@ -58,7 +58,7 @@ class Asked:
     show: Sequence[str] = ()
 
 
-def write(source: Source, asked: Asked, *, out: Path | None) -> int:
+def write(source: Source, asked: BundleRequest, *, out: Path | None) -> int:
     """Makes the bundle into a file, or onto standard output. 0, or 1 with a sentence that says what is missing."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
@@ -77,7 +77,7 @@ def write(source: Source, asked: Asked, *, out: Path | None) -> int:
     return 0
 
 
-def make(source: Source, asked: Asked) -> bytes:
+def make(source: Source, asked: BundleRequest) -> bytes:
     """The bundle. Raises EvidenceError, ChainError, MemoMissing or ActUnrecorded."""
     if sum(one is not None for one in (asked.member, asked.brand, asked.operation)) != 1:
         raise EvidenceMissing("Name one of --member, --brand and --operation.")
@@ -121,7 +121,7 @@ def _account(source: Source, member: str) -> str:
 
 
 def _operation(
-    source: Source, maker: Maker, deployment: Deployment, asked: Asked
+    source: Source, maker: Maker, deployment: Deployment, asked: BundleRequest
 ) -> tuple[Place, tuple[int, int] | None, Memo | None]:
     """Place, (brand id, operation id) of an award, and its memo when fields of it are to be shown."""
     wanted = asked.operation or ""

@@ -18,7 +18,7 @@ from chain.base.errors import (
 from chain.erc20.digest import digest
 from chain.erc20.follower import Follower, FollowerSettings
 from chain.node import transport
-from chain.node.head_subscription import Heads
+from chain.node.head_subscription import HeadSubscription
 from chain.worker import gc_tuning
 from chain.worker.shutdown import ended_by_signals
 
@@ -74,15 +74,15 @@ def settings_of(**arguments: object) -> FollowerSettings | int:
         return _say(error, REFUSED)
 
 
-def _prepared(settings: FollowerSettings) -> tuple[Follower, Heads]:
+def _prepared(settings: FollowerSettings) -> tuple[Follower, HeadSubscription]:
     try:
         transport.split(settings.rpc_url)
     except NodeUnavailable as error:
         raise ArgumentInvalid(f"--rpc: {error}") from error
-    return Follower(settings), Heads(settings.rpc_url)
+    return Follower(settings), HeadSubscription(settings.rpc_url)
 
 
-def _loop(follower: Follower, heads: Heads, stop: threading.Event, failures: list[BaseException]) -> None:
+def _loop(follower: Follower, heads: HeadSubscription, stop: threading.Event, failures: list[BaseException]) -> None:
     try:
         follower.run(stop, heads)
     except BaseException as error:

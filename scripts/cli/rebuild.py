@@ -14,12 +14,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from chain.contracts.deployment import Deployment
-from chain.health.loops import condition
+from chain.health.loops import system_health
 from chain.mirror.digest import Digest, digest
 from chain.mirror.loop import Mirror
 from chain.mirror.rebuild import forget
 from chain.mirror.settings import MirrorSettings
-from chain.node.blocks import Header
+from chain.node.blocks import BlockHeader
 from chain.node.rpc import Rpc
 from chain.storage.database import snapshot
 from chain.telemetry import metrics
@@ -54,7 +54,7 @@ def rebuild(
     try:
         engine = existing(database_url)
         with snapshot(engine) as connection:
-            condition(connection)
+            system_health(connection)
     except (SQLAlchemyError, FileNotFoundError) as error:
         return _refused(error)
     deployment = Deployment.load(deployments, chain_id)
@@ -83,7 +83,7 @@ def _follow(engine: Engine, rpc: Rpc, deployment: Deployment, settings: MirrorSe
         head = int(rpc.call("eth_blockNumber"), 16)
         task = bar.add_task("blocks", total=head)
 
-        def committed(block: Header) -> None:
+        def committed(block: BlockHeader) -> None:
             bar.update(task, completed=block.number, total=max(head, block.number))
 
         Mirror(engine, rpc, deployment, settings, committed=committed).catch_up(timeout_s=REBUILD_TIMEOUT_S)

@@ -24,7 +24,13 @@ from chain.reports.datasets import Scope
 from chain.reports.fractions import fraction_of
 from chain.reports.income import income
 from chain.reports.liability import liability, token_of
-from chain.reports.to_public import told_breakage, told_cohort, told_income, told_liability, told_moment
+from chain.reports.to_public import (
+    breakage_to_public,
+    cohort_to_public,
+    income_to_public,
+    liability_to_public,
+    moment_to_public,
+)
 from chain.storage import database
 from scripts.cli.log.errors import ActUnrecorded
 from scripts.cli.status import existing, unreadable
@@ -47,7 +53,7 @@ def show_liability(
             block=at.number,
         )
     if json:
-        return say(told_liability(found))
+        return say(liability_to_public(found))
     table = sheet(f"Points outstanding of {brand} at block {at.number:,}", "ends", "points")
     for lot in found.buckets:
         table.add_row(moment_text(lot.expires_at), points(lot.points))
@@ -80,7 +86,7 @@ def show_income(
         )
     moved, lines = found.movements, found.lines
     if json:
-        say(told_income(found))
+        say(income_to_public(found))
         raise typer.Exit(1 if moved.difference else 0)
     title = f"{brand}, blocks {moved.opening_at.number:,} to {moved.closing_at.number:,}"
     table = sheet(f"Points of {title}", "", "points")
@@ -96,7 +102,7 @@ def show_income(
     ):  # fmt: skip
         table.add_row(name, f"{amount:,}")
     console.print(table)
-    console.print(f"expected breakage: {told_breakage(found.opening)} then {told_breakage(found.closing)}")
+    console.print(f"expected breakage: {breakage_to_public(found.opening)} then {breakage_to_public(found.closing)}")
     console.print("[bold red]does NOT add up[/]" if moved.difference else "[bold green]adds up[/]")
     raise typer.Exit(1 if moved.difference else 0)
 
@@ -106,7 +112,7 @@ def recompute(folder: Path, brand: int, json: bool) -> None:
     with clear_errors():
         found, at = recomputed.cohorts_of(folder, brand)
     if json:
-        return say({"brand_id": brand, "time": at, "cohorts": [told_cohort(one, at) for one in found]})
+        return say({"brand_id": brand, "time": at, "cohorts": [cohort_to_public(one, at) for one in found]})
     table = sheet(f"Cohorts of brand {brand}", "ends", "entered", "left", "over")
     for one in found:
         over = "yes" if one.over(at) else ""
@@ -186,7 +192,7 @@ def show_balance(database: str, account: str, block: int | None, time: str | Non
             for token in history.tokens(connection, at.number)
         ]
     if json:
-        return say({"account": account, **told_moment(at), "balances": [
+        return say({"account": account, **moment_to_public(at), "balances": [
             {"token": token["token"], "brand_id": int(token["brand_id"]), "decimals": int(token["decimals"]),
              "points": str(sum(lot.points for lot in lots)),
              "lots": [{"points": str(lot.points), "expires_at": lot.expires_at} for lot in lots]}
@@ -208,7 +214,7 @@ def show_supply(database: str, block: int | None, time: str | None, json: bool) 
             for token in history.tokens(connection, at.number)
         ]
     if json:
-        return say({**told_moment(at), "tokens": [
+        return say({**moment_to_public(at), "tokens": [
             {"token": token["token"], "brand_id": int(token["brand_id"]), "minted": str(supply.minted),
              "burnt": str(supply.burnt), "expired": str(supply.minted - supply.burnt - supply.live),
              "live": str(supply.live)} for token, supply in rows
@@ -226,7 +232,7 @@ def show_holds(database: str, account: str | None, block: int | None, time: str 
         at = chosen(connection, block, time)
         rows = history.holds(connection, at.number, account=account and account.lower(), states=("held",))
     if json:
-        return say({**told_moment(at), "holds": rows})
+        return say({**moment_to_public(at), "holds": rows})
     table = sheet(f"Open holds at block {at.number:,}", "hold", "member", "until", "points")
     for row in rows:
         table.add_row(row["hold_id"], row["account"], moment_text(row["hold_until"]), points(int(row["points"])))
@@ -239,7 +245,7 @@ def show_obligations(database: str, block: int | None, time: str | None, json: b
         at = chosen(connection, block, time)
         rows = history.obligations(connection, at.number)
     if json:
-        return say({**told_moment(at), "obligations": [
+        return say({**moment_to_public(at), "obligations": [
             {name: row[name] for name in ("debtor_id", "creditor_id", "outstanding")} for row in rows
         ]})  # fmt: skip
     table = sheet(f"Obligations at block {at.number:,}", "debtor", "creditor", "outstanding")

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from chain.base.errors import ChainError
-from chain.health.loops import Condition, condition
+from chain.health.loops import SystemHealth, system_health
 from chain.node import blocks
 from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
@@ -71,16 +71,16 @@ def existing(database_url: str) -> Engine:
     return make_engine(database_url)
 
 
-def _read(database_url: str) -> Condition:
+def _read(database_url: str) -> SystemHealth:
     engine = existing(database_url)
     try:
         with snapshot(engine) as connection:
-            return condition(connection)
+            return system_health(connection)
     finally:
         engine.dispose()
 
 
-def _asked(rpc_url: str, chain_id: int, found: Condition) -> tuple[AtNode | None, list[str]]:
+def _asked(rpc_url: str, chain_id: int, found: SystemHealth) -> tuple[AtNode | None, list[str]]:
     rpc = Rpc(rpc_url, timeout_s=NODE_TIMEOUT_S)
     try:
         node = _at_node(rpc, found)
@@ -96,7 +96,7 @@ def _asked(rpc_url: str, chain_id: int, found: Condition) -> tuple[AtNode | None
     return node, troubles
 
 
-def _at_node(rpc: Rpc, found: Condition) -> AtNode:
+def _at_node(rpc: Rpc, found: SystemHealth) -> AtNode:
     head = blocks.latest(rpc)
     calls: list[tuple[str, list[Any]]] = [("eth_chainId", [])]
     for signer in found.signers:
@@ -111,7 +111,7 @@ def _at_node(rpc: Rpc, found: Condition) -> AtNode:
     return AtNode(chain_id, head.number, head.time, signers)
 
 
-def _lag(found: Condition, node: AtNode | None) -> tuple[int, int] | None:
+def _lag(found: SystemHealth, node: AtNode | None) -> tuple[int, int] | None:
     """Blocks and seconds of chain time that the mirror is behind the node."""
     if found.position is None or node is None:
         return None
@@ -119,7 +119,7 @@ def _lag(found: Condition, node: AtNode | None) -> tuple[int, int] | None:
     return number, max(0, node.head_time - found.position.block_time) if number else 0
 
 
-def _document(found: Condition, node: AtNode | None, troubles: list[str]) -> dict[str, Any]:
+def _document(found: SystemHealth, node: AtNode | None, troubles: list[str]) -> dict[str, Any]:
     lag = _lag(found, node)
     return {
         "healthy": not troubles,
@@ -148,7 +148,7 @@ def _told(console: Console, document: dict[str, Any]) -> None:
     console.out(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode(), highlight=False)
 
 
-def _printed(console: Console, found: Condition, node: AtNode | None, troubles: list[str]) -> None:
+def _printed(console: Console, found: SystemHealth, node: AtNode | None, troubles: list[str]) -> None:
     _print_mirror(console, found, node)
     _print_loops(console, found)
     _print_signers(console, found, node)
@@ -157,7 +157,7 @@ def _printed(console: Console, found: Condition, node: AtNode | None, troubles: 
     console.print("[bold red]NOT healthy[/]" if troubles else "[bold green]healthy[/]")
 
 
-def _print_mirror(console: Console, found: Condition, node: AtNode | None) -> None:
+def _print_mirror(console: Console, found: SystemHealth, node: AtNode | None) -> None:
     table = Table(box=box.SIMPLE_HEAD, show_header=False, title="Mirror and queue", title_justify="left")
     at, lag = found.position, _lag(found, node)
     if at:
@@ -174,7 +174,7 @@ def _print_mirror(console: Console, found: Condition, node: AtNode | None) -> No
     console.print(table)
 
 
-def _print_loops(console: Console, found: Condition) -> None:
+def _print_loops(console: Console, found: SystemHealth) -> None:
     table = Table(box=box.SIMPLE_HEAD, title="Loops", title_justify="left")
     for title in ("loop", "state", "heard of", "progress", "detail"):
         table.add_column(title)
@@ -184,7 +184,7 @@ def _print_loops(console: Console, found: Condition) -> None:
     console.print(table)
 
 
-def _print_signers(console: Console, found: Condition, node: AtNode | None) -> None:
+def _print_signers(console: Console, found: SystemHealth, node: AtNode | None) -> None:
     table = Table(box=box.SIMPLE_HEAD, title="Signers", title_justify="left")
     for title in ("address", "next nonce", "on chain", "on the way", "ether"):
         table.add_column(title, justify="left" if title == "address" else "right")

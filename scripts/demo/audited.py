@@ -11,32 +11,32 @@ from chain.audit.errors import MirrorMissing
 from chain.audit.report import Plan, Report
 from chain.node.rpc import Rpc
 from scripts.console.audited import audit, say
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 LOOKS_MAX: Final = 100
 PAUSE_S: Final = 0.1
 
 
-def check(world: World, console: Console) -> bool:
+def check(stack: LocalStack, console: Console) -> bool:
     """Audits the run and prints the verdict; True when everything agrees."""
     console.print("\nThe audit of this run, which trusts only the hash of its last block:")
     began = time.monotonic()
-    report = _audit(world)
+    report = _audit(stack)
     say(report, console.print)
     console.print(f"  it took {time.monotonic() - began:.1f} s\n")
     return report.agrees
 
 
-def _audit(world: World) -> Report:
+def _audit(stack: LocalStack) -> Report:
     """Pins the newest block; the mirror may be a moment behind it."""
-    rpc = Rpc(world.rpc_url)
+    rpc = Rpc(stack.rpc_url)
     try:
         pin = bytes.fromhex(rpc.call("eth_getBlockByNumber", "latest", False)["hash"][2:])
     finally:
         rpc.close()
     for look in range(LOOKS_MAX):
         try:
-            return audit(world.rpc_url, world.database_url, world.deployment, Plan(pin), shown=True)
+            return audit(stack.rpc_url, stack.database_url, stack.deployment, Plan(pin), shown=True)
         except MirrorMissing:
             if look == LOOKS_MAX - 1:
                 raise

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from chain.contracts import authorisation
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.devnet.supervisor import Ganache
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
 from chain.storage.keystore import LocalKeystore
 from scripts.console.printed import points
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 DAY_S = 86_400
 HOLD_POINTS = 100
@@ -45,20 +45,20 @@ class Step:
 class Copy:
     """A node on the copied state, and what is needed to act on it."""
 
-    world: World
+    stack: LocalStack
     rpc: Rpc
     accounts: list[str]
 
     def call(self, contract: str, function: str, *values: Any, at: str | None = None) -> Any:
         """A view of the copy, at its newest block."""
-        deployment = self.world.deployment
+        deployment = self.stack.deployment
         data = "0x" + deployment.codec.calldata(contract, function, *values).hex()
         answer = self.rpc.call("eth_call", {"to": at or deployment.address(contract), "data": data}, "latest")
         return deployment.codec.result(contract, function, answer)
 
-    def send(self, account: int, contract: str, function: str, *values: Any) -> list[Log]:
+    def send(self, account: int, contract: str, function: str, *values: Any) -> list[EventLog]:
         """A transaction of one of the node's accounts; its decoded logs. Raises AssertionError when it reverts."""
-        deployment = self.world.deployment
+        deployment = self.stack.deployment
         call = {
             "from": self.accounts[account],
             "to": deployment.address(contract),
@@ -80,11 +80,11 @@ class Copy:
         self.rpc.call("evm_mine", hex(to))
         assert self.now() == to, "the copy's clock did not move as told"
 
-    def logs(self, contract: str) -> list[Log]:
+    def logs(self, contract: str) -> list[EventLog]:
         """Every event of a contract since the deployment."""
-        deployment = self.world.deployment
+        deployment = self.stack.deployment
         head = int(self.rpc.call("eth_blockNumber"), 16)
-        found: list[Log] = []
+        found: list[EventLog] = []
         for first in range(deployment.start_block, head + 1, RANGE_BLOCKS):
             last = min(head, first + RANGE_BLOCKS - 1)
             wanted = {"address": deployment.address(contract), "fromBlock": hex(first), "toBlock": hex(last)}
@@ -94,33 +94,33 @@ class Copy:
 
 
 @contextmanager
-def copied(world: World) -> Iterator[Copy]:
+def copied(stack: LocalStack) -> Iterator[Copy]:
     """A second node on a copy of the demo's chain; gone at the end."""
     with tempfile.TemporaryDirectory(prefix="moa-copy-") as folder:
         state = Path(folder) / "chain"
-        shutil.copytree(world.plan.state / "chain", state)
-        with Ganache(state, chain_id=world.deployment.chain_id) as node:
+        shutil.copytree(stack.plan.state / "chain", state)
+        with Ganache(state, chain_id=stack.deployment.chain_id) as node:
             rpc = Rpc(node.url, timeout_s=60.0)
             try:
-                yield Copy(world, rpc, list(rpc.call("eth_accounts")))
+                yield Copy(stack, rpc, list(rpc.call("eth_accounts")))
             finally:
                 rpc.close()
 
 
-def show(world: World, member_id: str) -> list[Step]:
+def show(stack: LocalStack, member_id: str) -> list[Step]:
     """Everything in turn. member_id: a member with free points of cdnow."""
-    with copied(world) as copy:
+    with copied(stack) as copy:
         return [_hold_times_out(copy, member_id), *_netting(copy), *_expiry(copy)]
 
 
 def _hold_times_out(copy: Copy, member_id: str) -> Step:
     """SPEC 3: after a hold's last second anyone may release it, and the same lots come back."""
-    world = copy.world
+    stack = copy.stack
     keystore = LocalKeystore.open(
-        world.plan.state / "keystore.json", (world.plan.state / "keystore.password").read_text()
+        stack.plan.state / "keystore.json", (stack.plan.state / "keystore.password").read_text()
     )
     ref = f"member/{member_id}"
-    member, brand = keystore.address_of(ref).lower(), world.deployment.brands["cdnow"]
+    member, brand = keystore.address_of(ref).lower(), stack.deployment.brands["cdnow"]
     until = copy.now() + DAY_S
     nonce = authorisation.fresh_nonce()
     request: dict[str, Any] = {
@@ -132,8 +132,8 @@ def _hold_times_out(copy: Copy, member_id: str) -> Step:
         "nonce": nonce,
         "deadline": until,
     }
-    desk = world.deployment.address("RedemptionDesk")
-    domain = authorisation.Domains(copy.rpc, world.deployment.codec).of("RedemptionDesk", desk)
+    desk = stack.deployment.address("RedemptionDesk")
+    domain = authorisation.Domains(copy.rpc, stack.deployment.codec).of("RedemptionDesk", desk)
     signature = "0x" + keystore.sign(ref, authorisation.digest(domain, "Hold", request)).hex()
 
     lots = copy.call("LoyaltyToken", "lotsOf", member, at=brand.token)
@@ -149,7 +149,7 @@ def _hold_times_out(copy: Copy, member_id: str) -> Step:
 
 def _netting(copy: Copy) -> Iterator[Step]:
     """SPEC 5: a statement rebuilt from events alone, beside what the contract netted and paid."""
-    ids = sorted(brand.id for brand in copy.world.deployment.brands.values())
+    ids = sorted(brand.id for brand in copy.stack.deployment.brands.values())
     period = int(copy.call("ClearingHouse", "nextPeriod"))
     rebuilt = statement(copy.logs("ClearingHouse"), ids)
     before = {brand: copy.call("ClearingHouse", "accountOf", brand)["collateral"] for brand in ids}
@@ -158,7 +158,7 @@ def _netting(copy: Copy) -> Iterator[Step]:
     positions = [int(position) for position in netted.args["positions"]]
     yield Step(
         "the month is netted",
-        " · ".join(f"{copy.world.deployment.slug(brand)} {_money(p)}" for brand, p in rebuilt.items())
+        " · ".join(f"{copy.stack.deployment.slug(brand)} {_money(p)}" for brand, p in rebuilt.items())
         + " (rebuilt from events alone)",
         positions == list(rebuilt.values()) and sum(positions) == 0 and any(positions),
     )
@@ -173,7 +173,7 @@ def _money(units: int) -> str:
     return ("+" if units >= 0 else "-") + points(abs(units) // 10**16)
 
 
-def statement(events: list[Log], brands: list[int]) -> dict[int, int]:
+def statement(events: list[EventLog], brands: list[int]) -> dict[int, int]:
     """Net position of each brand since the last netting, in settlement units; positive: receives. From events alone."""
     owed: dict[tuple[int, int], int] = defaultdict(int)
     for event in events:
@@ -197,7 +197,7 @@ def statement(events: list[Log], brands: list[int]) -> dict[int, int]:
 
 def _expiry(copy: Copy) -> Iterator[Step]:
     """SPEC 1: points are all there one second before their lot expires, and gone at the second, with no keeper."""
-    tokens = {slug: brand.token for slug, brand in copy.world.deployment.brands.items()}
+    tokens = {slug: brand.token for slug, brand in copy.stack.deployment.brands.items()}
     lots = [
         (int(lot["expiresAt"]), slug, int(lot["points"]))
         for slug, token in tokens.items()

@@ -13,7 +13,7 @@ from chain.evidence.verify import Verdict, verify
 from chain.node.rpc import Rpc
 from scripts.demo.gateway import Gateway
 from scripts.demo.replay import ReplayError
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 TIMEOUT_S = 60.0
 
@@ -31,7 +31,7 @@ class Left:
         return self.verdict.verdict == "proven"
 
 
-def leave(system: World, identifier: str) -> Left:
+def leave(system: LocalStack, identifier: str) -> Left:
     """Asks the gateway as the member would, keeps the bytes, and checks them against the node's own block hash."""
     with Gateway(system.url, system.brand_keys["cdnow"]) as shop:
         member = shop.get("/v1/members", identifier=identifier)

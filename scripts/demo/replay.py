@@ -25,7 +25,7 @@ from rich.text import Text
 from scripts.demo.gateway import WAIT_S, Gateway, Refused, refused
 from scripts.demo.plan import Exchange, Redemption
 from scripts.demo.purchases import Purchase
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 CHUNK_LINES = 500
 HANDS = 12  # requests under way at once
@@ -57,10 +57,10 @@ def progress() -> Progress:
     )
 
 
-def enrol(world: World, brand: str, members: Iterable[str]) -> dict[str, str]:
+def enrol(stack: LocalStack, brand: str, members: Iterable[str]) -> dict[str, str]:
     """Member ids by the brand's own identifiers."""
     ids: dict[str, str] = {}
-    with Gateway(world.url, world.brand_keys[brand]) as gateway:
+    with Gateway(stack.url, stack.brand_keys[brand]) as gateway:
         for number, chunk in enumerate(chunks(sorted(members), CHUNK_LINES)):
             lines = [{"identifier": member} for member in chunk]
             answers = gateway.post_lines("/v1/members", lines, key=f"demo-members-{brand}-{number}")
@@ -69,25 +69,25 @@ def enrol(world: World, brand: str, members: Iterable[str]) -> dict[str, str]:
     return ids
 
 
-def purchases(world: World, brand: str, orders: Sequence[Purchase], bar: Progress) -> None:
+def purchases(stack: LocalStack, brand: str, orders: Sequence[Purchase], bar: Progress) -> None:
     """Posts every purchase and waits until each is on the chain and mirrored."""
-    with Gateway(world.url, world.brand_keys[brand]) as gateway:
+    with Gateway(stack.url, stack.brand_keys[brand]) as gateway:
         task = bar.add_task(f"purchases of {brand}", total=len(orders))
         for number, chunk in enumerate(chunks(orders, CHUNK_LINES)):
             lines = [purchase.as_json() for purchase in chunk]
             answers = gateway.post_lines("/v1/purchases", lines, key=f"demo-{brand}-{number}")
             _nothing_refused("purchases", answers)
             bar.update(task, completed=_confirmed(gateway))
-        _until_confirmed(world, gateway, len(orders), lambda done: bar.update(task, completed=done))
+        _until_confirmed(stack, gateway, len(orders), lambda done: bar.update(task, completed=done))
 
 
 def redemptions(
-    world: World, brand: str, plan: Sequence[Redemption], points: int, bar: Progress
+    stack: LocalStack, brand: str, plan: Sequence[Redemption], points: int, bar: Progress
 ) -> list[dict[str, Any]]:
     """Holds, and how each ends. Returns the holds as they stand at the end."""
 
     def redeem(redemption: Redemption) -> dict[str, Any]:
-        with Gateway(world.url, world.brand_keys[brand]) as gateway:
+        with Gateway(stack.url, stack.brand_keys[brand]) as gateway:
             name = f"demo-hold-{redemption.member}"
             body = {"member": {"identifier": redemption.member}, "points": str(points), "reward": "gift-card"}
             hold = gateway.post("/v1/holds", {**body, "lifetime_s": 86_400}, key=name, wait_s=WAIT_S)
@@ -106,7 +106,7 @@ def redemptions(
 
 
 def exchanges(
-    world: World,
+    stack: LocalStack,
     ids: dict[str, str],
     versions: dict[tuple[str, str], int],
     plan: Sequence[Exchange],
@@ -116,11 +116,11 @@ def exchanges(
     """Each member exchanges, in a session of their own. ids: member ids by identifier."""
 
     def exchange(one: Exchange) -> None:
-        with Gateway(world.url, world.operator_key) as operator:
+        with Gateway(stack.url, stack.operator_key) as operator:
             session = operator.post(
                 f"/v1/members/{ids[one.member]}/sessions", {}, key=f"session-{one.member}-{time.time_ns()}"
             )
-        with Gateway(world.url, session["token"]) as member:
+        with Gateway(stack.url, session["token"]) as member:
             body = {
                 "from": one.from_brand,
                 "to": one.to_brand,
@@ -167,11 +167,11 @@ def _confirmed(gateway: Gateway) -> int:
     return _counts(gateway).get("confirmed", 0)
 
 
-def _until_confirmed(world: World, gateway: Gateway, wanted: int, tell: Callable[[int], None]) -> None:
+def _until_confirmed(stack: LocalStack, gateway: Gateway, wanted: int, tell: Callable[[int], None]) -> None:
     """Waits for `wanted` awards; raises ReplayError when one failed or nothing moves for STALL_S."""
     best, since = -1, time.monotonic()
     while True:
-        world.check()
+        stack.check()
         counts = _counts(gateway)
         done = counts.get("confirmed", 0)
         tell(min(done, wanted))

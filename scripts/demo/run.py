@@ -17,7 +17,7 @@ from scripts.demo.gateway import Gateway, Refused
 from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect
 from scripts.demo.purchases import Purchase, cdnow, hanok
 from scripts.deploy.terms import terms
-from scripts.stack.local_stack import Plan, World, WorldError, world
+from scripts.stack.local_stack import LocalStack, LocalStackError, Plan, stack
 from scripts.stack.processes import ChildEnded
 
 WATCH_S = 1.0
@@ -28,7 +28,7 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
     console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 132)
     judged: int | None = None
     try:
-        with world(Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh), _say(console)) as system:
+        with stack(Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh), _say(console)) as system:
             judged = 0 if _play(system, console, limit) else 1
             if once:
                 return judged
@@ -37,7 +37,7 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
     except KeyboardInterrupt:
         console.print("\nStopped. The state is kept; [bold]make demo[/] goes on from here.")
         return 130 if judged is None else judged
-    except (AuditError, ChildEnded, ChainError, WorldError, replay.ReplayError, Refused) as error:
+    except (AuditError, ChildEnded, ChainError, LocalStackError, replay.ReplayError, Refused) as error:
         console.print(f"\n[bold red]The demo stopped.[/] {escape(str(error))}")
         console.print("Nothing that was confirmed is lost: run the command again and it goes on.")
         return 1
@@ -47,7 +47,7 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
         return 1
 
 
-def _play(system: World, console: Console, limit: int) -> bool:
+def _play(system: LocalStack, console: Console, limit: int) -> bool:
     orders = {"cdnow": list(cdnow())[: limit or None], "hanok": list(hanok())}
     plan = expectation(orders)
     started = time.monotonic()
@@ -71,7 +71,7 @@ def _play(system: World, console: Console, limit: int) -> bool:
     return good
 
 
-def _show_time(system: World, ids: dict[str, str], console: Console) -> bool:
+def _show_time(system: LocalStack, ids: dict[str, str], console: Console) -> bool:
     """What time does, on a copy of the chain; True when all is as the rules say."""
     console.print("\nOn a copy of the chain:")
     right = True
@@ -83,7 +83,7 @@ def _show_time(system: World, ids: dict[str, str], console: Console) -> bool:
     return right
 
 
-def _leave_evidence(system: World, console: Console) -> bool:
+def _leave_evidence(system: LocalStack, console: Console) -> bool:
     """One member's bundle on disk; True when it holds."""
     left = evidence.leave(system, "cdnow-0001")
     console.print("One member's evidence, for anyone to check offline:")
@@ -103,7 +103,7 @@ def expectation(orders: dict[str, list[Purchase]]) -> Expected:
     return expect(dict(orders), rules, agreements)
 
 
-def _serve(system: World, console: Console) -> None:
+def _serve(system: LocalStack, console: Console) -> None:
     wallet = _wallet_of(system, "cdnow-0001")
     console.print(f"  wallet        {wallet}")
     console.print(f"  books         {system.url}/v1/books")
@@ -116,7 +116,7 @@ def _serve(system: World, console: Console) -> None:
         time.sleep(WATCH_S)
 
 
-def _wallet_of(system: World, identifier: str) -> str:
+def _wallet_of(system: LocalStack, identifier: str) -> str:
     """A link that opens this member's wallet."""
     with Gateway(system.url, system.brand_keys["cdnow"]) as shop:
         member = shop.get("/v1/members", identifier=identifier)

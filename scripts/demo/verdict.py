@@ -13,7 +13,7 @@ from rich.table import Table
 from scripts.console.printed import points
 from scripts.demo.gateway import Gateway
 from scripts.demo.plan import Expected
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 HANDS = 8
 
@@ -39,9 +39,9 @@ class Line:
         return len(totals) == 1 and self.awards_on_chain == self.awards_expected and self.members_right == self.members
 
 
-def judge(world: World, plan: Expected, purchases: dict[str, int], ids: dict[str, dict[str, str]]) -> list[Line]:
+def judge(stack: LocalStack, plan: Expected, purchases: dict[str, int], ids: dict[str, dict[str, str]]) -> list[Line]:
     """purchases: how many per brand; ids: member ids by brand and identifier."""
-    with Gateway(world.url) as public:
+    with Gateway(stack.url) as public:
         books = {book["brand"]: book for book in public.get("/v1/books")["brands"]}
     return [
         Line(
@@ -50,9 +50,9 @@ def judge(world: World, plan: Expected, purchases: dict[str, int], ids: dict[str
             supply_on_chain=int(books[brand]["supply_on_chain"]),
             sum_on_chain=int(books[brand]["sum_on_chain"]),
             sum_in_mirror=int(books[brand]["sum_in_mirror"]),
-            awards_on_chain=_awards(world, brand),
+            awards_on_chain=_awards(stack, brand),
             awards_expected=count,
-            members_right=_members_right(world, brand, plan.balances[brand], ids),
+            members_right=_members_right(stack, brand, plan.balances[brand], ids),
             members=len(plan.balances[brand]),
         )
         for brand, count in purchases.items()
@@ -94,23 +94,23 @@ def show(lines: list[Line], console: Console) -> bool:
     return good
 
 
-def _awards(world: World, brand: str) -> int:
+def _awards(stack: LocalStack, brand: str) -> int:
     """Awards that the contract counted, from the chain itself, not from the mirror."""
     from chain.mirror.books import awards_on_chain
     from chain.node.rpc import Rpc
 
-    rpc = Rpc(world.rpc_url)
+    rpc = Rpc(stack.rpc_url)
     try:
-        return awards_on_chain(rpc, world.deployment, brand)
+        return awards_on_chain(rpc, stack.deployment, brand)
     finally:
         rpc.close()
 
 
-def _members_right(world: World, brand: str, balances: dict[str, int], ids: dict[str, dict[str, str]]) -> int:
+def _members_right(stack: LocalStack, brand: str, balances: dict[str, int], ids: dict[str, dict[str, str]]) -> int:
     """How many members' spendable points, as their view says, are what the file and the plan say."""
     known = {identifier: member for by_brand in ids.values() for identifier, member in by_brand.items()}
 
-    with Gateway(world.url, world.brand_keys[brand]) as gateway:
+    with Gateway(stack.url, stack.brand_keys[brand]) as gateway:
 
         def right(item: tuple[str, int]) -> bool:
             identifier, expected = item

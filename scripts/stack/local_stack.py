@@ -40,7 +40,7 @@ SIGNERS = 2  # hot keys of the relayer: one works, one is in reserve (the benchm
 Say = Callable[[str], None]
 
 
-class WorldError(Exception):
+class LocalStackError(Exception):
     """The system could not be started; the message says which part and what to do."""
 
 
@@ -57,7 +57,7 @@ class Plan:
 
 
 @dataclass
-class World:
+class LocalStack:
     """The addresses and keys of a running system."""
 
     plan: Plan
@@ -80,7 +80,7 @@ class World:
 
 
 @contextlib.contextmanager
-def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
+def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
     """Starts the system that `plan` names and stops it at the end. Raises WorldError or ChildEnded."""
     if plan.fresh:
         shutil.rmtree(plan.state, ignore_errors=True)
@@ -117,7 +117,7 @@ def world(plan: Plan, say: Say = lambda _line: None) -> Iterator[World]:
         children.append(start("gateway", [*moa, "gateway", "--port", str(port)], log=log / "gateway.log", env=settings))
         pids = {"node": node.pid, **{child.name: child.process.pid for child in children}}
         (plan.state / "pids.json").write_text(json.dumps(pids))
-        running_world = World(
+        running_world = LocalStack(
             plan=plan,
             rpc_url=node.url,
             url=f"http://127.0.0.1:{port}",
@@ -138,7 +138,7 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise WorldError(f"No port was free among {PORT_ATTEMPTS_MAX} from {PORTS.start} to {PORTS.stop - 1}.")
+    raise LocalStackError(f"No port was free among {PORT_ATTEMPTS_MAX} from {PORTS.start} to {PORTS.stop - 1}.")
 
 
 @contextlib.contextmanager
@@ -147,7 +147,7 @@ def _only_one(state: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise WorldError(
+            raise LocalStackError(
                 f"Another Moa runs on {_short(state)}. Stop it, or make a second clone: two run side by side."
             ) from None
         yield
@@ -188,7 +188,7 @@ def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> No
             timeout=DEPLOY_TIMEOUT_S, check=False,
         )  # fmt: skip
     if done.returncode != 0:
-        raise WorldError(f"The contracts could not be deployed. The log is {log}.\n{tail(log)}")
+        raise LocalStackError(f"The contracts could not be deployed. The log is {log}.\n{tail(log)}")
 
 
 @contextlib.contextmanager
@@ -228,12 +228,12 @@ def _bootstrap(settings: dict[str, str], path: Path) -> dict[str, str]:
         timeout=DEPLOY_TIMEOUT_S, check=False,
     )  # fmt: skip
     if done.returncode != 0:
-        raise WorldError("The gateway's database could not be prepared.\n" + done.stderr.decode()[-2000:])
+        raise LocalStackError("The gateway's database could not be prepared.\n" + done.stderr.decode()[-2000:])
     keys: dict[str, str] = json.loads(path.read_text())
     return keys
 
 
-def _wait_until_ready(system: World) -> None:
+def _wait_until_ready(system: LocalStack) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
     answer = "no answer yet"
     with httpx.Client(timeout=2.0) as http:
@@ -247,7 +247,7 @@ def _wait_until_ready(system: World) -> None:
             except httpx.TransportError as error:
                 answer = str(error)
             time.sleep(0.1)
-    raise WorldError(f"The gateway was not ready within {READY_TIMEOUT_S:.0f} s: {answer}")
+    raise LocalStackError(f"The gateway was not ready within {READY_TIMEOUT_S:.0f} s: {answer}")
 
 
 def _short(path: Path) -> str:
@@ -256,4 +256,4 @@ def _short(path: Path) -> str:
     return str(path)
 
 
-__all__ = ["ChildEnded", "Plan", "World", "WorldError", "free_port", "world"]
+__all__ = ["ChildEnded", "Plan", "LocalStack", "LocalStackError", "free_port", "stack"]

@@ -118,14 +118,14 @@ def test_brand_holds_its_own_points_only(funded: World) -> None:
 def test_member_holds_its_own_points_only(funded: World) -> None:
     [(member_id,)] = funded.rows("SELECT id FROM member")
     member = funded.session({"id": member_id})
-    stranger = funded.session(funded.member("m-2"))
+    third_party = funded.session(funded.member("m-2"))
     before = funded.everything()
 
     own = placed(funded, caller=member, brand="cdnow")
     unnamed = placed(funded, caller=member)
     unknown = placed(funded, caller=member, brand="nobody")
-    for_another = stranger.write("/v1/holds", {"member": {"id": member_id}, "brand": "cdnow", "points": "5"})
-    without = placed(funded, caller=stranger, brand="cdnow")
+    for_another = third_party.write("/v1/holds", {"member": {"id": member_id}, "brand": "cdnow", "points": "5"})
+    without = placed(funded, caller=third_party, brand="cdnow")
 
     assert own.status_code == 202
     assert unnamed.json()["error"] == "BrandUnknown"
@@ -277,10 +277,10 @@ def test_operation_is_seen_by_its_brand_and_its_member_only(funded: World) -> No
     """SPEC 9.3"""
     operation = placed(funded).json()["operation"]["id"]
     [(member_id,)] = funded.rows("SELECT id FROM member")
-    member, stranger = funded.session({"id": member_id}), funded.session(funded.member("m-2"))
+    member, third_party = funded.session({"id": member_id}), funded.session(funded.member("m-2"))
 
     seen = [caller.get(f"/v1/operations/{operation}").status_code for caller in (funded.brand, member)]
-    unseen = [caller.get(f"/v1/operations/{operation}").json()["error"] for caller in (funded.other, stranger)]
+    unseen = [caller.get(f"/v1/operations/{operation}").json()["error"] for caller in (funded.other, third_party)]
 
     assert seen == [200, 200]
     assert unseen == ["OperationUnknown"] * 2

@@ -400,9 +400,9 @@ def test_cosignature_that_is_not_a_known_witnesses_is_refused(
     note = Note.parse(good)
     line = note.lines[-1]
     flipped = line.signature[:-1] + bytes([line.signature[-1] ^ 1])
-    stranger = Witness.of(keystore(), name="witness.example/w2", state=tmp_path / "other.json")
+    third_party = Witness.of(keystore(), name="witness.example/w2", state=tmp_path / "other.json")
     given = {
-        "stranger": lambda: stranger.look(source, log_of(world)),
+        "stranger": lambda: third_party.look(source, log_of(world)),
         "forged": lambda: Note(note.text, (replace(line, signature=flipped),)).told(),
         "unsigned": lambda: world.client.get("/v1/log/checkpoint").text,
         "other log": lambda: good.replace("moa/1337", "moa/1338"),

@@ -113,12 +113,12 @@ def test_stream_resumes_after_the_last_event_seen(live: World) -> None:
 
 def test_stream_tells_nothing_of_others(live: World) -> None:
     """SPEC 9.3"""
-    member, stranger = live.member(), live.member("m-2")
+    member, third_party = live.member(), live.member("m-2")
     key = live.session(member).key
 
     with served(live) as (url, _), listening(url, key) as events:
         events.until("view")
-        live.entry(stranger["address"], 7, index=1)
+        live.entry(third_party["address"], 7, index=1)
         live.entry(member["address"], 8, index=2)
 
         entry, _ = events.until("entry")

@@ -160,10 +160,10 @@ def test_pages_join_without_gap_or_repetition(world: World) -> None:
     """SPEC 9.12"""
     world.mirror()
     member = world.member()
-    stranger = world.member("m-2")
+    third_party = world.member("m-2")
     for index in range(25):
         world.entry(member["address"], index, index=index)
-        world.entry(stranger["address"], 1, index=100 + index)
+        world.entry(third_party["address"], 1, index=100 + index)
     caller = world.session(member)
 
     read: list[str] = []
@@ -218,9 +218,9 @@ def test_reads_of_one_member_never_walk_through_a_brand(world: World, statement:
 def test_proof_of_anothers_entry_is_unknown(seen: World) -> None:
     """SPEC 9.3"""
     [(entry,)] = seen.rows("SELECT seq FROM entry WHERE points = '700'")
-    stranger = seen.session(seen.member("m-2"))
+    third_party = seen.session(seen.member("m-2"))
 
-    answer = stranger.get(f"/v1/me/entries/{entry}/proof")
+    answer = third_party.get(f"/v1/me/entries/{entry}/proof")
 
     assert (answer.status_code, answer.json()["error"]) == (404, "EntryUnknown")
 

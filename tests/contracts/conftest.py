@@ -34,6 +34,6 @@ def other():
 
 
 @pytest.fixture(scope="session")
-def stranger(accounts):
+def third_party(accounts):
     """Someone with ether and without a role."""
     return accounts[9]

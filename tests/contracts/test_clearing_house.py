@@ -53,11 +53,11 @@ def total(world, brands) -> int:
 # Collateral
 
 
-def test_only_the_treasurer_withdraws_and_only_what_covers_nothing(world, three, stranger):
+def test_only_the_treasurer_withdraws_and_only_what_covers_nothing(world, three, third_party):
     """SPEC 5.4"""
     (one, two, _), owe = three
     owe(one, two, 300)
-    for caller in (stranger, world.operator, two.treasurer):
+    for caller in (third_party, world.operator, two.treasurer):
         with refused("RoleMissing", caller, one.role(TREASURER)):
             world.house.withdraw.call(one.id, 1, {"from": caller})
     treasurer = {"from": one.treasurer}
@@ -73,19 +73,19 @@ def test_only_the_treasurer_withdraws_and_only_what_covers_nothing(world, three,
     assert plain(world.house.accountOf(one.id)) == (300, 300, 0, False)
 
 
-def test_a_deposit_is_of_a_known_brand_and_of_something(world, stranger):
+def test_a_deposit_is_of_a_known_brand_and_of_something(world, third_party):
     """SPEC 5.3"""
     with refused("BrandUnknown", 99):
-        world.house.deposit.call(99, 1, {"from": stranger})
+        world.house.deposit.call(99, 1, {"from": third_party})
     with refused("AmountMissing"):
-        world.house.deposit.call(1, 0, {"from": stranger})
+        world.house.deposit.call(1, 0, {"from": third_party})
     with refused("AmountTooLarge", 2**96, 2**96 - 1):
-        world.house.deposit.call(1, 2**96, {"from": stranger})
+        world.house.deposit.call(1, 2**96, {"from": third_party})
 
 
-def test_only_the_exchange_books(world, stranger):
+def test_only_the_exchange_books(world, third_party):
     """SPEC 5.5"""
-    for caller in (stranger, world.operator, world.cafe.owner):
+    for caller in (third_party, world.operator, world.cafe.owner):
         with refused("ExchangeContractOnly", caller):
             world.house.book.call(1, 2, 5, 10, b"\0" * 32, {"from": caller})
         with refused("ExchangeContractOnly", caller):
@@ -95,12 +95,12 @@ def test_only_the_exchange_books(world, stranger):
 # Netting
 
 
-def test_only_the_operator_nets_each_period_once_and_a_sane_list(world, three, stranger):
+def test_only_the_operator_nets_each_period_once_and_a_sane_list(world, three, third_party):
     """SPEC 5.9"""
     (one, two, _), _ = three
     pair = sorted([one.id, two.id])
-    with refused("RoleMissing", stranger, 1):
-        world.house.net.call(1, pair, {"from": stranger})
+    with refused("RoleMissing", third_party, 1):
+        world.house.net.call(1, pair, {"from": third_party})
     operator = {"from": world.operator}
     with refused("PeriodWrong", 2, 1):
         world.house.net.call(2, pair, operator)
@@ -113,10 +113,10 @@ def test_only_the_operator_nets_each_period_once_and_a_sane_list(world, three, s
     with refused("BrandListUnsorted", pair[0], pair[0]):
         world.house.net.call(1, [pair[0], pair[0]], operator)
     with refused("StatementUnknown", 1):
-        world.house.settle.call(1, pair, [0, 0], {"from": stranger})
+        world.house.settle.call(1, pair, [0, 0], {"from": third_party})
 
 
-def test_netting_leaves_one_position_each_and_their_sum_is_nothing(world, three, stranger):
+def test_netting_leaves_one_position_each_and_their_sum_is_nothing(world, three, third_party):
     """SPEC 5.9, 5.10, 5.11"""
     brands, owe = three
     one, two, three_ = brands
@@ -131,14 +131,14 @@ def test_netting_leaves_one_position_each_and_their_sum_is_nothing(world, three,
     assert all(world.house.obligationOf(a, b) == 0 for a in ids for b in ids)
     assert [plain(world.house.accountOf(i))[1:3] for i in ids] == [(220, 220), (0, 0), (0, 0)]
     with refused("StatementUnknown", 1):
-        world.house.settle.call(1, ids, [-219, 69, 150], {"from": stranger})
+        world.house.settle.call(1, ids, [-219, 69, 150], {"from": third_party})
     before = total(world, brands)
-    world.house.settle(1, ids, positions, {"from": stranger})
+    world.house.settle(1, ids, positions, {"from": third_party})
     assert [world.house.accountOf(i)[0] for i in ids] == [780, 1_070, 1_150]
     assert total(world, brands) == before
     assert [plain(world.house.accountOf(i))[1:3] for i in ids] == [(0, 0)] * 3
     with refused("StatementUnknown", 1):
-        world.house.settle.call(1, ids, positions, {"from": stranger})
+        world.house.settle.call(1, ids, positions, {"from": third_party})
     assert world.house.nextPeriod() == 2
 
 
@@ -177,7 +177,7 @@ def test_the_statement_can_be_rebuilt_from_events_alone(world, three):
 # Default
 
 
-def test_a_default_pays_from_collateral_and_stops_exchange_with_the_brand(world, three, member, stranger):
+def test_a_default_pays_from_collateral_and_stops_exchange_with_the_brand(world, three, member, third_party):
     """SPEC 5.12, 5.13, 5.14"""
     brands, owe = three
     one, two, third = brands
@@ -186,8 +186,8 @@ def test_a_default_pays_from_collateral_and_stops_exchange_with_the_brand(world,
     owe(two, one, 40)
     owe(two, third, 25)
     operator = {"from": world.operator}
-    with refused("RoleMissing", stranger, 1):
-        world.house.declareDefault.call(one.id, [two.id, third.id], {"from": stranger})
+    with refused("RoleMissing", third_party, 1):
+        world.house.declareDefault.call(one.id, [two.id, third.id], {"from": third_party})
     with refused("CreditorsIncomplete", 260, 360):
         world.house.declareDefault.call(one.id, [two.id], operator)
 

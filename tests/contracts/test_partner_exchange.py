@@ -45,19 +45,19 @@ def guest(world):
     return invite(world, "Guest", "GST", world.accounts[4])
 
 
-def try_exchange(world, member, stranger, agreement, points, **more):
+def try_exchange(world, member, third_party, agreement, points, **more):
     """The same by eth_call."""
     quoted = quote(member, agreement, points, **more)
     signature = sign(member, world.exchange, "Exchange", *quoted)
-    return world.exchange.exchange.call(quoted, signature, {"from": stranger})
+    return world.exchange.exchange.call(quoted, signature, {"from": third_party})
 
 
-def pay(world, member, stranger, agreement, points, price, nonce=1):
+def pay(world, member, third_party, agreement, points, price, nonce=1):
     """A payment at a partner on the member's signature."""
     quoted = quote(member, agreement, points, minimum=price, nonce=nonce)
     values = (*quoted[:5], REWARD, *quoted[5:])
     return world.exchange.payAtPartner(
-        quoted, REWARD, sign(member, world.exchange, "PayAtPartner", *values), {"from": stranger}
+        quoted, REWARD, sign(member, world.exchange, "PayAtPartner", *values), {"from": third_party}
     )
 
 
@@ -70,11 +70,11 @@ def undo(world, member, event, till=None, deadline=FOREVER, signer=None):
 # Agreements
 
 
-def test_an_agreement_needs_both_brands(world, guest, stranger):
+def test_an_agreement_needs_both_brands(world, guest, third_party):
     """SPEC 4.2, 4.3"""
     terms = agreement_terms()
-    with refused("RoleMissing", stranger, guest.role(OWNER)):
-        world.exchange.propose.call(guest.id, guest.id, world.shop.id, terms, {"from": stranger})
+    with refused("RoleMissing", third_party, guest.role(OWNER)):
+        world.exchange.propose.call(guest.id, guest.id, world.shop.id, terms, {"from": third_party})
     with refused("NotAParty", 0, world.cafe.id):
         world.exchange.propose.call(world.cafe.id, guest.id, world.shop.id, terms, {"from": world.cafe.owner})
     with refused("BrandsEqual", guest.id):
@@ -118,7 +118,7 @@ def test_terms_outside_their_bounds_are_refused_by_name(world, guest, field, ter
         world.exchange.propose.call(guest.id, guest.id, world.shop.id, agreement_terms(**terms), {"from": guest.owner})
 
 
-def test_a_change_needs_both_and_waits_its_notice(world, rich, stranger):
+def test_a_change_needs_both_and_waits_its_notice(world, rich, third_party):
     """SPEC 4.4, 4.5, 4.9"""
     agreement, shop, cafe = world.shop_to_cafe, {"from": world.shop.owner}, {"from": world.cafe.owner}
     terms = agreement_terms(numerator=1, denominator=4, notice=2 * HOUR)
@@ -134,16 +134,16 @@ def test_a_change_needs_both_and_waits_its_notice(world, rich, stranger):
         world.exchange.withdrawChange.call(agreement, world.shop.id, shop)
 
     at(in_force_at - 1)
-    assert try_exchange(world, rich, stranger, agreement, 100)[1] == 50
+    assert try_exchange(world, rich, third_party, agreement, 100)[1] == 50
     at(in_force_at)
     with refused("VersionChanged", 1, 2):
-        try_exchange(world, rich, stranger, agreement, 100)
-    assert try_exchange(world, rich, stranger, agreement, 100, version=2)[1] == 25
+        try_exchange(world, rich, third_party, agreement, 100)
+    assert try_exchange(world, rich, third_party, agreement, 100, version=2)[1] == 25
     exchange(world, rich, agreement, 100, version=2)
     assert plain(world.exchange.agreementOf(agreement))[3:] == (2, terms)
 
 
-def test_a_withdrawn_change_is_nothing_and_its_number_is_not_used_again(world, rich, stranger):
+def test_a_withdrawn_change_is_nothing_and_its_number_is_not_used_again(world, rich, third_party):
     """SPEC 4.6"""
     agreement, shop = world.shop_to_cafe, {"from": world.shop.owner}
     world.exchange.proposeChange(agreement, world.shop.id, agreement_terms(numerator=9), shop)
@@ -153,14 +153,14 @@ def test_a_withdrawn_change_is_nothing_and_its_number_is_not_used_again(world, r
 
     again = world.exchange.proposeChange(agreement, world.shop.id, agreement_terms(), shop)
     assert again.events["ChangeProposed"]["version"] == 3
-    assert try_exchange(world, rich, stranger, agreement, 100)[1] == 50
+    assert try_exchange(world, rich, third_party, agreement, 100)[1] == 50
 
 
-def test_an_agreement_ends_after_its_notice_and_the_pair_is_free(world, rich, stranger):
+def test_an_agreement_ends_after_its_notice_and_the_pair_is_free(world, rich, third_party):
     """SPEC 4.7"""
     agreement = world.shop_to_cafe
-    with refused("RoleMissing", stranger, world.cafe.role(OWNER)):
-        world.exchange.end.call(agreement, world.cafe.id, {"from": stranger})
+    with refused("RoleMissing", third_party, world.cafe.role(OWNER)):
+        world.exchange.end.call(agreement, world.cafe.id, {"from": third_party})
     ending = world.exchange.end(agreement, world.cafe.id, {"from": world.cafe.owner})
     ends_at = ending.events["AgreementEnding"]["endsAt"]
     assert ends_at == ending.timestamp + HOUR
@@ -168,17 +168,17 @@ def test_an_agreement_ends_after_its_notice_and_the_pair_is_free(world, rich, st
         world.exchange.end.call(agreement, world.shop.id, {"from": world.shop.owner})
 
     at(ends_at - 1)
-    assert try_exchange(world, rich, stranger, agreement, 100)[1] == 50
+    assert try_exchange(world, rich, third_party, agreement, 100)[1] == 50
     at(ends_at)
     with refused("AgreementStateWrong", agreement, ENDED):
-        try_exchange(world, rich, stranger, agreement, 100)
+        try_exchange(world, rich, third_party, agreement, 100)
     assert agree(world, world.shop, world.cafe) > agreement
 
 
 # Exchanging
 
 
-def test_an_exchange_needs_the_members_own_word(world, rich, other, stranger):
+def test_an_exchange_needs_the_members_own_word(world, rich, other, third_party):
     """SPEC 4.9, 6.11"""
     quoted = quote(rich, world.cafe_to_shop, 100)
     dearer = quote(rich, world.cafe_to_shop, 101)
@@ -189,29 +189,29 @@ def test_an_exchange_needs_the_members_own_word(world, rich, other, stranger):
         sign(rich, world.desk, "Exchange", *quoted),
     ):
         with refused("SignatureInvalid", rich):
-            world.exchange.exchange.call(quoted, signature, {"from": stranger})
+            world.exchange.exchange.call(quoted, signature, {"from": third_party})
     with refused("AuthorisationExpired", now() - 1, now()):
-        try_exchange(world, rich, stranger, world.cafe_to_shop, 100, deadline=now() - 1)
+        try_exchange(world, rich, third_party, world.cafe_to_shop, 100, deadline=now() - 1)
     exchange(world, rich, world.cafe_to_shop, 100)
     with refused("AuthorisationUsed", rich, 1):
-        try_exchange(world, rich, stranger, world.cafe_to_shop, 100)
+        try_exchange(world, rich, third_party, world.cafe_to_shop, 100)
 
 
-def test_an_exchange_below_its_minimum_is_refused(world, rich, stranger):
+def test_an_exchange_below_its_minimum_is_refused(world, rich, third_party):
     """SPEC 4.9: 100 give 150, the fee of 1 % is rounded up to 2"""
     with refused("OutBelowMinimum", 148, 149):
-        try_exchange(world, rich, stranger, world.cafe_to_shop, 100, minimum=149)
+        try_exchange(world, rich, third_party, world.cafe_to_shop, 100, minimum=149)
     with refused("OutBelowMinimum", 0, 0):
-        try_exchange(world, rich, stranger, world.shop_to_cafe, 1, minimum=0)
+        try_exchange(world, rich, third_party, world.shop_to_cafe, 1, minimum=0)
     for points in (0, LOT_MAX + 1):
         with refused("PointsInInvalid", points, LOT_MAX):
-            try_exchange(world, rich, stranger, world.cafe_to_shop, points)
+            try_exchange(world, rich, third_party, world.cafe_to_shop, points)
     with refused("VersionChanged", 2, 1):
-        try_exchange(world, rich, stranger, world.cafe_to_shop, 100, version=2)
+        try_exchange(world, rich, third_party, world.cafe_to_shop, 100, version=2)
     with refused("AgreementUnknown", 99):
-        try_exchange(world, rich, stranger, 99, 100)
+        try_exchange(world, rich, third_party, 99, 100)
     with refused("ERC20InsufficientBalance", rich, 10_000, 10_001):
-        try_exchange(world, rich, stranger, world.cafe_to_shop, 10_001)
+        try_exchange(world, rich, third_party, world.cafe_to_shop, 10_001)
 
 
 def test_an_exchange_burns_here_mints_there_and_books_what_is_owed(world, rich):
@@ -229,7 +229,7 @@ def test_an_exchange_burns_here_mints_there_and_books_what_is_owed(world, rich):
     assert record[:7] == (rich.address, world.cafe_to_shop, 1, 101, 149, 2, 151)
 
 
-def test_the_day_has_a_cap_over_all_members(world, guest, member, other, stranger):
+def test_the_day_has_a_cap_over_all_members(world, guest, member, other, third_party):
     """SPEC 4.10"""
     world.exchange.proposeChange(
         world.shop_to_cafe, world.shop.id, agreement_terms(daily_cap=100), {"from": world.shop.owner}
@@ -243,23 +243,23 @@ def test_the_day_has_a_cap_over_all_members(world, guest, member, other, strange
     award(world, world.shop, other, 500)
     exchange(world, member, world.shop_to_cafe, 60, version=2)
     with refused("DailyCapExceeded", 41, 40):
-        try_exchange(world, other, stranger, world.shop_to_cafe, 41, version=2)
+        try_exchange(world, other, third_party, world.shop_to_cafe, 41, version=2)
     exchange(world, other, world.shop_to_cafe, 40, version=2)
     assert world.exchange.usedToday(world.shop_to_cafe) == 100
 
     at((now() // DAY + 1) * DAY)
-    assert try_exchange(world, other, stranger, world.shop_to_cafe, 100, version=2, nonce=2)[1] == 100
+    assert try_exchange(world, other, third_party, world.shop_to_cafe, 100, version=2, nonce=2)[1] == 100
 
 
-def test_both_brands_must_be_issuing(world, rich, stranger):
+def test_both_brands_must_be_issuing(world, rich, third_party):
     """SPEC 4.9, 6.2"""
     world.registry.suspend(world.shop.id, {"from": world.operator})
     for agreement in (world.cafe_to_shop, world.shop_to_cafe):
         with refused("BrandNotIssuing", world.shop.id, 3, False, False):
-            try_exchange(world, rich, stranger, agreement, 100)
+            try_exchange(world, rich, third_party, agreement, 100)
 
 
-def test_exposure_and_collateral_bound_what_is_owed(world, guest, member, stranger):
+def test_exposure_and_collateral_bound_what_is_owed(world, guest, member, third_party):
     """SPEC 5.5, 5.6"""
     award_rule = world.rules.publish(
         guest.id,
@@ -269,31 +269,31 @@ def test_exposure_and_collateral_bound_what_is_owed(world, guest, member, strang
     world.rules.award(guest.id, (1, award_rule, member.address, 1_000), {"from": guest.issuer})
     agreement = agree(world, guest, world.shop, exposure=100)
     with refused("ExposureExceeded", guest.id, world.shop.id, 101, 100):
-        try_exchange(world, member, stranger, agreement, 101)
+        try_exchange(world, member, third_party, agreement, 101)
     with refused("CollateralExceeded", guest.id, 100, 0):
-        try_exchange(world, member, stranger, agreement, 100)
+        try_exchange(world, member, third_party, agreement, 100)
 
-    world.settlement.mint(stranger, 100, {"from": stranger})
-    world.settlement.approve(world.house, 100, {"from": stranger})
-    world.house.deposit(guest.id, 100, {"from": stranger})
+    world.settlement.mint(third_party, 100, {"from": third_party})
+    world.settlement.approve(world.house, 100, {"from": third_party})
+    world.house.deposit(guest.id, 100, {"from": third_party})
     exchange(world, member, agreement, 100)
     assert plain(world.house.accountOf(guest.id)) == (100, 100, 0, False)
 
 
-def test_a_cancelled_quote_is_void(world, stranger):
+def test_a_cancelled_quote_is_void(world, third_party):
     """SPEC 1.20, 4.13"""
-    award(world, world.cafe, stranger, 100)
-    world.exchange.cancelAuthorisation(4, {"from": stranger})
-    with refused("AuthorisationUsed", stranger, 4):
-        world.exchange.exchange.call(quote(stranger, world.cafe_to_shop, 10, nonce=4), b"", {"from": stranger})
+    award(world, world.cafe, third_party, 100)
+    world.exchange.cancelAuthorisation(4, {"from": third_party})
+    with refused("AuthorisationUsed", third_party, 4):
+        world.exchange.exchange.call(quote(third_party, world.cafe_to_shop, 10, nonce=4), b"", {"from": third_party})
 
 
 # Paying at a partner
 
 
-def test_a_payment_exchanges_and_redeems_the_price_in_one(world, rich, stranger):
+def test_a_payment_exchanges_and_redeems_the_price_in_one(world, rich, third_party):
     """SPEC 4.12"""
-    tx = pay(world, rich, stranger, world.cafe_to_shop, 100, 140)
+    tx = pay(world, rich, third_party, world.cafe_to_shop, 100, 140)
 
     assert world.shop.token.balanceOf(rich.address) == 10_000 + 148 - 140
     hold_id = tx.events["PaidAtPartner"]["holdId"]
@@ -308,25 +308,25 @@ def test_a_payment_exchanges_and_redeems_the_price_in_one(world, rich, stranger)
     assert world.shop.token.balanceOf(rich.address) == 10_000 + 148 - 100
 
 
-def test_a_payment_is_not_an_exchange_and_needs_a_price(world, rich, stranger):
+def test_a_payment_is_not_an_exchange_and_needs_a_price(world, rich, third_party):
     """SPEC 4.12"""
     quoted = quote(rich, world.cafe_to_shop, 100, minimum=140)
     with refused("SignatureInvalid", rich):
         as_exchange = sign(rich, world.exchange, "Exchange", *quoted)
-        world.exchange.payAtPartner.call(quoted, REWARD, as_exchange, {"from": stranger})
+        world.exchange.payAtPartner.call(quoted, REWARD, as_exchange, {"from": third_party})
     free = quote(rich, world.cafe_to_shop, 100, minimum=0)
     with refused("PointsMissing"):
         signature = sign(rich, world.exchange, "PayAtPartner", *free[:5], REWARD, *free[5:])
-        world.exchange.payAtPartner.call(free, REWARD, signature, {"from": stranger})
+        world.exchange.payAtPartner.call(free, REWARD, signature, {"from": third_party})
 
 
 # Unwinding
 
 
-def test_unwinding_needs_the_till_the_member_and_the_true_record(world, rich, other, stranger):
+def test_unwinding_needs_the_till_the_member_and_the_true_record(world, rich, other, third_party):
     """SPEC 4.13"""
     event = exchange(world, rich, world.cafe_to_shop, 100).events["Exchanged"]
-    for caller in (stranger, world.cafe.till, world.operator):
+    for caller in (third_party, world.cafe.till, world.operator):
         with refused("RoleMissing", caller, world.shop.role(TILL)):
             world.exchange.unwind.call(*undo(world, rich, event, till=caller))
     with refused("SignatureInvalid", rich):

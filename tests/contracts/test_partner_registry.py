@@ -40,9 +40,9 @@ def invitation(world, **change):
 # Inviting
 
 
-def test_only_the_operator_invites_activates_and_suspends(world, stranger):
+def test_only_the_operator_invites_activates_and_suspends(world, third_party):
     """SPEC 6.4, 6.5"""
-    for caller in (stranger, world.cafe.owner, world.moa_guardian):
+    for caller in (third_party, world.cafe.owner, world.moa_guardian):
         frm = {"from": caller}
         for call in (
             lambda frm=frm: world.registry.invite.call(invitation(world), frm),
@@ -89,9 +89,9 @@ def test_moas_contracts_are_named_once_and_before_any_brand(world):
         world.registry.seal.call((fresh,) * 5, operator)
 
 
-def test_an_invited_brand_has_its_token_and_its_owner_and_may_not_issue(world, stranger):
+def test_an_invited_brand_has_its_token_and_its_owner_and_may_not_issue(world, third_party):
     """SPEC 6.1, 6.4"""
-    tx = world.registry.invite(invitation(world, owner=stranger), {"from": world.operator})
+    tx = world.registry.invite(invitation(world, owner=third_party), {"from": world.operator})
     event = tx.events["BrandInvited"]
     brand_id = event["brandId"]
 
@@ -101,7 +101,7 @@ def test_an_invited_brand_has_its_token_and_its_owner_and_may_not_issue(world, s
     )  # fmt: skip
     assert world.registry.brandIdOf(event["token"]) == brand_id
     assert not world.registry.isIssuing(brand_id)
-    assert [world.manager.hasRole(brand_id * 256 + kind, stranger)[0] for kind in range(1, 6)] == [
+    assert [world.manager.hasRole(brand_id * 256 + kind, third_party)[0] for kind in range(1, 6)] == [
         True, False, False, False, False,
     ]  # fmt: skip
     with refused("BrandUnknown", brand_id + 1):
@@ -127,35 +127,35 @@ def test_a_brand_goes_from_invited_to_active_to_suspended_and_back(world):
         world.registry.activate.call(99, operator)
 
 
-def test_the_owner_sets_treasury_and_page(world, stranger):
+def test_the_owner_sets_treasury_and_page(world, third_party):
     """SPEC 6.6"""
-    for caller in (stranger, world.operator, world.shop.owner):
+    for caller in (third_party, world.operator, world.shop.owner):
         with refused("RoleMissing", caller, world.cafe.role(OWNER)):
-            world.registry.setTreasury.call(world.cafe.id, stranger, {"from": caller})
+            world.registry.setTreasury.call(world.cafe.id, third_party, {"from": caller})
         with refused("RoleMissing", caller, world.cafe.role(OWNER)):
             world.registry.setMetadata.call(world.cafe.id, HASH, {"from": caller})
     owner = {"from": world.cafe.owner}
     with refused("AddressMissing", "treasury"):
         world.registry.setTreasury.call(world.cafe.id, NOBODY, owner)
-    world.registry.setTreasury(world.cafe.id, stranger, owner)
+    world.registry.setTreasury(world.cafe.id, third_party, owner)
     world.registry.setMetadata(world.cafe.id, "0x" + "22" * 32, owner)
-    assert plain(world.registry.brandOf(world.cafe.id))[4:] == (stranger.address, "0x" + "22" * 32)
+    assert plain(world.registry.brandOf(world.cafe.id))[4:] == (third_party.address, "0x" + "22" * 32)
 
 
 # Switches
 
 
-def test_each_switch_has_its_own_hand_and_stops_issuing(world, stranger):
+def test_each_switch_has_its_own_hand_and_stops_issuing(world, third_party):
     """SPEC 6.7"""
     registry, brand = world.registry, world.cafe
-    with refused("RoleMissing", stranger, brand.role(GUARDIAN)):
-        registry.stop.call(brand.id, {"from": stranger})
+    with refused("RoleMissing", third_party, brand.role(GUARDIAN)):
+        registry.stop.call(brand.id, {"from": third_party})
     with refused("RoleMissing", world.operator, MOA_GUARDIAN):
         registry.stopByMoa.call(brand.id, {"from": world.operator})
     with refused("RoleMissing", brand.guardian, MOA_GUARDIAN):
         registry.stopAll.call({"from": brand.guardian})
-    with refused("RoleMissing", stranger, brand.role(OWNER)):
-        registry.resume.call(brand.id, {"from": stranger})
+    with refused("RoleMissing", third_party, brand.role(OWNER)):
+        registry.resume.call(brand.id, {"from": third_party})
 
     for stop, resume in (
         (
@@ -191,25 +191,25 @@ def test_one_switch_does_not_put_another_back(world):
 # Roles and delays
 
 
-def test_the_owner_grants_and_revokes_the_brands_roles_and_no_others(world, stranger, member):
+def test_the_owner_grants_and_revokes_the_brands_roles_and_no_others(world, third_party, member):
     """SPEC 6.8"""
     brand, manager = world.cafe, world.manager
-    manager.grantRole(brand.role(ISSUER), stranger, 0, {"from": brand.owner})
-    world.rules.award(brand.id, (1, brand.rule, member.address, 5), {"from": stranger})
-    manager.revokeRole(brand.role(ISSUER), stranger, {"from": brand.owner})
-    with refused("RoleMissing", stranger, brand.role(ISSUER)):
-        world.rules.award.call(brand.id, (2, brand.rule, member.address, 5), {"from": stranger})
+    manager.grantRole(brand.role(ISSUER), third_party, 0, {"from": brand.owner})
+    world.rules.award(brand.id, (1, brand.rule, member.address, 5), {"from": third_party})
+    manager.revokeRole(brand.role(ISSUER), third_party, {"from": brand.owner})
+    with refused("RoleMissing", third_party, brand.role(ISSUER)):
+        world.rules.award.call(brand.id, (2, brand.rule, member.address, 5), {"from": third_party})
     for role in (world.shop.role(ISSUER), OPERATOR, MOA_GUARDIAN, 0):
         with pytest.raises(Exception, match="AccessManagerUnauthorizedAccount"):
-            manager.grantRole.call(role, stranger, 0, {"from": brand.owner})
+            manager.grantRole.call(role, third_party, 0, {"from": brand.owner})
 
 
-def test_a_delayed_role_announces_its_call_and_waits(world, stranger):
+def test_a_delayed_role_announces_its_call_and_waits(world, third_party):
     """SPEC 6.9"""
     brand, rules = world.cafe, world.rules
-    world.manager.grantRole(brand.role(OWNER), stranger, 2 * HOUR, {"from": brand.owner})
+    world.manager.grantRole(brand.role(OWNER), third_party, 2 * HOUR, {"from": brand.owner})
     data = rules.publish.encode_input(brand.id, rule_terms())
-    sender = {"from": stranger}
+    sender = {"from": third_party}
     with refused("CallNotAnnounced"):
         rules.publish.call(brand.id, rule_terms(), sender)
     with refused("RoleMissing", world.accounts[8], brand.role(OWNER)):
@@ -232,33 +232,33 @@ def test_a_delayed_role_announces_its_call_and_waits(world, stranger):
         rules.publish.call(brand.id, rule_terms(), sender)
 
 
-def test_an_announcement_serves_one_call(world, stranger):
+def test_an_announcement_serves_one_call(world, third_party):
     """SPEC 6.9"""
     brand, rules = world.cafe, world.rules
-    world.manager.grantRole(brand.role(OWNER), stranger, HOUR, {"from": brand.owner})
-    rules.announce(brand.role(OWNER), rules.publish.encode_input(brand.id, rule_terms()), {"from": stranger})
+    world.manager.grantRole(brand.role(OWNER), third_party, HOUR, {"from": brand.owner})
+    rules.announce(brand.role(OWNER), rules.publish.encode_input(brand.id, rule_terms()), {"from": third_party})
     later(HOUR)
-    rules.publish(brand.id, rule_terms(), {"from": stranger})
+    rules.publish(brand.id, rule_terms(), {"from": third_party})
     with refused("CallNotAnnounced"):
-        rules.publish.call(brand.id, rule_terms(), {"from": stranger})
+        rules.publish.call(brand.id, rule_terms(), {"from": third_party})
 
 
-def test_a_guardian_with_a_delay_stops_at_once(world, stranger):
+def test_a_guardian_with_a_delay_stops_at_once(world, third_party):
     """SPEC 6.9"""
     brand = world.cafe
-    world.manager.grantRole(brand.role(GUARDIAN), stranger, 10 * DAY, {"from": brand.owner})
-    world.registry.stop(brand.id, {"from": stranger})
+    world.manager.grantRole(brand.role(GUARDIAN), third_party, 10 * DAY, {"from": brand.owner})
+    world.registry.stop(brand.id, {"from": third_party})
     assert not world.registry.isIssuing(brand.id)
 
 
-def test_a_new_treasurer_waits_a_day_once_the_brand_is_five_days_old(world, stranger):
+def test_a_new_treasurer_waits_a_day_once_the_brand_is_five_days_old(world, third_party):
     """SPEC 6.10"""
     brand = world.cafe
     later(5 * DAY)
-    world.manager.grantRole(brand.role(TREASURER), stranger, 0, {"from": brand.owner})
-    assert not world.manager.hasRole(brand.role(TREASURER), stranger)[0]
+    world.manager.grantRole(brand.role(TREASURER), third_party, 0, {"from": brand.owner})
+    assert not world.manager.hasRole(brand.role(TREASURER), third_party)[0]
     later(DAY)
-    assert world.manager.hasRole(brand.role(TREASURER), stranger)[0]
+    assert world.manager.hasRole(brand.role(TREASURER), third_party)[0]
     assert world.manager.hasRole(brand.role(TILL), brand.till)[0]
 
 

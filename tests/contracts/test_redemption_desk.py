@@ -47,7 +47,7 @@ def promise(world, hold_id) -> tuple[int, int, int, int]:
 # Placing
 
 
-def test_a_hold_needs_the_members_own_word(world, member, other, stranger, older):
+def test_a_hold_needs_the_members_own_word(world, member, other, third_party, older):
     """SPEC 3.1, 3.2, 6.11"""
     request = hold_request(world.cafe, member, 10)
     dearer = hold_request(world.cafe, member, 11)
@@ -58,13 +58,13 @@ def test_a_hold_needs_the_members_own_word(world, member, other, stranger, older
         b"",
     ):
         with refused("SignatureInvalid", member):
-            world.desk.hold.call(request, signature, {"from": stranger})
+            world.desk.hold.call(request, signature, {"from": third_party})
     for till in (world.cafe.till, world.operator):
         with refused("SignatureInvalid", member):
             world.desk.hold.call(request, b"", {"from": till})
 
 
-def test_a_hold_has_bounds(world, member, stranger, older):
+def test_a_hold_has_bounds(world, member, third_party, older):
     """SPEC 3.2"""
     for refusal, values, request in (
         ("AuthorisationExpired", (), hold_request(world.cafe, member, 10, deadline=now() - 1)),
@@ -74,36 +74,36 @@ def test_a_hold_has_bounds(world, member, stranger, older):
         ("ERC20InsufficientBalance", (member, 150, 151), hold_request(world.cafe, member, 151)),
     ):
         with refused(refusal, *values):
-            world.desk.hold.call(request, sign(member, world.desk, "Hold", *request), {"from": stranger})
+            world.desk.hold.call(request, sign(member, world.desk, "Hold", *request), {"from": third_party})
     unknown = (member.address, 77, 10, b"\7" * 32, now() + 5, 1, FOREVER)
     with refused("BrandUnknown", 77):
-        world.desk.hold.call(unknown, sign(member, world.desk, "Hold", *unknown), {"from": stranger})
+        world.desk.hold.call(unknown, sign(member, world.desk, "Hold", *unknown), {"from": third_party})
 
 
-def test_an_authorisation_counts_once(world, member, stranger, older):
+def test_an_authorisation_counts_once(world, member, third_party, older):
     """SPEC 1.19"""
     hold(world, world.cafe, member, 10, nonce=5)
     request = hold_request(world.cafe, member, 10, nonce=5)
     with refused("AuthorisationUsed", member, 5):
-        world.desk.hold.call(request, sign(member, world.desk, "Hold", *request), {"from": stranger})
+        world.desk.hold.call(request, sign(member, world.desk, "Hold", *request), {"from": third_party})
     assert world.desk.isNonceUsed(member.address, 5)
 
 
-def test_a_cancelled_authorisation_is_void(world, stranger, older):
+def test_a_cancelled_authorisation_is_void(world, third_party, older):
     """SPEC 1.20, 3.11"""
-    award(world, world.cafe, stranger, 100)
-    world.desk.cancelAuthorisation(3, {"from": stranger})
+    award(world, world.cafe, third_party, 100)
+    world.desk.cancelAuthorisation(3, {"from": third_party})
 
-    hold_id = world.desk.holdIdOf(stranger, 3)
-    with refused("AuthorisationUsed", stranger, 3):
-        world.desk.hold.call(hold_request(world.cafe, stranger, 10, nonce=3), b"", {"from": stranger})
+    hold_id = world.desk.holdIdOf(third_party, 3)
+    with refused("AuthorisationUsed", third_party, 3):
+        world.desk.hold.call(hold_request(world.cafe, third_party, 10, nonce=3), b"", {"from": third_party})
     with refused("HoldStateWrong", hold_id, CANCELLED):
-        world.desk.release.call(hold_id, {"from": stranger})
+        world.desk.release.call(hold_id, {"from": third_party})
     with refused("RoleMissing"):
-        world.desk.capture.call(hold_id, 1, {"from": stranger})
+        world.desk.capture.call(hold_id, 1, {"from": third_party})
 
 
-def test_held_points_are_shown_apart_and_cannot_be_spent_twice(world, member, stranger, older):
+def test_held_points_are_shown_apart_and_cannot_be_spent_twice(world, member, third_party, older):
     """SPEC 3.3, 3.4, 3.12"""
     token = world.cafe.token
     hold(world, world.cafe, member, 120)
@@ -114,25 +114,25 @@ def test_held_points_are_shown_apart_and_cannot_be_spent_twice(world, member, st
     assert lots(token, world.desk.address) == {older: 100, older + 1: 20}
     request = hold_request(world.cafe, member, 31, nonce=2)
     with refused("ERC20InsufficientBalance", member, 30, 31):
-        world.desk.hold.call(request, sign(member, world.desk, "Hold", *request), {"from": stranger})
+        world.desk.hold.call(request, sign(member, world.desk, "Hold", *request), {"from": third_party})
 
 
-def test_a_member_with_ether_holds_without_a_signature(world, stranger):
+def test_a_member_with_ether_holds_without_a_signature(world, third_party):
     """SPEC 1.19"""
-    award(world, world.cafe, stranger, 100)
-    request = hold_request(world.cafe, stranger, 40)
-    world.desk.hold(request, b"", {"from": stranger})
+    award(world, world.cafe, third_party, 100)
+    request = hold_request(world.cafe, third_party, 40)
+    world.desk.hold(request, b"", {"from": third_party})
 
-    assert world.cafe.token.balanceOf(stranger) == 60
+    assert world.cafe.token.balanceOf(third_party) == 60
 
 
 # Capturing
 
 
-def test_only_the_till_captures_and_refunds(world, member, stranger, older):
+def test_only_the_till_captures_and_refunds(world, member, third_party, older):
     """SPEC 3.5, 3.8"""
     hold_id = hold(world, world.cafe, member, 10)
-    for caller in (stranger, world.shop.till, world.operator):
+    for caller in (third_party, world.shop.till, world.operator):
         with refused("RoleMissing", caller, world.cafe.role(TILL)):
             world.desk.capture.call(hold_id, 1, {"from": caller})
         with refused("RoleMissing", caller, world.cafe.role(TILL)):
@@ -205,13 +205,13 @@ def test_points_that_expire_in_a_hold_are_captured_all_the_same(world, member, o
 # Releasing
 
 
-def test_before_the_deadline_only_the_till_releases(world, member, stranger, older):
+def test_before_the_deadline_only_the_till_releases(world, member, third_party, older):
     """SPEC 3.7"""
     until = now() + 500
     hold_id = hold(world, world.cafe, member, 120, until=until)
     at(until)
     with refused("HoldRunning", hold_id, until):
-        world.desk.release.call(hold_id, {"from": stranger})
+        world.desk.release.call(hold_id, {"from": third_party})
 
     tx = world.desk.release(hold_id, {"from": world.cafe.till})
 
@@ -219,30 +219,30 @@ def test_before_the_deadline_only_the_till_releases(world, member, stranger, old
     assert lots(world.cafe.token, member.address) == {older: 100, older + 1: 50}
 
 
-def test_after_the_deadline_anyone_releases_and_the_same_lots_come_back(world, member, stranger, older):
+def test_after_the_deadline_anyone_releases_and_the_same_lots_come_back(world, member, third_party, older):
     """SPEC 3.7, 3.13, 6.2"""
     until = now() + 500
     hold_id = hold(world, world.cafe, member, 120, until=until)
     world.registry.stopAll({"from": world.moa_guardian})
     at(until + 1)
 
-    tx = world.desk.release(hold_id, {"from": stranger})
+    tx = world.desk.release(hold_id, {"from": third_party})
 
     assert tx.events["HoldReleased"]["timedOut"]
     assert lots(world.cafe.token, member.address) == {older: 100, older + 1: 50}
     assert world.desk.heldOf(world.cafe.id, member.address) == 0
     assert promise(world, hold_id) == (RELEASED, 120, 0, 0)
     with refused("HoldStateWrong", hold_id, RELEASED):
-        world.desk.release.call(hold_id, {"from": stranger})
+        world.desk.release.call(hold_id, {"from": third_party})
 
 
-def test_what_expired_in_a_hold_comes_back_by_the_brands_grace(world, member, stranger, older):
+def test_what_expired_in_a_hold_comes_back_by_the_brands_grace(world, member, third_party, older):
     """SPEC 3.13, 3.15: the cafe's grace is two days"""
     token = world.cafe.token
     hold_id = hold(world, world.cafe, member, 120, until=now() + HOLD)
     at(token.expiresAt(older) + HOLD)
 
-    tx = world.desk.release(hold_id, {"from": stranger})
+    tx = world.desk.release(hold_id, {"from": third_party})
 
     event = tx.events["HoldReleased"]
     renewed_epoch = -(-(tx.timestamp + 2 * DAY - token.origin()) // DAY)
@@ -256,7 +256,7 @@ def test_what_expired_in_a_hold_comes_back_by_the_brands_grace(world, member, st
 HOLD = 12 * 3_600
 
 
-def test_without_grace_expired_points_stay_gone(world, member, stranger):
+def test_without_grace_expired_points_stay_gone(world, member, third_party):
     """SPEC 3.13"""
     strict = invite(world, "Strict", "STR", world.accounts[4], lifetime=1, grace=0)
     strict.rule = publish(world, strict)
@@ -264,7 +264,7 @@ def test_without_grace_expired_points_stay_gone(world, member, stranger):
     hold_id = hold(world, strict, member, 60, until=now() + DAY)
     later(5 * DAY)
 
-    event = world.desk.release(hold_id, {"from": stranger}).events["HoldReleased"]
+    event = world.desk.release(hold_id, {"from": third_party}).events["HoldReleased"]
 
     assert (event["returned"], event["renewed"], event["lapsed"]) == (0, 0, 60)
     assert strict.token.totalSupply() == strict.token.balanceOf(member.address) == 0
@@ -340,7 +340,7 @@ def test_a_suspended_brands_members_still_redeem_at_home(world, member, older):
     assert world.cafe.token.balanceOf(member.address) == 80
 
 
-def test_only_the_exchange_pays(world, member, stranger):
+def test_only_the_exchange_pays(world, member, third_party):
     """SPEC 4.12, 6.11"""
-    with refused("ExchangeOnly", stranger):
-        world.desk.pay.call(b"\1" * 32, world.cafe.id, member.address, 1, b"\0" * 32, {"from": stranger})
+    with refused("ExchangeOnly", third_party):
+        world.desk.pay.call(b"\1" * 32, world.cafe.id, member.address, 1, b"\0" * 32, {"from": third_party})

@@ -45,19 +45,19 @@ def refusal(world, event) -> str:
 # Who may
 
 
-def test_only_an_issuer_awards_and_only_for_the_brand(world, member, stranger):
+def test_only_an_issuer_awards_and_only_for_the_brand(world, member, third_party):
     """SPEC 2.7, 6.11"""
     role = world.cafe.role(ISSUER)
-    for caller in (stranger, world.shop.owner, world.operator, world.moa_guardian):
+    for caller in (third_party, world.shop.owner, world.operator, world.moa_guardian):
         with refused("RoleMissing", caller, role):
             world.rules.award.call(world.cafe.id, item(world.cafe, member), {"from": caller})
         with refused("RoleMissing", caller, role):
             world.rules.awardBatch.call(world.cafe.id, [item(world.cafe, member)], {"from": caller})
 
 
-def test_only_the_owner_publishes_and_changes_rules(world, stranger):
+def test_only_the_owner_publishes_and_changes_rules(world, third_party):
     """SPEC 2.2, 2.3, 2.5"""
-    for caller in (stranger, world.shop.owner, world.operator):
+    for caller in (third_party, world.shop.owner, world.operator):
         with refused("RoleMissing", caller, world.cafe.role(OWNER)):
             world.rules.publish.call(world.cafe.id, rule_terms(), {"from": caller})
         with refused("RoleMissing", caller, world.cafe.role(OWNER)):

@@ -52,21 +52,21 @@ def two_lots(world, holder):
 # Refusals
 
 
-def test_a_transfer_of_more_than_the_live_lots_is_refused(world, holder, stranger):
+def test_a_transfer_of_more_than_the_live_lots_is_refused(world, holder, third_party):
     """SPEC 1.13"""
     award(world, world.cafe, holder, 100)
 
     with refused("ERC20InsufficientBalance", holder, 100, 101):
-        world.cafe.token.transfer.call(stranger, 101, {"from": holder})
+        world.cafe.token.transfer.call(third_party, 101, {"from": holder})
 
 
-def test_expired_points_cannot_be_moved(world, holder, stranger, two_lots):
+def test_expired_points_cannot_be_moved(world, holder, third_party, two_lots):
     """SPEC 1.5"""
     token = world.cafe.token
     at(token.expiresAt(two_lots))
 
     with refused("ERC20InsufficientBalance", holder, 50, 51):
-        token.transfer.call(stranger, 51, {"from": holder})
+        token.transfer.call(third_party, 51, {"from": holder})
 
 
 @pytest.mark.parametrize("receiver", ["nobody", "token", "desk"])
@@ -80,30 +80,30 @@ def test_points_cannot_go_where_no_member_reaches_them(world, holder, receiver):
         token.transfer.call(to, 1, {"from": holder})
 
 
-def test_only_moas_contracts_mint_burn_and_set_aside(world, stranger):
+def test_only_moas_contracts_mint_burn_and_set_aside(world, third_party):
     """SPEC 6.11"""
     token = world.cafe.token
-    for caller in (stranger, world.cafe.owner, world.operator):
+    for caller in (third_party, world.cafe.owner, world.operator):
         frm = {"from": caller}
         for call in (
-            lambda frm=frm: token.mint.call(stranger, 1, frm),
+            lambda frm=frm: token.mint.call(third_party, 1, frm),
             lambda frm=frm: token.mintBatch.call([1], frm),
-            lambda frm=frm: token.burn.call(stranger, 0, frm),
-            lambda frm=frm: token.setAside.call(stranger, 0, frm),
+            lambda frm=frm: token.burn.call(third_party, 0, frm),
+            lambda frm=frm: token.setAside.call(third_party, 0, frm),
             lambda frm=frm: token.burnAside.call(NO_LOTS, frm),
-            lambda frm=frm: token.giveBack.call(stranger, NO_LOTS, frm),
-            lambda frm=frm: token.restore.call(stranger, NO_LOTS, frm),
+            lambda frm=frm: token.giveBack.call(third_party, NO_LOTS, frm),
+            lambda frm=frm: token.restore.call(third_party, NO_LOTS, frm),
         ):
             with refused("ModuleOnly", caller):
                 call()
 
 
-def test_a_clone_takes_its_terms_once_and_the_implementation_never(world, stranger):
+def test_a_clone_takes_its_terms_once_and_the_implementation_never(world, third_party):
     """SPEC 1.2"""
     terms = ("X", "X", 1, DAY, 1, 0, OPEN)
     for token in (world.cafe.token, world.implementation):
-        with refused("ModuleOnly", stranger):
-            token.initialise.call(terms, {"from": stranger})
+        with refused("ModuleOnly", third_party):
+            token.initialise.call(terms, {"from": third_party})
         with refused("AlreadyInitialised"):
             token.initialise.call(terms, {"from": world.registry.address})
 
@@ -153,16 +153,16 @@ def test_points_of_a_brand_without_lifetime_never_go(world, holder):
     assert token.currentEpoch() == 0
 
 
-def test_supply_by_expiry_is_the_sum_of_the_accounts_lot_by_lot(world, holder, stranger, member):
+def test_supply_by_expiry_is_the_sum_of_the_accounts_lot_by_lot(world, holder, third_party, member):
     """SPEC 1.6"""
     token = world.cafe.token
-    people = [holder, stranger, member.address, world.desk.address]
+    people = [holder, third_party, member.address, world.desk.address]
     for day in range(6):
         award(world, world.cafe, people[day % 2], 100 + day)
         award(world, world.cafe, member, 10)
         if day == 2:
             hold(world, world.cafe, member, 15, until=now() + 20 * DAY)
-            token.transfer(stranger, 30, {"from": holder})
+            token.transfer(third_party, 30, {"from": holder})
         total: dict[int, int] = {}
         for who in people:
             for epoch, points in lots(token, who).items():
@@ -196,23 +196,23 @@ def test_sixteen_lots_live_at_once_and_no_stale_word_comes_back(world, holder):
 # Movements
 
 
-def test_the_oldest_lot_goes_first_and_keeps_its_expiry(world, holder, stranger, two_lots):
+def test_the_oldest_lot_goes_first_and_keeps_its_expiry(world, holder, third_party, two_lots):
     """SPEC 1.8"""
     token = world.cafe.token
 
-    token.transfer(stranger, 120, {"from": holder})
+    token.transfer(third_party, 120, {"from": holder})
 
     assert lots(token, holder) == {two_lots + 1: 30}
-    assert lots(token, stranger) == {two_lots: 100, two_lots + 1: 20}
+    assert lots(token, third_party) == {two_lots: 100, two_lots + 1: 20}
 
 
-def test_a_movement_is_one_transfer_and_one_event_of_lots_for_each_account(world, holder, stranger, two_lots):
+def test_a_movement_is_one_transfer_and_one_event_of_lots_for_each_account(world, holder, third_party, two_lots):
     """SPEC 1.11"""
     token = world.cafe.token
 
-    events = token.transfer(stranger, 120, {"from": holder}).events
+    events = token.transfer(third_party, 120, {"from": holder}).events
 
-    assert [dict(event) for event in events["Transfer"]] == [{"from": holder, "to": stranger, "value": 120}]
+    assert [dict(event) for event in events["Transfer"]] == [{"from": holder, "to": third_party, "value": 120}]
     changed = {event["account"]: event["words"] for event in events["LotsChanged"]}
     assert len(events["LotsChanged"]) == len(changed) == 2
     for account, words in changed.items():
@@ -221,13 +221,13 @@ def test_a_movement_is_one_transfer_and_one_event_of_lots_for_each_account(world
             assert word(token, account, (packed >> 240) % 4) == kept
 
 
-def test_a_word_without_points_is_stored_as_nothing_and_told_by_its_tag(world, holder, stranger):
+def test_a_word_without_points_is_stored_as_nothing_and_told_by_its_tag(world, holder, third_party):
     """SPEC 1.11; contracts/README, storage layout"""
     token = world.cafe.token
     award(world, world.cafe, holder, 100)
     group = token.lotsOf(holder)[0][0] // 5
 
-    events = token.transfer(stranger, 100, {"from": holder}).events
+    events = token.transfer(third_party, 100, {"from": holder}).events
 
     assert plain(events["LotsChanged"][0]["words"]) == (group << 240,)
     assert plain(token.packedLotsOf(holder)) == NO_LOTS
@@ -246,43 +246,43 @@ def test_a_transfer_to_oneself_changes_nothing(world, holder, two_lots):
         token.transfer.call(holder, 151, {"from": holder})
 
 
-def test_a_transfer_of_nothing_is_a_transfer_and_no_more(world, holder, stranger):
+def test_a_transfer_of_nothing_is_a_transfer_and_no_more(world, holder, third_party):
     """SPEC 1.11"""
-    events = world.cafe.token.transfer(stranger, 0, {"from": holder}).events
+    events = world.cafe.token.transfer(third_party, 0, {"from": holder}).events
 
     assert events["Transfer"][0]["value"] == 0
     assert "LotsChanged" not in events
 
 
-def test_moving_costs_no_more_storage_for_a_holder_of_many_lots(world, holder, stranger):
+def test_moving_costs_no_more_storage_for_a_holder_of_many_lots(world, holder, third_party):
     """Design: no loop over lots in storage. A transfer out of one lot of sixteen is as dear as out of one of two."""
     token = world.cafe.token
     gas = []
     for _ in range(3):
         award(world, world.cafe, holder, 100)
-        gas.append(token.transfer(stranger, 1, {"from": holder}).gas_used)
+        gas.append(token.transfer(third_party, 1, {"from": holder}).gas_used)
         later(DAY)
 
     assert gas[2] < gas[1] * 1.2
 
 
-def test_allowances_are_those_of_any_erc20(world, holder, stranger):
+def test_allowances_are_those_of_any_erc20(world, holder, third_party):
     """SPEC 1.14"""
     token = world.cafe.token
     award(world, world.cafe, holder, 100)
-    with refused("ERC20InsufficientAllowance", stranger, 0, 1):
-        token.transferFrom.call(holder, stranger, 1, {"from": stranger})
+    with refused("ERC20InsufficientAllowance", third_party, 0, 1):
+        token.transferFrom.call(holder, third_party, 1, {"from": third_party})
     with refused("ERC20InvalidSpender", NOBODY):
         token.approve.call(NOBODY, 1, {"from": holder})
 
-    token.approve(stranger, 30, {"from": holder})
-    token.transferFrom(holder, stranger, 20, {"from": stranger})
-    assert token.allowance(holder, stranger) == 10
-    assert token.balanceOf(stranger) == 20
+    token.approve(third_party, 30, {"from": holder})
+    token.transferFrom(holder, third_party, 20, {"from": third_party})
+    assert token.allowance(holder, third_party) == 10
+    assert token.balanceOf(third_party) == 20
 
-    token.approve(stranger, 2**256 - 1, {"from": holder})
-    token.transferFrom(holder, stranger, 20, {"from": stranger})
-    assert token.allowance(holder, stranger) == 2**256 - 1
+    token.approve(third_party, 2**256 - 1, {"from": holder})
+    token.transferFrom(holder, third_party, 20, {"from": third_party})
+    assert token.allowance(holder, third_party) == 2**256 - 1
 
 
 def test_it_tells_what_any_erc20_tells(world):

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scripts.demo.gateway import Gateway
-from scripts.stack.local_stack import Plan, World, world
+from scripts.stack.local_stack import LocalStack, Plan, stack
 from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, WAIT_MS, Member, Screen, as_brand, buy
 
 # Playwright's own 5 s are short for a screen beside a node, a worker and a gateway on the same two cores.
@@ -18,23 +18,23 @@ expect.set_options(timeout=WAIT_MS)
 
 
 @pytest.fixture(scope="session")
-def demo_on_ganache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def demo_on_ganache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A World: url, rpc_url, operator_key, brand_keys["cdnow" | "hanok"], deployment. Stopped at the end."""
     state: Path = tmp_path_factory.mktemp("moa")
-    with world(Plan(state=state)) as running:
+    with stack(Plan(state=state)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def demo_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def demo_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """The same on the second node."""
     state: Path = tmp_path_factory.mktemp("moa-anvil")
-    with world(Plan(state=state, node="anvil")) as running:
+    with stack(Plan(state=state, node="anvil")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def demo(demo_on_ganache: World) -> World:
+def demo(demo_on_ganache: LocalStack) -> LocalStack:
     """The default node."""
     return demo_on_ganache
 
@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def member(demo: World) -> Member:
+def member(demo: LocalStack) -> Member:
     """A new member of both brands with one purchase at each, confirmed."""
     name = f"wallet-{secrets.token_hex(6)}"
     with as_brand(demo, "cdnow") as cdnow, as_brand(demo, "hanok") as hanok:

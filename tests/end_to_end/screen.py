@@ -11,7 +11,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Locator, Page
 
 from scripts.demo.gateway import Gateway
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ROOT / "build" / "screens"
@@ -61,7 +61,7 @@ class Screen:
         assert self._faults == []
 
 
-def as_brand(demo: World, slug: str) -> Gateway:
+def as_brand(demo: LocalStack, slug: str) -> Gateway:
     return Gateway(demo.url, demo.brand_keys[slug])
 
 
@@ -73,7 +73,7 @@ def order(brand: str, member: str, amount: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def buy(demo: World, brand: str, member: str, amount: str) -> None:
+def buy(demo: LocalStack, brand: str, member: str, amount: str) -> None:
     """A purchase, waited for until it is mirrored."""
     told = order(brand, member, amount)
     with as_brand(demo, brand) as shop:

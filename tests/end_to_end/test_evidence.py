@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from chain.evidence.verify import verify
 from scripts.cli.app import app
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 pytestmark = pytest.mark.slow
 MEMO = {"receipt": "No. 4711", "item.1": "1 tea, jasmine", "item.2": "2 한과", "note": "for Mrs Kim"}
@@ -24,7 +24,7 @@ MEMO = {"receipt": "No. 4711", "item.1": "1 tea, jasmine", "item.2": "2 한과",
 class Caller:
     """Someone who calls the running gateway with one key."""
 
-    def __init__(self, demo: World, key: str) -> None:
+    def __init__(self, demo: LocalStack, key: str) -> None:
         self.http = httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     def write(self, path: str, body: Any = None, method: str = "POST") -> httpx.Response:
@@ -33,28 +33,28 @@ class Caller:
 
 
 @pytest.fixture(scope="module", params=["ganache", "anvil"])
-def demo(request: pytest.FixtureRequest) -> World:
+def demo(request: pytest.FixtureRequest) -> LocalStack:
     """Every test here on both nodes."""
-    running: World = request.getfixturevalue(f"demo_on_{request.param}")
+    running: LocalStack = request.getfixturevalue(f"demo_on_{request.param}")
     return running
 
 
 @pytest.fixture(scope="module")
-def shop(demo: World) -> Iterator[Caller]:
+def shop(demo: LocalStack) -> Iterator[Caller]:
     caller = Caller(demo, demo.brand_keys["cdnow"])
     yield caller
     caller.http.close()
 
 
 @pytest.fixture(scope="module")
-def hanok(demo: World) -> Iterator[Caller]:
+def hanok(demo: LocalStack) -> Iterator[Caller]:
     caller = Caller(demo, demo.brand_keys["hanok"])
     yield caller
     caller.http.close()
 
 
 @pytest.fixture(scope="module")
-def member(demo: World, shop: Caller) -> Iterator[tuple[Caller, str, str]]:
+def member(demo: LocalStack, shop: Caller) -> Iterator[tuple[Caller, str, str]]:
     """A member with one purchase that has a memo: (the member, identifier, the purchase's operation)."""
     identifier = f"e-{secrets.token_hex(6)}"
     made = shop.write("/v1/members", {"identifier": identifier}).json()
@@ -83,7 +83,7 @@ def claims(data: bytes, kind: str) -> list[dict[str, Any]]:
     return [one for one in orjson.loads(data)["body"]["claims"] if one["type"] == kind]
 
 
-def moa(demo: World, *arguments: str, chain: bool = True) -> Result:
+def moa(demo: LocalStack, *arguments: str, chain: bool = True) -> Result:
     """A command; without `chain` it is told nothing of node and database."""
     settings = {
         "MOA_RPC_URL": demo.rpc_url,
@@ -94,7 +94,7 @@ def moa(demo: World, *arguments: str, chain: bool = True) -> Result:
     return CliRunner().invoke(app, arguments, env=settings if chain else {})
 
 
-def test_a_member_takes_the_evidence_home(demo: World, member: tuple[Caller, str, str]) -> None:
+def test_a_member_takes_the_evidence_home(demo: LocalStack, member: tuple[Caller, str, str]) -> None:
     """SPEC 13.8"""
     me, _, _ = member
     key = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()["receipts"]
@@ -113,7 +113,7 @@ def test_a_member_takes_the_evidence_home(demo: World, member: tuple[Caller, str
 
 
 def test_evidence_needs_a_member_and_a_block_that_is_there(
-    demo: World, member: tuple[Caller, str, str], shop: Caller
+    demo: LocalStack, member: tuple[Caller, str, str], shop: Caller
 ) -> None:
     """SPEC 13.8"""
     me, _, _ = member
@@ -210,7 +210,7 @@ def test_lines_carry_memos_too(shop: Caller, member: tuple[Caller, str, str]) ->
 
 
 def test_receipts_are_signed_bound_to_a_block_and_never_contradict_each_other(
-    demo: World, member: tuple[Caller, str, str]
+    demo: LocalStack, member: tuple[Caller, str, str]
 ) -> None:
     """SPEC 13.10"""
     me, _, operation = member
@@ -231,7 +231,7 @@ def test_receipts_are_signed_bound_to_a_block_and_never_contradict_each_other(
 
 
 def test_commands_make_and_check_evidence_without_the_running_parts(
-    demo: World, member: tuple[Caller, str, str], tmp_path: Path
+    demo: LocalStack, member: tuple[Caller, str, str], tmp_path: Path
 ) -> None:
     """SPEC 13.8"""
     operation = member[2]

@@ -13,7 +13,7 @@ import pytest
 
 from chain.outbox import calls, operations
 from chain.storage.database import engine, writing
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 
 pytestmark = pytest.mark.slow
 WAIT = "wait=20"
@@ -22,7 +22,7 @@ WAIT = "wait=20"
 class Caller:
     """Someone who calls the running gateway with one key."""
 
-    def __init__(self, demo: World, key: str) -> None:
+    def __init__(self, demo: LocalStack, key: str) -> None:
         self.http = httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     def get(self, path: str) -> Any:
@@ -34,28 +34,28 @@ class Caller:
 
 
 @pytest.fixture(scope="module", params=["ganache", "anvil"])
-def demo(request: pytest.FixtureRequest) -> World:
+def demo(request: pytest.FixtureRequest) -> LocalStack:
     """Every test here on both nodes."""
-    running: World = request.getfixturevalue(f"demo_on_{request.param}")
+    running: LocalStack = request.getfixturevalue(f"demo_on_{request.param}")
     return running
 
 
 @pytest.fixture(scope="module")
-def cdnow(demo: World) -> Iterator[Caller]:
+def cdnow(demo: LocalStack) -> Iterator[Caller]:
     caller = Caller(demo, demo.brand_keys["cdnow"])
     yield caller
     caller.http.close()
 
 
 @pytest.fixture(scope="module")
-def hanok(demo: World) -> Iterator[Caller]:
+def hanok(demo: LocalStack) -> Iterator[Caller]:
     caller = Caller(demo, demo.brand_keys["hanok"])
     yield caller
     caller.http.close()
 
 
 @pytest.fixture
-def known(demo: World, cdnow: Caller) -> Iterator[tuple[str, Caller]]:
+def known(demo: LocalStack, cdnow: Caller) -> Iterator[tuple[str, Caller]]:
     """A new member with 1,500.00 points of cdnow: (identifier, the member)."""
     identifier = f"m-{secrets.token_hex(6)}"
     member = cdnow.write("/v1/members", {"identifier": identifier}).json()
@@ -171,7 +171,7 @@ def test_hold_goes_from_request_to_refund(cdnow: Caller, known: tuple[str, Calle
 
 
 def test_capture_above_the_hold_is_refused_by_the_contract_too(
-    demo: World, cdnow: Caller, known: tuple[str, Caller]
+    demo: LocalStack, cdnow: Caller, known: tuple[str, Caller]
 ) -> None:
     """SPEC 9.10"""
     identifier, _ = known
@@ -283,7 +283,7 @@ def test_stream_shows_points_when_they_arrive(cdnow: Caller, known: tuple[str, C
     assert orjson.loads(entry[6:])["rule"]["base_amount"] == "777"
 
 
-def test_books_balance(demo: World) -> None:
+def test_books_balance(demo: LocalStack) -> None:
     """SPEC 9.18"""
     told = httpx.get(f"{demo.url}/v1/books", timeout=60).json()
 

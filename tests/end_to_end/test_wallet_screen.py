@@ -9,7 +9,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from scripts.stack.local_stack import World
+from scripts.stack.local_stack import LocalStack
 from tests.end_to_end.screen import PHONE, WAIT_MS, Member, Screen, as_brand, buy, order, picture, points, spendable
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 BANNER_MS = 30_000
 
 
-def test_without_a_session_the_wallet_says_what_to_do(demo: World, page: Page) -> None:
+def test_without_a_session_the_wallet_says_what_to_do(demo: LocalStack, page: Page) -> None:
     """SPEC 10.2"""
     answer = page.goto(f"{demo.url}/")
 
@@ -28,7 +28,7 @@ def test_without_a_session_the_wallet_says_what_to_do(demo: World, page: Page) -
     expect(page.locator(".card")).to_have_count(0)
 
 
-def test_a_session_that_nobody_knows_shows_nothing_and_is_forgotten(demo: World, page: Page) -> None:
+def test_a_session_that_nobody_knows_shows_nothing_and_is_forgotten(demo: LocalStack, page: Page) -> None:
     """SPEC 10.2"""
     page.goto(f"{demo.url}/#session=moa_m_000000000000_{'0' * 43}")
 
@@ -60,7 +60,9 @@ def test_a_link_opened_without_a_network_shows_the_points_as_soon_as_there_is_on
     expect(spendable(page, "cdnow")).to_be_visible(timeout=WAIT_MS)
 
 
-def test_points_arrive_without_a_reload_and_are_proved_by_the_node(demo: World, member: Member, page: Page) -> None:
+def test_points_arrive_without_a_reload_and_are_proved_by_the_node(
+    demo: LocalStack, member: Member, page: Page
+) -> None:
     """SPEC 10.6, 10.10"""
     page.goto(member.link)
     expect(page.locator(".freshness")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
@@ -165,7 +167,7 @@ def test_points_are_set_aside_with_a_code_for_the_till(member: Member, page: Pag
     assert points(spendable(page, "hanok")) == before - 500
 
 
-def test_a_lost_line_keeps_the_figures_and_brings_what_was_missed(demo: World, member: Member, page: Page) -> None:
+def test_a_lost_line_keeps_the_figures_and_brings_what_was_missed(demo: LocalStack, member: Member, page: Page) -> None:
     """SPEC 10.6, 10.7"""
     page.goto(member.link)
     expect(page.locator(".freshness")).to_have_attribute("data-state", "live", timeout=WAIT_MS)
@@ -208,7 +210,7 @@ def test_the_lots_of_a_balance_open_and_add_up(member: Member, page: Page) -> No
     assert sum(points(lot) for lot in lots.all()) == points(spendable(page, "cdnow"))
 
 
-def test_a_long_history_comes_page_by_page_without_a_gap(demo: World, member: Member, page: Page) -> None:
+def test_a_long_history_comes_page_by_page_without_a_gap(demo: LocalStack, member: Member, page: Page) -> None:
     with as_brand(demo, "cdnow") as shop:
         lines = [order("cdnow", member.id, str(100 + place)) for place in range(45)]
         answers = shop.post_lines("/v1/purchases", lines, key=f"many-{member.id}")
@@ -252,6 +254,6 @@ def test_the_screen_speaks_korean_and_remembers_it(member: Member, browser: Brow
         expect(page.get_by_role("heading", level=1)).to_have_text("내 포인트")
 
 
-def _rpc(demo: World, method: str, *params: object) -> Any:
+def _rpc(demo: LocalStack, method: str, *params: object) -> Any:
     asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     return httpx.post(demo.rpc_url, json=asked, timeout=10).json()["result"]

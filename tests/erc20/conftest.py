@@ -15,7 +15,7 @@ import pytest
 
 from chain.erc20.digest import digest
 from chain.erc20.follower import Follower, FollowerSettings, open_store
-from chain.node.head_subscription import Heads
+from chain.node.head_subscription import HeadSubscription
 from tests.support.scripted_node.node import ScriptedNode
 from tests.support.scripted_node.tokens import Traffic, address_of
 
@@ -112,7 +112,7 @@ class Running:
     """A follower in a thread of its own."""
 
     follower: Follower
-    heads: Heads
+    heads: HeadSubscription
     stop: threading.Event = field(default_factory=threading.Event)
     failures: list[BaseException] = field(default_factory=list)
     thread: threading.Thread | None = None
@@ -189,7 +189,7 @@ def running(follower: Callable[..., Follower]) -> Iterator[Callable[..., Running
 
     def start(**changes: Any) -> Running:
         made = follower(**changes)
-        started.append(Running(made, Heads(made.settings.rpc_url)).start())
+        started.append(Running(made, HeadSubscription(made.settings.rpc_url)).start())
         return started[-1]
 
     yield start

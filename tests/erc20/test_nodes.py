@@ -14,7 +14,7 @@ from chain.base.errors import RpcError
 from chain.base.hashing import keccak_text
 from chain.devnet.supervisor import Anvil, Ganache, Node
 from chain.erc20.follower import Follower, FollowerSettings
-from chain.node.head_subscription import Heads
+from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
 from tests.erc20.conftest import Running, select, until
 from tests.support.scripted_node.tokens import address_of
@@ -77,7 +77,7 @@ def test_a_token_on_a_real_node_is_followed_through_its_reorgs(real: Node, tmp_p
         for round_ in range(8):
             token.mint([*ACCOUNTS, token.owner], 100 + round_)
         settings = FollowerSettings(url, f"sqlite:///{database}", token.address, 0, behind_grace_s=0.0, verify=True)
-        running = Running(Follower(settings), Heads(url)).start()
+        running = Running(Follower(settings), HeadSubscription(url)).start()
 
         def agree() -> bool:
             head = rpc.call("eth_getBlockByNumber", "latest", False)

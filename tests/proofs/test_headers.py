@@ -43,10 +43,10 @@ FIELDS = {"london": 16, "paris": 16, "shanghai": 17, "cancun": 20, "prague": 21}
 
 def test_ethereums_first_header_has_the_hash_that_everyone_knows() -> None:
     """SPEC 12.2"""
-    header = headers.Header.from_json(FIRST)
+    header = headers.ProvenHeader.from_json(FIRST)
 
     assert hexes.shown(header.hash) == FIRST["hash"]
-    assert headers.Header.from_rlp(header.raw) == header
+    assert headers.ProvenHeader.from_rlp(header.raw) == header
     shown = headers.fields(header.raw)
     assert (shown["gasLimit"], shown["extraData"]) == (0x1388, FIRST["extraData"])
 
@@ -56,7 +56,7 @@ def test_any_other_value_of_any_field_is_another_hash(field: str) -> None:
     """SPEC 12.2"""
     value = FIRST[field]
     with pytest.raises(HashMismatch):
-        headers.Header.from_json({**FIRST, field: value[:-1] + ("1" if value[-1] != "1" else "2")})
+        headers.ProvenHeader.from_json({**FIRST, field: value[:-1] + ("1" if value[-1] != "1" else "2")})
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_any_other_value_of_any_field_is_another_hash(field: str) -> None:
 def test_what_is_no_header_is_refused(spoil: dict[str, Any]) -> None:
     """SPEC 12.8"""
     with pytest.raises(EncodingInvalid):
-        headers.Header.from_json({**FIRST, **spoil})
+        headers.ProvenHeader.from_json({**FIRST, **spoil})
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_every_fork_is_proven_from_its_own_node(node: Rpc, request: pytest.Fixtu
     # Not the first one: Anvil gives it fields of later forks.
     for number in range(1, int(node.call("eth_blockNumber"), 16) + 1):
         block = node.call("eth_getBlockByNumber", hex(number), True)
-        header = headers.Header.from_json(block)
+        header = headers.ProvenHeader.from_json(block)
         if parent is not None:
             headers.check_link(parent, header)
         listed = block["transactions"]

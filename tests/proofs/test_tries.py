@@ -131,7 +131,7 @@ def test_what_is_known_does_not_stand_for_what_is_shown() -> None:
 
 LOGS = st.lists(
     st.builds(
-        receipts.Log,
+        receipts.ReceiptLog,
         address=st.binary(min_size=20, max_size=20),
         topics=st.lists(st.binary(min_size=32, max_size=32), max_size=4).map(tuple),
         data=st.binary(max_size=130),
@@ -141,7 +141,7 @@ LOGS = st.lists(
 
 
 @given(st.integers(0, 3), st.integers(0, 1), st.integers(0, 2**40), LOGS)
-def test_a_receipt_comes_back_as_it_was(kind: int, status: int, gas: int, logs: list[receipts.Log]) -> None:
+def test_a_receipt_comes_back_as_it_was(kind: int, status: int, gas: int, logs: list[receipts.ReceiptLog]) -> None:
     """SPEC 12.3"""
     bloom = receipts.bloom_of(logs)
     raw = receipts.encode(

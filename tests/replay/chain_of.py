@@ -4,7 +4,7 @@ from collections import defaultdict
 from functools import cache
 from typing import Any
 
-from chain.contracts.codec import Codec, Log
+from chain.contracts.codec import Codec, EventLog
 from chain.node.rpc import Rpc
 from chain.replay import Block, Facts, Sent, TokenTerms
 from tests.differential.chain_side import COVER_BPS, ChainSide
@@ -52,8 +52,8 @@ def blocks_of(rpc: Rpc, chain: ChainSide, *, calldata: bool) -> list[Block]:
     ]
 
 
-def _logs(rpc: Rpc, labels: dict[str, str]) -> dict[int, list[Log]]:
-    found: dict[int, list[Log]] = defaultdict(list)
+def _logs(rpc: Rpc, labels: dict[str, str]) -> dict[int, list[EventLog]]:
+    found: dict[int, list[EventLog]] = defaultdict(list)
     last = int(rpc.call("eth_blockNumber"), 16)
     for first in range(0, last + 1, BLOCKS_AT_ONCE):
         span = {"fromBlock": hex(first), "toBlock": hex(min(last, first + BLOCKS_AT_ONCE - 1))}

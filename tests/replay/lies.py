@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.replay import Block
 
-Logs = list[Log]
+Logs = list[EventLog]
 Change = Callable[[Logs, int], Logs]
 
 
-def changed(log: Log, **values: Any) -> Log:
+def changed(log: EventLog, **values: Any) -> EventLog:
     """The log with other values."""
     return replace(log, args={**log.args, **values})
 
 
-def more(log: Log, name: str, by: int = 1) -> Log:
+def more(log: EventLog, name: str, by: int = 1) -> EventLog:
     """The log with a number that is off."""
     return changed(log, **{name: str(int(log.args[name]) + by)})
 
@@ -78,7 +78,7 @@ def fee(logs: Logs, at: int) -> Logs:
     return [*logs[:at], changed(logs[at], exchange=other), *logs[at + 1 :]]
 
 
-def places(blocks: list[Block], event: str, fits: Callable[[Log], bool]) -> list[tuple[int, int]]:
+def places(blocks: list[Block], event: str, fits: Callable[[EventLog], bool]) -> list[tuple[int, int]]:
     """Where such events are: block and log."""
     return [
         (number, at)

@@ -83,7 +83,9 @@ def test_an_honest_chain_is_replayed_without_a_difference(walked: Walked, transa
 
     assert found.found == 0, "\n".join(map(str, found.differences[:5]))
     assert set(found.counts) >= EVERY_EVENT, sorted(EVERY_EVENT - set(found.counts))
-    assert set(found.strangers) <= {walked.stage.world.cast.wallet}, "only the smart wallet signs by no key of its own"
+    assert set(found.third_parties) <= {walked.stage.world.cast.wallet}, (
+        "only the smart wallet signs by no key of its own"
+    )
 
 
 def test_the_books_end_like_the_contracts_storage(walked: Walked) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.replay import replay
 from tests.replay import lies
 from tests.replay.conftest import SEED, Walked
@@ -17,28 +17,28 @@ PLACES = 3
 SHUFFLED = 0.1
 
 
-def anything(log: Log) -> bool:
+def anything(log: EventLog) -> bool:
     """Every event of the kind."""
     return True
 
 
-def gives(log: Log) -> bool:
+def gives(log: EventLog) -> bool:
     """An award of points."""
     return log.args["points"] != "0"
 
 
-def positioned(log: Log) -> bool:
+def positioned(log: EventLog) -> bool:
     """A statement under which somebody pays."""
     return any(each != "0" for each in log.args["positions"])
 
 
-def single(log: Log) -> bool:
+def single(log: EventLog) -> bool:
     """One word with points."""
     return len(log.args["words"]) == 1 and int(log.args["words"][0]) % 2**240 > 0
 
 
 # The lie: the event it is told with, how, what is found, and the rule.
-LIES: dict[str, tuple[str, Callable[[Log], bool], lies.Change, str, str]] = {
+LIES: dict[str, tuple[str, Callable[[EventLog], bool], lies.Change, str, str]] = {
     "an award off by one": ("Awarded", gives, lies.off("points"), "points of an award", "2.9"),
     "an award above its rule": ("Awarded", gives, lies.above_its_rule, "points of an award", "2.9"),
     "another version": ("Awarded", gives, lies.off("version"), "version of an award", "2.4"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chain.contracts.codec import Log
+from chain.contracts.codec import EventLog
 from chain.model.access import Kind, role_of
 from chain.model.call import Call
 from chain.model.policy import Policy
@@ -73,7 +73,7 @@ class Told:
         number, self.tx = len(self.blocks) + 1, self.tx + 1
         tx_hash = "0x" + self.tx.to_bytes(32).hex()
         logs = [
-            Log(
+            EventLog(
                 number,
                 "0x" + number.to_bytes(32).hex(),
                 tx_hash,

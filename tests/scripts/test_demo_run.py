@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from scripts.demo import run as demo
-from scripts.stack.local_stack import WorldError
+from scripts.stack.local_stack import LocalStackError
 
 
 def test_the_words_of_a_log_are_told_as_they_stand(
@@ -18,9 +18,9 @@ def test_the_words_of_a_log_are_told_as_they_stand(
     words = "no [/usr/lib/x] for [parameters: (1,)]"
 
     def broken(*_: object) -> NoReturn:
-        raise WorldError(words)
+        raise LocalStackError(words)
 
-    monkeypatch.setattr(demo, "world", broken)
+    monkeypatch.setattr(demo, "stack", broken)
 
     assert demo.run(state=tmp_path, once=True, fresh=False, port=0, rpc_port=0) == 1
     assert words in capsys.readouterr().out

@@ -54,7 +54,7 @@ class Desk:
         ids = [None if one is None else next(written) for one in made]
         self.ids += ids
         self.skipped += ids.count(None)
-        for at in ask.stranger:
+        for at in ask.third_party:
             if ids[at] is not None:
                 self._submit_as_stranger(ids[at], ask.asked[at])
         return [one for one in ids if one is not None]

@@ -178,8 +178,8 @@ class Episode:
 
     def _ask(self, step: steps.Ask) -> None:
         self.desk.ask(step)
-        if step.stranger:
-            self.tally.events["operations that a stranger submitted first"] += len(step.stranger)
+        if step.third_party:
+            self.tally.events["operations that a stranger submitted first"] += len(step.third_party)
 
     def _start(self, step: steps.Start) -> None:
         alive = len(self.workers.alive())

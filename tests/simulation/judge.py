@@ -192,13 +192,13 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
             confirmed[key_of_call] += 1
         else:
             failed.setdefault(key_of_call, []).append((row, name))
-    strangers = Counter(
+    third_parties = Counter(
         (target, data) for _, sender, target, data, done in told.transactions if done and sender not in ours
     )
     for key_of_call in confirmed.keys() | failed.keys():
         # What a stranger did first may be told either way: as done, or as refused because it is done.
         spare = counted[key_of_call] - confirmed[key_of_call]
-        if not 0 <= spare <= strangers[key_of_call]:
+        if not 0 <= spare <= third_parties[key_of_call]:
             rows = [name for _, name in failed.get(key_of_call, [])]
             yield (
                 f"a call counted {counted[key_of_call]} times on the chain, {confirmed[key_of_call]} operations with "

@@ -69,7 +69,7 @@ class Ask(Shown):
     """
 
     asked: tuple[Asked, ...]
-    stranger: tuple[int, ...] = ()
+    third_party: tuple[int, ...] = ()
     left_out: bool = False
 
 
@@ -336,8 +336,8 @@ class Author:
             asked = [self._award(brand if dice.random() < 0.8 else 0) for _ in range(dice.choice((2, 5, 12)))]
         else:
             asked = [self._single() for _ in range(dice.randint(1, 4))]
-        stranger = tuple(at for at in range(len(asked)) if dice.random() < 0.5) if dice.random() < 0.15 else ()
-        yield Ask(tuple(asked), stranger)
+        third_party = tuple(at for at in range(len(asked)) if dice.random() < 0.5) if dice.random() < 0.15 else ()
+        yield Ask(tuple(asked), third_party)
 
     # Operations
 

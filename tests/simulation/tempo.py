@@ -14,7 +14,7 @@ PAUSES: Final = (
     ("chain.worker.run", "READ_TIMEOUT_S", 0.4),
     ("chain.relayer.loop", "BACKOFF_S_MAX", 0.05),
     ("chain.mirror.loop", "BACKOFF_S_MAX", 0.05),
-    ("chain.relayer.receipts", "STRANGER_AFTER_S", 0.25),
+    ("chain.relayer.receipts", "THIRD_PARTY_AFTER_S", 0.25),
     ("chain.relayer.scheduler", "SIMULATION_PAUSE_S", 0.02),
     ("chain.relayer.node_state", "HEAD_AGE_S_MAX", 0.1),
     ("chain.node.rpc", "RETRY_DELAY_S", 0.01),

@@ -92,12 +92,12 @@ def test_malformed_note_is_refused(note: str) -> None:
 def test_unknown_key_says_nothing_and_a_known_one_must_verify() -> None:
     """SPEC 14.4"""
     key = Verifier.parse(NEUMANN)
-    stranger = notes.sign(NEUMANN_TEXT, OTHER)
-    both = Note(NEUMANN_TEXT, (*Note.parse(stranger).lines, *Note.parse(NEUMANN_NOTE).lines)).told()
+    third_party = notes.sign(NEUMANN_TEXT, OTHER)
+    both = Note(NEUMANN_TEXT, (*Note.parse(third_party).lines, *Note.parse(NEUMANN_NOTE).lines)).told()
     namesake = notes.sign(NEUMANN_TEXT, signer("PeterNeumann", 9))
 
     assert open_note(both, [key]).text == NEUMANN_TEXT
-    for unsigned in (stranger, namesake):
+    for unsigned in (third_party, namesake):
         with pytest.raises(SignatureMissing):
             open_note(unsigned, [key])
     with pytest.raises(SignatureInvalid):

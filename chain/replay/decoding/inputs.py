@@ -20,7 +20,7 @@ BATCH_HEAD: Final = 4 + 3 * WORD
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallRequest:
     """A function's name and its arguments by name, integers as int, structs as tuples."""
 
     function: str
@@ -43,7 +43,7 @@ class Inputs:
         """From the exported ABI."""
         return cls(Codec.load().abis)
 
-    def asked(self, contract: str, sent: Sent) -> Asked | None:
+    def asked(self, contract: str, sent: Sent) -> CallRequest | None:
         """The call, or None when this is no call of the contract's."""
         name = {"Authority": "AccessManager"}.get(contract, TOKEN if contract.startswith(TOKEN) else contract)
         item = self._functions.get((name, sent.data[:4]))
@@ -59,7 +59,7 @@ class Inputs:
             part["name"] or str(place): reader(part)(present(part, value))
             for place, (part, value) in enumerate(zip(inputs, values, strict=True))
         }
-        return Asked(item["name"], named)
+        return CallRequest(item["name"], named)
 
 
 def items_of(sent: Sent, selectors: tuple[bytes, bytes]) -> list[Item] | None:

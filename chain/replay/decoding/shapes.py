@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chain.contracts.codec import Codec, Log
+from chain.contracts.codec import Codec, EventLog
 
 Read = Callable[[Any], Any]
 
@@ -13,7 +13,7 @@ Read = Callable[[Any], Any]
 class Event:
     """One event as stated: the log, the contract's name, the event's name, its values by parameter."""
 
-    log: Log
+    log: EventLog
     contract: str
     name: str
     values: dict[str, Any]
@@ -57,7 +57,7 @@ class Shapes:
         """From the exported ABI."""
         return cls(Codec.load().abis)
 
-    def event(self, log: Log, contract: str) -> Event:
+    def event(self, log: EventLog, contract: str) -> Event:
         """The log in integers."""
         plan = self._events[log.name, len(log.args)]
         return Event(log, contract, log.name, {name: read(log.args[name]) for name, read in plan})

@@ -8,13 +8,13 @@ from chain.model.call import Call
 from chain.model.clock import FOREVER
 from chain.replay.authority import SOMEBODY
 from chain.replay.decoding.facts import Facts, Sent
-from chain.replay.decoding.inputs import Asked
+from chain.replay.decoding.inputs import CallRequest
 from chain.replay.decoding.shapes import Event
 from chain.replay.decoding.signatures import digest, domain, signer
 
 
 @dataclass(slots=True)
-class Scene:
+class CallContext:
     """sent and asked: the transaction and its decoded call, when it called the act's contract itself.
 
     stranger: told of an account whose signature its own key did not make: a smart wallet, or a forgery.
@@ -26,8 +26,8 @@ class Scene:
     at: int
     facts: Facts
     sent: Sent | None = None
-    asked: Asked | None = None
-    stranger: Callable[[str], None] = field(default=lambda account: None)
+    asked: CallRequest | None = None
+    third_party: Callable[[str], None] = field(default=lambda account: None)
 
     def __getitem__(self, name: str) -> Any:
         return self.named.values[name]
@@ -66,5 +66,5 @@ class Scene:
         raw = bytes.fromhex(self.asked.values[field_name][2:])
         separator = domain(name, self.facts.chain_id, self.named.log.address)
         if signer(digest(separator, self.asked.function, values), raw) != account:
-            self.stranger(account)
+            self.third_party(account)
         return account

@@ -9,9 +9,9 @@ from chain.replay.reexecution import adopt_points as fp
 from chain.replay.reexecution import adopt_terms as ft
 from chain.replay.reexecution import reexecute_points as points
 from chain.replay.reexecution import reexecute_terms as terms
-from chain.replay.reexecution.call_context import Scene
+from chain.replay.reexecution.call_context import CallContext
 
-Call = Callable[[Books, Scene], None]
+Call = Callable[[Books, CallContext], None]
 Force = Callable[[Books, Event, int, bool], None]
 
 CALLS: Final[dict[str, Call]] = {

@@ -22,7 +22,7 @@ from chain.model.policy import Policy
 from chain.model.registry import Status
 from chain.replay.authority import StatedGrant
 from chain.replay.books import Books
-from chain.replay.reexecution.call_context import Scene
+from chain.replay.reexecution.call_context import CallContext
 
 # Refusals that follow when an event about a hold or an exchange was lost.
 OF_LOST: Final = frozenset(
@@ -38,14 +38,14 @@ OF_LOST: Final = frozenset(
 )
 
 
-def concede(books: Books, refusal: Refused, at: int, scene: Scene | None = None) -> None:
+def assume_preconditions(books: Books, refusal: Refused, at: int, context: CallContext | None = None) -> None:
     """Changes what the refusal rests on, where it rests on one thing that the chain plainly sees otherwise."""
     act = _CONCEDE.get(type(refusal))
     if act is not None:
-        act(books, refusal, at, scene)
+        act(books, refusal, at, context)
 
 
-def _issuing(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
+def _issuing(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
     brand = books.registry.brands.get(refusal.brand_id)
     if brand is not None:
         active = replace(brand, status=Status.ACTIVE, brand_switch=False, moa_switch=False)
@@ -53,48 +53,48 @@ def _issuing(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
         books.registry.all_stopped = False
 
 
-def _role(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
+def _role(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
     books.stated_roles.state(refusal.role, refusal.caller, StatedGrant(at, 0))
 
 
-def _cured(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
-    if scene is not None and scene.kind in ("Exchanged", "Unwound"):
+def _cured(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
+    if context is not None and context.kind in ("Exchanged", "Unwound"):
         books.clearing.account_of(refusal.brand_id).in_default = False
 
 
-def _covered(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
+def _covered(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
     account = books.clearing.account_of(refusal.brand_id)
     account.collateral = max(account.collateral, refusal.required)
 
 
-def _agreed(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
+def _agreed(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
     agreement = books.agreements.agreement(refusal.agreement_id)
-    if scene is not None and scene.kind in ("Exchanged", "ChangeProposed", "ChangeAccepted"):
+    if context is not None and context.kind in ("Exchanged", "ChangeProposed", "ChangeAccepted"):
         agreement.state, agreement.ends_at = AgreementState.AGREED, 0
 
 
-def _version(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
+def _version(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
     """The version under which the chain exchanges."""
-    if scene is None:
+    if context is None:
         return
-    _, agreement_id, version, *_ = scene["exchange"]
+    _, agreement_id, version, *_ = context["exchange"]
     agreement = books.agreements.agreement(agreement_id)
     change = agreement.change
     if change is not None and change.version == version:
         agreement.terms, agreement.version, agreement.change = change.terms, change.version, None
 
 
-def _allowed(books: Books, refusal: Any, at: int, scene: Scene | None) -> None:
-    if scene is None:
+def _allowed(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
+    if context is None:
         return
-    token = books.token(int(scene.named.contract.split()[1]))
+    token = books.token(int(context.named.contract.split()[1]))
     if token.policy == Policy.ALLOW_LIST:
         token.allowed.add(refusal.receiver)
     else:
         token.policy = Policy.OPEN
 
 
-_CONCEDE: Final[dict[type[Refused], Callable[[Books, Any, int, Scene | None], None]]] = {
+_CONCEDE: Final[dict[type[Refused], Callable[[Books, Any, int, CallContext | None], None]]] = {
     BrandNotIssuing: _issuing,
     RoleMissing: _role,
     BrandInDefault: _cured,

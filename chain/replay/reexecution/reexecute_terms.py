@@ -19,7 +19,7 @@ from chain.model.rules import Rounding, RuleKind, RuleTerms
 from chain.replay.authority import SOMEBODY, StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN, TokenTerms
-from chain.replay.reexecution.call_context import Scene
+from chain.replay.reexecution.call_context import CallContext
 
 AUTHORITY = "Authority"
 
@@ -33,134 +33,138 @@ def rule_terms(values: tuple[Any, ...]) -> RuleTerms:
 # --- rules
 
 
-def rule_published(books: Books, scene: Scene) -> None:
+def rule_published(books: Books, context: CallContext) -> None:
     """publish"""
-    brand_id = scene.argument("brandId", scene["brandId"])
-    books.rules.publish(scene.call, brand_id, rule_terms(scene.argument("terms", scene["terms"])))
+    brand_id = context.argument("brandId", context["brandId"])
+    books.rules.publish(context.call, brand_id, rule_terms(context.argument("terms", context["terms"])))
 
 
-def rule_change_announced(books: Books, scene: Scene) -> None:
+def rule_change_announced(books: Books, context: CallContext) -> None:
     """announceChange"""
-    brand_id, rule_id = (scene.argument(name, scene[name]) for name in ("brandId", "ruleId"))
-    books.rules.announce_change(scene.call, brand_id, rule_id, rule_terms(scene.argument("terms", scene["terms"])))
+    brand_id, rule_id = (context.argument(name, context[name]) for name in ("brandId", "ruleId"))
+    books.rules.announce_change(
+        context.call, brand_id, rule_id, rule_terms(context.argument("terms", context["terms"]))
+    )
 
 
-def rule_change_withdrawn(books: Books, scene: Scene) -> None:
+def rule_change_withdrawn(books: Books, context: CallContext) -> None:
     """withdrawChange"""
-    brand_id, rule_id = (scene.argument(name, scene[name]) for name in ("brandId", "ruleId"))
-    books.rules.withdraw_change(scene.call, brand_id, rule_id)
+    brand_id, rule_id = (context.argument(name, context[name]) for name in ("brandId", "ruleId"))
+    books.rules.withdraw_change(context.call, brand_id, rule_id)
 
 
 # --- agreements
 
 
-def agreement_proposed(books: Books, scene: Scene) -> None:
+def agreement_proposed(books: Books, context: CallContext) -> None:
     """propose"""
-    by, giving, taking = (scene.argument(name, scene[name]) for name in ("byBrandId", "fromBrandId", "toBrandId"))
-    terms = AgreementTerms(*scene.argument("terms", scene["terms"]))
-    books.agreements.propose(scene.call, by, giving, taking, terms)
+    by, giving, taking = (context.argument(name, context[name]) for name in ("byBrandId", "fromBrandId", "toBrandId"))
+    terms = AgreementTerms(*context.argument("terms", context["terms"]))
+    books.agreements.propose(context.call, by, giving, taking, terms)
 
 
-def agreement_accepted(books: Books, scene: Scene) -> None:
+def agreement_accepted(books: Books, context: CallContext) -> None:
     """accept"""
-    agreement_id = scene["agreementId"]
+    agreement_id = context["agreementId"]
     terms_hash = books.agreements.agreement(agreement_id).terms.hash()
-    books.agreements.accept(scene.call, agreement_id, scene.argument("termsHash", terms_hash))
+    books.agreements.accept(context.call, agreement_id, context.argument("termsHash", terms_hash))
 
 
-def change_proposed(books: Books, scene: Scene) -> None:
+def change_proposed(books: Books, context: CallContext) -> None:
     """proposeChange"""
-    agreement_id, by = (scene.argument(name, scene[name]) for name in ("agreementId", "byBrandId"))
+    agreement_id, by = (context.argument(name, context[name]) for name in ("agreementId", "byBrandId"))
     books.agreements.propose_change(
-        scene.call, agreement_id, by, AgreementTerms(*scene.argument("terms", scene["terms"]))
+        context.call, agreement_id, by, AgreementTerms(*context.argument("terms", context["terms"]))
     )
 
 
-def change_accepted(books: Books, scene: Scene) -> None:
+def change_accepted(books: Books, context: CallContext) -> None:
     """acceptChange"""
-    agreement_id = scene["agreementId"]
-    change = books.agreements.agreement(agreement_id).pending(scene.at)
+    agreement_id = context["agreementId"]
+    change = books.agreements.agreement(agreement_id).pending(context.at)
     terms_hash = change.terms.hash() if change else ""
-    books.agreements.accept_change(scene.call, agreement_id, scene.argument("termsHash", terms_hash))
+    books.agreements.accept_change(context.call, agreement_id, context.argument("termsHash", terms_hash))
 
 
-def change_withdrawn(books: Books, scene: Scene) -> None:
+def change_withdrawn(books: Books, context: CallContext) -> None:
     """withdrawChange: the event does not say which brand's"""
-    agreement = books.agreements.agreement(scene["agreementId"])
-    sides = (scene.argument("byBrandId", agreement.from_brand_id), agreement.to_brand_id)
+    agreement = books.agreements.agreement(context["agreementId"])
+    sides = (context.argument("byBrandId", agreement.from_brand_id), agreement.to_brand_id)
     by = next(
-        (side for side in sides if books.roles.holds(role_of(side, Kind.OWNER), scene.call.by, scene.at)), sides[0]
+        (side for side in sides if books.roles.holds(role_of(side, Kind.OWNER), context.call.by, context.at)), sides[0]
     )
-    books.agreements.withdraw_change(scene.call, scene["agreementId"], by)
+    books.agreements.withdraw_change(context.call, context["agreementId"], by)
 
 
-def agreement_ending(books: Books, scene: Scene) -> None:
+def agreement_ending(books: Books, context: CallContext) -> None:
     """end"""
-    agreement_id, by = (scene.argument(name, scene[name]) for name in ("agreementId", "byBrandId"))
-    books.agreements.end(scene.call, agreement_id, by)
+    agreement_id, by = (context.argument(name, context[name]) for name in ("agreementId", "byBrandId"))
+    books.agreements.end(context.call, agreement_id, by)
 
 
 # --- clearing
 
 
-def collateral_deposited(books: Books, scene: Scene) -> None:
+def collateral_deposited(books: Books, context: CallContext) -> None:
     """deposit: what arrived counts, which the event alone says"""
-    books.clearing.deposit(scene.call_of(scene["from"]), scene.argument("brandId", scene["brandId"]), scene["amount"])
+    books.clearing.deposit(
+        context.call_of(context["from"]), context.argument("brandId", context["brandId"]), context["amount"]
+    )
 
 
-def collateral_withdrawn(books: Books, scene: Scene) -> None:
+def collateral_withdrawn(books: Books, context: CallContext) -> None:
     """withdraw"""
-    brand_id, amount = (scene.argument(name, scene[name]) for name in ("brandId", "amount"))
-    books.clearing.withdraw(scene.call, brand_id, amount)
+    brand_id, amount = (context.argument(name, context[name]) for name in ("brandId", "amount"))
+    books.clearing.withdraw(context.call, brand_id, amount)
 
 
-def period_netted(books: Books, scene: Scene) -> None:
+def period_netted(books: Books, context: CallContext) -> None:
     """net"""
-    period, brand_ids = (scene.argument(name, scene[name]) for name in ("period", "brandIds"))
-    books.clearing.net(scene.call, period, brand_ids)
+    period, brand_ids = (context.argument(name, context[name]) for name in ("period", "brandIds"))
+    books.clearing.net(context.call, period, brand_ids)
 
 
-def period_settled(books: Books, scene: Scene) -> None:
+def period_settled(books: Books, context: CallContext) -> None:
     """settle: the statement is the one that was netted"""
-    period = scene.argument("period", scene["period"])
+    period = context.argument("period", context["period"])
     statement = books.clearing.statements.get(period)
-    brand_ids = scene.argument("brandIds", statement.brand_ids if statement else ())
-    positions = scene.argument("positions", statement.positions if statement else ())
-    books.clearing.settle(scene.call, period, brand_ids, positions)
+    brand_ids = context.argument("brandIds", statement.brand_ids if statement else ())
+    positions = context.argument("positions", statement.positions if statement else ())
+    books.clearing.settle(context.call, period, brand_ids, positions)
 
 
-def brand_defaulted(books: Books, scene: Scene) -> None:
+def brand_defaulted(books: Books, context: CallContext) -> None:
     """declareDefault: every brand that is owed something must be in the list, and no other leaves an event"""
-    claim = scene.first("BrandDefaulted") or scene.first("ClaimPaid")
-    brand_id = claim.values["brandId"] if claim else scene["debtorId"]
+    claim = context.first("BrandDefaulted") or context.first("ClaimPaid")
+    brand_id = claim.values["brandId"] if claim else context["debtorId"]
     owed = sorted(one for (debtor, one), amount in books.clearing.obligations.items() if debtor == brand_id and amount)
-    books.clearing.declare_default(scene.call, brand_id, scene.argument("creditorIds", owed))
+    books.clearing.declare_default(context.call, brand_id, context.argument("creditorIds", owed))
 
 
-def default_cured(books: Books, scene: Scene) -> None:
+def default_cured(books: Books, context: CallContext) -> None:
     """cureDefault"""
-    books.clearing.cure_default(scene.call, scene["brandId"])
+    books.clearing.cure_default(context.call, context["brandId"])
 
 
 # --- brands
 
 
-def modules_sealed(books: Books, scene: Scene) -> None:
+def modules_sealed(books: Books, context: CallContext) -> None:
     """seal, once, with the deployment's contracts"""
-    books.registry.announcements.check(scene.call, MOA_OPERATOR)
+    books.registry.announcements.check(context.call, MOA_OPERATOR)
     if books.sealed:
         raise AlreadySealed
     books.sealed = True
-    facts = scene.facts
+    facts = context.facts
     books.journal.say(
         "PartnerRegistry", "ModulesSealed", facts.implementation, facts.rules, facts.desk, facts.exchange, facts.house
     )
 
 
-def brand_invited(books: Books, scene: Scene) -> None:
+def brand_invited(books: Books, context: CallContext) -> None:
     """invite: the terms of the token are not in the events"""
-    terms = scene.facts.terms(scene["token"])
-    policy = scene.first("PolicyChanged")
+    terms = context.facts.terms(context["token"])
+    policy = context.first("PolicyChanged")
     invitation = Invitation(
         name=terms.name or "?",
         symbol="?",
@@ -168,20 +172,20 @@ def brand_invited(books: Books, scene: Scene) -> None:
         lifetime_epochs=terms.lifetime_epochs,
         grace_s=terms.grace_s,
         policy=Policy(policy.values["policy"] if policy else 0),
-        owner=scene["owner"],
-        treasury=scene["treasury"],
-        metadata_hash=scene["metadataHash"],
+        owner=context["owner"],
+        treasury=context["treasury"],
+        metadata_hash=context["metadataHash"],
     )
-    if scene.asked:
-        invitation = Invitation(*scene.asked.values["invitation"])
+    if context.asked:
+        invitation = Invitation(*context.asked.values["invitation"])
         _check_terms(books, terms, invitation)
-    if terms.origin != scene.at:
-        books.noticed.append(("origin of a token", terms.origin, scene.at, "1.3"))
-    brand_id = books.registry.invite(scene.call, invitation, scene["token"])
-    origin = TokenTerms(terms.epoch_s, terms.lifetime_epochs, terms.grace_s, scene.at, terms.name)
-    books.add_token(brand_id, scene["token"], origin, Policy(invitation.policy))
+    if terms.origin != context.at:
+        books.noticed.append(("origin of a token", terms.origin, context.at, "1.3"))
+    brand_id = books.registry.invite(context.call, invitation, context["token"])
+    origin = TokenTerms(terms.epoch_s, terms.lifetime_epochs, terms.grace_s, context.at, terms.name)
+    books.add_token(brand_id, context["token"], origin, Policy(invitation.policy))
     books.journal.say(f"{TOKEN} {brand_id}", "PolicyChanged", invitation.policy)
-    _roles_of_brand(books, brand_id, invitation.owner, scene.at)
+    _roles_of_brand(books, brand_id, invitation.owner, context.at)
 
 
 def _check_terms(books: Books, terms: TokenTerms, invitation: Invitation) -> None:
@@ -206,65 +210,65 @@ def _roles_of_brand(books: Books, brand_id: int, owner: str, at: int) -> None:
     say(AUTHORITY, "RoleGrantDelayChanged", role_of(brand_id, Kind.TREASURER), TREASURER_WAIT_S, since)
 
 
-def brand_activated(books: Books, scene: Scene) -> None:
+def brand_activated(books: Books, context: CallContext) -> None:
     """activate"""
-    books.registry.activate(scene.call, scene.argument("brandId", scene["brandId"]))
+    books.registry.activate(context.call, context.argument("brandId", context["brandId"]))
 
 
-def brand_suspended(books: Books, scene: Scene) -> None:
+def brand_suspended(books: Books, context: CallContext) -> None:
     """suspend"""
-    books.registry.suspend(scene.call, scene.argument("brandId", scene["brandId"]))
+    books.registry.suspend(context.call, context.argument("brandId", context["brandId"]))
 
 
-def treasury_changed(books: Books, scene: Scene) -> None:
+def treasury_changed(books: Books, context: CallContext) -> None:
     """setTreasury"""
-    brand_id, treasury = (scene.argument(name, scene[name]) for name in ("brandId", "treasury"))
-    books.registry.set_treasury(scene.call, brand_id, treasury)
+    brand_id, treasury = (context.argument(name, context[name]) for name in ("brandId", "treasury"))
+    books.registry.set_treasury(context.call, brand_id, treasury)
 
 
-def metadata_changed(books: Books, scene: Scene) -> None:
+def metadata_changed(books: Books, context: CallContext) -> None:
     """setMetadata"""
-    brand_id, metadata = (scene.argument(name, scene[name]) for name in ("brandId", "metadataHash"))
-    books.registry.set_metadata(scene.call, brand_id, metadata)
+    brand_id, metadata = (context.argument(name, context[name]) for name in ("brandId", "metadataHash"))
+    books.registry.set_metadata(context.call, brand_id, metadata)
 
 
-def brand_switched(books: Books, scene: Scene) -> None:
+def brand_switched(books: Books, context: CallContext) -> None:
     """stop, resume, stopByMoa, resumeByMoa"""
     registry = books.registry
-    by_moa, stopped = scene["byMoa"], scene["stopped"]
-    if scene.asked:
-        by_moa = scene.asked.function.endswith("ByMoa")
-        stopped = scene.asked.function.startswith("stop")
+    by_moa, stopped = context["byMoa"], context["stopped"]
+    if context.asked:
+        by_moa = context.asked.function.endswith("ByMoa")
+        stopped = context.asked.function.startswith("stop")
     act = {
         (False, True): registry.stop,
         (False, False): registry.resume,
         (True, True): registry.stop_by_moa,
         (True, False): registry.resume_by_moa,
     }[by_moa, stopped]
-    act(scene.call, scene.argument("brandId", scene["brandId"]))
+    act(context.call, context.argument("brandId", context["brandId"]))
 
 
-def all_switched(books: Books, scene: Scene) -> None:
+def all_switched(books: Books, context: CallContext) -> None:
     """stopAll, resumeAll"""
-    stopped = scene.asked.function == "stopAll" if scene.asked else scene["stopped"]
-    (books.registry.stop_all if stopped else books.registry.resume_all)(scene.call)
+    stopped = context.asked.function == "stopAll" if context.asked else context["stopped"]
+    (books.registry.stop_all if stopped else books.registry.resume_all)(context.call)
 
 
 # --- roles
 
 
-def call_announced(books: Books, scene: Scene) -> None:
+def call_announced(books: Books, context: CallContext) -> None:
     """announce: without the transaction, by any role whose delay fits"""
-    announcements = announcements_of(books, scene.named.contract)
-    if scene.asked:
-        data = bytes.fromhex(scene.asked.values["data"][2:])
-        announcements.announce(scene.call, scene.asked.values["role"], data)
+    announcements = announcements_of(books, context.named.contract)
+    if context.asked:
+        data = bytes.fromhex(context.asked.values["data"][2:])
+        announcements.announce(context.call, context.asked.values["role"], data)
         return
-    caller, ready_at = scene["caller"], scene["readyAt"]
-    if ready_at - scene.at not in books.stated_roles.delays_of(caller, scene.at):
+    caller, ready_at = context["caller"], context["readyAt"]
+    if ready_at - context.at not in books.stated_roles.delays_of(caller, context.at):
         raise RoleMissing(caller, 0)
-    announcements.ready_at[scene["callHash"]] = ready_at
-    books.journal.say(scene.named.contract, "CallAnnounced", caller, scene["callHash"], ready_at)
+    announcements.ready_at[context["callHash"]] = ready_at
+    books.journal.say(context.named.contract, "CallAnnounced", caller, context["callHash"], ready_at)
 
 
 def announcements_of(books: Books, contract: str) -> Announcements:
@@ -279,31 +283,31 @@ def announcements_of(books: Books, contract: str) -> Announcements:
     }.get(contract, books.agreements.announcements)
 
 
-def role_granted(books: Books, scene: Scene) -> None:
+def role_granted(books: Books, context: CallContext) -> None:
     """grantRole: the brand's owner gives the brand's, Moa's admin the rest; the first admin is the constructor's"""
     roles = books.stated_roles
-    role, account, delay_s = scene["roleId"], scene["account"], scene["delay"]
+    role, account, delay_s = context["roleId"], context["account"], context["delay"]
     if not (role == MOA_ADMIN and not roles.holders):
-        _check_admin(books, scene, role)
+        _check_admin(books, context, role)
     before = roles.holders.get(role, {}).get(account)
     if before is None:
-        since = scene.at + _grant_delay(books, role, scene.at)
+        since = context.at + _grant_delay(books, role, context.at)
         roles.state(role, account, StatedGrant(since, delay_s))
         books.journal.say(AUTHORITY, "RoleGranted", role, account, delay_s, since, True)
         return
     held = roles.delay_s(role, account)
-    since = scene.at + max(0, held - delay_s)
+    since = context.at + max(0, held - delay_s)
     roles.state(role, account, StatedGrant(before.since, delay_s, since, held))
     books.journal.say(AUTHORITY, "RoleGranted", role, account, delay_s, since, False)
 
 
-def role_revoked(books: Books, scene: Scene) -> None:
+def role_revoked(books: Books, context: CallContext) -> None:
     """revokeRole by the role's admin, or renounceRole by its holder, which without the transaction looks alike"""
     roles = books.stated_roles
-    role, account = scene["roleId"], scene["account"]
-    renounced = scene.asked.function == "renounceRole" if scene.asked else account in roles.holders.get(role, {})
-    if not renounced or (scene.sent and scene.sent.by != account):
-        _check_admin(books, scene, role)
+    role, account = context["roleId"], context["account"]
+    renounced = context.asked.function == "renounceRole" if context.asked else account in roles.holders.get(role, {})
+    if not renounced or (context.sent and context.sent.by != account):
+        _check_admin(books, context, role)
     if account in roles.holders.get(role, {}):
         roles.take(role, account)
         books.journal.say(AUTHORITY, "RoleRevoked", role, account)
@@ -316,9 +320,9 @@ def _grant_delay(books: Books, role: int, at: int) -> int:
     return TREASURER_WAIT_S if waits else 0
 
 
-def _check_admin(books: Books, scene: Scene, role: int) -> None:
+def _check_admin(books: Books, context: CallContext, role: int) -> None:
     brand_id = role // 256
     admin = role_of(brand_id, Kind.OWNER) if brand_id else MOA_ADMIN
-    by = scene.sent.by if scene.sent else SOMEBODY
-    if not books.roles.holds(admin, by, scene.at):
+    by = context.sent.by if context.sent else SOMEBODY
+    if not books.roles.holds(admin, by, context.at):
         raise AccessManagerUnauthorizedAccount(by, admin)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chain.base.errors import AnswerInconsistent, FinalityBroken, ReorgTooDeep
-from chain.health.loops import condition
+from chain.health.loops import system_health
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import DEPTH, TAGS, MirrorSettings
 from chain.node.rpc import Rpc
@@ -59,7 +59,7 @@ def levels(engine: Engine) -> tuple[int, int, int]:
 
 def troubles(engine: Engine) -> str:
     with snapshot(engine) as connection:
-        return " ".join(condition(connection).troubles())
+        return " ".join(system_health(connection).troubles())
 
 
 def test_tags_are_not_asked_for_unless_they_are_chosen(

@@ -11,7 +11,7 @@ import pytest
 
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import MirrorSettings
-from chain.node.head_subscription import Heads
+from chain.node.head_subscription import HeadSubscription
 
 pytestmark = pytest.mark.slow
 LOOK_S = 12.0
@@ -24,13 +24,13 @@ def chain(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def heads(world: Any) -> Iterator[Heads]:
-    opened = Heads(world.node.url)
+def heads(world: Any) -> Iterator[HeadSubscription]:
+    opened = HeadSubscription(world.node.url)
     yield opened
     opened.close()
 
 
-def seen_after(world: Any, heads: Heads, settings: MirrorSettings) -> float:
+def seen_after(world: Any, heads: HeadSubscription, settings: MirrorSettings) -> float:
     """Seconds from mining a block until the running mirror has it."""
     stop = threading.Event()
     mirror = Mirror(world.engine, world.new_rpc(), world.deployment, settings, heads=heads)
@@ -52,7 +52,7 @@ def seen_after(world: Any, heads: Heads, settings: MirrorSettings) -> float:
         thread.join(2 * LOOK_S)
 
 
-def test_an_announced_block_is_looked_for_at_once(world: Any, heads: Heads) -> None:
+def test_an_announced_block_is_looked_for_at_once(world: Any, heads: HeadSubscription) -> None:
     """SPEC 8.23"""
     assert heads.subscribed.wait(20.0)
 
@@ -61,7 +61,7 @@ def test_an_announced_block_is_looked_for_at_once(world: Any, heads: Heads) -> N
 
 def test_a_node_that_announces_nothing_is_polled(world: Any) -> None:
     """SPEC 8.23"""
-    deaf = Heads("ws://127.0.0.1:1")
+    deaf = HeadSubscription("ws://127.0.0.1:1")
     try:
         assert seen_after(world, deaf, MirrorSettings(poll_s=0.05)) < AT_ONCE_S
         assert not deaf.subscribed.is_set()

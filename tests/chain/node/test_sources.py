@@ -9,7 +9,7 @@ import pytest
 
 from chain.base import errors
 from chain.node import outage_limiter
-from chain.node.head_subscription import Heads
+from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
 from tests.support.scripted_node import faults
 from tests.support.scripted_node.node import ScriptedNode
@@ -98,7 +98,7 @@ def test_a_late_answer_is_never_taken_for_that_of_the_next_question(node: Script
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_heads_are_announced_as_they_come(node: ScriptedNode, scheme: str) -> None:
     """SPEC 8.31"""
-    heads = Heads(node.url if scheme == "http" else node.ws_url)
+    heads = HeadSubscription(node.url if scheme == "http" else node.ws_url)
     wait_for(lambda: node.subscribers == 1)
     # The subscription itself is news, told once: what comes after it is the block's.
     assert heads.wait(PATIENT_S)
@@ -113,7 +113,7 @@ def test_heads_are_announced_as_they_come(node: ScriptedNode, scheme: str) -> No
 
 def test_a_subscription_that_was_lost_is_made_again_and_what_was_missed_is_looked_for(node: ScriptedNode) -> None:
     """SPEC 8.31"""
-    heads = Heads(node.url)
+    heads = HeadSubscription(node.url)
     wait_for(lambda: node.subscribers == 1)
     assert heads.wait(PATIENT_S)
 
@@ -126,7 +126,7 @@ def test_a_subscription_that_was_lost_is_made_again_and_what_was_missed_is_looke
 def test_a_node_without_subscriptions_is_polled(node: ScriptedNode) -> None:
     """SPEC 8.31"""
     node.faults.add(faults.error(-32001, "notifications not supported"), "eth_subscribe")
-    heads = Heads(node.url)
+    heads = HeadSubscription(node.url)
     # The refusal is news: nobody listens, so look.
     assert heads.wait(PATIENT_S)
 

@@ -75,10 +75,10 @@ def test_a_confirmed_operation_is_not_failed_by_a_second_submission(engine):
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
         at = {"tx_hash": "0x1", "block_number": 5, "block_hash": "0xb", "log_index": 0, "brand": "cafe"}
-        operations.settle(connection, [Outcome(**at, operation_id="1", result={"points": "150"})], "confirmed")
-        operations.settle(connection, [Outcome(**at, operation_id="1", error="OperationUsed")], "confirmed")
+        operations.record_outcomes(connection, [Outcome(**at, operation_id="1", result={"points": "150"})], "confirmed")
+        operations.record_outcomes(connection, [Outcome(**at, operation_id="1", error="OperationUsed")], "confirmed")
         assert operations.get(connection, id).state == "confirmed"
-        operations.settle(connection, [Outcome(**at, operation_id="1", result={"points": "150"})], "mined")
+        operations.record_outcomes(connection, [Outcome(**at, operation_id="1", result={"points": "150"})], "mined")
         assert operations.get(connection, id).state == "confirmed"
 
 
@@ -92,10 +92,10 @@ def test_what_was_decided_above_a_block_is_taken_back(engine):
         transactions.keep_signed(connection, ours, "0xours", "0x02")
         for operation_id, number in (("1", 4), ("2", 5)):
             at = Outcome("0x1", number, "0xb", 0, brand="cafe", operation_id=operation_id, lane=ADA, result={})
-            operations.settle(connection, [at], "confirmed")
+            operations.record_outcomes(connection, [at], "confirmed")
         counted = Outcome("0xours", 6, "0xb", 0, brand="cafe", operation_id="3", lane=ADA, result={})
         refused = Outcome("0xours", 6, "0xb", 1, brand="cafe", operation_id="4", lane=ADA, error="BudgetExceeded")
-        operations.settle(connection, [counted, refused], "confirmed")
+        operations.record_outcomes(connection, [counted, refused], "confirmed")
         assert operations.take_back(connection, 4) == 3
         assert [operations.get(connection, id).state for id in ids] == ["confirmed", "queued", "sent", "sent"]
         assert operations.get(connection, ids[3]).error is None
@@ -106,7 +106,7 @@ def test_what_was_refused_to_a_stranger_says_nothing_of_ours(engine):
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
         theirs = Outcome("0x1", 5, "0xb", 0, brand="cafe", operation_id="1", lane=ADA, error="RuleUnknown")
-        operations.settle(connection, [theirs], "confirmed")
+        operations.record_outcomes(connection, [theirs], "confirmed")
         assert operations.get(connection, id).state == "queued"
 
 
@@ -115,7 +115,7 @@ def test_an_id_that_a_stranger_spent_on_another_member_fails_the_operation(engin
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
         theirs = Outcome("0x1", 5, "0xb", 0, brand="cafe", operation_id="1", lane="0x" + "bb" * 20, result={})
-        operations.settle(connection, [theirs], "confirmed")
+        operations.record_outcomes(connection, [theirs], "confirmed")
         found = operations.get(connection, id)
     assert (found.state, found.error) == ("failed", "OperationUsed")
     assert found.error_args == {"brand": "cafe", "operationId": "1"}

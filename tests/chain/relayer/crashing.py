@@ -62,9 +62,9 @@ def arm(place: str) -> None:
     elif place == "before the mirror writes":
         mirror.Mirror._commit = die  # type: ignore[method-assign]
     elif place == "inside the mirror's transaction, after the rows":
-        row_cache.Ledger.flush = after(row_cache.Ledger.flush)  # type: ignore[method-assign]
+        row_cache.RowCache.flush = after(row_cache.RowCache.flush)  # type: ignore[method-assign]
     elif place == "inside the mirror's transaction, after the operations":
-        operations.settle = after(operations.settle)
+        operations.record_outcomes = after(operations.record_outcomes)
     elif place == "right after the mirror's transaction":
         mirror.Mirror._commit = after(mirror.Mirror._commit)  # type: ignore[method-assign]
     elif place != "nowhere":

@@ -1,7 +1,7 @@
 """The circuit breaker by itself, on a clock of its own."""
 
 from chain.relayer import circuit_breaker
-from chain.relayer.circuit_breaker import CLOSED, HALF_OPEN, NODE, OPEN, REFUSED, Breaker
+from chain.relayer.circuit_breaker import CLOSED, HALF_OPEN, NODE, OPEN, REFUSED, CircuitBreaker
 from chain.relayer.settings import RelayerSettings
 
 
@@ -13,9 +13,9 @@ class Clock:
         return self.now
 
 
-def made(clock: Clock) -> Breaker:
+def made(clock: Clock) -> CircuitBreaker:
     settings = RelayerSettings(breaker_failures_max=3, breaker_pause_s=2.0, breaker_pause_s_max=5.0)
-    return Breaker(settings, clock)
+    return CircuitBreaker(settings, clock)
 
 
 def test_it_opens_only_after_failures_of_one_cause_in_a_row():

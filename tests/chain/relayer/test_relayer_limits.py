@@ -255,7 +255,7 @@ def test_batches_are_cut_to_the_blocks_gas_limit(desk: Desk):
 # Nonces
 
 
-def stranger(desk: Desk, signer: str, nonce: int) -> str:
+def third_party(desk: Desk, signer: str, nonce: int) -> str:
     """A transaction of somebody else with the same key."""
     signed = sign(
         desk.keystore, desk.relayer.refs[signer], chain_id=desk.brand.deployment.chain_id, nonce=nonce, target=signer,
@@ -272,7 +272,7 @@ def test_nonces_that_a_reorg_took_from_a_stranger_are_filled_and_later_ones_go_o
     signer = max(desk.relayer.refs, key=lambda one: desk.node.chain.nonces[one])
     nonce = desk.node.chain.nonces[signer]
     for further in range(2):
-        stranger(desk, signer, nonce + further)
+        third_party(desk, signer, nonce + further)
     desk.node.mine_pool()
     desk.award(8)
     desk.drain()
