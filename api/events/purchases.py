@@ -48,9 +48,9 @@ class Counted:
 
 
 def count(
-    session: Session, *, deployment: Deployment, slug: str, purchases: Sequence[PurchaseCreate]
+    session: Session, *, deployment: Deployment, slug: str, purchases: Sequence[PurchaseCreate], bulk: bool = False
 ) -> list[Counted | Problem]:
-    """Counts each purchase once, in order; a refused one changes nothing."""
+    """Counts each purchase once, in order; a refused one changes nothing. bulk: they are lines of a file."""
     lock(session, f"brand:{slug}")
     brand = identity.brand(session, slug=slug)
     rule = deployment.brands[slug].rules.get(PURCHASE) if slug in deployment.brands else None
@@ -96,6 +96,7 @@ def count(
                 rule=rule,
                 base_amount=wanted.amount,
                 memo_root=memo_root(fields) if fields else None,
+                bulk=bulk,
             )
         )
         rows.append(
@@ -133,7 +134,7 @@ def count_lines(session: Session, *, deployment: Deployment, slug: str, lines: S
     """An answer line for each line."""
     read = [_read(line) for line in lines]
     purchases = [wanted for wanted in read if isinstance(wanted, PurchaseCreate)]
-    counted = iter(count(session, deployment=deployment, slug=slug, purchases=purchases))
+    counted = iter(count(session, deployment=deployment, slug=slug, purchases=purchases, bulk=True))
     answers = []
     for line, wanted in zip(lines, read, strict=True):
         if isinstance(wanted, Problem):

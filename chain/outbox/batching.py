@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
 from typing import Any
 from zlib import crc32
 
@@ -19,6 +20,9 @@ class Waiting:
     created_at_ms: int
     operation_id: str | None = None
     payload: Any = None
+    bulk: int = 0
+    # Something of its lane that it must not overtake is queued before it.
+    held: bool = False
 
 
 @dataclass(slots=True)
@@ -41,7 +45,7 @@ def choose(
     only_full: bool = False,
     resting: Set[int] = frozenset(),
 ) -> Choice:
-    """Picks from the queue (oldest first).
+    """Picks from the queue (in each lane oldest first; the brands in turns).
 
     busy_awards: lanes with an award under way at the same signer; busy_singles: lanes with anything else under way.
     An award may follow an award of the same signer: nonces keep their order. Anything else is simulated first, so it
@@ -56,7 +60,9 @@ def choose(
     for item in queue:
         if item.lane in blocked:
             continue
-        if item.kind == AWARD:
+        if item.held:
+            blocked.add(item.lane)
+        elif item.kind == AWARD:
             awarded.add(item.lane)
             batch = open_batches.setdefault(item.brand, [])
             batch.append(item)
@@ -68,7 +74,17 @@ def choose(
             blocked.add(item.lane)
     if not only_full:
         choice.batches += [batch for batch in open_batches.values() if _due(batch, at_ms - delay_ms)]
+    choice.batches = _in_turns(choice.batches)
     return choice
+
+
+def _in_turns(batches: Sequence[list[Waiting]]) -> list[list[Waiting]]:
+    """The first of each brand, then the second of each, in the order in which the brands came."""
+    by_brand: dict[str, list[list[Waiting]]] = {}
+    for batch in batches:
+        by_brand.setdefault(batch[0].brand, []).append(batch)
+    turns = chain.from_iterable(zip_longest(*by_brand.values()))
+    return [batch for batch in turns if batch is not None]
 
 
 def signer_of(lane: str, signers: Sequence[str]) -> str:

@@ -34,17 +34,24 @@ ITEM_GAS: Final = 120_000
 
 
 def award(
-    *, key: str, brand: str, member: str, rule: int, base_amount: int, memo_root: bytes | None = None
+    *,
+    key: str,
+    brand: str,
+    member: str,
+    rule: int,
+    base_amount: int,
+    memo_root: bytes | None = None,
+    bulk: bool = False,
 ) -> NewOperation:
     """Points for `base_amount` under a rule; the contract computes them. Counts once by its operation id.
 
-    memo_root: what its memo commits to (chain.contracts.memos); the transaction carries it.
+    memo_root: what its memo commits to (chain.contracts.memos); the transaction carries it. bulk: a line of many.
     """
     member = member.lower()
     payload = {"member": member, "rule": rule, "base_amount": str(base_amount)}
     if memo_root is not None:
         payload["memo_root"] = "0x" + memo_root.hex()
-    return NewOperation(key, AWARD, brand, member, payload)
+    return NewOperation(key, AWARD, brand, member, payload, bulk)
 
 
 def hold(

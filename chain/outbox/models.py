@@ -19,6 +19,10 @@ class Operation(SQLModel, table=True):
         Index("operation_brand_state_kind", "brand", "state", "kind"),
         Index("operation_block_number", "block_number"),
         Index("operation_transaction_id", "transaction_id"),
+        partial("operation_queued", "bulk", "brand", "id", where="state = 'queued'"),
+        partial("operation_open_lane", "lane", "id", where=OPEN_OPERATION),
+        partial("operation_queued_single", "lane", "id", where=QUEUED_SINGLE),
+        partial("operation_waiting", "retry_at_ms", "id", where="state = 'waiting'"),
         {"sqlite_autoincrement": True},
     )
     id: int | None = serial()
@@ -39,6 +43,13 @@ class Operation(SQLModel, table=True):
     block_hash: str | None = None
     log_index: int | None = big(default=None, nullable=True)
     result: dict[str, Any] | None = document(nullable=True)
+    # 0: a person waits for it; 1: one of many, sent as a file of lines.
+    bulk: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # What only waits is asked again at retry_at_ms, by itself, until retry_until_ms.
+    retry_until_ms: int | None = big(default=None, nullable=True)
+    retry_at_ms: int | None = big(default=None, nullable=True)
+    # How often it was refused before.
+    refusals: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     created_at_ms: int = big()
     updated_at_ms: int = big()
 

@@ -52,6 +52,8 @@ class NewOperation:
     brand: str
     lane: str
     payload: dict[str, Any]
+    # One of many that were sent as a file of lines: what a person waits for goes before it.
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +344,7 @@ def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) 
                 "operation_id": operation_id,
                 "payload": operation.payload,
                 "state": QUEUED,
+                "bulk": int(operation.bulk),
                 "created_at_ms": at_ms,
                 "updated_at_ms": at_ms,
             }

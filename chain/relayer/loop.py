@@ -132,10 +132,13 @@ class Relayer:
         state = self.breaker.state
         if state != circuit_breaker.OPEN:
             probe = 1 if state == circuit_breaker.HALF_OPEN else None
+            if probe is None:
+                # What is ready goes out before anything new is made ready: the node works meanwhile.
+                sent = self.sender.forward(flight)
             if probe is None or not flight:
                 made = self.scheduler.take(flight, able=self._able(), count_max=probe)
                 self._under_way |= _with_operations(made)
-            sent = self.sender.forward(flight + made, count_max=probe)
+            sent |= self.sender.forward(flight + made, count_max=probe)
         self._tell(flight + made)
         return bool(decided or made or sent or changed)
 

@@ -18,6 +18,10 @@ HEAD_AGE_S_MAX: Final = 1.0
 BLOCK_GAS_SHARE: Final = 0.9
 # After the node refused a batch as too large, batches grow again by a part of themselves with each that is taken.
 GROWTH: Final = 8
+# A node that mines what it is sent within this time mines it at once: others are not batched by its blocks.
+AT_ONCE_S: Final = 1.0
+# How much of the mean a new measurement makes.
+WEIGHT: Final = 0.2
 
 
 class NodeState:
@@ -47,6 +51,8 @@ class NodeState:
         # When, and at which head, the nonce was first seen as spent.
         self.passed: dict[int, tuple[float, int]] = {}
         self.refused_since: dict[int, float] = {}
+        # From the first offer until it was decided; a mean that forgets.
+        self._decided_s: float | None = None
 
     # The node
 
@@ -177,14 +183,28 @@ class NodeState:
 
     def forget(self, id: int) -> None:
         """The transaction is decided."""
+        self._measure({id})
         for known in self._by_transaction():
             known.pop(id, None)
 
     def forget_all_but(self, ids: Set[int]) -> None:
         """Most are decided by the mirror, in its own transaction."""
+        self._measure(self.first_sent_at.keys() - ids)
         for known in self._by_transaction():
             for id in known.keys() - ids:
                 del known[id]
+
+    @property
+    def mines_at_once(self) -> bool:
+        """Whether a transaction waits for those before it rather than for a block's time."""
+        return bool(self.one_at_a_time) or (self._decided_s is not None and self._decided_s < AT_ONCE_S)
+
+    def _measure(self, ids: Set[int]) -> None:
+        now = time.monotonic()
+        for id in ids & self.first_sent_at.keys():
+            took_s = now - self.first_sent_at[id]
+            before = took_s if self._decided_s is None else self._decided_s
+            self._decided_s = before + WEIGHT * (took_s - before)
 
     def _by_transaction(self) -> tuple[dict[int, Any], ...]:
         return self.fresh, self.sent_at, self.first_sent_at, self.passed, self.refused_since

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -14,12 +14,12 @@ from chain.contracts.deployment import Brand, Deployment
 from chain.mirror import brands
 from chain.mirror.models import MirrorCheckpoint
 from chain.node.blocks import believable
-from chain.outbox import calls, operations, transactions
+from chain.outbox import calls, fair_queue, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, signer_of
-from chain.outbox.operations import AWARD, QUEUED
+from chain.outbox.fair_queue import BULK, PERSON
+from chain.outbox.operations import AWARD
 from chain.outbox.transactions import Plan, Transaction
 from chain.relayer.node_state import NodeState
-from chain.storage.bulk import PLACE
 from chain.storage.columns import table_of
 from chain.storage.database import reading, writing
 from chain.telemetry import metrics
@@ -53,62 +53,142 @@ class Scheduler:
         self._tip: tuple[int, str] | None = None
         # Operations that the node would not simulate without saying that they revert: since when, and when next.
         self._doubtful: dict[int, tuple[float, float]] = {}
+        # Transactions under way that carry lines; how many went past lines that waited, since the last of these.
+        self._lines: set[int] = set()
+        self._lines_wait = False
+        self._passed = 0
+        # When a person last waited for something, and the brand that had its turn last.
+        self._person_at = -1e9
+        self._turn = {PERSON: "", BULK: ""}
+        self._ahead: dict[str, int] = {}
 
     def take(
         self, flight: Sequence[Transaction], *, able: Sequence[str], count_max: int | None = None
     ) -> list[Transaction]:
-        """Gives nonces to what may go now, through the signers that are able to send; at most count_max of them."""
-        room = {signer: self._room(signer, flight) for signer in able}
-        total = sum(room.values())
-        if total <= 0:
-            return []
-        # What can go at once stands at the head of the queue; only when all of it must wait is more of it looked at,
-        # and then what other lanes have behind it: a lane with a long queue holds up none but itself.
-        first = min(QUEUE_WINDOW, total * self._node_state.items_max + WINDOW_SPARE)
-        waiting: set[str] = set()
+        """Gives nonces to what may go now, through the signers that are able to send; at most count_max of them.
+
+        What a person waits for goes first, the brands in turns; then one batch of lines after the other, again the
+        brands in turns. Lines have their share all the same: see `_rooms`.
+        """
+        self._lines &= {transaction.id for transaction in flight}
+        made: list[Transaction] = []
+        for bulk in self._order():
+            left = None if count_max is None else count_max - len(made)
+            if left is not None and left <= 0:
+                break
+            rooms = self._rooms([*flight, *made], able, bulk)
+            planned = self._looked(rooms, bulk) if any(room > 0 for room in rooms.values()) else []
+            taken = self._assign(planned if left is None else [(s, plans[:left]) for s, plans in planned[:left]])
+            self._note(taken, bulk)
+            made += taken
+        return made
+
+    def _order(self) -> tuple[int, int]:
+        """Persons first; lines first when so many went past them that it is their turn."""
+        return (BULK, PERSON) if self._passed >= self._node_state.settings.passes_max else (PERSON, BULK)
+
+    def _rooms(self, flight: Sequence[Transaction], able: Sequence[str], bulk: int) -> dict[str, int]:
+        """How many transactions each signer may have more under way for persons, or for lines."""
+        settings = self._node_state.settings
+        most = settings.in_flight_max
+        if bulk == BULK:
+            most = max(1, most - settings.reserve)
+            if self._node_state.one_at_a_time:
+                # One at the node, and the next one ready.
+                most = min(most, 2)
+            if self._passed >= settings.passes_max or (self._node_state.mines_at_once and self._persons_about()):
+                most = 1
+        unmined = [t for t in flight if (t.id in self._lines) == (bulk == BULK) and not self._node_state.is_passed(t)]
+        self._ahead = {signer: sum(t.signer == signer for t in unmined) for signer in able}
+        return {signer: min(self._room(signer, flight), most - self._ahead[signer]) for signer in able}
+
+    def _persons_about(self) -> bool:
+        return time.monotonic() - self._person_at < self._node_state.settings.beside_s
+
+    def _note(self, taken: Sequence[Transaction], bulk: int) -> None:
+        if bulk == BULK:
+            self._lines |= {transaction.id for transaction in taken}
+            if taken:
+                self._passed = 0
+        elif self._lines_wait:
+            self._passed += len(taken)
+
+    def _looked(self, rooms: Mapping[str, int], bulk: int) -> list[tuple[str, list[Plan]]]:
+        """What may go now of what persons wait for, or of the lines.
+
+        What can go at once stands at the head of each brand's queue; only when all of it must wait is more of it
+        looked at, and then what other lanes have behind it: a lane with a long queue holds up none but itself.
+        """
+        first = min(QUEUE_WINDOW, sum(rooms.values()) * self._items_max(bulk) + WINDOW_SPARE)
+        without: set[str] = set()
+        planned: list[tuple[str, list[Plan]]] = []
         for window in (first, *[QUEUE_WINDOW] * WINDOWS_MAX):
             with reading(self._engine) as connection:
-                self._tip = _tip(connection)
-                queue = _queue(connection, window, waiting)
-                busy = _busy(connection) if queue else []
-                known = brands.resolve(connection, self._deployment, {item.brand for item in queue})
-            planned = self._planned(queue, busy, known, room)
-            if planned or len(queue) < window:
+                if bulk == PERSON:
+                    self._lines_wait = bool(fair_queue.brands(connection, BULK, "", 1))
+                names = fair_queue.brands(connection, bulk, self._turn[bulk])
+                found, full = fair_queue.heads(connection, bulk, names, window, without)
+                if bulk == PERSON and any(item.held for item in found):
+                    found = [*fair_queue.drawn(connection, [item.lane for item in found if item.held]), *found]
+                    found = list({item.id: item for item in found}.values())
+                busy = _busy(connection) if found else []
+                known = brands.resolve(connection, self._deployment, {item.brand for item in found})
+                self._tip = _tip(connection) if found else None
+            if bulk == PERSON and names:
+                self._person_at = time.monotonic()
+            planned = self._planned(found, busy, known, rooms, bulk)
+            if planned or not full:
                 break
             if window == QUEUE_WINDOW:
-                waiting |= {item.lane for item in queue}
-        return self._assign([(signer, plans[:count_max]) for signer, plans in planned[:count_max]])
+                without |= {item.lane for item in found}
+        return planned
+
+    def _items_max(self, bulk: int) -> int:
+        if bulk == BULK and self._node_state.mines_at_once and self._persons_about():
+            return min(self._node_state.items_max, self._node_state.settings.beside_items_max)
+        return self._node_state.items_max
 
     def _planned(
-        self, queue: Sequence[Waiting], busy: Sequence[Busy], known: dict[str, Brand], room: Mapping[str, int]
+        self,
+        waiting: Sequence[Waiting],
+        busy: Sequence[Busy],
+        known: dict[str, Brand],
+        room: Mapping[str, int],
+        bulk: int,
     ) -> list[tuple[str, list[Plan]]]:
         """What each signer may send now."""
         able = tuple(room)
         by_signer: dict[str, list[Waiting]] = {signer: [] for signer in able}
-        for item in queue:
+        for item in waiting:
             by_signer[signer_of(item.lane, able)].append(item)
         settings = self._node_state.settings
         now = time.monotonic()
         resting = {id for id, (_, again_at) in self._doubtful.items() if again_at > now}
         planned: list[tuple[str, list[Plan]]] = []
-        for signer, waiting in by_signer.items():
-            if room[signer] <= 0 or not waiting:
+        for signer, items in by_signer.items():
+            if room[signer] <= 0 or not items:
                 continue
             choice = choose(
-                waiting,
+                items,
                 busy_awards=frozenset(lane for lane, kind, by in busy if kind == AWARD and by == signer),
                 busy_singles=frozenset(lane for lane, kind, by in busy if kind != AWARD or by != signer),
-                items_max=self._node_state.items_max,
+                items_max=self._items_max(bulk),
                 delay_ms=settings.batch_delay_ms,
                 singles_max=min(settings.singles_max, room[signer]),
                 at_ms=now_ms(),
-                only_full=bool(self._node_state.one_at_a_time) and room[signer] < settings.in_flight_max,
+                only_full=self._grows(signer, bulk),
                 resting=resting,
             )
             plans = self._plans(choice, signer, room[signer], known)
             if plans:
                 planned.append((signer, plans))
+                served = [item.brand for item in choice.singles] + [batch[0].brand for batch in choice.batches]
+                self._turn[bulk] = served[: len(plans)][-1]
         return planned
+
+    def _grows(self, signer: str, bulk: int) -> bool:
+        """Whether a batch that is not full waits on, because the node is busy with such anyhow."""
+        return bool(self._node_state.one_at_a_time) and self._ahead[signer] >= (1 if bulk == BULK else 2)
 
     def _room(self, signer: str, flight: Sequence[Transaction]) -> int:
         """How many more transactions the signer may have under way."""
@@ -245,16 +325,6 @@ def _tip(connection: Connection) -> tuple[int, str] | None:
     found = connection.execute(select(checkpoint.c.block_number, checkpoint.c.block_hash).where(checkpoint.c.id == 1))
     row = found.one_or_none()
     return (row.block_number, row.block_hash) if row is not None else None
-
-
-def _queue(connection: Connection, count_max: int, without: Set[str]) -> list[Waiting]:
-    """The oldest queued operations, those of some lanes left out."""
-    place = PLACE[connection.dialect.name]
-    columns = ", ".join(Waiting.__dataclass_fields__)
-    others = f"AND lane NOT IN ({', '.join([place] * len(without))})" if without else ""
-    # Past SQLAlchemy's typed rows: thousands of payloads are read each second and most are looked at once.
-    statement = f"SELECT {columns} FROM operation WHERE state = {place} {others} ORDER BY id LIMIT {place}"  # noqa: S608
-    return [Waiting(*row) for row in connection.exec_driver_sql(statement, (QUEUED, *without, count_max))]
 
 
 def _busy(connection: Connection) -> list[Busy]:

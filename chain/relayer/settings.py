@@ -13,8 +13,18 @@ class RelayerSettings:
     singles_max: int = 16
     # At the node and not mined; and mined too, as long as nobody has told what became of it.
     in_flight_max: int = 8
+    # Of these a file of lines leaves so many to what a person waits for; and so often in a row such transactions may
+    # go past the lines.
+    reserve: int = 2
+    passes_max: int = 8
+    # On a node that mines at once, what waits behind a batch waits for all of it. While people were about within the
+    # last seconds, lines go in batches of so many, one at a time.
+    beside_s: float = 30.0
+    beside_items_max: int = 50
     undecided_max: int = 32
     poll_s: float = 0.02
+    # Nothing to do and nothing announced: so long at most between two rounds.
+    idle_s: float = 0.5
     # Between two looks at the node when it announces its blocks; without announcements every round looks.
     look_s: float = 0.25
     # The mirror usually tells of a transaction; asking the node for a receipt as well costs it a second rendering of

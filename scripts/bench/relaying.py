@@ -33,7 +33,7 @@ BAR_ANVIL = 3_000.0
 
 def relaying(node: str) -> list[Figure]:
     """Ganache: at least 0.9 of the node's own batch rate. Anvil: at least 3,000 awards a second."""
-    orders = _orders(AWARDS[node])
+    orders = orders_of(AWARDS[node])
     measured: list[float] = []
     baseline: list[float] = []
     with (
@@ -52,7 +52,7 @@ def relaying(node: str) -> list[Figure]:
     return [Figure(f"relay_{node}", value, "awards/s, queue to confirmed", own, bar=BAR_NODE_SHARE)]
 
 
-def _orders(count: int) -> list[Purchase]:
+def orders_of(count: int) -> list[Purchase]:
     """Real purchases, from the beginning again when there are not enough."""
     known = list(cdnow())
     return [known[index % len(known)] for index in range(count)]
@@ -60,7 +60,7 @@ def _orders(count: int) -> list[Purchase]:
 
 def _queue_rate(system: LocalStack, engine: Engine, orders: Sequence[Purchase], *, run: int) -> float:
     before = _confirmed(engine)
-    start = _enqueue(system, engine, orders, run)
+    start = enqueue(system, engine, orders, run)
     while _open(engine):
         if time.perf_counter() - start > TIMEOUT_S:
             raise RuntimeError(f"the awards were not all confirmed within {TIMEOUT_S:g} s")
@@ -72,7 +72,7 @@ def _queue_rate(system: LocalStack, engine: Engine, orders: Sequence[Purchase], 
     return len(orders) / seconds
 
 
-def _enqueue(system: LocalStack, engine: Engine, orders: Sequence[Purchase], run: int) -> float:
+def enqueue(system: LocalStack, engine: Engine, orders: Sequence[Purchase], run: int) -> float:
     """All in one SQL transaction; gives the moment before it is committed."""
     rule = system.deployment.brands["cdnow"].rules["purchase"]
     asked = [
@@ -82,6 +82,7 @@ def _enqueue(system: LocalStack, engine: Engine, orders: Sequence[Purchase], run
             member=_address(order.member, run),
             rule=rule,
             base_amount=order.amount,
+            bulk=True,
         )
         for number, order in enumerate(orders)
     ]

@@ -13,6 +13,7 @@ from scripts.bench.backfill import backfill
 from scripts.bench.committing import committing
 from scripts.bench.earning import earning
 from scripts.bench.evidence import evidence
+from scripts.bench.fairness import fairness
 from scripts.bench.figures import Figure, show, write
 from scripts.bench.gas import gas
 from scripts.bench.latency import latency
@@ -26,6 +27,8 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "earn_anvil": lambda: earning("anvil"),
     "relay_ganache": lambda: relaying("ganache"),
     "relay_anvil": lambda: relaying("anvil"),
+    "fairness_ganache": lambda: fairness("ganache"),
+    "fairness_anvil": lambda: fairness("anvil"),
     "backfill_sqlite": lambda: backfill("sqlite"),
     "backfill_postgresql": lambda: backfill("postgresql"),
     "view_reads": reading,

@@ -1,0 +1,103 @@
+"""The queue as it is read: brand by brand in turns, apart what a person waits for and what was sent as a file of lines.
+
+Every statement walks an index of the queued rows alone (chain.mirror.models.partial), so that a look costs the same however
+many are queued and however many were ever done. The conditions stand in the statements as they stand in the indexes.
+"""
+
+from collections.abc import Sequence, Set
+from itertools import chain, zip_longest
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from chain.mirror.models import OPEN_OPERATION
+from chain.outbox.batching import Waiting
+from chain.storage.bulk import PLACE
+
+# A person waits for it; one of many lines.
+PERSON: Final = 0
+BULK: Final = 1
+# So many brands are looked at in one round; the next round begins after the last that was served.
+BRANDS_MAX: Final = 64
+HEAD_MIN: Final = 32
+# What a person waits for draws what its member asked for before: of so many members a round, so many of each.
+DRAWN_LANES_MAX: Final = 32
+DRAWN_MAX: Final = 50
+
+COLUMNS: Final = "o.id, o.kind, o.brand, o.lane, o.created_at_ms, o.operation_id, o.payload"
+# An award waits for what is no award and was asked for before it; anything else for everything before it.
+HELD: Final = (
+    "CASE WHEN o.kind = 'award' THEN EXISTS (SELECT 1 FROM operation AS e WHERE e.lane = o.lane "  # noqa: S608
+    "AND e.state = 'queued' AND e.kind <> 'award' AND e.id < o.id) "
+    f"ELSE EXISTS (SELECT 1 FROM operation AS e WHERE e.lane = o.lane AND e.{OPEN_OPERATION} "
+    "AND e.state = 'queued' AND e.id < o.id) END"
+)
+
+
+def brands(connection: Connection, bulk: int, after: str, count_max: int = BRANDS_MAX) -> list[str]:
+    """Brands with something queued, in turns: those behind `after` first."""
+    found = _brands(connection, bulk, f"AND brand > {_place(connection)}", (after,), count_max)
+    if len(found) < count_max:
+        left = count_max - len(found)
+        found += _brands(connection, bulk, f"AND brand <= {_place(connection)}", (after,), left)
+    return found
+
+
+def heads(
+    connection: Connection, bulk: int, names: Sequence[str], count_max: int, without: Set[str] = frozenset()
+) -> tuple[list[Waiting], bool]:
+    """The oldest of each brand in turns (the first of each, the second of each), count_max together but HEAD_MIN of
+    each, without those of some lanes; and whether a brand may have more."""
+    if not names:
+        return [], False
+    place = _place(connection)
+    others = f"AND o.lane NOT IN ({', '.join([place] * len(without))})" if without else ""
+    statement = (
+        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o WHERE o.state = 'queued' AND o.bulk = {bulk} "  # noqa: S608
+        f"AND o.brand = {place} {others} ORDER BY o.id LIMIT {place}"
+    )
+    each = max(HEAD_MIN, count_max // len(names))
+    found = [_waiting(connection, statement, (name, *without, each)) for name in names]
+    turns = chain.from_iterable(zip_longest(*found))
+    return [item for item in turns if item is not None], any(len(one) == each for one in found)
+
+
+def drawn(connection: Connection, lanes: Sequence[str]) -> list[Waiting]:
+    """The first of these lanes, whoever asked for them and however: what a person waits for cannot go before them."""
+    statement = (
+        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o WHERE o.lane = {_place(connection)} "  # noqa: S608
+        f"AND o.{OPEN_OPERATION} AND o.state = 'queued' ORDER BY o.id LIMIT {DRAWN_MAX}"
+    )
+    chosen = list(dict.fromkeys(lanes))[:DRAWN_LANES_MAX]
+    return [item for lane in chosen for item in _waiting(connection, statement, (lane,))]
+
+
+def backlog(connection: Connection, brand: str, bulk: int, count_max: int) -> int:
+    """How many of the brand's operations are queued; count_max when there are as many or more."""
+    place = _place(connection)
+    statement = (
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM operation WHERE state = 'queued' AND bulk = {bulk} "  # noqa: S608
+        f"AND brand = {place} LIMIT {place}) AS waiting"
+    )
+    return int(connection.exec_driver_sql(statement, (brand, count_max)).scalar_one())
+
+
+def _brands(connection: Connection, bulk: int, bound: str, values: tuple[Any, ...], count_max: int) -> list[str]:
+    """From one brand to the next in the index, without a look at what lies between."""
+    place = _place(connection)
+    queued = f"SELECT MIN(brand) FROM operation WHERE state = 'queued' AND bulk = {bulk}"  # noqa: S608
+    statement = (
+        f"WITH RECURSIVE found(brand) AS ({queued} {bound} UNION ALL "  # noqa: S608
+        f"SELECT ({queued} AND brand > found.brand {bound}) FROM found WHERE found.brand IS NOT NULL) "
+        f"SELECT brand FROM found WHERE brand IS NOT NULL LIMIT {place}"
+    )
+    return list(connection.exec_driver_sql(statement, (*values, *values, count_max)).scalars())
+
+
+def _waiting(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Waiting]:
+    # Past SQLAlchemy's typed rows: thousands of payloads are read each second and most are looked at once.
+    return [Waiting(*row) for row in connection.exec_driver_sql(statement, values)]
+
+
+def _place(connection: Connection) -> str:
+    return PLACE[connection.dialect.name]

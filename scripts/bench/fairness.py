@@ -1,0 +1,118 @@
+"""What a person waits for while one brand's file of 30,000 lines is queued, beside the same without any file.
+
+A purchase of another brand, a hold of another brand and a hold of the file's own brand, each by HTTP until it is
+confirmed, one after the other, first on a system that has nothing else to do and then with the lines in the queue.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from chain.outbox import operations
+from chain.storage.database import engine as make_engine
+from chain.storage.database import reading
+from scripts.bench.figures import Figure
+from scripts.bench.relaying import enqueue, orders_of
+from scripts.demo import replay
+from scripts.demo.gateway import WAIT_S, Gateway
+from scripts.stack.local_stack import LocalStack, Plan, stack
+
+LINES: Final = 30_000
+SAMPLES: Final = 40
+MEMBERS: Final = 20
+FILE_OF: Final = "cdnow"
+OTHER: Final = "hanok"
+BAR: Final = 2.0
+RUN: Final = 90
+CURRENCIES: Final = {FILE_OF: "USD", OTHER: "KRW"}
+
+Times = dict[str, list[float]]
+
+
+def fairness(node: str) -> list[Figure]:
+    """p95 in milliseconds with the file queued, the unloaded p95 as baseline; at most twice that."""
+    with (
+        tempfile.TemporaryDirectory(prefix="moa-bench-") as folder,
+        stack(Plan(state=Path(folder), node=node)) as system,
+    ):
+        _points(system)
+        _measured(system, "warm up", 3)
+        alone = _measured(system, "alone", SAMPLES)
+        engine = make_engine(system.database_url)
+        enqueue(system, engine, orders_of(LINES), RUN)
+        began = time.perf_counter()
+        beside = _measured(system, "beside", SAMPLES)
+        seconds = time.perf_counter() - began
+        with reading(engine) as connection:
+            left = _queued_lines(connection)
+        engine.dispose()
+    if left == 0:
+        raise RuntimeError("the file was done before the measurement was")
+    return [
+        *(
+            Figure(f"fairness_{node}_{name}_p95", _p95(beside[name]), "ms beside 30,000 lines, alone as baseline",
+                   _p95(alone[name]), bar=BAR, at_least=False)
+            for name in beside
+        ),
+        Figure(f"fairness_{node}_lines", (LINES - left) / seconds, "lines/s meanwhile", 0.0, bar=1.0, on_value=True),
+    ]  # fmt: skip
+
+
+def _measured(system: LocalStack, run: str, count: int) -> Times:
+    times: Times = {"purchase": [], "hold": [], "own_hold": []}
+    with (
+        Gateway(system.url, system.brand_keys[OTHER]) as other,
+        Gateway(system.url, system.brand_keys[FILE_OF]) as own,
+    ):
+        for number in range(count):
+            member = {"identifier": f"bench-{number % MEMBERS}"}
+            key = f"fairness {run} {number}"
+            hold = {"member": member, "points": "1", "lifetime_s": 600}
+            acts: list[tuple[str, Callable[[], object]]] = [
+                ("purchase", lambda m=member, k=key: other.post("/v1/purchases", _purchase(m, k), key=k, wait_s=WAIT_S)),
+                ("hold", lambda h=hold, k=key: other.post("/v1/holds", h, key=f"{k} hold", wait_s=WAIT_S)),
+                ("own_hold", lambda h=hold, k=key: own.post("/v1/holds", h, key=f"{k} own", wait_s=WAIT_S)),
+            ]  # fmt: skip
+            for name, act in acts:
+                began = time.perf_counter()
+                act()
+                times[name].append(1000 * (time.perf_counter() - began))
+    return times
+
+
+def _points(system: LocalStack) -> None:
+    """Members of both brands, with points to hold."""
+    members = [f"bench-{number}" for number in range(MEMBERS)]
+    for brand in (FILE_OF, OTHER):
+        replay.enrol(system, brand, members)
+        with Gateway(system.url, system.brand_keys[brand]) as gateway:
+            for member in members:
+                wanted = _purchase({"identifier": member}, f"first {brand} {member}", brand)
+                gateway.post("/v1/purchases", wanted, key=f"first {brand} {member}", wait_s=WAIT_S)
+
+
+def _purchase(member: dict[str, str], id: str, brand: str = OTHER) -> dict[str, object]:
+    return {
+        "id": id.replace(" ", "-"),
+        "member": member,
+        "amount": "10000",
+        "currency": CURRENCIES[brand],
+        "occurred_at": "2026-01-01T00:00:00Z",
+    }
+
+
+def _queued_lines(connection: Connection) -> int:
+    table = operations.table
+    asked = select(func.count()).select_from(table).where(table.c.state == operations.QUEUED, table.c.bulk == 1)
+    return int(connection.execute(asked).scalar_one())
+
+
+def _p95(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[94]
