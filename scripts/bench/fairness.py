@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -43,7 +42,7 @@ def fairness(node: str) -> list[Figure]:
         stack(Plan(state=Path(folder), node=node)) as system,
     ):
         _points(system)
-        _measured(system, "warm up", 3)
+        _measured(system, "warm-up", 3)
         alone = _measured(system, "alone", SAMPLES)
         engine = make_engine(system.database_url)
         enqueue(system, engine, orders_of(LINES), RUN)
@@ -73,16 +72,16 @@ def _measured(system: LocalStack, run: str, count: int) -> Times:
     ):
         for number in range(count):
             member = {"identifier": f"bench-{number % MEMBERS}"}
-            key = f"fairness {run} {number}"
+            key = f"fairness-{run}-{number}"
             hold = {"member": member, "points": "1", "lifetime_s": 600}
-            acts: list[tuple[str, Callable[[], object]]] = [
-                ("purchase", lambda m=member, k=key: other.post("/v1/purchases", _purchase(m, k), key=k, wait_s=WAIT_S)),
-                ("hold", lambda h=hold, k=key: other.post("/v1/holds", h, key=f"{k} hold", wait_s=WAIT_S)),
-                ("own_hold", lambda h=hold, k=key: own.post("/v1/holds", h, key=f"{k} own", wait_s=WAIT_S)),
-            ]  # fmt: skip
-            for name, act in acts:
+            asked: list[tuple[str, Gateway, str, object]] = [
+                ("purchase", other, "/v1/purchases", _purchase(member, key)),
+                ("hold", other, "/v1/holds", hold),
+                ("own_hold", own, "/v1/holds", hold),
+            ]
+            for name, gateway, path, body in asked:
                 began = time.perf_counter()
-                act()
+                gateway.post(path, body, key=f"{key}-{name}", wait_s=WAIT_S)
                 times[name].append(1000 * (time.perf_counter() - began))
     return times
 
@@ -94,13 +93,13 @@ def _points(system: LocalStack) -> None:
         replay.enrol(system, brand, members)
         with Gateway(system.url, system.brand_keys[brand]) as gateway:
             for member in members:
-                wanted = _purchase({"identifier": member}, f"first {brand} {member}", brand)
-                gateway.post("/v1/purchases", wanted, key=f"first {brand} {member}", wait_s=WAIT_S)
+                wanted = _purchase({"identifier": member}, f"first-{brand}-{member}", brand)
+                gateway.post("/v1/purchases", wanted, key=f"first-{brand}-{member}", wait_s=WAIT_S)
 
 
 def _purchase(member: dict[str, str], id: str, brand: str = OTHER) -> dict[str, object]:
     return {
-        "id": id.replace(" ", "-"),
+        "id": id,
         "member": member,
         "amount": "10000",
         "currency": CURRENCIES[brand],

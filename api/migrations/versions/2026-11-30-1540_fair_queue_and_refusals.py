@@ -15,6 +15,7 @@ PARTIAL = {
     "operation_queued_single": (["lane", "id"], "state = 'queued' AND kind <> 'award'"),
     "operation_waiting": (["retry_at_ms", "id"], "state = 'waiting'"),
 }
+AWARDS = "state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award'"
 DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
@@ -23,6 +24,8 @@ def upgrade() -> None:
     op.add_column("operation", sa.Column("retry_until_ms", sa.BigInteger(), nullable=True))
     op.add_column("operation", sa.Column("retry_at_ms", sa.BigInteger(), nullable=True))
     op.add_column("operation", sa.Column("refusals", sa.Integer(), nullable=False, server_default="0"))
+    # The awards alone; now every operation that is open.
+    op.drop_index("operation_open_lane", "operation")
     for name, (columns, where) in PARTIAL.items():
         op.create_index(name, "operation", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.create_table(
@@ -51,5 +54,8 @@ def downgrade() -> None:
     op.drop_table("operation_refusal")
     for name in PARTIAL:
         op.drop_index(name, "operation")
+    op.create_index(
+        "operation_open_lane", "operation", ["lane"], sqlite_where=sa.text(AWARDS), postgresql_where=sa.text(AWARDS)
+    )
     for column in ("refusals", "retry_at_ms", "retry_until_ms", "bulk"):
         op.drop_column("operation", column)
