@@ -186,6 +186,12 @@ def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, di
     return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words) + memo
 
 
+def issuing(deployment: Deployment, brand_id: int) -> tuple[str, bytes]:
+    """Target and calldata of the look whether a brand may issue; reverts with BrandNotIssuing when it may not."""
+    data = deployment.codec.calldata("PartnerRegistry", "issuingToken", brand_id)
+    return deployment.address("PartnerRegistry"), data
+
+
 def _whole(amount: int | str) -> int:
     """The amount; a JSON number that is no whole one would lose points without a word."""
     if isinstance(amount, float):

@@ -3,7 +3,7 @@
 An operation is written in the caller's own SQL transaction, so it exists exactly when its cause does.
 
     queued ──> assigned ──> sent ──> mined ──> confirmed ──> (a reorg: sent)
-      └────────────┴──────────┴────────┴──> failed
+      └────────────┴──────────┴──> failed, or waiting ──> (sent again: queued)
 
 Every step that may happen is in chain.outbox.transitions.
 """
@@ -14,14 +14,16 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
+from chain.mirror.models import OperationRefusal
 from chain.outbox.models import ChainTransactionHash, Operation, OperationCounter
+from chain.outbox.retries import PAUSES_MAX, next_try
 from chain.outbox.transitions import ASSIGNED as ASSIGNED
 from chain.outbox.transitions import CONFIRMED as CONFIRMED
 from chain.outbox.transitions import FAILED as FAILED
@@ -29,6 +31,7 @@ from chain.outbox.transitions import MINED as MINED
 from chain.outbox.transitions import OPERATION
 from chain.outbox.transitions import QUEUED as QUEUED
 from chain.outbox.transitions import SENT as SENT
+from chain.outbox.transitions import WAITING as WAITING
 from chain.storage.bulk import PLACE
 from chain.storage.columns import table_of
 
@@ -41,6 +44,7 @@ FIRST_OPERATION_ID: Final = 1
 table: Final = table_of(Operation)
 counter: Final = table_of(OperationCounter)
 hashes: Final = table_of(ChainTransactionHash)
+refusals: Final = table_of(OperationRefusal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,18 @@ class NewOperation:
     payload: dict[str, Any]
     # One of many that were sent as a file of lines: what a person waits for goes before it.
     bulk: bool = False
+    # Until when it is asked again by itself, if it is refused for what passes (chain.outbox.retries).
+    retry_until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an operation that is sent again shall ask for instead; None: as before. fact: what is kept of the old."""
+
+    payload: dict[str, Any] | None = None
+    lane: str | None = None
+    fact: dict[str, Any] | None = None
+    retry_until_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +92,20 @@ class OperationView:
     block_hash: str | None
     log_index: int | None
     result: dict[str, Any] | None
+    refusals: int
+    retry_at_ms: int | None
+    retry_until_ms: int | None
     created_at_ms: int
     updated_at_ms: int
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is expected of it."""
+        """Whether nothing more is expected of it by itself."""
         return self.state in (CONFIRMED, FAILED)
 
 
+_KEPT: Final = ("payload", "operation_id", "error", "error_args", "transaction_id", "item_index", "tx_hash",
+                "block_number", "block_hash", "log_index")  # fmt: skip
 VIEW: Final = [table.c[name] for name in OperationView.__dataclass_fields__]
 
 # Built once: on the gateway's path the building of a statement costs as much as running it.
@@ -185,7 +206,8 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
 
     Repeating it changes nothing. An operation that is confirmed stays so when a second submission is refused. An award
     that a stranger submitted counts when it went to the same member; if it went to another, the id is spent and the
-    operation fails as OperationUsed. What was refused to a stranger says nothing of ours.
+    operation fails as OperationUsed. What was refused to a stranger says nothing of ours. What was refused for what
+    passes waits instead, if it may still be asked again in its time.
     """
     if not outcomes:
         return
@@ -195,7 +217,8 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
     for outcome in outcomes:
         mine = known.get(outcome.tx_hash)
         head = (outcome.tx_hash, outcome.block_number, outcome.block_hash, outcome.log_index)
-        failed = (outcome.error, _dumps(outcome.error_args))
+        base, step = next_try(outcome.error, at_ms) if outcome.error is not None else (None, 0)
+        failed = (*(base, step) * 2, outcome.error, _dumps(outcome.error_args))
         counted = (_dumps(outcome.result),)
         by_id = (outcome.brand, outcome.operation_id)
         if outcome.operation_id is None:
@@ -206,11 +229,16 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
         elif outcome.error is None and (mine is not None or outcome.lane is None):
             groups.setdefault("award", []).append((*head, *counted, at_ms, *by_id))
         elif outcome.error is None:
-            spent = ("OperationUsed", _dumps({"brand": outcome.brand, "operationId": outcome.operation_id}))
+            spent = (
+                *(None, 0) * 2,
+                "OperationUsed",
+                _dumps({"brand": outcome.brand, "operationId": outcome.operation_id}),
+            )
             groups.setdefault("award of a stranger", []).append((*head, *counted, at_ms, *by_id, outcome.lane))
             groups.setdefault("award to another", []).append((*head, *spent, at_ms, *by_id, outcome.lane))
         elif mine is not None:
-            groups.setdefault("award failed", []).append((*head, *failed, at_ms, *by_id))
+            # Of an earlier transaction of the same award it says nothing: the award was sent again since.
+            groups.setdefault("award failed", []).append((*head, *failed, at_ms, *by_id, mine))
     for kind, rows in groups.items():
         connection.exec_driver_sql(_settling(kind, state, place), rows)
 
@@ -236,10 +264,10 @@ def take_back(connection: Connection, above_block: int) -> int:
 
 def take_back_transaction(connection: Connection, id: int) -> int:
     """As take_back, for what a receipt said of one transaction whose block is gone."""
-    return _reopen(connection, table.c.transaction_id == id, decided=(MINED, FAILED))
+    return _reopen(connection, table.c.transaction_id == id, decided=(MINED, FAILED, WAITING))
 
 
-def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED)) -> int:
+def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED, WAITING)) -> int:
     changed = 0
     for state, mine in ((SENT, table.c.transaction_id.is_not(None)), (QUEUED, table.c.transaction_id.is_(None))):
         before = [one for one in decided if one in OPERATION.before(state)]
@@ -255,6 +283,7 @@ def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED,
                 result=None,
                 error=None,
                 error_args=None,
+                retry_at_ms=None,
                 updated_at_ms=now_ms(),
             )
         ).rowcount
@@ -272,13 +301,120 @@ def of_transaction(connection: Connection, transaction_id: int) -> list[int]:
 
 
 def fail(connection: Connection, id: int, error: str, error_args: Mapping[str, Any]) -> bool:
-    """A queued operation that cannot succeed fails without a transaction. False when it is no longer queued."""
-    changed = connection.execute(
-        update(table)
-        .where(table.c.id == id, table.c.state == QUEUED)
-        .values(state=FAILED, error=error, error_args=dict(error_args), updated_at_ms=now_ms())
+    """A queued operation that cannot succeed fails without a transaction, or waits. False when it is no longer
+    queued."""
+    return fail_many(connection, [id], error, error_args) == 1
+
+
+def fail_many(connection: Connection, ids: Sequence[int], error: str, error_args: Mapping[str, Any]) -> int:
+    """The same for several that cannot succeed for one reason; how many were still queued."""
+    place, at_ms = PLACE[connection.dialect.name], now_ms()
+    values = (*next_try(error, at_ms) * 2, error, _dumps(dict(error_args)), at_ms)
+    failed = 0
+    for start in range(0, len(ids), KEYS_PER_QUERY_MAX):
+        chosen = ids[start : start + KEYS_PER_QUERY_MAX]
+        statement = (
+            f"UPDATE operation SET state = {_refused(place)}, retry_at_ms = {_in_time(place)}, error = {place}, "  # noqa: S608
+            f"error_args = {place}, updated_at_ms = {place} "
+            f"WHERE state = 'queued' AND id IN ({', '.join([place] * len(chosen))})"
+        )
+        failed += connection.exec_driver_sql(statement, (*values, *chosen)).rowcount
+    return failed
+
+
+def again(connection: Connection | Session, id: int, change: Change | None = None) -> bool:
+    """Queues an operation that was refused, or waits, once more: the same award under the same id of the contract, so
+    that it counts once whatever becomes of what was sent before. The refusal stays known (refusals_of).
+
+    change: what it shall ask for instead. False when it is neither refused nor waiting.
+    """
+    changed = _again(connection, [id], keep_all=True, change=change or Change())
+    return changed == 1
+
+
+def any_due(connection: Connection, at_ms: int) -> bool:
+    """Whether the time of anything that waits has come."""
+    place = PLACE[connection.dialect.name]
+    statement = f"SELECT 1 FROM operation WHERE state = 'waiting' AND retry_at_ms <= {place} LIMIT 1"  # noqa: S608
+    return connection.exec_driver_sql(statement, (at_ms,)).first() is not None
+
+
+def again_in_time(connection: Connection, at_ms: int, count_max: int) -> int:
+    """Queues what waits and whose time has come; what has no time left fails. How many were looked at."""
+    place = PLACE[connection.dialect.name]
+    statement = (
+        f"SELECT id, retry_until_ms FROM operation WHERE state = 'waiting' AND retry_at_ms <= {place} "  # noqa: S608
+        f"ORDER BY retry_at_ms, id LIMIT {place}"
     )
-    return changed.rowcount == 1
+    due = connection.exec_driver_sql(statement, (at_ms, count_max)).all()
+    late = [id for id, until_ms in due if until_ms is None or until_ms < at_ms]
+    if late:
+        connection.execute(update(table).where(table.c.id.in_(late), table.c.state == WAITING).values(state=FAILED))
+    _again(connection, sorted({id for id, _ in due} - set(late)), keep_all=False, change=Change())
+    return len(due)
+
+
+def refusals_of(connection: Connection | Session, id: int) -> list[Any]:
+    """The refusals after which an operation was sent again, oldest first."""
+    return list(connection.execute(select(refusals).where(refusals.c.operation == id).order_by(refusals.c.number)))
+
+
+def refused_in(connection: Connection | Session, ids: Sequence[int]) -> dict[int, int]:
+    """The highest block in which each of these was ever refused; those that never were in a block are not in it."""
+    found: dict[int, int] = {}
+    for relation, key in ((table, table.c.id), (refusals, refusals.c.operation)):
+        rows = connection.execute(
+            select(key, func.max(relation.c.block_number))
+            .where(key.in_(list(ids)), relation.c.block_number.is_not(None), relation.c.error.is_not(None))
+            .group_by(key)
+        )
+        for id, block in rows:
+            found[id] = max(block, found.get(id, 0))
+    return found
+
+
+def _again(connection: Connection | Session, ids: Sequence[int], *, keep_all: bool, change: Change) -> int:
+    """keep_all: what was refused without a transaction is kept too; it costs a row each time."""
+    if not ids:
+        return 0
+    which = (table.c.id.in_(ids), table.c.state.in_((FAILED, WAITING)))
+    at_ms = now_ms()
+    kept = {
+        "operation": table.c.id,
+        "number": table.c.refusals + 1,
+        **{name: table.c[name] for name in _KEPT},
+        "refused_at_ms": table.c.updated_at_ms,
+        "fact": literal(change.fact, refusals.c.fact.type),
+        "again_at_ms": literal(at_ms),
+    }
+    asked = select(*kept.values()).where(*which, table.c.error.is_not(None))
+    if not keep_all:
+        asked = asked.where(table.c.transaction_id.is_not(None))
+    connection.execute(insert(refusals).from_select(list(kept), asked))
+    values = {name: value for name, value in (("payload", change.payload), ("lane", change.lane)) if value is not None}
+    if change.retry_until_ms is not None:
+        values["retry_until_ms"] = change.retry_until_ms
+    gone = dict.fromkeys(
+        ("transaction_id", "item_index", "tx_hash", "block_number", "block_hash", "log_index", "result", "error",
+         "error_args", "retry_at_ms")
+    )  # fmt: skip
+    queued = update(table).where(*which).values(
+        state=QUEUED, refusals=table.c.refusals + 1, updated_at_ms=at_ms, **gone, **values
+    )  # fmt: skip
+    return int(connection.execute(queued).rowcount)
+
+
+def _in_time(place: str) -> str:
+    """When it would be asked again, by base and step of next_try."""
+    return (
+        f"CAST({place} AS BIGINT) + CAST({place} AS BIGINT) "
+        f"* CASE WHEN refusals < {PAUSES_MAX} THEN refusals + 1 ELSE {PAUSES_MAX} END"
+    )
+
+
+def _refused(place: str) -> str:
+    """The state after a refusal."""
+    return f"CASE WHEN retry_until_ms >= {_in_time(place)} THEN '{WAITING}' ELSE '{FAILED}' END"
 
 
 @lru_cache(64)
@@ -292,15 +428,18 @@ def _settling(kind: str, state: str, place: str) -> str:
         found += f" AND lane = {place}"
     elif kind == "award to another":
         found += f" AND lane <> {place}"
-    after = state if counted else FAILED
-    allowed = ", ".join(f"'{before}'" for before in OPERATION.before(after))
-    values = f"error = {place}, error_args = {place}, result = NULL"
+    elif kind == "award failed":
+        found += f" AND transaction_id = {place}"
+    after = f"'{state}'" if counted else _refused(place)
+    before = OPERATION.before(state) if counted else OPEN
+    allowed = ", ".join(f"'{one}'" for one in before)
+    values = f"retry_at_ms = {_in_time(place)}, error = {place}, error_args = {place}, result = NULL"
     if counted:
-        values = f"result = {place}, error = NULL, error_args = NULL"
+        values = f"retry_at_ms = NULL, result = {place}, error = NULL, error_args = NULL"
     # Every name here is our own; values only ever go by place.
     return (
-        f"UPDATE operation SET state = '{after}', tx_hash = {place}, block_number = {place}, "  # noqa: S608
-        f"block_hash = {place}, log_index = {place}, {values}, updated_at_ms = {place} "
+        f"UPDATE operation SET tx_hash = {place}, block_number = {place}, "  # noqa: S608
+        f"block_hash = {place}, log_index = {place}, state = {after}, {values}, updated_at_ms = {place} "
         f"WHERE {found} AND state IN ({allowed})"
     )
 
@@ -345,6 +484,7 @@ def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) 
                 "payload": operation.payload,
                 "state": QUEUED,
                 "bulk": int(operation.bulk),
+                "retry_until_ms": operation.retry_until_ms,
                 "created_at_ms": at_ms,
                 "updated_at_ms": at_ms,
             }

@@ -16,6 +16,7 @@ SENT: Final = "sent"
 MINED: Final = "mined"
 CONFIRMED: Final = "confirmed"
 FAILED: Final = "failed"
+WAITING: Final = "waiting"
 
 SIGNED: Final = "signed"
 FILLING: Final = "filling"
@@ -44,16 +45,17 @@ class Steps:
 # From queued to mined or confirmed: someone else submitted it; to failed: it cannot succeed and costs nothing. Back to
 # sent: a reorg. Back to queued: its nonce was spent on something else, or a reorg took a stranger's transaction. From
 # failed to mined or confirmed: it counted after all, by another transaction. What counted never fails: a reorg takes
-# it back first.
+# it back first. Waiting: refused for what passes, to be queued again by itself. From failed to queued: sent again.
 OPERATION: Final = Steps(
     "operation",
     {
-        QUEUED: frozenset({ASSIGNED, MINED, CONFIRMED, FAILED}),
-        ASSIGNED: frozenset({SENT, MINED, CONFIRMED, FAILED, QUEUED}),
-        SENT: frozenset({MINED, CONFIRMED, FAILED, QUEUED}),
+        QUEUED: frozenset({ASSIGNED, MINED, CONFIRMED, FAILED, WAITING}),
+        ASSIGNED: frozenset({SENT, MINED, CONFIRMED, FAILED, WAITING, QUEUED}),
+        SENT: frozenset({MINED, CONFIRMED, FAILED, WAITING, QUEUED}),
         MINED: frozenset({CONFIRMED, SENT, QUEUED}),
         CONFIRMED: frozenset({SENT, QUEUED}),
         FAILED: frozenset({MINED, CONFIRMED, SENT, QUEUED}),
+        WAITING: frozenset({MINED, CONFIRMED, SENT, QUEUED, FAILED}),
     },
 )
 

@@ -11,6 +11,7 @@ second time; and nonces go out strictly in order, so that a node which waits for
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -19,7 +20,7 @@ from sqlalchemy import Engine, select
 from chain.base.errors import AnswerInconsistent, ChainReplaced, DeploymentError, NodeUnavailable, RpcError
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
-from chain.outbox import transactions
+from chain.outbox import operations, transactions
 from chain.outbox.transactions import Transaction
 from chain.relayer import circuit_breaker
 from chain.relayer.circuit_breaker import CircuitBreaker
@@ -83,6 +84,7 @@ class Relayer:
         self._told: dict[str, tuple[str, str]] = {}
         # Transactions that carry operations and were not decided in the last round.
         self._under_way: set[int] = set()
+        self._retry_at = -1e9
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`. A node that is away is waited for. A node that shows another chain, or lost our
@@ -127,6 +129,7 @@ class Relayer:
         flight = [transaction for transaction in flight if transaction.id not in decided]
         self._under_way -= decided
         changed |= self.gaps.fill(flight)
+        changed |= self._retry()
         sent = False
         made: list[Transaction] = []
         state = self.breaker.state
@@ -155,6 +158,20 @@ class Relayer:
         with reading(self.engine) as connection:
             rows = connection.execute(select(transactions.signers.c.address, transactions.signers.c.ref)).all()
         return {address: ref for address, ref in rows if keystore.address_of(ref) == address}
+
+    def _retry(self) -> bool:
+        """Once in a while, what waits and whose time has come is queued again: a bounded part of it."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            return False
+        with reading(self.engine) as connection:
+            due = operations.any_due(connection, operations.now_ms())
+        looked = 0
+        if due:
+            with writing(self.engine) as connection:
+                looked = operations.again_in_time(connection, operations.now_ms(), self.settings.retries_max)
+        self._retry_at = now if looked == self.settings.retries_max else now + self.settings.retry_every_s
+        return looked > 0
 
     def _known_signers(self) -> bool:
         with reading(self.engine) as connection:

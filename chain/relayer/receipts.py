@@ -16,6 +16,7 @@ from chain.node.blocks import believable, counted
 from chain.outbox import operations, transactions
 from chain.outbox.operations import Outcome, record_outcomes
 from chain.outbox.outcomes import outcomes
+from chain.outbox.retries import PAUSED
 from chain.outbox.transactions import PROVISION, Transaction
 from chain.outbox.transitions import FILLING, MINED, SENT, SIGNED
 from chain.relayer import circuit_breaker as breaker
@@ -170,7 +171,10 @@ class Receipts:
                 self._fail_all(connection, transaction, receipt, error)
             else:
                 record_outcomes(connection, found, MINED)
-        if error is not None:
+        if error is not None and error.error == PAUSED:
+            # A brand's own switch is no failure of ours: it must not hold up the others.
+            pass
+        elif error is not None:
             self._breaker.failed(breaker.REVERTED, str(error))
         elif transaction.operations:
             self._breaker.succeeded(breaker.REVERTED)

@@ -18,6 +18,7 @@ from chain.outbox import calls, fair_queue, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, signer_of
 from chain.outbox.fair_queue import BULK, PERSON
 from chain.outbox.operations import AWARD
+from chain.outbox.retries import PAUSED
 from chain.outbox.transactions import Plan, Transaction
 from chain.relayer.node_state import NodeState
 from chain.storage.columns import table_of
@@ -133,15 +134,36 @@ class Scheduler:
                     found = list({item.id: item for item in found}.values())
                 busy = _busy(connection) if found else []
                 known = brands.resolve(connection, self._deployment, {item.brand for item in found})
+                paused = brands.paused(connection, known)
                 self._tip = _tip(connection) if found else None
             if bulk == PERSON and names:
                 self._person_at = time.monotonic()
+            found = self._issuing(found, known, paused)
             planned = self._planned(found, busy, known, rooms, bulk)
             if planned or not full:
                 break
             if window == QUEUE_WINDOW:
                 without |= {item.lane for item in found}
         return planned
+
+    def _issuing(
+        self, found: Sequence[Waiting], known: Mapping[str, Brand], paused: Sequence[str]
+    ) -> Sequence[Waiting]:
+        """All but the awards of brands that the mirror knows as paused, when the registry says so too: these are
+        refused here, by the contract's own words, and cost no transaction."""
+        for name in paused:
+            awards = [item.id for item in found if item.brand == name and item.kind == AWARD]
+            if not awards:
+                continue
+            target, data = calls.issuing(self._deployment, known[name].id)
+            [answer] = self._node_state.rpc.try_batch(
+                [("eth_call", [{"to": target, "data": "0x" + data.hex()}, "latest"])]
+            )
+            if isinstance(answer, Reverted) and answer.error == PAUSED:
+                with writing(self._engine) as connection:
+                    operations.fail_many(connection, awards, answer.error, answer.error_args)
+                found = [item for item in found if item.brand != name or item.kind != AWARD]
+        return found
 
     def _items_max(self, bulk: int) -> int:
         if bulk == BULK and self._node_state.mines_at_once and self._persons_about():
