@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import Any
 
 from fastapi import FastAPI
@@ -32,14 +33,24 @@ from api.views.routes import router as channels
 from api.wallet_files import wallet_routes
 from api.writes.body_limit import BodyLimit
 from api.writes.ndjson import takes_lines
+from chain.outbox.retries import RETRY_S_MAX
 
 TITLE = "Moa"
 VERSION = "0.1.0"
+_DEFAULTS = {field.name: field.default for field in fields(Settings)}
 DESCRIPTION = """Points that brands share, on a ledger that anyone can check.
 
 Amounts are strings of base units with the decimals beside them. Every write takes an `Idempotency-Key`.
 Every refusal is an RFC 9457 problem document whose `error` is the name to branch on; nothing was changed.
-"""
+
+The queue serves the brands in turns, and what a person waits for before the lines of NDJSON bodies. Of one brand
+at most {requests} single requests and {lines} lines wait in it; what is beyond is refused with `BacklogFull` (429, a
+line by itself) and may be sent again after `Retry-After`. What ends a hold is always taken.
+
+What the contract refused counts when it is sent again and the reason is gone: the same order (under any key), as it
+was or corrected. `GET /v1/operations/refused` lists a brand's. What a pause or a full day refuses is asked again by
+itself for `retry_for_s`, at most {retry} seconds.
+""".format(requests=_DEFAULTS["backlog_max"], lines=_DEFAULTS["backlog_lines_max"], retry=RETRY_S_MAX)
 TAGS = [
     {"name": "operator", "description": "Brands, keys and sessions. By the operator's key."},
     {"name": "brand", "description": "Members, purchases and redemption. By a brand's key."},

@@ -2,6 +2,7 @@
 
 Problem
 ├── PurchaseConflict    409   the same order id with another content
+├── RefusalNotFinal     409   an order is corrected before its refusal is final
 ├── CurrencyWrong       422
 ├── FreeNotZero         422
 ├── OperationUnknown    404
@@ -10,6 +11,9 @@ Problem
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from api.kit.problems import Problem, told_by_validation
 
 
@@ -17,6 +21,13 @@ class PurchaseConflict(Problem):
     """This order id was reported before with another content."""
 
     status = 409
+
+
+class RefusalNotFinal(Problem):
+    """The refusal of this order may still be taken back by the chain; correct the order once it is final."""
+
+    status = 409
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}
 
 
 class CurrencyWrong(Problem):

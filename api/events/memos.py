@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
-from sqlalchemy import BigInteger, Engine, insert, select, update
+from sqlalchemy import BigInteger, Engine, delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Field as Column
 from sqlmodel import Session, SQLModel
@@ -98,6 +98,14 @@ def store(session: Session, fields_of: Mapping[int, Sequence[memos.Field]]) -> N
     ]
     if rows:
         session.connection().execute(insert(table_of(Memo)), rows)
+
+
+def replace(session: Session, operation: int, fields: Sequence[memos.Field]) -> None:
+    """The memo of an order that was corrected: the words of the old one are gone."""
+    memo = table_of(Memo)
+    session.connection().execute(delete(memo).where(memo.c.operation == operation))
+    if fields:
+        store(session, {operation: fields})
 
 
 def texts(session: Session, operations: Sequence[int]) -> dict[int, dict[str, str] | None]:

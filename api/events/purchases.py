@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlmodel import Session, col, select
 
 from api.auth.callers import BrandCaller
 from api.events import memos
-from api.events.errors import CurrencyWrong, PurchaseConflict, RuleMissing
+from api.events.errors import CurrencyWrong, PurchaseConflict, RefusalNotFinal, RuleMissing
 from api.events.models import Event
 from api.events.schemas import PurchaseCreate
-from api.kit.clock import now_ms
+from api.kit.clock import now_ms, rfc3339
 from api.kit.database import lock
 from api.kit.problems import Problem, of_validation
+from api.kit.settings import Settings
 from api.members import service as identity
 from api.members.errors import MemberUnknown
+from api.writes import backlog
 from api.writes.ndjson import Line, LineMalformed, LinesAnswer, line_to_public, refused_line
 from api.writes.unit_of_work import UnitOfWork
 from chain.contracts.deployment import Deployment
 from chain.contracts.memos import Field, memo_root
+from chain.mirror.models import MirrorCheckpoint
 from chain.outbox import calls, operations
-from chain.outbox.operations import NewOperation
+from chain.outbox.operations import Change, NewOperation, OperationView
 from chain.storage.columns import table_of
 
 PURCHASE = "purchase"
@@ -42,21 +45,35 @@ _adapter = TypeAdapter(PurchaseCreate)
 class Counted:
     """What became of one purchase."""
 
-    status: Literal["accepted", "replayed"]
+    status: Literal["accepted", "replayed", "retried"]
     operation: int
     member_id: str
+    # retried: what refused it before.
+    error: str | None = None
+    error_args: Mapping[str, Any] | None = None
 
 
 def count(
-    session: Session, *, deployment: Deployment, slug: str, purchases: Sequence[PurchaseCreate], bulk: bool = False
+    session: Session,
+    *,
+    settings: Settings,
+    deployment: Deployment,
+    slug: str,
+    purchases: Sequence[PurchaseCreate],
+    bulk: bool = False,
 ) -> list[Counted | Problem]:
-    """Counts each purchase once, in order; a refused one changes nothing. bulk: they are lines of a file."""
+    """Counts each purchase once, in order; a refused one changes nothing. bulk: they are lines of a file.
+
+    An order whose award was refused, or waits, is asked again: as it was, or corrected.
+    """
     lock(session, f"brand:{slug}")
     brand = identity.brand(session, slug=slug)
     rule = deployment.brands[slug].rules.get(PURCHASE) if slug in deployment.brands else None
     members = identity.addresses(session, slug=slug, references=[wanted.member for wanted in purchases])
     known = _known(session, slug=slug, ids=[wanted.id for wanted in purchases])
     told = memos.texts(session, [operation for _, operation in known.values()]) if known else {}
+    refused = _refused(session, [operation for _, operation in known.values()])
+    room = backlog.room(session, settings, brand=slug, bulk=bulk)
     results: list[Counted | Problem | int] = []
     fresh: list[NewOperation] = []
     salted: list[list[Field]] = []
@@ -78,40 +95,39 @@ def count(
             continue
         content_hash = _content_hash(wanted, member_id)
         before = known.get(wanted.id)
-        if before is not None:
+        if before is not None and before[1] not in refused:
             results.append(_again(wanted, before, content_hash, member_id, told))
             continue
+        if room == 0:
+            results.append(backlog.full(settings, bulk=bulk))
+            continue
+        if before is not None:
+            again = _sent_again(
+                session,
+                wanted,
+                refused[before[1]],
+                same=before[0] == content_hash and _same_memo(wanted, before[1], told),
+                award=_award(wanted, slug=slug, address=address, rule=rule, bulk=bulk, at_ms=at_ms),
+                row=_row(wanted, slug=slug, member_id=member_id, content_hash=content_hash, at_ms=at_ms),
+            )
+            results.append(again)
+            if isinstance(again, Counted):
+                del refused[before[1]]
+                known[wanted.id] = (content_hash, before[1])
+                told.pop(before[1], None)
+                if wanted.memo:
+                    told[before[1]] = wanted.memo
+                room -= 1
+            continue
+        room -= 1
         known[wanted.id] = (content_hash, -len(fresh) - 1)
-        fields = memos.salted(wanted.memo) if wanted.memo else []
+        award, fields = _award(wanted, slug=slug, address=address, rule=rule, bulk=bulk, at_ms=at_ms)
         if wanted.memo:
             told[-len(fresh) - 1] = wanted.memo
         salted.append(fields)
         results.append(len(fresh))
-        occurred_at_ms = int(wanted.occurred_at.timestamp() * 1000)
-        fresh.append(
-            calls.award(
-                key=f"{PURCHASE}/{slug}/{wanted.id}",
-                brand=slug,
-                member=address,
-                rule=rule,
-                base_amount=wanted.amount,
-                memo_root=memo_root(fields) if fields else None,
-                bulk=bulk,
-            )
-        )
-        rows.append(
-            {
-                "brand": slug,
-                "kind": PURCHASE,
-                "external_id": wanted.id,
-                "member_id": member_id,
-                "amount": str(wanted.amount),
-                "currency": wanted.currency,
-                "occurred_at_ms": occurred_at_ms,
-                "received_at_ms": at_ms,
-                "content_hash": content_hash,
-            }
-        )
+        fresh.append(award)
+        rows.append(_row(wanted, slug=slug, member_id=member_id, content_hash=content_hash, at_ms=at_ms))
     made = operations.enqueue_many(session.connection(), fresh) if fresh else []
     memos.store(session, {id_: fields for id_, fields in zip(made, salted, strict=True) if fields})
     if rows:
@@ -121,20 +137,107 @@ def count(
     return [_settle(result, made, rows) for result in results]
 
 
+def _award(
+    wanted: PurchaseCreate, *, slug: str, address: str, rule: int, bulk: bool, at_ms: int
+) -> tuple[NewOperation, list[Field]]:
+    """The award of a purchase, and its memo with salts."""
+    fields = memos.salted(wanted.memo) if wanted.memo else []
+    award = calls.award(
+        key=f"{PURCHASE}/{slug}/{wanted.id}",
+        brand=slug,
+        member=address,
+        rule=rule,
+        base_amount=wanted.amount,
+        memo_root=memo_root(fields) if fields else None,
+        bulk=bulk,
+    )
+    until_ms = at_ms + 1000 * wanted.retry_for_s if wanted.retry_for_s else None
+    return replace(award, retry_until_ms=until_ms), fields
+
+
+def _row(wanted: PurchaseCreate, *, slug: str, member_id: str, content_hash: str, at_ms: int) -> dict[str, object]:
+    return {
+        "brand": slug,
+        "kind": PURCHASE,
+        "external_id": wanted.id,
+        "member_id": member_id,
+        "amount": str(wanted.amount),
+        "currency": wanted.currency,
+        "occurred_at_ms": int(wanted.occurred_at.timestamp() * 1000),
+        "received_at_ms": at_ms,
+        "content_hash": content_hash,
+    }
+
+
+def _refused(session: Session, ids: Sequence[int]) -> dict[int, OperationView]:
+    """Those of the operations that are refused or wait."""
+    found = operations.get_many(session.connection(), ids) if ids else {}
+    return {id: view for id, view in found.items() if view.state in (operations.FAILED, operations.WAITING)}
+
+
+def _sent_again(
+    session: Session,
+    wanted: PurchaseCreate,
+    refused: OperationView,
+    *,
+    same: bool,
+    award: tuple[NewOperation, list[Field]],
+    row: dict[str, object],
+) -> Counted | RefusalNotFinal:
+    """Asks for a refused award once more, under the id that the contract counts once; corrected unless `same`."""
+    asked, fields = award
+    if same:
+        change = Change(retry_until_ms=asked.retry_until_ms)
+    else:
+        if not _is_final(session, refused.id):
+            return RefusalNotFinal(
+                f"The refusal of order {wanted.id} is not final yet; correct it in a moment.", id=wanted.id
+            )
+        change = Change(asked.payload, asked.lane, _fact_of(session, refused.id), asked.retry_until_ms)
+        event = table_of(Event)
+        session.connection().execute(update(event).where(event.c.operation == refused.id).values(row))
+        memos.replace(session, refused.id, fields)
+    operations.again(session, refused.id, change)
+    return Counted("retried", refused.id, str(row["member_id"]), refused.error, refused.error_args)
+
+
+def _is_final(session: Session, operation: int) -> bool:
+    """Whether no reorg can bring a refusal of this operation back to the chain, to count what was asked then."""
+    highest = operations.refused_in(session.connection(), [operation]).get(operation)
+    if highest is None:
+        return True
+    final = session.exec(select(MirrorCheckpoint.final_number)).first()
+    return final is not None and highest <= final
+
+
+def _fact_of(session: Session, operation: int) -> dict[str, str]:
+    """What the order said until now."""
+    event = session.exec(select(Event).where(col(Event.operation) == operation)).one()
+    return {
+        "member": event.member_id,
+        "amount": event.amount,
+        "currency": event.currency,
+        "occurred_at": rfc3339(event.occurred_at_ms),
+    }
+
+
 def purchase_lines(caller: BrandCaller, write: UnitOfWork) -> LinesAnswer:
     """Counts the purchase of each line."""
 
     def handle(session: Session, lines: Sequence[Line]) -> list[bytes]:
-        return count_lines(session, deployment=write.state.deployment, slug=caller.slug, lines=lines)
+        state = write.state
+        return count_lines(session, settings=state.settings, deployment=state.deployment, slug=caller.slug, lines=lines)
 
     return LinesAnswer(caller=caller, write=write, handle=handle)
 
 
-def count_lines(session: Session, *, deployment: Deployment, slug: str, lines: Sequence[Line]) -> list[bytes]:
+def count_lines(
+    session: Session, *, settings: Settings, deployment: Deployment, slug: str, lines: Sequence[Line]
+) -> list[bytes]:
     """An answer line for each line."""
     read = [_read(line) for line in lines]
     purchases = [wanted for wanted in read if isinstance(wanted, PurchaseCreate)]
-    counted = iter(count(session, deployment=deployment, slug=slug, purchases=purchases, bulk=True))
+    counted = iter(count(session, settings=settings, deployment=deployment, slug=slug, purchases=purchases, bulk=True))
     answers = []
     for line, wanted in zip(lines, read, strict=True):
         if isinstance(wanted, Problem):
@@ -144,7 +247,9 @@ def count_lines(session: Session, *, deployment: Deployment, slug: str, lines: S
         if isinstance(result, Problem):
             answers.append(refused_line(line.number, result, id=wanted.id))
         else:
-            answers.append(line_to_public(line.number, result.status, id=wanted.id, operation=str(result.operation)))
+            before = {"error": result.error, "error_args": result.error_args} if result.status == "retried" else {}
+            told = line_to_public(line.number, result.status, id=wanted.id, operation=str(result.operation), **before)
+            answers.append(told)
     return answers
 
 
@@ -177,13 +282,16 @@ def _again(
     member_id: str,
     told: Mapping[int, dict[str, str] | None],
 ) -> Counted | PurchaseConflict:
-    # The memo is compared with what is kept of it, not by a hash: a hash would outlive its erasure.
-    same_memo = told[before[1]] in (None, wanted.memo) if before[1] in told else not wanted.memo
-    if before[0] != content_hash or not same_memo:
+    if before[0] != content_hash or not _same_memo(wanted, before[1], told):
         return PurchaseConflict(
             f"Order {wanted.id} was reported before with another content; an order counts once.", id=wanted.id
         )
     return Counted("replayed", before[1], member_id)
+
+
+def _same_memo(wanted: PurchaseCreate, operation: int, told: Mapping[int, dict[str, str] | None]) -> bool:
+    """Compared with what is kept of the memo, not by a hash: a hash would outlive its erasure."""
+    return told[operation] in (None, wanted.memo) if operation in told else not wanted.memo
 
 
 def _settle(

@@ -12,20 +12,44 @@ from starlette.responses import Response
 
 from api.auth.callers import CALLER_PROBLEMS, ByBrand, ByBrandOrMember
 from api.events import service
-from api.events.errors import CurrencyWrong, FreeNotZero, OperationUnknown, PurchaseConflict, RuleMissing
+from api.events.errors import (
+    CurrencyWrong,
+    FreeNotZero,
+    OperationUnknown,
+    PurchaseConflict,
+    RefusalNotFinal,
+    RuleMissing,
+)
 from api.events.memos import MemoMalformed, MemoTooLarge
 from api.events.purchases import purchase_lines
-from api.events.schemas import OperationCounts, OperationPublic, PurchaseAccepted, PurchaseCreate, PurchaseLine
+from api.events.schemas import (
+    OperationCounts,
+    OperationTold,
+    PurchaseAccepted,
+    PurchaseCreate,
+    PurchaseLine,
+    RefusedOperations,
+    RefusedState,
+)
 from api.kit.amounts import AMOUNT_PROBLEMS
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, of_validation, responses
 from api.members.errors import MemberUnclear, MemberUnknown
+from api.writes.backlog import BacklogFull
 from api.writes.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
 router = APIRouter(prefix="/v1")
 
 Kind = Annotated[str | None, Query(pattern="^[a-z_]{1,32}$", examples=["award"])]
+PAGE_MAX = 500
+PAGE = 100
+RefusedOnly = Annotated[RefusedState | None, Query(description="Only these; both without it.", examples=["failed"])]
+Cursor = Annotated[
+    str | None,
+    Query(pattern="^[1-9][0-9]{0,17}$", description="`next_cursor` of the page before.", examples=[None]),
+]
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
 
 
@@ -44,7 +68,9 @@ OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
         MemberUnknown,
         CurrencyWrong,
         PurchaseConflict,
+        RefusalNotFinal,
         RuleMissing,
+        BacklogFull,
         MemoMalformed,
         MemoTooLarge,
         LineMalformed,
@@ -70,7 +96,10 @@ async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Re
         raise of_validation(fault.errors()) from None
 
     def effect(session: Session) -> Answer:
-        told = service.count_one(session, deployment=write.state.deployment, slug=caller.slug, wanted=wanted)
+        state = write.state
+        told = service.count_one(
+            session, settings=state.settings, deployment=state.deployment, slug=caller.slug, wanted=wanted
+        )
         return Answer(told, 202)
 
     def follow(session: Session, told: dict[str, Any]) -> PurchaseAccepted:
@@ -94,16 +123,36 @@ async def operation_counts(request: Request, caller: ByBrand, kind: Kind = None)
 
 
 @router.get(
+    "/operations/refused",
+    tags=["brand"],
+    operation_id="refusedOperations",
+    response_model=RefusedOperations,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed),
+)
+async def refused_operations(
+    request: Request, caller: ByBrand, state: RefusedOnly = None, cursor: Cursor = None, limit: Limit = PAGE
+) -> RefusedOperations:
+    """The brand's operations that were refused, and those that wait to be asked again, newest first, each with its
+    reason."""
+
+    def read(found: State) -> RefusedOperations:
+        with Session(found.database.engine) as session:
+            return service.refused(session, brand=caller.slug, state=state, cursor=cursor, limit=limit)
+
+    return await run_in_threadpool(read, state_of(request))
+
+
+@router.get(
     "/operations/{operation_id}",
     tags=["brand", "member"],
     operation_id="getOperation",
-    response_model=OperationPublic,
+    response_model=OperationTold,
     responses=responses(*CALLER_PROBLEMS, RequestMalformed, OperationUnknown),
 )
-async def get_operation(request: Request, caller: ByBrandOrMember, operation_id: OperationId) -> OperationPublic:
-    """An operation of the caller's: how far it is, and where on the chain."""
+async def get_operation(request: Request, caller: ByBrandOrMember, operation_id: OperationId) -> OperationTold:
+    """An operation of the caller's: how far it is, where on the chain, and what refused it before."""
 
-    def read(state: State) -> OperationPublic:
+    def read(state: State) -> OperationTold:
         with Session(state.database.engine) as session:
             return service.operation_of(session, caller=caller, operation_id=operation_id)
 

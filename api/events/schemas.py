@@ -12,8 +12,11 @@ from api.events.memos import MemoText
 from api.kit.amounts import AmountOrZero
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Identifier, RequestModel, ResponseModel
 from api.members.schemas import MemberReference
+from chain.outbox.retries import DAYS_FULL, PAUSED, PAUSES_MAX, RETRY_S_MAX
 
-OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed"]
+OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed", "waiting"]
+RefusedState = Literal["failed", "waiting"]
+LineStatus = Literal["accepted", "replayed", "retried", "refused"]
 EXAMPLE_HASH = "0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6"
 
 
@@ -25,8 +28,24 @@ def in_utc(at: datetime) -> datetime:
         raise ValueError("this time has no place in the years 1 to 9999 of UTC") from None
 
 
+RetryFor = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=RETRY_S_MAX,
+        description=f"For so many seconds it is asked again by itself while only a pause of the brand"
+        f" ({PAUSED}: after 1 minute, 2, at most {PAUSES_MAX}) or a full day ({', '.join(DAYS_FULL)}: on the next)"
+        " refuses it. 0: never.",
+        examples=[0],
+    ),
+]
+
+
 class PurchaseCreate(RequestModel):
-    """A purchase that a member made. `id` is the brand's order id and counts once."""
+    """A purchase that a member made. `id` is the brand's order id and counts once.
+
+    An order that the contract refused is sent again as it is, or with what was wrong corrected.
+    """
 
     id: Identifier = Field(examples=["order-19970101-00004"])
     member: MemberReference
@@ -37,6 +56,7 @@ class PurchaseCreate(RequestModel):
     free: bool = Field(
         default=False, description="An order of value nothing; only then may the amount be 0.", examples=[False]
     )
+    retry_for_s: RetryFor = 0
 
     @model_validator(mode="after")
     def _worth(self) -> Self:
@@ -71,8 +91,50 @@ class OperationPublic(ResponseModel):
     error: str | None = Field(default=None, description="The contract's error, when failed.", examples=[None])
     error_args: dict[str, Any] | None = Field(default=None, examples=[None])
     receipt: Receipt | None = Field(default=None, examples=[None])
+    refusals: int = Field(default=0, description="How often it was refused and asked again.", examples=[0])
+    retry_at: str | None = Field(default=None, description="When waiting: asked again then.", examples=[None])
+    retry_until: str | None = Field(default=None, description="No longer than this, by itself.", examples=[None])
     created_at: str = Field(examples=[EXAMPLE_TIME])
     updated_at: str = Field(examples=[EXAMPLE_TIME])
+
+
+class RefusedFact(ResponseModel):
+    """What an order said before it was corrected."""
+
+    member: str = Field(examples=["mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])
+    amount: str = Field(examples=["90000"])
+    currency: str = Field(examples=["USD"])
+    occurred_at: str = Field(examples=[EXAMPLE_TIME])
+
+
+class Refusal(ResponseModel):
+    """A refusal after which the operation was asked again. fact: the order as it was, when it was corrected then."""
+
+    error: str = Field(examples=["BrandNotIssuing"])
+    error_args: dict[str, Any] | None = Field(default=None, examples=[None])
+    receipt: Receipt | None = Field(default=None, examples=[None])
+    refused_at: str = Field(examples=[EXAMPLE_TIME])
+    asked_again_at: str = Field(examples=[EXAMPLE_TIME])
+    fact: RefusedFact | None = Field(default=None, examples=[None])
+
+
+class OperationTold(OperationPublic):
+    """An operation with the refusals that it had before, oldest first."""
+
+    history: list[Refusal]
+
+
+class RefusedOperation(OperationPublic):
+    """A refused or waiting operation; order: the brand's own id of the order that asked for it."""
+
+    order: str | None = Field(default=None, examples=["order-19970101-00004"])
+
+
+class RefusedOperations(ResponseModel):
+    """The brand's refused and waiting operations, newest first."""
+
+    operations: list[RefusedOperation]
+    next_cursor: str | None = Field(default=None, examples=[None])
 
 
 class OperationCounts(ResponseModel):
@@ -94,7 +156,11 @@ class PurchaseLine(ResponseModel):
     """The answer to one line of an NDJSON body of purchases."""
 
     line: int = Field(description="Counted from 1, blank lines included.", examples=[500])
-    status: Literal["accepted", "replayed", "refused"] = Field(examples=["accepted"])
+    status: LineStatus = Field(
+        description="`retried`: it was refused before, for `error`, and is asked again.", examples=["accepted"]
+    )
     id: str | None = Field(default=None, examples=["order-19970101-00004"])
     operation: str | None = Field(default=None, examples=["17"])
+    error: str | None = Field(default=None, examples=[None])
+    error_args: dict[str, Any] | None = Field(default=None, examples=[None])
     problem: dict[str, Any] | None = Field(default=None, examples=[None])

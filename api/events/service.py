@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from sqlmodel import Session, col, select
 
@@ -14,20 +14,29 @@ from api.events.schemas import (
     OperationCounts,
     OperationPublic,
     OperationState,
+    OperationTold,
     PurchaseAccepted,
     PurchaseCreate,
     Receipt,
+    Refusal,
+    RefusedFact,
+    RefusedOperation,
+    RefusedOperations,
+    RefusedState,
 )
 from api.kit.clock import rfc3339
 from api.kit.database import Snapshot
+from api.kit.settings import Settings
 from chain.contracts.deployment import Deployment
 from chain.outbox import operations
 from chain.outbox.operations import OperationView
 
 
-def count_one(session: Session, *, deployment: Deployment, slug: str, wanted: PurchaseCreate) -> PurchaseAccepted:
+def count_one(
+    session: Session, *, settings: Settings, deployment: Deployment, slug: str, wanted: PurchaseCreate
+) -> PurchaseAccepted:
     """Counts one purchase, or tells the operation it was given before."""
-    [result] = count(session, deployment=deployment, slug=slug, purchases=[wanted])
+    [result] = count(session, settings=settings, deployment=deployment, slug=slug, purchases=[wanted])
     if not isinstance(result, Counted):
         raise result
     return PurchaseAccepted(
@@ -35,7 +44,7 @@ def count_one(session: Session, *, deployment: Deployment, slug: str, wanted: Pu
     )
 
 
-def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operation_id: int) -> OperationPublic:
+def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operation_id: int) -> OperationTold:
     """The caller's operation: a brand's own, or one about the member; else OperationUnknown."""
     found = operations.get(session.connection(), operation_id)
     if found is not None:
@@ -45,8 +54,50 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
             else found.lane.lower() == caller.address.lower()
         )
         if mine:
-            return operation_to_public(found)
+            before = [_told_refusal(row) for row in operations.refusals_of(session, operation_id)]
+            return OperationTold(**operation_to_public(found).model_dump(), history=before)
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
+
+
+def refused(
+    session: Session, *, brand: str, state: RefusedState | None, cursor: str | None, limit: int
+) -> RefusedOperations:
+    """A page of the brand's refused and waiting operations, newest first."""
+    states = ("failed", "waiting") if state is None else (state,)
+    ids = operations.refused_ids(
+        session.connection(), brand, states, int(cursor) if cursor is not None else None, limit + 1
+    )
+    found = operations.get_many(session.connection(), ids[:limit])
+    orders = dict(
+        session.exec(select(Event.operation, Event.external_id).where(col(Event.operation).in_(list(found)))).all()
+    )
+    return RefusedOperations(
+        operations=[
+            RefusedOperation(**operation_to_public(found[id]).model_dump(), order=orders.get(id))
+            for id in ids[:limit]
+            if id in found
+        ],
+        next_cursor=str(ids[limit - 1]) if len(ids) > limit else None,
+    )
+
+
+def _told_refusal(row: Any) -> Refusal:
+    receipt = None
+    if row.tx_hash is not None and row.block_number is not None:
+        receipt = Receipt(
+            tx_hash=row.tx_hash,
+            block_number=row.block_number,
+            block_hash=row.block_hash or "",
+            log_index=row.log_index or 0,
+        )
+    return Refusal(
+        error=row.error,
+        error_args=row.error_args,
+        receipt=receipt,
+        refused_at=rfc3339(row.refused_at_ms),
+        asked_again_at=rfc3339(row.again_at_ms),
+        fact=RefusedFact(**row.fact) if row.fact else None,
+    )
 
 
 _COUNTS = "SELECT state, kind, COUNT(*) FROM operation WHERE brand = ? GROUP BY state, kind"
@@ -78,6 +129,7 @@ def operation_to_public(found: OperationView) -> OperationPublic:
             block_hash=found.block_hash or "",
             log_index=found.log_index or 0,
         )
+    waits = found.state == operations.WAITING and found.retry_at_ms is not None
     return OperationPublic(
         id=str(found.id),
         kind=found.kind,
@@ -86,6 +138,9 @@ def operation_to_public(found: OperationView) -> OperationPublic:
         error=found.error,
         error_args=found.error_args,
         receipt=receipt,
+        refusals=found.refusals,
+        retry_at=rfc3339(found.retry_at_ms) if waits else None,
+        retry_until=rfc3339(found.retry_until_ms) if found.retry_until_ms is not None else None,
         created_at=rfc3339(found.created_at_ms),
         updated_at=rfc3339(found.updated_at_ms),
     )

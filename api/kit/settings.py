@@ -31,6 +31,9 @@ class Settings:
     line_bytes_max: int = 16 * 1024
     lines_max: int = 100_000
     chunk_lines: int = 500
+    # Operations of one brand that may wait in the queue: single requests, and lines of NDJSON bodies.
+    backlog_max: int = 5_000
+    backlog_lines_max: int = 50_000
     waiters_max: int = 256
     streams_max: int = 1_000
     streams_per_member_max: int = 8

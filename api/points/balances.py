@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.points.errors import ERC20InsufficientBalance
 from chain.contracts import lots
-from chain.mirror.models import Balance, BrandToken, MirrorCheckpoint
+from chain.mirror.models import OPEN_OPERATION, Balance, BrandToken, MirrorCheckpoint
 from chain.outbox.models import Operation
 
 OPEN_STATES = ("queued", "assigned", "sent", "mined")
@@ -26,7 +27,7 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
     While something of the member's is still under way the contract decides: what is on the way may suffice.
     """
     open_operation = session.exec(
-        select(Operation.id).where(col(Operation.lane) == address, col(Operation.state).in_(OPEN_STATES)).limit(1)
+        select(Operation.id).where(col(Operation.lane) == address, text(OPEN_OPERATION)).limit(1)
     ).first()
     if open_operation is not None:
         return

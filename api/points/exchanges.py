@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlmodel import Session
 
@@ -19,6 +19,7 @@ from api.points.schemas import ExchangeCreate, ExchangePublic
 from api.programmes import service as decisions
 from api.programmes.catalogue import read_catalogue
 from api.programmes.errors import OutBelowMinimum, VersionChanged
+from api.writes.backlog import refuse_full
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
 from chain.outbox import calls, operations
@@ -57,10 +58,13 @@ def exchange(
 ) -> ExchangePublic:
     """Asks for the exchange with the member's authorisation."""
     source = identity.brand(session, slug=wanted.source)
+    refuse_full(session, state.settings, brand=source.slug)
     refuse_shortage(session, token=source.token, address=caller.address, points=wanted.points_in)
 
     at_ms = now_ms()
-    deadline = now_s(session) + int(state.settings.exchange_lifetime.total_seconds())
+    # What may be asked again by itself is signed for as long.
+    lifetime_s = max(int(state.settings.exchange_lifetime.total_seconds()), wanted.retry_for_s)
+    deadline = now_s(session) + lifetime_s
     key = uuid.uuid4().hex
     nonce = authorisation.fresh_nonce()
     values = {
@@ -76,21 +80,21 @@ def exchange(
         identity.member_ref(caller.member_id), authorisation.digest(terms.domain, "Exchange", values)
     )
 
-    operation = operations.enqueue(
-        session.connection(),
-        calls.exchange(
-            key=f"exchange/{key}",
-            brand=wanted.source,
-            member=caller.address,
-            agreement_id=int(terms.agreement_id),
-            version=wanted.agreement_version,
-            points_in=wanted.points_in,
-            minimum_out=wanted.minimum_out,
-            nonce=nonce,
-            deadline=deadline,
-            signature="0x" + signature.hex(),
-        ),
+    asked = calls.exchange(
+        key=f"exchange/{key}",
+        brand=wanted.source,
+        member=caller.address,
+        agreement_id=int(terms.agreement_id),
+        version=wanted.agreement_version,
+        points_in=wanted.points_in,
+        minimum_out=wanted.minimum_out,
+        nonce=nonce,
+        deadline=deadline,
+        signature="0x" + signature.hex(),
     )
+    if wanted.retry_for_s:
+        asked = replace(asked, retry_until_ms=at_ms + 1000 * wanted.retry_for_s)
+    operation = operations.enqueue(session.connection(), asked)
     request = ExchangeRequest(
         id=f"exc_{key}",
         chain_id=authorisation.record_id(caller.address, nonce),

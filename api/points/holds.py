@@ -28,6 +28,7 @@ from api.points.balances import OPEN_STATES, now_s, refuse_shortage
 from api.points.errors import CaptureExceedsHold, HoldOver, HoldStateWrong, HoldUnknown, RefundExceedsCapture
 from api.points.models import HoldRequest, HoldStep
 from api.points.schemas import HoldPlace, HoldPublic, HoldState
+from api.writes.backlog import refuse_full
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
 from chain.mirror.models import Hold
@@ -52,6 +53,7 @@ def place(
     brand = _brand_of(session, caller=caller, wanted=wanted)
     member = identity.referred(session, caller=caller, reference=wanted.member)
     member_id, address = member.id, member.address
+    refuse_full(session, state.settings, brand=brand.slug)
     refuse_shortage(session, token=brand.token, address=address, points=wanted.points)
 
     at_ms = now_ms()

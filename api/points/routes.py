@@ -26,6 +26,7 @@ from api.points.errors import (
 )
 from api.points.schemas import ExchangeCreate, ExchangePublic, HoldCapture, HoldId, HoldPlace, HoldPublic, HoldRefund
 from api.programmes.errors import AgreementUnknown, OutBelowMinimum, OutTooLarge, VersionChanged
+from api.writes.backlog import BacklogFull
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.contracts.authorisation import Domain
 
@@ -51,6 +52,7 @@ def waited(model: type[ResponseModel]) -> dict[int | str, dict[str, Any]]:
         BrandUnknown,
         ERC20InsufficientBalance,
         NodeUnavailable,
+        BacklogFull,
     )
     | waited(HoldPublic),
 )
@@ -167,6 +169,7 @@ async def refund_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: H
         OutTooLarge,
         ERC20InsufficientBalance,
         NodeUnavailable,
+        BacklogFull,
     )
     | waited(ExchangePublic),
 )

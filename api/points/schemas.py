@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.events.schemas import OperationPublic
+from api.events.schemas import OperationPublic, RetryFor
 from api.kit.amounts import Amount, Points
 from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, RequestModel, ResponseModel, Slug
 from api.members.schemas import MemberReference
@@ -73,6 +73,7 @@ class ExchangeCreate(RequestModel):
     points_in: Amount
     minimum_out: Amount
     agreement_version: int = Field(ge=1, le=2**32 - 1, examples=[1])
+    retry_for_s: RetryFor = 0
 
 
 class ExchangePublic(ResponseModel):

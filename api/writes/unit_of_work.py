@@ -21,19 +21,21 @@ from starlette.responses import Response
 
 from api.auth.callers import Caller
 from api.kit.container import State, state_of
-from api.kit.database import Snapshot
+from api.kit.database import Snapshot, lock
 from api.kit.problems import BodyTooLarge, ContractRefused, RequestMalformed
 from api.writes.idempotency import (
     Claim,
     IdempotencyKeyMalformed,
     IdempotencyKeyMissing,
     IdempotencyKeyReused,
+    Stored,
     answered,
     claim,
     hash_of,
     keep,
     read_key,
 )
+from chain.outbox import operations
 
 T = TypeVar("T")
 WAIT_S_MAX = 30
@@ -113,7 +115,7 @@ class UnitOfWork:
         follow: Callable[[Session, dict[str, Any]], BaseModel] | None,
     ) -> Response:
         wanted = Claim(caller.principal, self.key, self.route, hash_of(await self._request.body()))
-        status, answer, replayed = await run_in_threadpool(self._once, wanted, prepare, effect)
+        status, answer, replayed = await run_in_threadpool(self._once, wanted, prepare, effect, follow is not None)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         wait_s = wanted_wait_s(self._prefer)
         if follow is not None and wait_s > 0:
@@ -121,24 +123,35 @@ class UnitOfWork:
             told = orjson.loads(answer)
             operation_id = int(told["operation"]["id"])
             state = await self._settled(operation_id, wait_s)
-            if state is not None:
-                body = await run_in_threadpool(self._follow, follow, told)
-                _raise_when_failed(body)
-                return _json(_dump(body), 201, headers)
+            body = await run_in_threadpool(self._follow, follow, told)
+            _raise_when_failed(body)
+            return _json(_dump(body), 201 if state == "confirmed" else status, headers)
+        if follow is not None and replayed:
+            # As it stands now: an operation that waits says for what.
+            answer = _dump(await run_in_threadpool(self._follow, follow, orjson.loads(answer)))
         return _json(answer, status, headers)
 
     def _once(
-        self, wanted: Claim, prepare: Callable[[], T] | None, effect: Callable[[Session, Any], Answer]
+        self, wanted: Claim, prepare: Callable[[], T] | None, effect: Callable[[Session, Any], Answer], followed: bool
     ) -> tuple[int, bytes, bool]:
+        """followed: the answer names an operation; a write whose operation was refused leaves its key free."""
         ready: T | None = None
         if prepare is not None:
             with Session(self.state.database.engine) as session:
                 known = answered(session, wanted)
+                if known is not None and followed and _is_refused(session, known):
+                    known = None
             if known is not None:
                 return known.status, known.answer, True
             ready = prepare()
         with self.state.database.write() as session:
             before = claim(session, wanted)
+            if before is not None and followed and _is_refused(session, before):
+                # Two at once: the second finds what the first one did.
+                lock(session, f"write:{wanted.principal}:{wanted.key}")
+                before = answered(session, wanted)
+                if before is not None and _is_refused(session, before):
+                    before = None
             if before is not None:
                 return before.status, before.answer, True
             answer = effect(session, ready)
@@ -151,7 +164,7 @@ class UnitOfWork:
             return follow(session, told)
 
     async def _settled(self, operation_id: int, wait_s: int) -> str | None:
-        """`confirmed` or `failed` once it is; None when the time is up or too many wait already."""
+        """`confirmed`, `failed` or `waiting` once it is; None when the time is up or too many wait already."""
         state = self.state
         if state.waiters >= state.settings.waiters_max:
             return None
@@ -169,9 +182,16 @@ class UnitOfWork:
             state.waiters -= 1
 
 
+def _is_refused(session: Session, stored: Stored) -> bool:
+    """Whether the operation that the answer names was refused for good."""
+    id = orjson.loads(stored.answer)["operation"]["id"]
+    found = operations.get(session.connection(), int(id))
+    return found is not None and found.state == operations.FAILED
+
+
 def _settled_state(read: Snapshot, operation_id: int) -> str | None:
     found = read.row("SELECT state FROM operation WHERE id = ?", operation_id)
-    return found[0] if found is not None and found[0] in ("confirmed", "failed") else None
+    return found[0] if found is not None and found[0] in ("confirmed", "failed", "waiting") else None
 
 
 def _raise_when_failed(body: BaseModel) -> None:

@@ -15,6 +15,7 @@ def partial(name: str, *columns: str, where: str) -> Index:
 
 # The conditions of the partial indexes of operations: PostgreSQL and SQLite use these where a statement repeats them.
 OPEN_OPERATION: Final = "state IN ('queued', 'assigned', 'sent', 'mined')"
+REFUSED_OPERATION: Final = "state IN ('failed', 'waiting')"
 QUEUED_SINGLE: Final = "state = 'queued' AND kind <> 'award'"
 
 

@@ -34,8 +34,10 @@ HELD: Final = (
 )
 
 
-def brands(connection: Connection, bulk: int, after: str, count_max: int = BRANDS_MAX) -> list[str]:
+def brands(connection: Connection, bulk: int, after: Any = None, count_max: int = BRANDS_MAX) -> list[Any]:
     """Brands with something queued, in turns: those behind `after` first."""
+    if after is None:
+        return _brands(connection, bulk, "", (), count_max)
     found = _brands(connection, bulk, f"AND brand > {_place(connection)}", (after,), count_max)
     if len(found) < count_max:
         left = count_max - len(found)

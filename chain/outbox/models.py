@@ -22,6 +22,7 @@ class Operation(SQLModel, table=True):
         partial("operation_queued", "bulk", "brand", "id", where="state = 'queued'"),
         partial("operation_open_lane", "lane", "id", where=OPEN_OPERATION),
         partial("operation_queued_single", "lane", "id", where=QUEUED_SINGLE),
+        partial("operation_refused", "brand", "id", where=REFUSED_OPERATION),
         partial("operation_waiting", "retry_at_ms", "id", where="state = 'waiting'"),
         {"sqlite_autoincrement": True},
     )

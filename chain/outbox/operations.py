@@ -14,14 +14,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
-from chain.mirror.models import OperationRefusal
+from chain.mirror.models import REFUSED_OPERATION, OperationRefusal
 from chain.outbox.models import ChainTransactionHash, Operation, OperationCounter
 from chain.outbox.retries import PAUSES_MAX, next_try
 from chain.outbox.transitions import ASSIGNED as ASSIGNED
@@ -354,6 +354,21 @@ def again_in_time(connection: Connection, at_ms: int, count_max: int) -> int:
     return len(due)
 
 
+def refused_ids(
+    connection: Connection, brand: Any, states: Sequence[str], below: int | None, count_max: int
+) -> list[int]:
+    """Ids of a brand's operations that are refused or wait, newest first, below an id."""
+    place = PLACE[connection.dialect.name]
+    chosen = ", ".join(f"'{state}'" for state in states if state in (FAILED, WAITING))
+    bound = f"AND id < {place}" if below is not None else ""
+    statement = (
+        f"SELECT id FROM operation WHERE brand = {place} AND {REFUSED_OPERATION} AND state IN ({chosen}) {bound} "  # noqa: S608
+        f"ORDER BY id DESC LIMIT {place}"
+    )
+    values = (brand, *((below,) if below is not None else ()), count_max)
+    return list(connection.exec_driver_sql(statement, values).scalars())
+
+
 def refusals_of(connection: Connection | Session, id: int) -> list[Any]:
     """The refusals after which an operation was sent again, oldest first."""
     return list(connection.execute(select(refusals).where(refusals.c.operation == id).order_by(refusals.c.number)))
@@ -391,13 +406,15 @@ def _again(connection: Connection | Session, ids: Sequence[int], *, keep_all: bo
     if not keep_all:
         asked = asked.where(table.c.transaction_id.is_not(None))
     connection.execute(insert(refusals).from_select(list(kept), asked))
-    values = {name: value for name, value in (("payload", change.payload), ("lane", change.lane)) if value is not None}
+    values: dict[str, Any] = {
+        name: value for name, value in (("payload", change.payload), ("lane", change.lane)) if value is not None
+    }
     if change.retry_until_ms is not None:
         values["retry_until_ms"] = change.retry_until_ms
     gone = dict.fromkeys(
-        ("transaction_id", "item_index", "tx_hash", "block_number", "block_hash", "log_index", "result", "error",
-         "error_args", "retry_at_ms")
-    )  # fmt: skip
+        ("transaction_id", "item_index", "tx_hash", "block_number", "block_hash", "log_index", "error", "retry_at_ms")
+    )
+    values |= {"result": null(), "error_args": null()}
     queued = update(table).where(*which).values(
         state=QUEUED, refusals=table.c.refusals + 1, updated_at_ms=at_ms, **gone, **values
     )  # fmt: skip

@@ -60,7 +60,7 @@ class Scheduler:
         self._passed = 0
         # When a person last waited for something, and the brand that had its turn last.
         self._person_at = -1e9
-        self._turn = {PERSON: "", BULK: ""}
+        self._turn: dict[int, Any] = {PERSON: None, BULK: None}
         self._ahead: dict[str, int] = {}
 
     def take(
@@ -126,7 +126,7 @@ class Scheduler:
         for window in (first, *[QUEUE_WINDOW] * WINDOWS_MAX):
             with reading(self._engine) as connection:
                 if bulk == PERSON:
-                    self._lines_wait = bool(fair_queue.brands(connection, BULK, "", 1))
+                    self._lines_wait = bool(fair_queue.brands(connection, BULK, count_max=1))
                 names = fair_queue.brands(connection, bulk, self._turn[bulk])
                 found, full = fair_queue.heads(connection, bulk, names, window, without)
                 if bulk == PERSON and any(item.held for item in found):

@@ -13,6 +13,7 @@ PARTIAL = {
     "operation_queued": (["bulk", "brand", "id"], "state = 'queued'"),
     "operation_open_lane": (["lane", "id"], "state IN ('queued', 'assigned', 'sent', 'mined')"),
     "operation_queued_single": (["lane", "id"], "state = 'queued' AND kind <> 'award'"),
+    "operation_refused": (["brand", "id"], "state IN ('failed', 'waiting')"),
     "operation_waiting": (["retry_at_ms", "id"], "state = 'waiting'"),
 }
 AWARDS = "state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award'"
