@@ -60,6 +60,8 @@ class Scheduler:
         self._passed = 0
         # When a person last waited for something, and the brand that had its turn last.
         self._person_at = -1e9
+        self._person_waits = False
+        self._lines_at = -1e9
         self._turn: dict[int, Any] = {PERSON: None, BULK: None}
         self._ahead: dict[str, int] = {}
 
@@ -97,11 +99,19 @@ class Scheduler:
             if self._node_state.one_at_a_time:
                 # One at the node, and the next one ready.
                 most = min(most, 2)
-            if self._passed >= settings.passes_max or (self._node_state.mines_at_once and self._persons_about()):
+            if self._passed >= settings.passes_max:
                 most = 1
+            elif self._node_state.mines_at_once and self._persons_about():
+                most = 0 if self._give_way(flight) else 1
         unmined = [t for t in flight if (t.id in self._lines) == (bulk == BULK) and not self._node_state.is_passed(t)]
         self._ahead = {signer: sum(t.signer == signer for t in unmined) for signer in able}
         return {signer: min(self._room(signer, flight), most - self._ahead[signer]) for signer in able}
+
+    def _give_way(self, flight: Sequence[Transaction]) -> bool:
+        """Whether lines wait until what persons wait for is mirrored; never longer than lines_every_s."""
+        if time.monotonic() - self._lines_at >= self._node_state.settings.lines_every_s:
+            return False
+        return self._person_waits or any(t.operations and t.id not in self._lines for t in flight)
 
     def _persons_about(self) -> bool:
         return time.monotonic() - self._person_at < self._node_state.settings.beside_s
@@ -111,6 +121,7 @@ class Scheduler:
             self._lines |= {transaction.id for transaction in taken}
             if taken:
                 self._passed = 0
+                self._lines_at = time.monotonic()
         elif self._lines_wait:
             self._passed += len(taken)
 
@@ -136,8 +147,9 @@ class Scheduler:
                 known = brands.resolve(connection, self._deployment, {item.brand for item in found})
                 paused = brands.paused(connection, known)
                 self._tip = _tip(connection) if found else None
-            if bulk == PERSON and names:
-                self._person_at = time.monotonic()
+            if bulk == PERSON:
+                self._person_waits = bool(names)
+                self._person_at = time.monotonic() if names else self._person_at
             found = self._issuing(found, known, paused)
             planned = self._planned(found, busy, known, rooms, bulk)
             if planned or not full:

@@ -18,9 +18,11 @@ class RelayerSettings:
     reserve: int = 2
     passes_max: int = 8
     # On a node that mines at once, what waits behind a batch waits for all of it. While people were about within the
-    # last seconds, lines go in batches of so many, one at a time.
+    # last beside_s, lines go in batches of so many, one at a time, and give way to people, but for one batch in
+    # lines_every_s.
     beside_s: float = 30.0
     beside_items_max: int = 50
+    lines_every_s: float = 0.5
     undecided_max: int = 32
     poll_s: float = 0.02
     # Nothing to do and nothing announced: so long at most between two rounds.
