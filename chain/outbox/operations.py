@@ -116,6 +116,7 @@ _TAKE_IDS: Final = text(
     "INSERT INTO operation_counter (brand, next_id) VALUES (:brand, :following) "
     "ON CONFLICT (brand) DO UPDATE SET next_id = operation_counter.next_id + :count RETURNING next_id"
 )
+_NOTIFY: Final = text("SELECT pg_notify('moa_operation', '')")
 _INSERT: Final = {
     "sqlite": sqlite_insert(table)
     .on_conflict_do_nothing(index_elements=[table.c.key])
@@ -149,6 +150,7 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
             fresh[operation.key] = operation
     ids = {key: row.id for key, row in known.items()}
     if fresh:
+        _notify(connection)
         rows = _rows(connection, list(fresh.values()))
         made = connection.execute(_insert_missing(connection), rows).all()
         ids |= {key: id for id, key in made}
@@ -328,6 +330,7 @@ def again(connection: Connection | Session, id: int, change: Change | None = Non
 
     change: what it shall ask for instead. False when it is neither refused nor waiting.
     """
+    _notify(connection)
     changed = _again(connection, [id], keep_all=True, change=change or Change())
     return changed == 1
 
@@ -515,6 +518,16 @@ def _take_ids(connection: Connection | Session, brand: str, count: int) -> int:
     return int(connection.execute(_TAKE_IDS, values).scalar_one()) - count
 
 
-def _insert_missing(connection: Connection | Session) -> Any:
+def _notify(connection: Connection | Session) -> None:
+    """Wakes a relayer that has nothing to do (chain.outbox.wake), when the caller's transaction commits."""
+    if _dialect(connection) == "postgresql":
+        connection.execute(_NOTIFY)
+
+
+def _dialect(connection: Connection | Session) -> str:
     bind = connection.get_bind() if isinstance(connection, Session) else connection
-    return _INSERT[bind.dialect.name]
+    return bind.dialect.name
+
+
+def _insert_missing(connection: Connection | Session) -> Any:
+    return _INSERT[_dialect(connection)]

@@ -22,6 +22,7 @@ from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
 from chain.outbox import operations, transactions
 from chain.outbox.transactions import Transaction
+from chain.outbox.wake import Wake
 from chain.relayer import circuit_breaker
 from chain.relayer.circuit_breaker import CircuitBreaker
 from chain.relayer.node_state import NodeState
@@ -85,10 +86,19 @@ class Relayer:
         # Transactions that carry operations and were not decided in the last round.
         self._under_way: set[int] = set()
         self._retry_at = -1e9
+        self._wake = Wake(engine)
+        # Nothing under way and nothing queued, as of the last round.
+        self._idle = False
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`. A node that is away is waited for. A node that shows another chain, or lost our
         contracts, stops it: the heartbeat says so, and the error is raised."""
+        try:
+            self._run(stop)
+        finally:
+            self._wake.close()
+
+    def _run(self, stop: threading.Event) -> None:
         backoff_s = self.settings.poll_s
         while not stop.is_set():
             try:
@@ -143,6 +153,7 @@ class Relayer:
                 self._under_way |= _with_operations(made)
             sent |= self.sender.forward(flight + made, count_max=probe)
         self._tell(flight + made)
+        self._idle = not flight and not made and not self.scheduler.waits
         return bool(decided or made or sent or changed)
 
     def provision(self) -> None:
@@ -192,11 +203,17 @@ class Relayer:
         return announced
 
     def _pause(self, stop: threading.Event) -> None:
-        """Until a block is announced, or it is time to look into the queue again."""
+        """Until a block is announced, or it is time to look into the queue again. With nothing to do at all, that is
+        when somebody wrote to the database, or after the idle time."""
         if self._heads is None:
             stop.wait(self.settings.poll_s)
-        else:
-            self._announced = self._heads.wait(self.settings.poll_s)
+            return
+        until = time.monotonic() + (self.settings.idle_s if self._idle else 0.0)
+        while not stop.is_set():
+            self._announced = self._heads.wait(self.settings.poll_s) or self._announced
+            # A block in which nothing of ours can be waits for the next look.
+            if (self._announced and not self._idle) or time.monotonic() >= until or self._wake.changed():
+                return
 
     # Saying so
 

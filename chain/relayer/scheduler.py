@@ -86,6 +86,11 @@ class Scheduler:
             made += taken
         return made
 
+    @property
+    def waits(self) -> bool:
+        """Whether anything was queued at the last look."""
+        return self._person_waits or self._lines_wait
+
     def _order(self) -> tuple[int, int]:
         """Persons first; lines first when so many went past them that it is their turn."""
         return (BULK, PERSON) if self._passed >= self._node_state.settings.passes_max else (PERSON, BULK)

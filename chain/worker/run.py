@@ -164,8 +164,11 @@ def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event, leader: Leade
     for thread in threads:
         thread.start()
     try:
+        checked_at = -LEADER_POLL_S
         while not stop.is_set() and not ended.is_set():
-            leader.check()
+            if time.monotonic() - checked_at >= LEADER_POLL_S:
+                leader.check()
+                checked_at = time.monotonic()
             stop.wait(STOP_POLL_S)
     finally:
         ended.set()

@@ -16,6 +16,7 @@ from scripts.bench.evidence import evidence
 from scripts.bench.fairness import fairness
 from scripts.bench.figures import Figure, show, write
 from scripts.bench.gas import gas
+from scripts.bench.idle import idle
 from scripts.bench.latency import latency
 from scripts.bench.minting import minting
 from scripts.bench.reading import reading
@@ -29,6 +30,10 @@ BENCHES: dict[str, Callable[[], list[Figure]]] = {
     "relay_anvil": lambda: relaying("anvil"),
     "fairness_ganache": lambda: fairness("ganache"),
     "fairness_anvil": lambda: fairness("anvil"),
+    "idle_ganache_sqlite": lambda: idle("ganache", "sqlite"),
+    "idle_ganache_postgresql": lambda: idle("ganache", "postgresql"),
+    "idle_anvil_sqlite": lambda: idle("anvil", "sqlite"),
+    "idle_anvil_postgresql": lambda: idle("anvil", "postgresql"),
     "backfill_sqlite": lambda: backfill("sqlite"),
     "backfill_postgresql": lambda: backfill("postgresql"),
     "view_reads": reading,
