@@ -53,6 +53,7 @@ class Mirror:
         self._live = False
         self._tokens: dict[str, str] = {}
         self._seen: tuple[str, float] = ("", 0.0)
+        self._pause_s = 0.0
         self._reader = Reader(rpc, deployment, self.settings.range_blocks_max)
         self._ancestry = Ancestry(engine, rpc, self.settings)
         self._finality = Finality(rpc, self.settings)
@@ -66,6 +67,8 @@ class Mirror:
         while not stop.is_set():
             try:
                 worked = self.step()
+                if worked:
+                    self._pause_s = 0.0
                 heartbeat.beat(self.engine, "mirror", "working")
                 backoff_s = BACKOFF_S_MIN
                 if not worked:
@@ -109,8 +112,14 @@ class Mirror:
         if self._heads is None:
             stop.wait(self.settings.poll_s)
             return
-        subscribed = self._heads.subscribed.is_set()
-        self._heads.wait(self.settings.subscribed_poll_s if subscribed else self.settings.poll_s)
+        settings = self.settings
+        if self._heads.subscribed.is_set():
+            least, most = settings.subscribed_poll_s, settings.subscribed_idle_s
+        else:
+            least, most = settings.poll_s, settings.idle_s
+        # The longer nothing came, the seldomer it is asked; the first news begins anew.
+        pause_s = min(most, max(least, self._pause_s))
+        self._pause_s = 0.0 if self._heads.wait(pause_s) else 2 * pause_s
 
     def _start(self) -> Tip:
         """The tip of the tables, made on first use; refuses a database of another chain."""

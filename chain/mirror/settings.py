@@ -16,9 +16,12 @@ class MirrorSettings:
     node whose tags mean something (a chain with a finality of its own), so it is chosen by name, never guessed.
     """
 
+    # How often a node is asked; the longer nothing is new, the seldomer, down to the idle time.
     poll_s: float = 0.05
-    # How often a node that announces its heads is asked all the same.
+    idle_s: float = 0.2
+    # The same for one that announces its heads.
     subscribed_poll_s: float = 0.25
+    subscribed_idle_s: float = 1.0
     range_blocks_max: int = 200
     undo_blocks_max: int = 256
     confirmed_depth: int = 0

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL: Final = "moa_operation"
 CONNECT_TIMEOUT_S: Final = 5
+QUEUED: Final = "SELECT 1 FROM operation WHERE state = 'queued' LIMIT 1"
 
 
 class Wake:
@@ -31,7 +32,7 @@ class Wake:
         self._version = 0
 
     def changed(self) -> bool:
-        """True when something was written since the last question, or when nobody can tell."""
+        """True when something may have been queued since the last question, or when nobody can tell."""
         try:
             if self._url.get_backend_name() == "sqlite":
                 return self._sqlite()
@@ -56,7 +57,8 @@ class Wake:
             )
             self._version = -1
         before, self._version = self._version, self._connection.execute("PRAGMA data_version").fetchone()[0]
-        return bool(before != self._version)
+        # Most commits are signs of life, our own among them.
+        return before != self._version and self._connection.execute(QUEUED).fetchone() is not None
 
     def _postgresql(self) -> bool:
         if self._connection is None:

@@ -26,7 +26,7 @@ class RelayerSettings:
     undecided_max: int = 32
     poll_s: float = 0.02
     # Nothing to do and nothing announced: so long at most between two rounds.
-    idle_s: float = 0.5
+    idle_s: float = 1.0
     # Between two looks at the node when it announces its blocks; without announcements every round looks.
     look_s: float = 0.25
     # The mirror usually tells of a transaction; asking the node for a receipt as well costs it a second rendering of

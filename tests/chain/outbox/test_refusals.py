@@ -1,0 +1,146 @@
+"""What was refused may be asked again, counts once, and stays known; what only waits is asked again by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+from chain.outbox import calls, operations, retries, transactions
+from chain.outbox.operations import Change, Outcome
+from chain.outbox.transactions import Plan
+from chain.storage.database import writing
+
+ADA = "0x" + "aa" * 20
+SIGNER = "0x" + "51" * 20
+DAY_MS = 86_400_000
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'moa.db'}"
+    found: str = request.getfixturevalue("postgresql")
+    return found
+
+
+def asked(connection: Connection, key: str = "order", *, until_ms: int | None = None) -> int:
+    one = calls.award(key=key, brand="cafe", member=ADA, rule=1, base_amount=900)
+    id = operations.enqueue(connection, operations.NewOperation(*[one.key, one.kind, one.brand, one.lane, one.payload],
+                                                                retry_until_ms=until_ms))  # fmt: skip
+    return id
+
+
+def sent(connection: Connection, id: int, tx_hash: str) -> None:
+    transactions.provision(connection, address=SIGNER, ref="signer/0", count=1)
+    [ours] = transactions.assign(connection, SIGNER, [Plan("batch", SIGNER, b"", 21_000, (id,))])
+    transactions.keep_signed(connection, ours, tx_hash, "0x02")
+    ours.state = "signed"
+    transactions.keep_sent(connection, ours)
+
+
+def told(tx_hash: str, block: int, **values: Any) -> Outcome:
+    return Outcome(tx_hash, block, "0xb", 0, brand="cafe", operation_id="1", lane=ADA, **values)
+
+
+def state(connection: Connection, id: int) -> tuple[str, str | None]:
+    found = operations.get(connection, id)
+    assert found is not None
+    return found.state, found.error
+
+
+def test_a_refused_award_is_queued_again_under_its_own_id_and_its_refusal_stays_known(engine: Engine) -> None:
+    """SPEC 7.34"""
+    with writing(engine) as connection:
+        id = asked(connection)
+        assert not operations.again(connection, id)
+        sent(connection, id, "0xone")
+        refused = told("0xone", 5, error="BudgetExceeded", error_args={"remaining": "7"})
+        operations.record_outcomes(connection, [refused], "confirmed")
+        assert state(connection, id) == ("failed", "BudgetExceeded")
+        changed = Change({"member": ADA, "rule": 1, "base_amount": "90"}, ADA, {"amount": "900"})
+        assert operations.again(connection, id, changed)
+        assert not operations.again(connection, id, changed), "two at once queue it once"
+        again = operations.get(connection, id)
+        assert again is not None
+        assert (again.state, again.error, again.operation_id, again.refusals) == ("queued", None, "1", 1)
+        assert again.payload["base_amount"] == "90"
+        assert again.tx_hash is again.block_number is again.transaction_id is None
+        [known] = operations.refusals_of(connection, id)
+        assert (known.number, known.error, known.error_args) == (1, "BudgetExceeded", {"remaining": "7"})
+        assert (known.tx_hash, known.block_number, known.payload["base_amount"]) == ("0xone", 5, "900")
+        assert known.fact == {"amount": "900"}
+        assert operations.refused_in(connection, [id]) == {id: 5}
+
+
+def test_what_an_earlier_transaction_was_refused_says_nothing_of_the_one_that_is_under_way(engine: Engine) -> None:
+    """SPEC 7.34: a mirror that is rebuilt, or a reorg, tells of the earlier refusal again."""
+    with writing(engine) as connection:
+        id = asked(connection)
+        sent(connection, id, "0xone")
+        earlier = told("0xone", 5, error="BudgetExceeded")
+        operations.record_outcomes(connection, [earlier], "confirmed")
+        operations.again(connection, id)
+        operations.record_outcomes(connection, [earlier], "confirmed")
+        assert state(connection, id) == ("queued", None)
+        sent(connection, id, "0xtwo")
+        operations.record_outcomes(connection, [earlier], "confirmed")
+        assert state(connection, id) == ("sent", None)
+        operations.record_outcomes(connection, [earlier, told("0xtwo", 9, result={"points": "1"})], "confirmed")
+        assert state(connection, id) == ("confirmed", None)
+
+
+def test_whichever_of_two_transactions_counts_first_the_award_counts_once_and_stays_so(engine: Engine) -> None:
+    """SPEC 7.34: after a reorg the earlier transaction may count; the contract refuses the later one."""
+    with writing(engine) as connection:
+        id = asked(connection)
+        sent(connection, id, "0xone")
+        operations.record_outcomes(connection, [told("0xone", 5, error="BudgetExceeded")], "confirmed")
+        operations.again(connection, id)
+        sent(connection, id, "0xtwo")
+        operations.record_outcomes(connection, [told("0xone", 6, result={"points": "1"})], "confirmed")
+        operations.record_outcomes(connection, [told("0xtwo", 7, error="OperationUsed")], "confirmed")
+        assert state(connection, id) == ("confirmed", None)
+        assert not operations.again(connection, id)
+
+
+@pytest.mark.parametrize("error", retries.WAITS)
+def test_what_passes_waits_for_its_time_and_is_queued_by_itself(engine: Engine, error: str) -> None:
+    """SPEC 7.35"""
+    with writing(engine) as connection:
+        at_ms = operations.now_ms()
+        id = asked(connection, until_ms=at_ms + 2 * DAY_MS)
+        operations.fail(connection, id, error, {})
+        found = operations.get(connection, id)
+        assert found is not None
+        assert (found.state, found.error) == ("waiting", error)
+        base, step = retries.next_try(error, found.updated_at_ms)
+        assert base is not None
+        assert found.retry_at_ms == base + step
+        assert found.retry_at_ms - at_ms >= (60_000 if error == retries.PAUSED else 1)
+        assert not operations.any_due(connection, found.retry_at_ms - 1)
+        assert operations.again_in_time(connection, found.retry_at_ms - 1, 10) == 0
+        assert operations.any_due(connection, found.retry_at_ms)
+        assert operations.again_in_time(connection, found.retry_at_ms, 10) == 1
+        assert state(connection, id) == ("queued", None)
+        assert operations.refusals_of(connection, id) == [], "nothing of it lies on the chain"
+
+
+def test_each_pause_is_longer_up_to_five_minutes_and_the_last_comes_in_its_time(engine: Engine) -> None:
+    """SPEC 7.35"""
+    with writing(engine) as connection:
+        id = asked(connection, until_ms=operations.now_ms() + 12 * 60_000)
+        pauses = []
+        while True:
+            operations.fail(connection, id, retries.PAUSED, {})
+            found = operations.get(connection, id)
+            assert found is not None
+            if found.state == "failed":
+                break
+            assert found.retry_at_ms is not None
+            pauses.append((found.retry_at_ms - found.updated_at_ms) // 60_000)
+            operations.again_in_time(connection, found.retry_at_ms, 10)
+            assert len(pauses) < 50
+        # All seven by the clock of this test, that stands still: each alone is in time.
+        assert pauses[:6] == [1, 2, 3, 4, 5, 5]
