@@ -1060,6 +1060,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operations/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Refused Operations
+         * @description The brand's operations that were refused, and those that wait to be asked again, newest first, each with its
+         *     reason.
+         */
+        get: operations["refusedOperations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/operations/{operation_id}": {
         parameters: {
             query?: never;
@@ -1069,7 +1090,7 @@ export interface paths {
         };
         /**
          * Get Operation
-         * @description An operation of the caller's: how far it is, and where on the chain.
+         * @description An operation of the caller's: how far it is, where on the chain, and what refused it before.
          */
         get: operations["getOperation"];
         put?: never;
@@ -2350,6 +2371,13 @@ export interface components {
              */
             points_in: string;
             /**
+             * Retry For S
+             * @description For so many seconds it is asked again by itself while only a pause of the brand (BrandNotIssuing: after 1 minute, 2, at most 5) or a full day (MemberCapExceeded, DailyCapExceeded: on the next) refuses it. 0: never.
+             * @default 0
+             * @example 0
+             */
+            retry_for_s: number;
+            /**
              * To
              * @example beanhouse
              */
@@ -3179,11 +3207,103 @@ export interface components {
             /** @example null */
             receipt?: components["schemas"]["Receipt"] | null;
             /**
+             * Refusals
+             * @description How often it was refused and asked again.
+             * @default 0
+             * @example 0
+             */
+            refusals: number;
+            /**
+             * Retry At
+             * @description When waiting: asked again then.
+             * @example null
+             */
+            retry_at?: string | null;
+            /**
+             * Retry Until
+             * @description No longer than this, by itself.
+             * @example null
+             */
+            retry_until?: string | null;
+            /**
              * State
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed";
+            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            /**
+             * Updated At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            updated_at: string;
+        };
+        /**
+         * OperationTold
+         * @description An operation with the refusals that it had before, oldest first.
+         */
+        OperationTold: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Created At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            created_at: string;
+            /**
+             * Error
+             * @description The contract's error, when failed.
+             * @example null
+             */
+            error?: string | null;
+            /**
+             * Error Args
+             * @example null
+             */
+            error_args?: {
+                [key: string]: unknown;
+            } | null;
+            /** History */
+            history: components["schemas"]["Refusal"][];
+            /**
+             * Id
+             * @example 17
+             */
+            id: string;
+            /**
+             * Kind
+             * @example award
+             */
+            kind: string;
+            /** @example null */
+            receipt?: components["schemas"]["Receipt"] | null;
+            /**
+             * Refusals
+             * @description How often it was refused and asked again.
+             * @default 0
+             * @example 0
+             */
+            refusals: number;
+            /**
+             * Retry At
+             * @description When waiting: asked again then.
+             * @example null
+             */
+            retry_at?: string | null;
+            /**
+             * Retry Until
+             * @description No longer than this, by itself.
+             * @example null
+             */
+            retry_until?: string | null;
+            /**
+             * State
+             * @example queued
+             * @enum {string}
+             */
+            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
@@ -3248,6 +3368,8 @@ export interface components {
         /**
          * PurchaseCreate
          * @description A purchase that a member made. `id` is the brand's order id and counts once.
+         *
+         *     An order that the contract refused is sent again as it is, or with what was wrong corrected.
          */
         PurchaseCreate: {
             /**
@@ -3292,12 +3414,33 @@ export interface components {
              * @example 1997-01-01T00:00:00Z
              */
             occurred_at: string;
+            /**
+             * Retry For S
+             * @description For so many seconds it is asked again by itself while only a pause of the brand (BrandNotIssuing: after 1 minute, 2, at most 5) or a full day (MemberCapExceeded, DailyCapExceeded: on the next) refuses it. 0: never.
+             * @default 0
+             * @example 0
+             */
+            retry_for_s: number;
         };
         /**
          * PurchaseLine
          * @description The answer to one line of an NDJSON body of purchases.
          */
         PurchaseLine: {
+            /**
+             * Error
+             * @default null
+             * @example null
+             */
+            error: string | null;
+            /**
+             * Error Args
+             * @default null
+             * @example null
+             */
+            error_args: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Id
              * @default null
@@ -3326,10 +3469,11 @@ export interface components {
             } | null;
             /**
              * Status
+             * @description `retried`: it was refused before, for `error`, and is asked again.
              * @example accepted
              * @enum {string}
              */
-            status: "accepted" | "replayed" | "refused";
+            status: "accepted" | "replayed" | "retried" | "refused";
         };
         /**
          * Rate
@@ -3391,6 +3535,153 @@ export interface components {
              * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
              */
             tx_hash: string;
+        };
+        /**
+         * Refusal
+         * @description A refusal after which the operation was asked again. fact: the order as it was, when it was corrected then.
+         */
+        Refusal: {
+            /**
+             * Asked Again At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            asked_again_at: string;
+            /**
+             * Error
+             * @example BrandNotIssuing
+             */
+            error: string;
+            /**
+             * Error Args
+             * @example null
+             */
+            error_args?: {
+                [key: string]: unknown;
+            } | null;
+            /** @example null */
+            fact?: components["schemas"]["RefusedFact"] | null;
+            /** @example null */
+            receipt?: components["schemas"]["Receipt"] | null;
+            /**
+             * Refused At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            refused_at: string;
+        };
+        /**
+         * RefusedFact
+         * @description What an order said before it was corrected.
+         */
+        RefusedFact: {
+            /**
+             * Amount
+             * @example 90000
+             */
+            amount: string;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Occurred At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            occurred_at: string;
+        };
+        /**
+         * RefusedOperation
+         * @description A refused or waiting operation; order: the brand's own id of the order that asked for it.
+         */
+        RefusedOperation: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Created At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            created_at: string;
+            /**
+             * Error
+             * @description The contract's error, when failed.
+             * @example null
+             */
+            error?: string | null;
+            /**
+             * Error Args
+             * @example null
+             */
+            error_args?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Id
+             * @example 17
+             */
+            id: string;
+            /**
+             * Kind
+             * @example award
+             */
+            kind: string;
+            /**
+             * Order
+             * @example order-19970101-00004
+             */
+            order?: string | null;
+            /** @example null */
+            receipt?: components["schemas"]["Receipt"] | null;
+            /**
+             * Refusals
+             * @description How often it was refused and asked again.
+             * @default 0
+             * @example 0
+             */
+            refusals: number;
+            /**
+             * Retry At
+             * @description When waiting: asked again then.
+             * @example null
+             */
+            retry_at?: string | null;
+            /**
+             * Retry Until
+             * @description No longer than this, by itself.
+             * @example null
+             */
+            retry_until?: string | null;
+            /**
+             * State
+             * @example queued
+             * @enum {string}
+             */
+            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            /**
+             * Updated At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            updated_at: string;
+        };
+        /**
+         * RefusedOperations
+         * @description The brand's refused and waiting operations, newest first.
+         */
+        RefusedOperations: {
+            /**
+             * Next Cursor
+             * @example null
+             */
+            next_cursor?: string | null;
+            /** Operations */
+            operations: components["schemas"]["RefusedOperation"][];
         };
         /**
          * RollForward
@@ -5068,6 +5359,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description NodeUnavailable */
             503: {
                 headers: {
@@ -5322,6 +5622,15 @@ export interface operations {
             };
             /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, MemberUnclear */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7133,6 +7442,59 @@ export interface operations {
             };
         };
     };
+    refusedOperations: {
+        parameters: {
+            query?: {
+                /** @description Only these; both without it. */
+                state?: ("failed" | "waiting") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedOperations"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getOperation: {
         parameters: {
             query?: never;
@@ -7150,7 +7512,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["OperationPublic"];
+                    "application/json": components["schemas"]["OperationTold"];
                 };
             };
             /** @description KeyMissing, KeyInvalid, SessionExpired */
@@ -7560,7 +7922,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description PurchaseConflict, RuleMissing */
+            /** @description PurchaseConflict, RefusalNotFinal, RuleMissing */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7580,6 +7942,15 @@ export interface operations {
             };
             /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, FreeNotZero, MemberUnclear, CurrencyWrong, MemoMalformed, MemoTooLarge, LineMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
