@@ -24,18 +24,18 @@ from api.kit.container import state_of
 from api.kit.problems import RequestMalformed, responses
 from api.kit.schemas import Slug
 from api.members.errors import BrandUnknown
-from api.views.errors import CursorMalformed, ViewUnavailable
+from api.views.errors import CursorExpired, CursorMalformed, PageUnsettled, ViewUnavailable
 
 router = APIRouter(prefix="/v1/audit", tags=["auditor"])
 PAGE_MAX = 500
 PAGE = 200
-CURSOR_LENGTH_MAX = 80
+CURSOR_LENGTH_MAX = 100
 
 Cursor = Annotated[
     str | None,
     Query(
         max_length=CURSOR_LENGTH_MAX,
-        pattern="^[0-9a-zA-Zx]+$",
+        pattern=r"^[0-9a-zA-Z.]+$",
         description="`next_cursor` of the page before.",
         examples=[None],
     ),
@@ -43,7 +43,7 @@ Cursor = Annotated[
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Address = Annotated[Account, Path(examples=["0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"])]
 PROBLEMS = (*CALLER_PROBLEMS, RequestMalformed)
-PAGES = (*PROBLEMS, CursorMalformed)
+PAGES = (*PROBLEMS, CursorMalformed, CursorExpired)
 
 
 @router.get(
@@ -169,13 +169,13 @@ async def audit_holds(request: Request, _: ByAuditor, cursor: Cursor = None, lim
     "/operations",
     operation_id="auditOperations",
     response_model=AuditOperations,
-    responses=responses(*PAGES),
+    responses=responses(*PAGES, PageUnsettled),
 )
 async def audit_operations(
     request: Request, _: ByAuditor, cursor: Cursor = None, limit: Limit = PAGE
 ) -> AuditOperations:
     """Everything that was asked of the ledger and what became of it, without what was asked."""
-    return await service.read(state_of(request), lambda look: service.operations(look, cursor=cursor, limit=limit))
+    return await service.operations(state_of(request), cursor=cursor, limit=limit)
 
 
 @router.get("/keys", operation_id="auditKeys", response_model=AuditKeys, responses=responses(*PAGES))

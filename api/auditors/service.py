@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from api.auditors.schemas import (
@@ -30,11 +32,13 @@ from api.kit.addresses import checksum
 from api.kit.clock import rfc3339, rfc3339_or_none
 from api.kit.container import State
 from api.kit.database import Row, Snapshot
+from api.kit.following import Followed
 from api.members.errors import BrandUnknown
 from api.members.service import ROLES
 from api.programmes.catalogue import json_value
-from api.views.as_of import moment
-from api.views.errors import CursorMalformed
+from api.views import cursors
+from api.views.as_of import Moment, moment
+from api.views.errors import CursorExpired, CursorMalformed, PageUnsettled
 from api.views.schemas import AsOf
 
 T = TypeVar("T")
@@ -42,7 +46,9 @@ BRANDS_MAX = 1_000
 RULES_MAX = 10_000
 AGREEMENTS_MAX = 10_000
 OBLIGATIONS_MAX = 100_000
-SEQ_END = 2**63 - 1
+_address = re.compile(r"0x[0-9a-f]{40}", re.ASCII).fullmatch
+_hold_id = re.compile(r"0x[0-9a-f]{64}", re.ASCII).fullmatch
+_key_id = re.compile(r"[0-9a-f]{12}", re.ASCII).fullmatch
 
 _BRANDS = (
     "SELECT b.slug, b.name, b.number, b.token, b.currency, b.decimals, s.status, u.minted, u.burnt FROM brand b"
@@ -83,8 +89,10 @@ _HOLDS = (
 )
 _OPERATIONS = (
     "SELECT id, kind, brand, operation_id, state, error, tx_hash, block_number, log_index, created_at_ms,"
-    " updated_at_ms FROM operation WHERE id > ? ORDER BY id LIMIT ?"
+    " updated_at_ms FROM operation WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 )
+_ASKED = Followed("operation", "id")
+_KEY = "SELECT 1 FROM api_key WHERE id = ?"
 _KEYS = "SELECT id, kind, brand, created_at_ms, revoked_at_ms FROM api_key WHERE id > ? ORDER BY id LIMIT ?"
 
 
@@ -114,22 +122,26 @@ def brands(look: Snapshot, state: State) -> AuditBrands:
 
 def balances(look: Snapshot, state: State, *, slug: str, cursor: str | None, limit: int) -> AuditBalances:
     """Every account that ever held points of a brand, in the order of their addresses."""
-    token = _token(look, slug)
-    rows = look.rows(_BALANCES, token, cursor or "", limit + 1)
-    return _told_balances(look, state, rows, limit, of=1)
+    now = moment(look)
+    after = cursors.key_place(now, cursor, shape=_address)
+    rows = look.rows(_BALANCES, _token(look, slug), after, limit + 1)
+    return _told_balances(look, state, now, rows, limit, of=1)
 
 
 def balances_of(look: Snapshot, state: State, *, account: str, cursor: str | None, limit: int) -> AuditBalances:
     """What an account holds of every brand."""
-    rows = look.rows(_BALANCES_OF, account.lower(), cursor or "", limit + 1)
-    return _told_balances(look, state, rows, limit, of=0)
+    now = moment(look)
+    after = cursors.key_place(now, cursor, shape=_address)
+    rows = look.rows(_BALANCES_OF, account.lower(), after, limit + 1)
+    return _told_balances(look, state, now, rows, limit, of=0)
 
 
 def entries(
     look: Snapshot, state: State, *, slug: str | None, account: str | None, cursor: str | None, limit: int
 ) -> AuditEntries:
     """Entries of all, of a brand or of an account, the oldest first, so that they can be followed."""
-    after = _after(cursor)
+    now = moment(look)
+    after = cursors.entry_place(look, now, cursor, first=0)
     if account is not None:
         rows = look.rows(_ENTRIES_OF_ACCOUNT, after, account.lower(), limit + 1)
     elif slug is not None:
@@ -139,8 +151,8 @@ def entries(
     slugs = _slugs(look, 1)
     return AuditEntries(
         entries=[_entry(row, slugs) for row in rows[:limit]],
-        next_cursor=str(rows[limit - 1][0]) if len(rows) > limit else None,
-        as_of=_as_of(look, state),
+        next_cursor=cursors.told(now, rows[limit - 1][0]) if len(rows) > limit else None,
+        as_of=_told(now, state),
     )
 
 
@@ -195,7 +207,8 @@ def clearing(look: Snapshot, state: State) -> AuditClearing:
 
 
 def holds(look: Snapshot, state: State, *, cursor: str | None, limit: int) -> AuditHolds:
-    rows = look.rows(_HOLDS, cursor or "", limit + 1)
+    now = moment(look)
+    rows = look.rows(_HOLDS, cursors.key_place(now, cursor, shape=_hold_id), limit + 1)
     slugs = _slugs(look, 2)
     return AuditHolds(
         holds=[
@@ -215,14 +228,42 @@ def holds(look: Snapshot, state: State, *, cursor: str | None, limit: int) -> Au
                 :limit
             ]
         ],
-        next_cursor=str(rows[limit - 1][0]) if len(rows) > limit else None,
-        as_of=_as_of(look, state),
+        next_cursor=cursors.told(now, rows[limit - 1][0]) if len(rows) > limit else None,
+        as_of=_told(now, state),
     )
 
 
-def operations(look: Snapshot, *, cursor: str | None, limit: int) -> AuditOperations:
-    """Operations in the order in which they were asked for, without what was asked."""
-    rows = look.rows(_OPERATIONS, _after(cursor), limit + 1)
+@dataclass(slots=True)
+class Asked:
+    """The operation up to which no other can appear any more, as far as this process knows."""
+
+    settled: int = 0
+
+
+async def operations(state: State, *, cursor: str | None, limit: int) -> AuditOperations:
+    """Operations in the order in which they were asked for, without what was asked.
+
+    A page ends before what may still change: an operation that is being written, with a lower number than one that is
+    there already, would be passed over for good.
+    """
+    after, asked, reads = 0 if cursor is None else cursors.number(cursor), state.singleton(Asked), state.database.reads
+
+    def page(look: Snapshot) -> Sequence[Row]:
+        if after > _ASKED.last(look):
+            raise CursorExpired(cursors.AGAIN, cursor=str(after))
+        return look.rows(_OPERATIONS, after, asked.settled, limit + 1)
+
+    rows = await reads.off_loop(page)
+    if len(rows) <= limit:
+        settled = await _ASKED.settled(reads)
+        if settled is None:
+            raise PageUnsettled("Operations of this page are still being written; ask again in a moment.")
+        asked.settled = max(asked.settled, settled)
+        rows = await reads.off_loop(page)
+    return _told_operations(rows, limit)
+
+
+def _told_operations(rows: Sequence[Row], limit: int) -> AuditOperations:
     return AuditOperations(
         operations=[
             AuditOperation(
@@ -246,6 +287,10 @@ def operations(look: Snapshot, *, cursor: str | None, limit: int) -> AuditOperat
 
 def keys(look: Snapshot, *, cursor: str | None, limit: int) -> AuditKeys:
     """Every key that was ever made, without its secret."""
+    if cursor is not None and not _key_id(cursor):
+        raise CursorMalformed(cursors.NOT_OURS, cursor=cursor[: cursors.SHOWN_MAX])
+    if cursor is not None and look.row(_KEY, cursor) is None:
+        raise CursorExpired(cursors.AGAIN, cursor=cursor)
     rows = look.rows(_KEYS, cursor or "", limit + 1)
     return AuditKeys(
         keys=[
@@ -262,7 +307,9 @@ def keys(look: Snapshot, *, cursor: str | None, limit: int) -> AuditKeys:
     )
 
 
-def _told_balances(look: Snapshot, state: State, rows: Sequence[Row], limit: int, *, of: int) -> AuditBalances:
+def _told_balances(
+    look: Snapshot, state: State, now: Moment, rows: Sequence[Row], limit: int, *, of: int
+) -> AuditBalances:
     """of: the column by which the page is ordered."""
     slugs = _slugs(look, 1)
     return AuditBalances(
@@ -277,8 +324,8 @@ def _told_balances(look: Snapshot, state: State, rows: Sequence[Row], limit: int
             )
             for token, account, points, lots, block_number, log_index in rows[:limit]
         ],
-        next_cursor=str(rows[limit - 1][of]) if len(rows) > limit else None,
-        as_of=_as_of(look, state),
+        next_cursor=cursors.told(now, rows[limit - 1][of]) if len(rows) > limit else None,
+        as_of=_told(now, state),
     )
 
 
@@ -314,15 +361,10 @@ def _token(look: Snapshot, slug: str) -> str:
     raise BrandUnknown(f"No brand is called {slug}.", brand=slug)
 
 
-def _after(cursor: str | None) -> int:
-    """The number after which a page begins."""
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit()) or int(cursor) > SEQ_END:
-        raise CursorMalformed("Give the next_cursor of the page before, or none.", cursor=cursor[:40])
-    return int(cursor)
-
-
 def _as_of(look: Snapshot, state: State) -> AsOf:
-    told: dict[str, Any] = moment(look).told(state)
+    return _told(moment(look), state)
+
+
+def _told(now: Moment, state: State) -> AsOf:
+    told: dict[str, Any] = now.told(state)
     return AsOf(**told)

@@ -34,8 +34,21 @@ class Snapshot(Protocol):
     def rows(self, sql: str, *parameters: Any) -> Sequence[Row]: ...
     def row(self, sql: str, *parameters: Any) -> Row | None: ...
 
+    # Whether several may write at once, so that a row may appear after one that has a higher number.
+    several_writers: bool
+
+    def horizon(self) -> int:
+        """Every transaction below this number had ended when the look began (several writers)."""
+        ...
+
+    def mark(self) -> int:
+        """A number above that of every transaction that has one by now (several writers)."""
+        ...
+
 
 class _SqliteSnapshot:
+    several_writers = False
+
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
 
@@ -46,8 +59,15 @@ class _SqliteSnapshot:
         found: Row | None = self._execute(sql, parameters).fetchone()
         return found
 
+    def horizon(self) -> int:
+        raise AssertionError("SQLite's writers queue from their first statement on")
+
+    mark = horizon
+
 
 class _PostgresSnapshot:
+    several_writers = True
+
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
 
@@ -57,6 +77,18 @@ class _PostgresSnapshot:
     def row(self, sql: str, *parameters: Any) -> Row | None:
         found: Row | None = self._connection.execute(_dollar(sql), parameters, prepare=True).fetchone()
         return found
+
+    def horizon(self) -> int:
+        return self._xid("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+
+    def mark(self) -> int:
+        # Takes the next number for this transaction, which changes nothing else.
+        return self._xid("SELECT pg_current_xact_id()::text::bigint")
+
+    def _xid(self, sql: str) -> int:
+        row = self.row(sql)
+        assert row is not None, "a SELECT without FROM gives a row"
+        return int(row[0])
 
 
 _dollars: dict[str, Any] = {}

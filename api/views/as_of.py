@@ -12,14 +12,15 @@ from api.views.errors import ViewUnavailable
 
 CHECKPOINT = (
     "SELECT c.block_number, c.block_hash, c.block_time, c.safe_number, c.final_number, c.updated_at_ms,"
-    " c.head_number, h.at_ms"
+    " c.head_number, c.generation, h.at_ms"
     " FROM mirror_checkpoint c LEFT JOIN heartbeat h ON h.name = 'mirror' AND h.state = 'working' WHERE c.id = 1"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Where the mirror is. seen_at_ms: when it last knew that this is the chain's head."""
+    """Where the mirror is. seen_at_ms: when it last knew that this is the chain's head. generation: which numbering
+    its entries have."""
 
     block_number: int
     block_hash: str
@@ -27,6 +28,7 @@ class Moment:
     safe_number: int
     final_number: int
     seen_at_ms: int
+    generation: str
 
     def finality(self, block_number: int) -> str:
         """latest, safe or final: how sure a block of the mirror is."""
@@ -57,8 +59,8 @@ def moment_of(row: Row | None) -> Moment:
     """The moment that a row of CHECKPOINT tells."""
     if row is None:
         raise ViewUnavailable("The mirror has not read its first block yet; try again in a moment.")
-    number, hash_, time_s, safe, final, updated_at_ms, head, beat_at_ms = row
+    number, hash_, time_s, safe, final, updated_at_ms, head, generation, beat_at_ms = row
     # At the head, a look that found nothing new makes the view as fresh as a new block would. Behind it, the
     # view is as old as its block.
     seen_at_ms = max(updated_at_ms, beat_at_ms or 0) if number >= head else time_s * 1000
-    return Moment(number, hash_, time_s, safe, final, seen_at_ms)
+    return Moment(number, hash_, time_s, safe, final, seen_at_ms, generation)

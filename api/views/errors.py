@@ -2,6 +2,8 @@
 
 Problem
 ├── CursorMalformed    422
+├── CursorExpired      410   the mirror was built anew, or the place is not in it
+├── PageUnsettled      503   something that belongs to the page is still being written
 ├── EntryUnknown       404
 ├── ViewUnavailable    503   the mirror has not begun
 └── StreamsTooMany     429
@@ -18,6 +20,19 @@ class CursorMalformed(Problem):
     """The cursor is not one that we gave."""
 
     status = 422
+
+
+class CursorExpired(Problem):
+    """The cursor is of a mirror that was built anew since, or of a place that does not exist; begin again."""
+
+    status = 410
+
+
+class PageUnsettled(Problem):
+    """Something that belongs to the page is being written for unusually long."""
+
+    status = 503
+    headers: ClassVar = {"Retry-After": "2"}
 
 
 class EntryUnknown(Problem):

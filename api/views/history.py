@@ -25,7 +25,6 @@ _ONE = f"{_COLUMNS} AND seq = ?"
 _ORDER = "SELECT id, key FROM operation WHERE brand = ? AND operation_id = ?"
 _LEGS = "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT 16"
 _HOLD_PLACED = "SELECT placed_tx_hash FROM hold WHERE hold_id = ?"
-SEQ_END = 2**63 - 1
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
 HOLD_KINDS = ("capture", "release", "timeout", "refund")
 

@@ -1,7 +1,8 @@
 """Who must be woken: one task a process looks for new rows and wakes the streams that they concern.
 
-Nothing is handed over that could be lost: a woken stream reads from its own cursor. Streams are bounded, for
-all and for each member.
+Nothing is handed over that could be lost: a woken stream reads from its own place. Entries and reorgs have one writer
+at a time (chain.mirror.checkpoint.require), so their numbers appear in order; operations have many and are followed by
+api.kit.following. Streams are bounded, for all and for each member.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 
 from api.kit.container import State
 from api.kit.database import Row, Snapshot
+from api.kit.following import Followed, Position
 from api.kit.log import log
 from api.views.as_of import Moment, moment
 from api.views.errors import StreamsTooMany, ViewUnavailable
@@ -22,8 +24,7 @@ FAULT_PAUSE_S = 1.0
 
 _ENTRIES = "SELECT seq, account FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
 _ENTRY_LAST = "SELECT COALESCE(MAX(seq), 0) FROM entry"
-_ASKED = "SELECT id, lane FROM operation WHERE id > ? ORDER BY id LIMIT ?"
-_ASKED_LAST = "SELECT COALESCE(MAX(id), 0) FROM operation"
+_ASKED = Followed("operation", "id, lane")
 _REORG_LAST = "SELECT COALESCE(MAX(id), 0) FROM mirror_reorg"
 
 
@@ -31,14 +32,16 @@ _REORG_LAST = "SELECT COALESCE(MAX(id), 0) FROM mirror_reorg"
 class News:
     """One look at the database: where the mirror is, and what is new since the look before.
 
-    entries, asked: (number, account) of new entries and operations. The numbers say how far was looked.
+    entries, asked: (number, account) of new entries and operations. everyone: who is concerned cannot be told. The
+    numbers say how far was looked.
     """
 
     moment: Moment
     entries: Sequence[Row]
     asked: Sequence[Row]
+    everyone: bool
     entry_last: int
-    asked_last: int
+    asked_at: Position
     reorg_last: int
 
 
@@ -120,7 +123,7 @@ class Hub:
 
     def _tell(self, before: News | None, news: News) -> None:
         """Wakes whom it concerns; on the loop's own thread."""
-        if before is None or news.reorg_last > before.reorg_last:
+        if before is None or news.everyone or news.reorg_last > before.reorg_last:
             # Streams that joined before the first look read from their own cursors.
             self.wake_all(changed=True)
             return
@@ -135,16 +138,18 @@ def look(read: Snapshot, before: News | None) -> News:
     """What is new since `before`; at the first look, only how far there is to see."""
     now = moment(read)
     reorg_last = _number(read, _REORG_LAST)
-    if before is None:
-        return News(now, (), (), _number(read, _ENTRY_LAST), _number(read, _ASKED_LAST), reorg_last)
+    seen = _ASKED.look(read, None if before is None else before.asked_at, SEEN_MAX)
+    if before is None or now.generation != before.moment.generation:
+        # A mirror that was built anew concerns everybody, and its numbers are others.
+        return News(now, (), seen.rows, True, _number(read, _ENTRY_LAST), seen.position, reorg_last)
     entries = read.rows(_ENTRIES, before.entry_last, SEEN_MAX)
-    asked = read.rows(_ASKED, before.asked_last, SEEN_MAX)
     return News(
         moment=now,
         entries=entries,
-        asked=asked,
+        asked=seen.rows,
+        everyone=seen.everyone,
         entry_last=entries[-1][0] if entries else before.entry_last,
-        asked_last=asked[-1][0] if asked else before.asked_last,
+        asked_at=seen.position,
         reorg_last=reorg_last,
     )
 

@@ -16,7 +16,7 @@ from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import MemberId, Slug
 from api.members.errors import BrandUnknown, MemberUnknown
 from api.views import books, proofs, service, stream
-from api.views.errors import CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
+from api.views.errors import CursorExpired, CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
 from api.views.schemas import Books, EntryPage, EntryProof, Health, MemberView, Ready
 
 router = APIRouter()
@@ -61,7 +61,7 @@ async def get_my_view(request: Request) -> Response:
     tags=["member"],
     operation_id="listMyEntries",
     response_model=EntryPage,
-    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, BrandUnknown),
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, CursorExpired, BrandUnknown),
 )
 async def list_my_entries(
     request: Request, caller: ByMember, cursor: Cursor = None, limit: Limit = PAGE, brand: Slug | None = None
@@ -90,11 +90,13 @@ async def prove_my_entry(request: Request, caller: ByMember, entry_id: EntryId) 
     tags=["member"],
     operation_id="streamMe",
     response_class=Response,
-    responses=responses(*VIEW_PROBLEMS, RequestMalformed, StreamsTooMany)
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, StreamsTooMany)
     | {
         200: {
             "description": "Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by"
-            " Last-Event-ID), `block` (an AsOf, at most one a second, and every five seconds when nothing happens).",
+            " Last-Event-ID), `reset` (the place asked for is of a mirror that was built anew, or of none: what was"
+            " shown is to be read again), `block` (an AsOf, at most one a second, and every five seconds when nothing"
+            " happens).",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         }
     },
@@ -127,7 +129,7 @@ async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId
     tags=["brand"],
     operation_id="listMemberEntries",
     response_model=EntryPage,
-    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, MemberUnknown),
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, CursorMalformed, CursorExpired, MemberUnknown),
 )
 async def list_member_entries(
     request: Request, caller: ByBrand, member_id: MemberId, cursor: Cursor = None, limit: Limit = PAGE

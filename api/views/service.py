@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,13 +17,11 @@ from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.service import KnownMember
 from api.programmes.catalogue import Catalogues
-from api.views import history
+from api.views import cursors, history
 from api.views import member_view as views
 from api.views.as_of import moment
-from api.views.errors import CursorMalformed
 
 T = TypeVar("T")
-_cursor = re.compile(r"[1-9][0-9]{0,18}\Z", re.ASCII)
 
 
 async def view(state: State, *, member_id: str, address: str, only: str | None) -> bytes:
@@ -64,11 +61,11 @@ async def entries(
 ) -> bytes:
     """An EntryPage in JSON, the newest first. only: the one brand that the reader may see. brand: is asked for."""
     wanted = only or brand
-    before = read_cursor(cursor)
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.singleton(Catalogues).newest(read)
         as_of = moment(read)
+        before = cursors.entry_place(read, as_of, cursor, first=cursors.SEQ_END)
         token = None
         if wanted is not None:
             card = catalogue.by_slug.get(wanted)
@@ -89,7 +86,7 @@ async def entries(
         ]
         return {
             "entries": [entry for entry in told if entry is not None],
-            "next_cursor": str(rows[limit - 1][0]) if len(rows) > limit else None,
+            "next_cursor": cursors.told(as_of, rows[limit - 1][0]) if len(rows) > limit else None,
             "as_of": as_of.told(state),
         }
 
@@ -99,15 +96,6 @@ async def entries(
 async def brands_member(state: State, *, slug: str, member_id: str) -> KnownMember:
     """The member as the brand knows it, or MemberUnknown."""
     return await _read(state, lambda read: identity.member_of(read, slug=slug, member_id=member_id))
-
-
-def read_cursor(cursor: str | None) -> int:
-    """The seq below which a page begins."""
-    if cursor is None:
-        return history.SEQ_END
-    if not _cursor.match(cursor) or int(cursor) > history.SEQ_END:
-        raise CursorMalformed("Give the next_cursor of the page before, or none.", cursor=cursor[:40])
-    return int(cursor)
 
 
 async def _read(state: State, compose: Callable[[Snapshot], T]) -> T:

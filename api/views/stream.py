@@ -17,16 +17,19 @@ from api.kit.clock import now_ms
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot
 from api.programmes.catalogue import Catalogues
-from api.views import history
+from api.views import cursors, history
 from api.views import member_view as views
-from api.views.as_of import moment
-from api.views.errors import CursorMalformed
+from api.views.as_of import Moment, moment
+from api.views.cursors import Cursor
+from api.views.errors import CursorExpired, ViewUnavailable
 from api.views.hub import Hub
 
 ENTRIES_ROUND_MAX = 200
 BLOCK_PERIOD_S = 1.0
 PING = b": ping\n\n"
-_event_id = re.compile(r"(0|[1-9][0-9]{0,18})\Z", re.ASCII)
+NOT_OURS = "Last-Event-ID is the id of an event of ours."
+# Ids of before generations were numbers alone: whoever has one is told to read anew.
+_number = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
 _LAST_OF = "SELECT COALESCE(MAX(seq), 0) FROM entry WHERE account = ?"
 
 
@@ -35,19 +38,28 @@ async def open_stream(request: Request, *, caller: MemberCaller, last_event_id: 
     state = state_of(request)
     cursor = None
     if last_event_id:
-        if not _event_id.match(last_event_id):
-            raise CursorMalformed("Last-Event-ID is the id of an event of ours.", cursor=last_event_id[:40])
-        cursor = min(int(last_event_id), history.SEQ_END)
+        bare = _number.match(last_event_id)
+        cursor = Cursor("", last_event_id) if bare else cursors.read(last_event_id, sentence=NOT_OURS)
+        if not bare:
+            cursor.number()
     await state.database.reads.off_loop(moment)  # ViewUnavailable now, as a document, rather than in the stream.
     return StreamAnswer(state, request.app.state.hub, caller, cursor)
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """The entry up to which a stream has told, in the generation of that entry's number."""
+
+    generation: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class Round:
-    """What one round sends: events, the cursor after them, the block they show; more: entries are left."""
+    """What one round sends: events, the place after them, the block they show; more: entries are left."""
 
     events: bytes
-    cursor: int
+    place: Place
     block_hash: str
     more: bool
 
@@ -57,13 +69,14 @@ class StreamAnswer(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, state: State, hub: Hub, caller: MemberCaller, cursor: int | None) -> None:
+    def __init__(self, state: State, hub: Hub, caller: MemberCaller, cursor: Cursor | None) -> None:
         super().__init__(media_type=self.media_type, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._state = state
         self._hub = hub
         self._caller = caller
-        self._cursor = cursor
+        self._asked = cursor
+        self._place: Place | None = None
         self._subscriber = hub.join(caller.address)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,10 +101,15 @@ class StreamAnswer(Response):
             events, at = b"", self._hub.moment
             if subscriber.changed:
                 subscriber.changed = False
-                told = await reads.off_loop(self._round)
-                events, self._cursor, block_hash, block_at = told.events, told.cursor, told.block_hash, loop.time()
-                if told.more:
-                    subscriber.tell(changed=True)
+                try:
+                    told = await reads.off_loop(self._round)
+                except ViewUnavailable:
+                    # The mirror is being built anew; the hub wakes everybody when its first block is there.
+                    subscriber.changed = True
+                else:
+                    events, self._place, block_hash, block_at = told.events, told.place, told.block_hash, loop.time()
+                    if told.more:
+                        subscriber.tell(changed=True)
             elif at is not None and at.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
                 events, block_hash, block_at = _event("block", at.told(self._state)), at.block_hash, loop.time()
             if events:
@@ -103,21 +121,26 @@ class StreamAnswer(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _round(self, read: Snapshot) -> Round:
-        """New entries since the cursor, then the view that they lead to."""
+        """New entries since the place, then the view that they lead to; a reset before them where it is no place."""
         catalogue, as_of = self._state.singleton(Catalogues).newest(read), moment(read)
-        address, cursor = self._caller.address, self._cursor
-        if cursor is None:
-            last = read.row(_LAST_OF, address)
-            cursor = 0 if last is None else int(last[0])
-        rows = history.after(read, address=address, seq=cursor, limit=ENTRIES_ROUND_MAX)
+        address = self._caller.address
         events = []
+        seq = self._known(read, as_of)
+        if seq is None:
+            last = read.row(_LAST_OF, address)
+            seq = 0 if last is None else int(last[0])
+            if self._asked is not None or self._place is not None:
+                told = {"error": CursorExpired.__name__, "detail": cursors.AGAIN}
+                events.append(_event("reset", told, event_id=cursors.told(as_of, seq)))
+        rows = history.after(read, address=address, seq=seq, limit=ENTRIES_ROUND_MAX)
         for row in rows:
-            cursor = row[0]
+            seq = row[0]
             entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
             if entry is not None:
-                events.append(_event("entry", entry, event_id=entry["id"]))
+                events.append(_event("entry", entry, event_id=cursors.told(as_of, seq)))
+        place = Place(as_of.generation, seq)
         if len(rows) == ENTRIES_ROUND_MAX:
-            return Round(b"".join(events), cursor, "", more=True)
+            return Round(b"".join(events), place, "", more=True)
         view = views.member_view(
             read,
             state=self._state,
@@ -126,8 +149,17 @@ class StreamAnswer(Response):
             address=address,
             only=None,
         )
-        events.append(_event("view", view, event_id=str(cursor)))
-        return Round(b"".join(events), cursor, as_of.block_hash, more=False)
+        events.append(_event("view", view, event_id=cursors.told(as_of, seq)))
+        return Round(b"".join(events), place, as_of.block_hash, more=False)
+
+    def _known(self, read: Snapshot, as_of: Moment) -> int | None:
+        """The entry up to which was told, or that the caller asked for; None where the mirror has no such place."""
+        if self._place is not None:
+            return self._place.seq if self._place.generation == as_of.generation else None
+        if self._asked is None or self._asked.generation != as_of.generation:
+            return None
+        asked = self._asked.number()
+        return asked if asked <= cursors.entry_last(read) else None
 
 
 async def _woken(wake: asyncio.Event, within_s: float) -> bool:

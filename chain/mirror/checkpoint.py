@@ -1,5 +1,6 @@
 """Where the mirror stands: the one row that moves with every commit."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +20,8 @@ from chain.telemetry import heartbeat
 LIVE: Final = "live"
 BACKFILLING: Final = "backfilling"
 STOPPED: Final = "stopped"
+
+GENERATION_BYTES: Final = 6
 
 table: Final = table_of(MirrorCheckpoint)
 known_blocks: Final = table_of(MirrorBlock)
@@ -60,6 +63,7 @@ def make(connection: Connection, *, genesis_hash: str, start_block: int, base: B
             head_number=base.number,
             safe_number=base.number,
             final_number=base.number,
+            generation=secrets.token_hex(GENERATION_BYTES),
             history_from=base.number,
             state=BACKFILLING,
             reason=None,
@@ -71,8 +75,12 @@ def make(connection: Connection, *, genesis_hash: str, start_block: int, base: B
 
 
 def require(connection: Connection, tip: Tip) -> None:
-    """Raises AnswerInconsistent when another mirror wrote meanwhile, or the tables were emptied."""
-    found = connection.execute(select(table.c.block_hash).where(ONE)).scalar_one_or_none()
+    """Raises AnswerInconsistent when another mirror wrote meanwhile, or the tables were emptied.
+
+    Until the caller's transaction ends nobody else passes here (SQLite's writers queue anyway): the numbers of entries
+    and reorgs are given under this lock, so a higher one is never seen before a lower one.
+    """
+    found = connection.execute(select(table.c.block_hash).where(ONE).with_for_update()).scalar_one_or_none()
     if found != tip.hash:
         raise AnswerInconsistent("The checkpoint moved under this mirror.")
 

@@ -2,7 +2,7 @@
 
 Each table is read in the order of its key and hashed row by row, so neither the order in which rows came nor the
 ranges in which they were read matter. Left out is what belongs to one run and not to the chain: the numbers of
-entries, the head that was seen, and when a row was written.
+entries and which numbering that is, the head that was seen, and when a row was written.
 """
 
 import hashlib
@@ -19,7 +19,16 @@ from chain.storage.columns import table_of
 ROWS_PAGE: Final = 2_000
 LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
     table_of(MirrorCheckpoint).name: frozenset(
-        {"head_number", "safe_number", "final_number", "history_from", "state", "reason", "updated_at_ms"}
+        {
+            "generation",
+            "head_number",
+            "safe_number",
+            "final_number",
+            "history_from",
+            "state",
+            "reason",
+            "updated_at_ms",
+        }
     ),
     table_of(Entry).name: frozenset({"seq"}),
 }

@@ -55,6 +55,8 @@ class MirrorCheckpoint(SQLModel, table=True):
     head_number: int = big()
     safe_number: int = big()
     final_number: int = big()
+    # Which numbering the entries have: another one each time that the mirror begins anew.
+    generation: str = Field(default="0", sa_column_kwargs={"server_default": "0"})
     # The first block of which the history is still there whole.
     history_from: int = big(default=0, sa_column_kwargs={"server_default": "0"})
     state: str

@@ -10,7 +10,8 @@ from chain.storage.database import reading, writing
 
 
 def forget(engine: Engine) -> None:
-    """Empties the mirror's tables. A mirror that is running notices and begins anew."""
+    """Empties the mirror's tables. A mirror that is running notices and begins anew, in another generation: whoever
+    kept a place in the numbers of before is told so."""
     with writing(engine) as connection:
         names = [table_of(model).name for model in MIRROR_TABLES]
         # The numbering starts again as well: a rebuilt mirror numbers its entries as the first one did.

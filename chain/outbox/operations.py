@@ -117,6 +117,7 @@ _TAKE_IDS: Final = text(
     "ON CONFLICT (brand) DO UPDATE SET next_id = operation_counter.next_id + :count RETURNING next_id"
 )
 _NOTIFY: Final = text("SELECT pg_notify('moa_operation', '')")
+_TAKE_NUMBER: Final = text("SELECT pg_current_xact_id()")
 _INSERT: Final = {
     "sqlite": sqlite_insert(table)
     .on_conflict_do_nothing(index_elements=[table.c.key])
@@ -135,6 +136,9 @@ def enqueue(connection: Connection | Session, operation: NewOperation) -> int:
 def enqueue_many(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[int]:
     """Writes operations in the caller's transaction and gives their ids, in the same order.
 
+    On PostgreSQL the transaction has its own number before any id is given to it: whoever follows the table by id
+    (api.kit.following) tells by that when all lower ids are decided.
+
     A key that is known with the same content gives the known id; with another content: OperationKeyReused. Awards
     receive the next dense operation ids of their brand in the same transaction. Never commits.
     """
@@ -151,6 +155,8 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
     ids = {key: row.id for key, row in known.items()}
     if fresh:
         _notify(connection)
+        if _dialect(connection) == "postgresql":
+            connection.execute(_TAKE_NUMBER)
         rows = _rows(connection, list(fresh.values()))
         made = connection.execute(_insert_missing(connection), rows).all()
         ids |= {key: id for id, key in made}

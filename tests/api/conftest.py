@@ -136,19 +136,20 @@ class World:
         )
         return {table: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables.split()}
 
-    def mirror(self, block_number: int = 7) -> None:
+    def mirror(self, block_number: int = 7, *, generation: str = "0") -> None:
         """The mirror is live at this block."""
         hash_ = f"0x{block_number:064x}"
         self.run("DELETE FROM mirror_checkpoint")
         self.run(
             "INSERT INTO mirror_checkpoint (id, genesis_hash, start_block, block_number, block_hash, block_time,"
-            " head_number, safe_number, final_number, state, updated_at_ms)"
-            " VALUES (1, '0x00', 0, :n, :h, :t, :n, :s, :f, 'live', :at)",
+            " head_number, safe_number, final_number, generation, state, updated_at_ms)"
+            " VALUES (1, '0x00', 0, :n, :h, :t, :n, :s, :f, :g, 'live', :at)",
             n=block_number,
             h=hash_,
             t=now_ms() // 1000,
             s=block_number - 1,
             f=block_number - 3,
+            g=generation,
             at=now_ms(),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,8 +24,11 @@ from api.app import create_app
 from api.kit.database import Database
 from api.members import service as identity
 from api.views.schemas import MemberView
+from chain.outbox import operations
+from chain.outbox.operations import NewOperation
 from chain.storage import database
-from tests.api.conftest import NDJSON, Caller, World, deployment, purchase, settings_in, state_without_node
+from tests.api.conftest import NDJSON, Caller, World, deployment, purchase, served, settings_in, state_without_node
+from tests.api.test_stream import listening
 
 
 @pytest.fixture
@@ -208,3 +212,74 @@ def test_hold_goes_its_way_on_both(world: World) -> None:
 
     assert hold["state"] == "requested"
     assert capture.json()["error"] == "CaptureExceedsHold"
+
+
+ON_POSTGRESQL = pytest.mark.parametrize("url", [pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
+SEEN_S_MAX = 30.0
+
+
+def until(good: Any) -> None:
+    """Waits for something that comes by itself."""
+    deadline = time.monotonic() + SEEN_S_MAX
+    while not good():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+def award(number: int, address: str, brand: str = "cdnow") -> NewOperation:
+    payload = {"member": address, "rule": "1", "base_amount": "100"}
+    return NewOperation(f"purchase/{brand}/{number}", "award", brand, address, payload)
+
+
+@ON_POSTGRESQL
+def test_a_stream_is_told_of_what_commits_after_a_later_one(world: World) -> None:
+    """SPEC 9.13, 9.41: two transactions; the one with the lower number is the last to commit."""
+    world.mirror()
+    world.rule()
+    member = world.member()
+    address = member["address"].lower()
+    world.holds_points(address, 1)
+    key = world.session(member).key
+    with served(world) as (url, _), listening(url, key) as events:
+        hub = world.app.state.hub
+        events.until("view")
+        # What was under way when the hub began is decided, and it tells by name again.
+        until(lambda: hub._news is not None and hub._news.asked_at.blind_until is None and not hub._news.everyone)
+        with world.database.engine.connect() as slow:
+            lower = operations.enqueue(slow, award(1, address))
+            with world.database.write() as session:
+                higher = operations.enqueue(session, award(1, "0x" + "77" * 20, "beans"))
+            assert lower < higher
+            until(lambda: hub._news.asked_at.last >= higher)
+            slow.commit()
+        pending = "0"
+        while pending == "0":
+            view, _ = events.until("view")
+            pending = view["balances"][0]["pending"]
+
+    assert pending == "150"
+
+
+@ON_POSTGRESQL
+def test_an_auditors_page_ends_before_what_may_still_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 9.41: the page waits for the lower number, or says that it is being written; nothing is passed over."""
+    monkeypatch.setattr("api.kit.following.LOOKS_MAX", 2)
+    world.mirror()
+    auditor = world.auditor()
+    for number in range(2):
+        with world.database.write() as session:
+            operations.enqueue(session, award(number, "0x" + "11" * 20))
+    assert auditor.get("/v1/audit/operations", limit=1).json()["next_cursor"] == "1"
+    with world.database.engine.connect() as slow:
+        lower = operations.enqueue(slow, award(5, "0x" + "11" * 20))
+        with world.database.write() as session:
+            higher = operations.enqueue(session, award(5, "0x" + "22" * 20, "beans"))
+        settled = auditor.get("/v1/audit/operations", limit=1)
+        refused = auditor.get("/v1/audit/operations", limit=3)
+        slow.commit()
+    found = auditor.get("/v1/audit/operations", limit=4).json()["operations"]
+
+    assert settled.status_code == 200
+    assert (refused.status_code, refused.json()["error"]) == (503, "PageUnsettled")
+    assert refused.headers["retry-after"] == "2"
+    assert [one["id"] for one in found] == ["1", "2", str(lower), str(higher)]

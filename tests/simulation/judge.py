@@ -28,7 +28,9 @@ from tests.simulation.stage import Stage
 
 SHOWN_MAX: Final = 12
 # What a rebuild numbers or dates anew.
-OWN: Final = frozenset({"updated_at_ms", "at_ms", "id", "seq", "head_number", "safe_number", "final_number"})
+OWN: Final = frozenset(
+    {"updated_at_ms", "at_ms", "id", "seq", "generation", "head_number", "safe_number", "final_number"}
+)
 HOLD_STATES: Final = {
     "held": HoldState.HELD,
     "captured": HoldState.CAPTURED,

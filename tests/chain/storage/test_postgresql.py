@@ -5,10 +5,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
 
-from chain.base.errors import LeaderElsewhere, RpcError
+from chain.base.errors import AnswerInconsistent, LeaderElsewhere, RpcError
 from chain.base.reverts import plain_revert
+from chain.mirror import checkpoint
+from chain.mirror.checkpoint import Levels, Tip
 from chain.mirror.rebuild import forget
+from chain.node.blocks import BlockHeader
 from chain.node.rpc import Rpc
 from chain.outbox import operations
 from chain.outbox.operations import NewOperation
@@ -74,6 +78,24 @@ def test_one_leads(world: Any, postgresql: str) -> None:
     with Leader(other):
         pass
     other.dispose()
+
+
+def test_the_numbers_of_entries_are_given_to_one_mirror_at_a_time(engine: Engine) -> None:
+    """SPEC 9.41: so a lower one never commits after a higher one, whoever believes that it leads."""
+    base = BlockHeader(4, "0x" + "44" * 32, "0x" + "33" * 32, 1_000, 0, 0)
+    tip = Tip(base.number, base.hash, base.time)
+    with writing(engine) as connection:
+        checkpoint.make(connection, genesis_hash="0x00", start_block=5, base=base)
+    with writing(engine) as first:
+        checkpoint.require(first, tip)
+        with engine.connect() as second:
+            second.execute(text("SET LOCAL lock_timeout = '50ms'"))
+            with pytest.raises(OperationalError, match="lock timeout"):
+                checkpoint.require(second, tip)
+        moved = Tip(5, "0x" + "55" * 32, 1_001)
+        checkpoint.keep(first, moved, base, Levels(4, 4))
+    with pytest.raises(AnswerInconsistent), writing(engine) as second:
+        checkpoint.require(second, tip)
 
 
 def test_a_database_that_went_away_is_waited_for(world: Any, until: Any) -> None:

@@ -4041,6 +4041,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CursorExpired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestMalformed, CursorMalformed */
             422: {
                 headers: {
@@ -4096,6 +4105,15 @@ export interface operations {
             };
             /** @description NotYours */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CursorExpired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4213,6 +4231,15 @@ export interface operations {
             };
             /** @description BrandUnknown */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CursorExpired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4402,6 +4429,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CursorExpired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestMalformed, CursorMalformed */
             422: {
                 headers: {
@@ -4455,6 +4491,15 @@ export interface operations {
             };
             /** @description NotYours */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CursorExpired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4522,6 +4567,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CursorExpired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestMalformed, CursorMalformed */
             422: {
                 headers: {
@@ -4573,8 +4627,26 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CursorExpired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestMalformed, CursorMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description PageUnsettled */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6508,6 +6580,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CursorExpired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestMalformed, CursorMalformed */
             422: {
                 headers: {
@@ -6723,7 +6804,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by Last-Event-ID), `block` (an AsOf, at most one a second, and every five seconds when nothing happens). */
+            /** @description Server-sent events: `view` (a MemberView), `entry` (an Entry; its id resumes by Last-Event-ID), `reset` (the place asked for is of a mirror that was built anew, or of none: what was shown is to be read again), `block` (an AsOf, at most one a second, and every five seconds when nothing happens). */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6750,7 +6831,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestMalformed, CursorMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7151,6 +7232,15 @@ export interface operations {
             };
             /** @description MemberUnknown */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CursorExpired */
+            410: {
                 headers: {
                     [name: string]: unknown;
                 };

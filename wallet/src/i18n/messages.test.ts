@@ -43,6 +43,7 @@ describe("language", () => {
 /** Refusals of a request that only a faulty wallet would send, or that it answers without words: they get the common sentence. */
 const OURS = new Set([
   "BodyTooLarge",
+  "CursorExpired",
   "CursorMalformed",
   "IdempotencyKeyMalformed",
   "IdempotencyKeyMissing",

@@ -36,6 +36,11 @@ async function run(options: StreamOptions, closed: AbortSignal): Promise<void> {
     } catch (trouble) {
       if (closed.aborted) return;
       if (trouble instanceof SessionRefused) return options.onRefused();
+      // Asked for again and again, a place that the gateway does not know would keep the stream down for ever.
+      if (trouble instanceof PlaceRefused) {
+        lastId = null;
+        options.onFrame(RESET);
+      }
     }
     if (closed.aborted) return;
     options.onState("down");
@@ -44,6 +49,10 @@ async function run(options: StreamOptions, closed: AbortSignal): Promise<void> {
 }
 
 class SessionRefused extends Error {}
+class PlaceRefused extends Error {}
+
+/** What a gateway tells that no longer knows the place: read again what was shown. */
+const RESET: Frame = { event: "reset", data: "{}", id: null };
 
 async function listen(
   options: StreamOptions,
@@ -62,6 +71,7 @@ async function listen(
     const signal = AbortSignal.any([closed, silent.signal]);
     const response = await fetch(options.url, { headers, signal, cache: "no-store" });
     if (response.status === 401 || response.status === 403) throw new SessionRefused();
+    if (lastId !== null && (response.status === 410 || response.status === 422)) throw new PlaceRefused();
     if (!response.ok || response.body === null) throw new Error(`stream answered ${response.status}`);
     options.onState("live");
 

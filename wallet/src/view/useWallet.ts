@@ -1,6 +1,7 @@
 /** Keeps the wallet's knowledge fresh: first reads, then the stream, then pages as they are asked for. */
 import { useCallback, useEffect, useReducer, useState } from "react";
 import type { Gateway } from "../api/gateway";
+import { Refusal } from "../api/problem";
 import type { AsOf, Entry, MemberView } from "../api/types";
 import { backoffMs } from "../stream/backoff";
 import type { Frame } from "../stream/frames";
@@ -26,7 +27,7 @@ export function useWallet(gateway: Gateway, token: string, refused: () => void):
   const [failures, setFailures] = useState(0);
   const [headFailures, setHeadFailures] = useState(0);
   const [moreState, setMoreState] = useState<WalletActions["moreState"]>("idle");
-  const { brand, cursor } = wallet;
+  const { brand, cursor, resets } = wallet;
 
   const refresh = useCallback(() => {
     gateway.view().then(
@@ -55,6 +56,7 @@ export function useWallet(gateway: Gateway, token: string, refused: () => void):
       const now = performance.now();
       if (frame.event === "view") tell({ fact: "view", view: JSON.parse(frame.data) as MemberView, now });
       else if (frame.event === "entry") tell({ fact: "entry", entry: JSON.parse(frame.data) as Entry });
+      else if (frame.event === "reset") tell({ fact: "reset" });
       else if (frame.event === "block") tell({ fact: "block", as_of: JSON.parse(frame.data) as AsOf, now });
     };
     return openStream({
@@ -87,7 +89,7 @@ export function useWallet(gateway: Gateway, token: string, refused: () => void):
       isOver = true;
       clearTimeout(timer);
     };
-  }, [gateway, brand, balances, isLive, headFailures]);
+  }, [gateway, brand, balances, isLive, headFailures, resets]);
 
   const more = useCallback(() => {
     if (cursor === null) return;
@@ -97,7 +99,12 @@ export function useWallet(gateway: Gateway, token: string, refused: () => void):
         tell({ fact: "more", brand, after: cursor, page });
         setMoreState("idle");
       },
-      () => setMoreState("failed"),
+      (trouble: unknown) => {
+        // The gateway's history was numbered anew: what is shown is read again, and older pages follow from there.
+        const isOver = trouble instanceof Refusal && trouble.error === "CursorExpired";
+        if (isOver) tell({ fact: "reset" });
+        setMoreState(isOver ? "idle" : "failed");
+      },
     );
   }, [gateway, brand, cursor]);
 

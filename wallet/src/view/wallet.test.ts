@@ -61,6 +61,24 @@ describe("what the wallet knows", () => {
     expect(apart.cursor).toBe("98");
   });
 
+  /** SPEC 9.40 */
+  test("after a reset nothing that was numbered before is mixed with what comes", () => {
+    const known = after(
+      { fact: "head", brand: null, page: page(["6", "5"], "old.5") },
+      { fact: "entry", entry: entry("7") },
+    );
+    const reset = learn(known, { fact: "reset" });
+
+    expect(reset.resets).toBe(known.resets + 1);
+    expect([reset.cursor, reset.arrived.size]).toEqual([null, 0]);
+    expect(learn(reset, { fact: "more", brand: null, after: "old.5", page: page(["4"]) })).toBe(reset);
+    expect(learn(reset, { fact: "entry", entry: entry("6") })).toBe(reset);
+    const read = learn(reset, { fact: "head", brand: null, page: page(["2", "1"], "new.1") });
+    expect(ids(read)).toEqual(["2", "1"]);
+    expect([read.cursor, read.arrived.size, read.isPassing]).toEqual(["new.1", 0, false]);
+    expect(ids(learn(read, { fact: "entry", entry: entry("3") }))).toEqual(["3", "2", "1"]);
+  });
+
   test("an age counts from when it was heard; a dead stream and a quiet chain are told apart", () => {
     const known = after({ fact: "view", view: view(12, "500"), now: 1000 }, { fact: "stream", state: "live" });
     const cut = learn(known, { fact: "stream", state: "down" });

@@ -10,8 +10,10 @@ export interface Wallet {
   brand: string | null;
   /** Newest first. Null until the first page has come. */
   entries: Entry[] | null;
-  /** The brand was just chosen: `entries` are those of it that were at hand, until its page comes. */
+  /** The brand was just chosen, or all was reset: `entries` are what was at hand, until the newest page comes. */
   isPassing: boolean;
+  /** How often the gateway's numbering was another one: what was read before counts no more. */
+  resets: number;
   cursor: string | null;
   /** Entries that came while the member looked on: they slide in and are announced. */
   arrived: ReadonlySet<string>;
@@ -22,6 +24,7 @@ export type Fact =
   | { fact: "block"; as_of: AsOf; now: number }
   | { fact: "stream"; state: StreamState }
   | { fact: "brand"; brand: string | null }
+  | { fact: "reset" }
   | { fact: "head"; brand: string | null; page: EntryPage }
   | { fact: "more"; brand: string | null; after: string; page: EntryPage }
   | { fact: "entry"; entry: Entry };
@@ -33,6 +36,7 @@ export const EMPTY: Wallet = {
   brand: null,
   entries: null,
   isPassing: false,
+  resets: 0,
   cursor: null,
   arrived: new Set(),
 };
@@ -49,10 +53,13 @@ export function learn(wallet: Wallet, fact: Fact): Wallet {
       return { ...wallet, stream: fact.state };
     case "brand":
       return withBrand(wallet, fact.brand);
+    case "reset":
+      // Nothing that was numbered before may be mixed with what comes: it is read again whole.
+      return { ...wallet, resets: wallet.resets + 1, isPassing: true, cursor: null, arrived: new Set() };
     case "head":
       return fact.brand === wallet.brand ? withHead(wallet, fact.page) : wallet;
     case "more": {
-      const isNext = fact.brand === wallet.brand && fact.after === wallet.cursor;
+      const isNext = fact.brand === wallet.brand && fact.after === wallet.cursor && !wallet.isPassing;
       if (!isNext || wallet.entries === null) return wallet;
       return { ...wallet, entries: [...wallet.entries, ...fact.page.entries], cursor: fact.page.next_cursor };
     }
@@ -95,7 +102,8 @@ function isNewer(entry: Entry, other: Entry | undefined): boolean {
 
 function withEntry(wallet: Wallet, entry: Entry): Wallet {
   const known = wallet.entries;
-  if (known === null || (wallet.brand !== null && wallet.brand !== entry.brand.slug)) return wallet;
+  // The newest page is on its way and holds it.
+  if (known === null || wallet.isPassing || (wallet.brand !== null && wallet.brand !== entry.brand.slug)) return wallet;
   const at = known.findIndex((other) => other.id === entry.id);
   if (at >= 0) return { ...wallet, entries: known.with(at, entry) };
   const place = known.findIndex((other) => BigInt(other.id) < BigInt(entry.id));
