@@ -39,6 +39,7 @@ COSIGNED_BACK_MAX: Final = 1_000
 
 _SIGNED_TEXT = text(
     "SELECT id, size, note FROM log_checkpoint WHERE size = :size AND id > (SELECT MAX(id) FROM log_checkpoint) - :back"
+    " ORDER BY id"
 )
 _KEEP_LINE = text(
     "INSERT INTO log_cosignature (checkpoint_id, witness, line, time_s) VALUES (:id, :witness, :line, :time_s)"

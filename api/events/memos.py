@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,7 @@ from api.kit.clock import now_ms
 from api.kit.problems import Problem, told_by_validation
 from chain.contracts import memos
 from chain.evidence.shapes import TEXT
+from chain.outbox import calls, transactions
 from chain.outbox.models import Operation
 from chain.storage.columns import document, table_of
 
@@ -158,17 +159,19 @@ def purge(engine: Engine) -> bool:
 
 
 def items(session: Session, operation: int) -> list[tuple[int, bytes | None]]:
-    """(operation id, memo root or None) of every item of the transaction that carried an operation, in its order."""
-    table = table_of(Operation)
-    sent = select(table.c.transaction_id).where(table.c.id == operation).scalar_subquery()
-    rows: Sequence[Any] = (
-        session.connection()
-        .execute(
-            select(table.c.operation_id, table.c.payload)
-            .where(table.c.transaction_id == sent, table.c.operation_id.is_not(None))
-            .order_by(table.c.item_index)
-        )
-        .all()
+    """(operation id, memo root or None) of every item of the transaction that carried an operation, in its order.
+
+    Order and company are those of the call that was signed: no row's place in a table, and nothing that became of an
+    item since, changes them.
+    """
+    connection, table = session.connection(), table_of(Operation)
+    carried = select(table.c.transaction_id, table.c.brand).where(table.c.id == operation)
+    sent = connection.execute(carried).one_or_none()
+    if sent is None or sent.transaction_id is None:
+        return []
+    ids = calls.batched(transactions.calldata(connection, sent.transaction_id))
+    found = connection.execute(
+        select(table.c.operation_id, table.c.payload).where(table.c.brand == sent.brand, table.c.operation_id.in_(ids))
     )
-    roots = [(int(operation_id), payload.get("memo_root")) for operation_id, payload in rows]
-    return [(operation_id, bytes.fromhex(root[2:]) if root else None) for operation_id, root in roots]
+    roots = {row.operation_id: row.payload.get("memo_root") for row in found}
+    return [(int(id), bytes.fromhex(root[2:]) if (root := roots.get(id)) else None) for id in ids]

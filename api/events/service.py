@@ -148,5 +148,6 @@ def operation_to_public(found: OperationView) -> OperationPublic:
 
 def member_of(session: Session, operation_id: int) -> str:
     """The member whose purchase made an operation; "" when no purchase did."""
-    found = session.exec(select(Event.member_id).where(col(Event.operation) == operation_id)).first()
+    made_by = select(Event.member_id).where(col(Event.operation) == operation_id).order_by(col(Event.id)).limit(1)
+    found = session.exec(made_by).first()
     return found or ""

@@ -139,7 +139,7 @@ def keys(session: Session, *, slug: str | None, kind: str = "b") -> list[KeyPubl
     rows = session.exec(
         select(ApiKey)
         .where(ApiKey.brand == slug, ApiKey.kind == kind)
-        .order_by(col(ApiKey.created_at_ms))
+        .order_by(col(ApiKey.created_at_ms), col(ApiKey.id))
         .limit(KEYS_LISTED_MAX)
     )
     return [key_to_public(key) for key in rows]
@@ -249,7 +249,7 @@ _BY_IDENTIFIER = (
 )
 _BY_ID = (
     "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM member m JOIN enrolment e ON e.member_id = m.id"
-    " WHERE m.id = ? AND e.brand = ? ORDER BY e.created_at_ms LIMIT 1"
+    " WHERE m.id = ? AND e.brand = ? ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
 # A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
 _HOLDER = (

@@ -17,7 +17,7 @@ OPEN_STATES = ("queued", "assigned", "sent", "mined")
 
 def now_s(session: Session) -> int:
     """The second it is: ours, or the chain's when its clock is ahead."""
-    block_time = session.exec(select(MirrorCheckpoint.block_time)).first()
+    block_time = session.exec(select(MirrorCheckpoint.block_time).where(MirrorCheckpoint.id == 1)).one_or_none()
     return max(now_ms() // 1000, block_time or 0)
 
 
@@ -35,7 +35,7 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
         select(Balance.lots, BrandToken)
         .join(BrandToken, col(BrandToken.token) == col(Balance.token))
         .where(Balance.token == token, Balance.account == address)
-    ).first()
+    ).one_or_none()
     has = 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_s(session))
     if has < points:
         raise ERC20InsufficientBalance(

@@ -241,6 +241,7 @@ def _refuse_open_step(session: Session, request: HoldRequest) -> None:
         select(HoldStep.kind)
         .join(Operation, col(Operation.id) == col(HoldStep.operation))
         .where(HoldStep.hold_id == request.id, col(Operation.state).in_(OPEN_STATES))
+        .order_by(col(HoldStep.number))
         .limit(1)
     ).first()
     if kind is not None:
@@ -252,7 +253,7 @@ def _step_key(session: Session, request: HoldRequest, kind: str) -> str:
 
 
 def _next_step(session: Session, request: HoldRequest) -> int:
-    number = session.exec(select(func.max(HoldStep.number)).where(HoldStep.hold_id == request.id)).first() or 0
+    number = session.exec(select(func.max(HoldStep.number)).where(HoldStep.hold_id == request.id)).one() or 0
     if number >= STEPS_MAX:
         raise HoldStateWrong(f"A hold has at most {STEPS_MAX} steps.", hold=request.id, state="exhausted")
     return int(number) + 1

@@ -292,7 +292,7 @@ def _tokens(connection: Connection, moment: Moment, only: str | None) -> Iterato
 
 def _slugs(connection: Connection) -> dict[str, str]:
     """Brand numbers and the names that the gateway gave them; a brand it does not know goes by its number."""
-    found = connection.execute(select(brands.c.number, brands.c.slug).limit(BRANDS_MAX))
+    found = connection.execute(select(brands.c.number, brands.c.slug).order_by(brands.c.slug).limit(BRANDS_MAX))
     return {row.number: row.slug for row in found}
 
 

@@ -28,10 +28,10 @@ HOLDS_MAX = 1_000
 _FACTS = (
     "SELECT 'balance', token, lots FROM balance WHERE account = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' LIMIT ?) AS h"
+    " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
     " UNION ALL SELECT 'enrolled', brand, '' FROM enrolment WHERE member_id = ?"
     " UNION ALL SELECT * FROM (SELECT 'pending', brand, CAST(payload AS TEXT) FROM operation WHERE lane = ?"
-    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' LIMIT ?) AS p"
+    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
 )
 
 

@@ -17,7 +17,10 @@ PAGE_ROWS: Final = 2_000
 
 
 def read(connection: Connection, table: Table, *where: ColumnElement[bool], order: Sequence[str] = ()) -> Iterator[Row]:
-    """Rows of a table, in this order if one is given; a page is held at a time."""
+    """Rows of a table, in this order, else in that of their key: the differences that are kept are the same each time.
+
+    A page is held at a time.
+    """
     loose = connection.dialect.name == "sqlite"
     columns: list[ColumnElement[Any]] = []
     documents: list[str] = []
@@ -27,7 +30,9 @@ def read(connection: Connection, table: Table, *where: ColumnElement[bool], orde
         columns.append(column if plain else type_coerce(column, String).label(column.name))
         if not plain:
             (documents if isinstance(column.type, JSON) else flags).append(column.name)
-    query = select(*columns).where(*where).order_by(*(table.c[name] for name in order))
+    query = (
+        select(*columns).where(*where).order_by(*(table.c[name] for name in order or table.primary_key.columns.keys()))
+    )
     for row in map(dict, connection.execute(query.execution_options(yield_per=PAGE_ROWS)).mappings()):
         for name in documents:
             row[name] = _document(row[name])

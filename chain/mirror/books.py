@@ -89,11 +89,14 @@ def _books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
         point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
         if point is None:
             raise AnswerInconsistent("The mirror has not begun yet.")
-        tokens = connection.execute(select(table_of(BrandToken))).all()
+        known = table_of(BrandToken)
+        tokens = connection.execute(select(known).order_by(known.c.since_block, known.c.token)).all()
         balance = table_of(Balance)
         rows = {
             token.token: connection.execute(
-                select(balance.c.account, balance.c.lots).where(balance.c.token == token.token)
+                select(balance.c.account, balance.c.lots)
+                .where(balance.c.token == token.token)
+                .order_by(balance.c.account)
             ).all()
             for token in tokens
         }

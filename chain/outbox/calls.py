@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chain.base.errors import OperationInvalid
+from chain.base.hashing import keccak_text
 from chain.contracts import memos
 from chain.contracts.codec import address_word, uint_word
 from chain.contracts.deployment import Deployment
@@ -31,6 +32,10 @@ GAS: Final[Mapping[str, int]] = {
 CALLDATA_BYTES_MAX: Final = 120_000
 BATCH_BASE_GAS: Final = 300_000
 ITEM_GAS: Final = 120_000
+BATCH_SELECTOR: Final = keccak_text("awardBatch(uint256,(uint256,uint256,address,uint256)[])")[:4]
+# Selector, brand and offset lie before the count of items; an item has four words.
+BATCH_COUNT_AT: Final = 4 + 2 * 32
+BATCH_ITEM_BYTES: Final = 4 * 32
 
 
 def award(
@@ -190,6 +195,15 @@ def issuing(deployment: Deployment, brand_id: int) -> tuple[str, bytes]:
     """Target and calldata of the look whether a brand may issue; reverts with BrandNotIssuing when it may not."""
     data = deployment.codec.calldata("PartnerRegistry", "issuingToken", brand_id)
     return deployment.address("PartnerRegistry"), data
+
+
+def batched(calldata: bytes) -> list[str]:
+    """The operation ids of a call that award_batch made, in the order in which they were signed; of another, none."""
+    if calldata[:4] != BATCH_SELECTOR:
+        return []
+    count = int.from_bytes(calldata[BATCH_COUNT_AT : BATCH_COUNT_AT + 32])
+    items = range(BATCH_COUNT_AT + 32, BATCH_COUNT_AT + 32 + count * BATCH_ITEM_BYTES, BATCH_ITEM_BYTES)
+    return [str(int.from_bytes(calldata[at : at + 32])) for at in items]
 
 
 def _whole(amount: int | str) -> int:

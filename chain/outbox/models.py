@@ -38,7 +38,6 @@ class Operation(SQLModel, table=True):
     error: str | None = None
     error_args: dict[str, Any] | None = document(nullable=True)
     transaction_id: int | None = big(default=None, nullable=True)
-    item_index: int | None = None
     tx_hash: str | None = None
     block_number: int | None = big(default=None, nullable=True)
     block_hash: str | None = None

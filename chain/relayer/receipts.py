@@ -214,7 +214,9 @@ class Receipts:
     ) -> None:
         table = operations.table
         rows = connection.execute(
-            select(table.c.brand, table.c.operation_id).where(table.c.transaction_id == transaction.id)
+            select(table.c.brand, table.c.operation_id)
+            .where(table.c.transaction_id == transaction.id)
+            .order_by(table.c.id)
         )
         failed = [
             Outcome(

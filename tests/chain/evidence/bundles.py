@@ -61,7 +61,7 @@ def told(world: Any) -> Bundles:
     items = [
         (int(one.operation_id), memos.memo_root(memo) if one.id == row.id else None)
         for one in world.rows(
-            "SELECT id, operation_id FROM operation WHERE transaction_id = :id ORDER BY item_index",
+            "SELECT id, operation_id FROM operation WHERE transaction_id = :id ORDER BY id",
             id=row.transaction_id,
         )
     ]
