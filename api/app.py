@@ -21,7 +21,9 @@ from api.evidence.routes import router as evidence
 from api.kit import problems
 from api.kit.container import State, open_state, put_state
 from api.kit.settings import Settings
+from api.members.operator_routes import router as operators
 from api.members.routes import router as identity
+from api.members.session_routes import router as sessions
 from api.metrics import Metered, get_metrics
 from api.openapi import describe
 from api.points.routes import router as journeys
@@ -99,7 +101,19 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
     # Routes are tried one after the other, so those asked most come first. The member's view is served by its
     # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
     app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
-    routers = (channels, evidence, events, journeys, decisions, identity, reports, log_of_acts, audit)
+    routers = (
+        channels,
+        evidence,
+        events,
+        journeys,
+        decisions,
+        identity,
+        sessions,
+        operators,
+        reports,
+        log_of_acts,
+        audit,
+    )
     for router in routers:
         app.include_router(router)
     if settings is not None:

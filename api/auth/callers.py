@@ -72,6 +72,7 @@ class MemberCaller:
     member_id: str
     address: str
     expires_at_ms: int
+    session_id: str
 
     @property
     def principal(self) -> str:
@@ -99,9 +100,9 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
             raise KeyInvalid("This session is unknown.")
         if found[2] <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
-        return MemberCaller(found[0], found[3], found[2])
+        return MemberCaller(found[0], found[3], found[2], token.id)
     found = read.row(_KEY, token.id)
-    if found is None or found[0] != token.kind or not token.opens(found[1]) or found[2] is not None:
+    if found is None or found[0] != token.kind or not token.opens(found[1]) or _has_ended(found[2], at_ms):
         fault = KeyInvalid("This key is unknown, wrong or revoked.")
         fault.claimed = None if found is None else token.id
         raise fault
@@ -110,6 +111,11 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
     if token.kind == "a":
         return AuditorCaller(token.id)
     return BrandCaller(found[3], token.id)
+
+
+def _has_ended(revoked_at_ms: int | None, at_ms: int) -> bool:
+    """Whether a key has ended: its end may lie ahead while its successor is handed out."""
+    return revoked_at_ms is not None and revoked_at_ms <= at_ms
 
 
 def token_of(request: Request) -> Token:

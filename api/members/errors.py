@@ -5,6 +5,8 @@ Problem
 ├── SessionExpired                             401
 ├── NotYours                                   403   a known caller, the wrong kind or brand
 ├── BrandUnknown, MemberUnknown, KeyUnknown    404
+├── SessionUnknown                             404
+├── KeyEnded, LastOperatorKey                  409
 ├── BrandExists, BrandNotDeployed              409
 ├── IdentifierTaken                            409
 └── MemberUnclear                              422
@@ -31,6 +33,24 @@ class KeyUnknown(Problem):
     """The brand has no such key."""
 
     status = 404
+
+
+class SessionUnknown(Problem):
+    """The member has no such session."""
+
+    status = 404
+
+
+class KeyEnded(Problem):
+    """The key has ended, or its end is set."""
+
+    status = 409
+
+
+class LastOperatorKey(Problem):
+    """Without this key nobody could make another."""
+
+    status = 409
 
 
 class BrandExists(Problem):

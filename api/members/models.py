@@ -59,7 +59,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class MemberSession(SQLModel, table=True):
-    """A member's way in, for a while. Made by the operator only."""
+    """A member's way in, for a while. Made by the operator only, ended by time, by the member or by the operator."""
 
     __tablename__ = "member_session"
 
@@ -68,3 +68,4 @@ class MemberSession(SQLModel, table=True):
     secret_hash: str
     created_at_ms: int = Field(sa_type=BigInteger)
     expires_at_ms: int = Field(sa_type=BigInteger)
+    ended_at_ms: int | None = Field(default=None, sa_type=BigInteger)

@@ -113,3 +113,23 @@ class SessionCreated(ResponseModel):
     token: str | None = Field(description="In the first answer only.", examples=["moa_m_5f0c2a9b7d31_…"])
     member: str = Field(examples=[EXAMPLE_MEMBER])
     expires_at: str = Field(examples=[EXAMPLE_TIME])
+
+
+class SessionPublic(ResponseModel):
+    """A member's session without its secret."""
+
+    id: str = Field(examples=["5f0c2a9b7d31"])
+    created_at: str = Field(examples=[EXAMPLE_TIME])
+    expires_at: str = Field(description="When it is over, or was ended.", examples=[EXAMPLE_TIME])
+    ended_at: str | None = Field(description="When somebody ended it before its time.", examples=[None])
+    current: bool = Field(description="It is the one that asks.", examples=[True])
+
+
+class SessionList(ResponseModel):
+    sessions: list[SessionPublic]
+
+
+class KeyRotate(RequestModel):
+    """How long the key still opens beside its successor."""
+
+    overlap_s: int | None = Field(default=None, ge=0, le=7 * 24 * 3600, examples=[3600])

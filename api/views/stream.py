@@ -16,6 +16,7 @@ from api.auth.callers import MemberCaller
 from api.kit.clock import now_ms
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot
+from api.members import sessions
 from api.programmes.catalogue import Catalogues
 from api.views import cursors, history
 from api.views import member_view as views
@@ -97,7 +98,7 @@ class StreamAnswer(Response):
         heartbeat_s = self._state.settings.heartbeat.total_seconds()
         subscriber.changed = True
         block_at, block_hash = 0.0, ""
-        while not self._state.stopping.is_set() and now_ms() < self._caller.expires_at_ms:
+        while not self._state.stopping.is_set() and await reads.off_loop(self._is_open):
             events, at = b"", self._hub.moment
             if subscriber.changed:
                 subscriber.changed = False
@@ -119,6 +120,10 @@ class StreamAnswer(Response):
                 at = self._hub.moment
                 await _body(send, PING if at is None else _event("block", at.told(self._state)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _is_open(self, read: Snapshot) -> bool:
+        """Whether the session is not over; it may be ended while the stream is open."""
+        return sessions.lives(read, self._caller.session_id, at_ms=now_ms())
 
     def _round(self, read: Snapshot) -> Round:
         """New entries since the place, then the view that they lead to; a reset before them where it is no place."""

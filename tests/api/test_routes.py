@@ -28,6 +28,7 @@ HOLD = "hold_" + "0" * 32
 FILL = {
     "{slug}": "cdnow",
     "{key_id}": "0" * 12,
+    "{session_id}": "0" * 12,
     "{member_id}": MEMBER,
     "{hold_id}": HOLD,
     "{operation_id}": "1",

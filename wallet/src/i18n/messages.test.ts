@@ -52,6 +52,7 @@ const OURS = new Set([
   "MemberUnclear",
   "MemberUnknown",
   "RequestMalformed",
+  "SessionUnknown",
   "StreamsTooMany",
 ]);
 

@@ -1,0 +1,84 @@
+"""Sessions seen and ended: by the member whose they are, and by the operator. Nobody here commits."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlmodel import Session, col, select
+
+from api import audit_log
+from api.audit_log.names import member as acts_name
+from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
+from api.kit.database import Snapshot
+from api.members.errors import MemberUnknown, SessionUnknown
+from api.members.models import Member, MemberSession
+from api.members.schemas import SessionList, SessionPublic
+
+SESSIONS_LISTED_MAX: Final = 1_000
+_LIVE = "SELECT 1 FROM member_session WHERE id = ? AND expires_at_ms > ?"
+
+
+def lives(read: Snapshot, session_id: str, *, at_ms: int) -> bool:
+    """Whether a session is neither over nor ended."""
+    return read.row(_LIVE, session_id, at_ms) is not None
+
+
+def listed(session: Session, *, member_id: str, current: str | None = None) -> SessionList:
+    """A member's sessions, the newest first, without their secrets. current: the one that asks."""
+    _known(session, member_id)
+    rows = session.exec(
+        select(MemberSession)
+        .where(MemberSession.member_id == member_id)
+        .order_by(col(MemberSession.created_at_ms).desc(), col(MemberSession.id))
+        .limit(SESSIONS_LISTED_MAX)
+    )
+    return SessionList(sessions=[told(one, current=current) for one in rows])
+
+
+def told(found: MemberSession, *, current: str | None = None) -> SessionPublic:
+    return SessionPublic(
+        id=found.id,
+        created_at=rfc3339(found.created_at_ms),
+        expires_at=rfc3339(found.expires_at_ms),
+        ended_at=rfc3339_or_none(found.ended_at_ms),
+        current=found.id == current,
+    )
+
+
+def end(session: Session, *, member_id: str, session_id: str, actor: str) -> MemberSession:
+    """Ends one session at once; what is over already stays as it is. SessionUnknown unless it is this member's."""
+    _known(session, member_id)
+    found = session.get(MemberSession, session_id, with_for_update=True)
+    if found is None or found.member_id != member_id:
+        raise SessionUnknown("The member has no such session.", session=session_id)
+    _end(session, found, actor=actor)
+    return found
+
+
+def end_all(session: Session, *, member_id: str, actor: str) -> SessionList:
+    """Ends every session of a member that is not over; tells those that it ended."""
+    _known(session, member_id)
+    rows = session.exec(
+        select(MemberSession)
+        .where(MemberSession.member_id == member_id, col(MemberSession.expires_at_ms) > now_ms())
+        .order_by(col(MemberSession.id))
+        .with_for_update()
+    ).all()
+    return SessionList(sessions=[told(one) for one in rows if _end(session, one, actor=actor)])
+
+
+def _end(session: Session, found: MemberSession, *, actor: str) -> bool:
+    at_ms = now_ms()
+    if found.expires_at_ms <= at_ms:
+        return False
+    # Whoever comes with it is told that it is over, as after its time.
+    found.expires_at_ms = found.ended_at_ms = at_ms
+    session.add(found)
+    session.flush()
+    audit_log.record(session.connection(), "session.ended", actor=actor, subject=acts_name(found.member_id))
+    return True
+
+
+def _known(session: Session, member_id: str) -> None:
+    if session.get(Member, member_id) is None:
+        raise MemberUnknown("No member has this id.", member=member_id)
