@@ -58,9 +58,12 @@ class MemoErased(ResponseModel):
 
 
 class Keys(ResponseModel):
-    """The gateway's public keys, Ed25519, as 0x hex."""
+    """What a reader pins: the gateway's public keys, Ed25519, as 0x hex, and the contract that leads to all others."""
 
     receipts: str = Field(description="Signs receipts and bundles.", examples=["0x" + "8c" * 32])
+    registry: str = Field(
+        description="The PartnerRegistry of Moa: evidence of another is not Moa's.", examples=["0x" + "5b" * 20]
+    )
 
 
 class Document(Response):
@@ -184,8 +187,12 @@ async def erase_memo(caller: ByBrandOrMember, write: Writes, operation_id: Opera
 
 @router.get("/.well-known/moa-keys.json", tags=["public"], operation_id="getKeys", response_model=Keys)
 async def get_keys(request: Request) -> Keys:
-    """The keys that the gateway signs with. Compare them with what you were told elsewhere."""
-    return Keys(receipts="0x" + state_of(request).keystore.public_key(KEY_REF).hex())
+    """The keys that the gateway signs with, and its registry. Compare them with what you were told elsewhere."""
+    state = state_of(request)
+    return Keys(
+        receipts="0x" + state.keystore.public_key(KEY_REF).hex(),
+        registry=state.deployment.address("PartnerRegistry").lower(),
+    )
 
 
 def _member_of(state: State, operation_id: int) -> str:

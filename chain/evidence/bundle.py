@@ -206,12 +206,14 @@ class Maker:
         headers = {header.number: read_header(header.raw) for header in gathered.headers}
         store = WitnessStore(headers, [node for _, node in sorted(gathered.nodes.items())], gathered.block)
         known = Known(store)
-        for claim in draft.claims:
-            try:
-                claims.CHECKS[claim["type"]](known, claim)
-            except Refused as error:
-                # The node contradicts itself, or the chain does not carry what was asked for (a memo's root).
-                raise EvidenceMissing(f"The {claim['type']} cannot be proven. {error}") from error
+        try:
+            for place, claim in enumerate(draft.claims):
+                known.check(place, claim)
+            known.finish()
+        except Refused as error:
+            # The node contradicts itself, or the chain does not carry what was asked for (a memo's root).
+            what = draft.claims[error.claim]["type"] if error.claim is not None else "bundle"
+            raise EvidenceMissing(f"The {what} cannot be proven. {error}") from error
         body = {
             "block": str(gathered.block),
             "chain_id": str(self._deployment.chain_id),

@@ -5,11 +5,12 @@ Every function raises Refused, and returns by what its claim is proven.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from chain.base.hashing import keccak
 from chain.contracts import memos
-from chain.contracts.lots import SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
+from chain.contracts.lots import POINTS_MASK, SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
 from chain.evidence import events, rlp
 from chain.evidence.errors import Refused
 from chain.evidence.witness_store import WitnessedHeader, WitnessedLog, WitnessStore, bloom_mask, logs, proofs, status
@@ -40,6 +41,31 @@ class Known:
     tokens: dict[str, Token] = field(default_factory=dict)
     words: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     rules: dict[tuple[str, str, str, str], Claim] = field(default_factory=dict)
+    # What is held against the whole bundle once every claim has been checked, each with the place of its claim.
+    place: int = 0
+    named_at: dict[str, int] = field(default_factory=dict)
+    awards: list[tuple[int, Claim]] = field(default_factory=list)
+    told_awards: list[tuple[int, Claim]] = field(default_factory=list)
+    operations: dict[tuple[str, str, str], tuple[int, str]] = field(default_factory=dict)
+
+    def check(self, place: int, claim: Claim) -> str:
+        """Holds the claim at this place of the bundle; by what it is proven. Raises Refused with the place."""
+        self.place = place
+        try:
+            return CHECKS[claim["type"]](self, claim)
+        except Refused as error:
+            raise Refused(error.name, error.detail, place) from None
+
+    def finish(self) -> None:
+        """What only the whole bundle tells: each award's rule, what belongs together, and every contract's name."""
+        for place, said in self.awards:
+            _check_award(self, place, said)
+        _check_operations(self)
+        for address, place in self.named_at.items():
+            name = self.contracts[address]
+            leads = self.registry == address if name == "PartnerRegistry" else self._leads(address)
+            if not leads:
+                raise Refused("ContractUnknown", f"the registry does not lead to {address} as {name}", place)
 
     def named(self, address: str, *names: str) -> bytes:
         """The address of a contract that an earlier claim named so."""
@@ -50,10 +76,14 @@ class Known:
     def contract(self, address: str, *names: str) -> bytes:
         """The same of a contract that the registry leads to: a name alone is only the maker's word."""
         found = self.named(address, *names)
-        name = self.contracts[address]
-        if self.modules.get(name) != address and not (name == "LoyaltyToken" and address in self.tokens):
+        if not self._leads(address):
             raise Refused("ContractUnknown", f"the registry does not lead to {address}")
         return found
+
+    def _leads(self, address: str) -> bool:
+        """Whether the registry leads to what has this name at this address."""
+        name = self.contracts[address]
+        return self.modules.get(name) == address or (name == "LoyaltyToken" and address in self.tokens)
 
     def word(self, address: str, slot: int) -> int:
         """A word of storage."""
@@ -92,8 +122,11 @@ def _short(value: Any) -> str:
 
 
 def contract(known: Known, claim: Claim) -> str:
+    if claim["address"] in known.contracts:
+        raise Refused("ClaimFalse", f"{claim['address']} is named twice")
     same("code_hash", claim["code_hash"], "0x" + known.store.account(raw(claim["address"])).code_hash.hex())
     known.contracts[claim["address"]] = claim["name"]
+    known.named_at[claim["address"]] = known.place
     return "an account proof"
 
 
@@ -159,8 +192,10 @@ def _lots(known: Known, claim: Claim, first: int) -> list[int]:
     expires = terms.lifetime_epochs != 0
     epoch = max(0, known.store.block.time - terms.origin) // terms.epoch_s if expires else 0
     live = []
-    for word in words:
+    for index, word in enumerate(words):
         tag = word >> TAG_SHIFT
+        if word & POINTS_MASK and tag % WORDS != index:
+            raise Refused("ClaimFalse", f"word {index} carries group {tag}, which no LoyaltyToken keeps there")
         if (epoch + 1) // SLOTS <= tag <= (epoch + WINDOW_EPOCHS) // SLOTS:
             for place in range(SLOTS):
                 points = word >> SLOT_BITS * place & SLOT_MASK
@@ -216,6 +251,8 @@ def operation(known: Known, claim: Claim) -> str:
     brand_id, operation_id = number(claim["brand_id"]), number(claim["operation_id"])
     word = known.word(claim["contract"], slot(2, brand_id, operation_id >> 8))
     same("counted", claim["counted"], "yes" if word >> (operation_id & 0xFF) & 1 else "no")
+    ids = (claim["contract"], claim["brand_id"], claim["operation_id"])
+    known.operations[ids] = (known.place, claim["counted"])
     return "a storage proof of its bit"
 
 
@@ -252,7 +289,8 @@ def event(known: Known, claim: Claim) -> str:
             raise Refused("ClaimFalse", f"the receipt has no log {log}")
         proven = told(block, index, found[0])
     same("event", said, proven)
-    _check_award(known, said)
+    known.awards.append((known.place, said))
+    known.told_awards.append((known.place, said))
     return "a receipt proof"
 
 
@@ -276,7 +314,7 @@ def history(known: Known, claim: Claim) -> str:
     same("the number of events", len(claim["events"]), len(proven))
     for position, (said, found) in enumerate(zip(claim["events"], proven, strict=True)):
         same(f"event {position}", said, found)
-        _check_award(known, said)
+        known.awards.append((known.place, said))
     _check_words(known, account, proven)
     return f"the blooms of blocks {first} to {last} and every receipt of those that may name the account"
 
@@ -298,8 +336,8 @@ def told(block: int, index: int, log: WitnessedLog) -> dict[str, Any]:
     }
 
 
-def _check_award(known: Known, said: Claim) -> None:
-    """An award under a rule that the bundle proves has exactly the rule's points (SPEC 2.9, 2.10)."""
+def _check_award(known: Known, place: int, said: Claim) -> None:
+    """An award under a rule that the bundle proves, wherever in it, has exactly the rule's points (SPEC 2.9, 2.10)."""
     if said["event"] != "Awarded":
         return
     values = events.values(dict(said))
@@ -318,8 +356,22 @@ def _check_award(known: Known, said: Claim) -> None:
         points = min(points, cap)
     if points != int(values["points"]):
         raise Refused(
-            "RuleBroken", f"operation {values['operationId']}: the rule gives {points}, not {values['points']}"
+            "RuleBroken", f"operation {values['operationId']}: the rule gives {points}, not {values['points']}", place
         )
+
+
+def _check_operations(known: Known) -> None:
+    """Where operations are claimed, no award of another operation is told beside them, and none is said not to count
+    that was awarded up to the bundle's block."""
+    for place, said in known.told_awards if known.operations else ():
+        if said["event"] not in ("Awarded", "AwardRefused"):
+            continue
+        values = events.values(dict(said))
+        found = known.operations.get((said["address"], values["brandId"], values["operationId"]))
+        if found is None:
+            raise Refused("ClaimFalse", f"operation {values['operationId']} is not one that the bundle claims", place)
+        if said["event"] == "Awarded" and found[1] == "no" and int(said["block"]) <= known.store.block.number:
+            raise Refused("ClaimFalse", f"operation {values['operationId']} was awarded", found[0])
 
 
 def _check_words(known: Known, account: str, proven: list[dict[str, Any]]) -> None:
@@ -356,6 +408,12 @@ def memo(known: Known, claim: Claim) -> str:
     same("the memo's marker", "0x" + marker.hex(), "0x" + memos.MARKER.hex())
     memo_root = raw(claim["memo_root"])
     _climb("the transaction's memo root", memos.item_leaf(operation_id, memo_root), item, claim["path"], root)
+    for what, order in (
+        ("index", [number(one["index"]) for one in claim["fields"]]),
+        ("name", [one["name"].encode() for one in claim["fields"]]),
+    ):
+        if any(before >= after for before, after in pairwise(order)):
+            raise Refused("ClaimFalse", f"the memo's fields do not ascend by {what}")
     for one in claim["fields"]:
         leaf = memos.Field(one["name"], one["value"], raw(one["salt"])).leaf()
         _climb(f"field {one['name']}", leaf, number(one["index"]), one["path"], memo_root)

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chain.base.hashing import keccak
 from chain.evidence.errors import Refused
-from chain.evidence.shapes import ENVELOPES, fault
+from chain.evidence.shapes import ENVELOPES, EVIDENCE, FRAUD, fault
 
 BYTES_MAX: Final = 32 * 1024 * 1024
 FIELD: Final = 2**255 - 19
@@ -64,9 +65,20 @@ def read(data: bytes, *, formats: tuple[str, ...] = tuple(ENVELOPES)) -> dict[st
         raise Refused("Malformed", wrong)
     if canonical(found) != data:
         raise Refused("NotCanonical", "the same document is written otherwise")
+    for names in _lists_of_names(found):
+        if any(before >= after for before, after in pairwise(names)):
+            raise Refused("NotCanonical", "names do not ascend, or one stands twice")
     check(found)
     document: dict[str, Any] = found
     return document
+
+
+def _lists_of_names(found: Mapping[str, Any]) -> list[list[bytes]]:
+    """The names of labels and of receipts' contents, as bytes: a list that is a map in one way only."""
+    body = found["body"]
+    if found["format"] == FRAUD:
+        return [names for receipt in body["receipts"] for names in _lists_of_names(receipt)]
+    return [[one["name"].encode() for one in body["labels" if found["format"] == EVIDENCE else "content"]]]
 
 
 def check(found: Mapping[str, Any]) -> None:
@@ -76,19 +88,18 @@ def check(found: Mapping[str, Any]) -> None:
         raise Refused("DigestWrong", "something was changed after the document was sealed")
     for one in found["signed"]:
         try:
-            raw = bytes.fromhex(one["key"][2:])
-            if _weak(raw):
+            raw, signature = bytes.fromhex(one["key"][2:]), bytes.fromhex(one["signature"][2:])
+            if _weak(raw) or _weak(signature[:32]):
                 raise InvalidSignature
-            key = Ed25519PublicKey.from_public_bytes(raw)
-            key.verify(bytes.fromhex(one["signature"][2:]), message(found["format"], over))
+            Ed25519PublicKey.from_public_bytes(raw).verify(signature, message(found["format"], over))
         except (InvalidSignature, ValueError):
             raise Refused("SignatureInvalid", f"{one['key']} did not sign this") from None
 
 
-def _weak(key: bytes) -> bool:
-    """Whether a key is a point of small order, under which anyone can sign, or is not written canonically.
+def _weak(point: bytes) -> bool:
+    """Whether a key, or R of a signature, is a point of small order or is not written canonically.
 
-    OpenSSL takes both, as RFC 8032 lets it; another verifier does not.
+    Under such a key anyone can sign. OpenSSL takes both, as RFC 8032 lets it; other libraries do not.
     """
-    y = int.from_bytes(key, "little") & (1 << 255) - 1
+    y = int.from_bytes(point, "little") & (1 << 255) - 1
     return y >= FIELD or y in SMALL_ORDER

@@ -11,6 +11,7 @@ HeaderInvalid       a header is no RLP of a header
 HeaderBroken        a header does not follow the one before it
 HeaderMissing       a claim needs a block whose header is not there
 PinMismatch         the last header is not the block that the reader trusts
+RegistryMismatch    the claims rest on another registry than the reader names, or on none
 NodesUnsorted       nodes are not in ascending order of their hashes, each once
 ContractUnknown     a claim uses a contract that no earlier claim names, or under another name
 NodeMissing         a trie node on the way to an answer is not there

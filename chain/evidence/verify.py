@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chain.evidence import document
-from chain.evidence.claims import CHECKS, Known, raw
+from chain.evidence.claims import Known, raw
 from chain.evidence.errors import Refused
 from chain.evidence.shapes import EVIDENCE, FRAUD, RECEIPT
+from chain.evidence.telling import says, subject
 from chain.evidence.witness_store import WitnessStore, linked
 
 PROVEN: Final = "proven"
+# Everything follows from the block, but of a registry that the reader did not name: anyone can deploy another.
+CONSISTENT: Final = "consistent"
 SIGNED: Final = "signed"
 FRAUDULENT: Final = "fraud"
 FINALITY_BROKEN: Final = "finality_broken"
@@ -21,39 +24,25 @@ REFUSED: Final = "refused"
 # Each history walks all headers: a bundle must not be made to cost an hour.
 HISTORIES_MAX: Final = 16
 
-# Which keys of a claim say what it is about, for people.
-SUBJECTS: Final = (
-    "name",
-    "address",
-    "code_hash",
-    "registry",
-    "token_implementation",
-    "token",
-    "account",
-    "contract",
-    "brand_id",
-    "rule_id",
-    "version",
-    "debtor_id",
-    "creditor_id",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """A claim that holds: its type, what it is about, and by what it is proven."""
+    """A claim that holds: its type, what it is about, by what it is proven, and what it says as (name, value)."""
 
     type: str
     subject: str
     by: str
+    says: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """verdict: proven, signed, fraud, finality_broken or refused; error: the name of the refusal.
+    """verdict: proven, consistent, signed, fraud, finality_broken or refused; error: the name of the refusal.
 
-    block and anchor: (number, hash) of the block of state claims and of the last header; pinned: the anchor (of a
-    receipt: its block) is the one that the reader trusts. signed_by: the key over the document, or None.
+    registry: the address of the PartnerRegistry on which a bundle's claims rest; the verdict is proven where the reader
+    named it, else consistent. block and anchor: (number, hash) of the block of state claims and of the last header;
+    pinned: the anchor (of a receipt: its block) is the one that the reader trusts. signed_by: the key over the
+    document, or None.
     """
 
     verdict: str
@@ -66,14 +55,25 @@ class Verdict:
     anchor: tuple[int, str] | None = None
     pinned: bool = False
     signed_by: str | None = None
+    registry: str | None = None
     claims: tuple[Proven, ...] = ()
 
 
-def verify(data: bytes, *, pin: str | None = None, key: str | None = None) -> Verdict:
-    """The verdict on a document. pin: block hash that the reader trusts; key: the signer's public key, both 0x hex."""
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """What the reader knows from elsewhere, in lower-case 0x hex: a block's hash, the signer's key, the registry."""
+
+    pin: str | None = None
+    key: str | None = None
+    registry: str | None = None
+
+
+def verify(data: bytes, *, pin: str | None = None, key: str | None = None, registry: str | None = None) -> Verdict:
+    """The verdict on a document. pin: block hash that the reader trusts; key: the signer's public key; registry: the
+    address of Moa's PartnerRegistry; all 0x hex in lower case."""
     try:
         found = document.read(data)
-        return _CHECKS[found["format"]](found, pin, key)
+        return _CHECKS[found["format"]](found, Trusted(pin, key, registry))
     except Refused as error:
         return Verdict(REFUSED, error=error.name, detail=error.detail, claim=error.claim)
 
@@ -98,51 +98,63 @@ def conflict(first: dict[str, Any], second: dict[str, Any]) -> str:
     raise Refused("NotConflicting", "both receipts may be true")
 
 
-def _evidence(found: dict[str, Any], pin: str | None, key: str | None) -> Verdict:
-    body, signer = found["body"], _signer(found, key)
+def _evidence(found: dict[str, Any], trusted: Trusted) -> Verdict:
+    body, signer, pin = found["body"], _signer(found, trusted.key), trusted.pin
     if sum(claim["type"] == "history" for claim in body["claims"]) > HISTORIES_MAX:
         raise Refused("TooLarge", f"a bundle has at most {HISTORIES_MAX} histories")
     headers = linked(raw(one) for one in body["headers"])
     anchor = headers[max(headers)]
     if pin is not None and pin != "0x" + anchor.hash.hex():
         raise Refused("PinMismatch", f"the bundle stands on block {anchor.number}, 0x{anchor.hash.hex()}, not on {pin}")
+    _check_registry(body["claims"], trusted.registry)
     store = WitnessStore(headers, (raw(one) for one in body["nodes"]), int(body["block"]))
-    known, proven = Known(store), []
-    for index, claim in enumerate(body["claims"]):
-        try:
-            by = CHECKS[claim["type"]](known, claim)
-        except Refused as error:
-            raise Refused(error.name, error.detail, index) from None
-        proven.append(Proven(claim["type"], subject(claim), by))
+    known = Known(store)
+    proven = tuple(
+        Proven(claim["type"], subject(claim), known.check(place, claim), says(claim))
+        for place, claim in enumerate(body["claims"])
+    )
+    known.finish()
     store.finish()
     return Verdict(
-        PROVEN,
+        CONSISTENT if trusted.registry is None else PROVEN,
         format=EVIDENCE,
         block=(store.block.number, "0x" + store.block.hash.hex()),
         block_time=store.block.time,
         anchor=(anchor.number, "0x" + anchor.hash.hex()),
         pinned=pin is not None,
         signed_by=signer,
-        claims=tuple(proven),
+        registry=known.registry,
+        claims=proven,
     )
 
 
-def _receipt(found: dict[str, Any], pin: str | None, key: str | None) -> Verdict:
+def _check_registry(claims: list[dict[str, Any]], registry: str | None) -> None:
+    """A bundle of another registry, or of none, is refused before any of it is looked at."""
+    if registry is None:
+        return
+    of = {claim["registry"] for claim in claims if claim["type"] == "modules"}
+    if of != {registry}:
+        named = ", ".join(sorted(of)) or "none"
+        raise Refused("RegistryMismatch", f"the bundle is of the registry {named}, not of {registry}")
+
+
+def _receipt(found: dict[str, Any], trusted: Trusted) -> Verdict:
     if not found["signed"]:
         raise Refused("SignatureMissing", "a receipt without a signature says nothing")
-    body, signer = found["body"], _signer(found, key)
+    body, signer, pin = found["body"], _signer(found, trusted.key), trusted.pin
     block = (int(body["block_number"]), str(body["block_hash"]))
     if pin is not None and pin != block[1]:
         raise Refused("PinMismatch", f"the receipt is of block {block[0]}, {block[1]}, not of {pin}")
-    said = (Proven("receipt", str(body["subject"]), f"the signature of {signer}"),)
+    content = tuple((str(one["name"]), str(one["value"])) for one in body["content"])
+    said = (Proven("receipt", str(body["subject"]), f"the signature of {signer}", content),)
     return Verdict(SIGNED, format=RECEIPT, block=block, pinned=pin is not None, signed_by=signer, claims=said)
 
 
-def _fraud(found: dict[str, Any], pin: str | None, key: str | None) -> Verdict:
+def _fraud(found: dict[str, Any], trusted: Trusted) -> Verdict:
     first, second = found["body"]["receipts"]
     for one in (first, second):
         document.check(one)
-        said = _receipt(one, None, key)
+        said = _receipt(one, Trusted(key=trusted.key))
     verdict = conflict(first, second)
     about = (Proven("receipts", str(first["body"]["subject"]), "two signatures of one key"),)
     return Verdict(verdict, format=FRAUD, block=said.block, signed_by=said.signed_by, claims=about)
@@ -153,15 +165,6 @@ def _signer(found: dict[str, Any], key: str | None) -> str | None:
     if key is not None and key != signer:
         raise Refused("KeyMismatch", f"signed by {signer or 'nobody'}, not by {key}")
     return signer
-
-
-def subject(claim: Any) -> str:
-    """What a claim is about, in a few words."""
-    if claim["type"] in ("event", "operation", "memo"):
-        about = claim["event"] if claim["type"] == "event" else claim
-        names = ("event", "address", "brand_id", "operation_id", "block")
-        return " ".join(f"{name} {about[name]}" for name in names if name in about)
-    return " ".join(f"{name} {claim[name]}" for name in SUBJECTS if name in claim)
 
 
 _CHECKS: Final = {EVIDENCE: _evidence, RECEIPT: _receipt, FRAUD: _fraud}

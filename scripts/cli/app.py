@@ -330,15 +330,33 @@ def verify(
     documents: Annotated[list[Path], typer.Argument(help="a bundle, a receipt or a proof of fraud; or two receipts")],
     pin: Annotated[str | None, typer.Option(help="hash of a block that you trust")] = None,
     key: Annotated[str | None, typer.Option(help="public key that must have signed")] = None,
+    registry: Annotated[
+        str | None, typer.Option(envvar="MOA_REGISTRY", help="address of Moa's PartnerRegistry")
+    ] = None,
+    deployments: Annotated[
+        Path | None, typer.Option("--deployments", envvar="MOA_DEPLOYMENTS", help="the registry is that of its file")
+    ] = None,
+    chain_id: Annotated[int | None, typer.Option("--chain-id", envvar="MOA_CHAIN_ID", help="for --deployments")] = None,
     json: Json = False,
 ) -> None:
     """Check evidence, with no database and no network.
 
-    0: proven, or signed. 1: refused. 2: unreadable, or wrong use. 3: fraud. 4: finality broken.
+    0: proven, or signed. 1: refused. 2: unreadable, or wrong use. 3: fraud. 4: finality broken. 5: consistent, but
+    nobody said whose registry it is of (--registry, or --deployments and --chain-id).
     """
     from scripts.cli.evidence import check
 
-    raise typer.Exit(check(documents, pin=pin, key=key, as_json=json))
+    raise typer.Exit(
+        check(
+            documents,
+            pin=pin,
+            key=key,
+            as_json=json,
+            registry=registry,
+            deployments=deployments,
+            chain_id=chain_id,
+        )
+    )
 
 
 memo = typer.Typer(help="Memos of purchases: shown whole, or proven field by field.", no_args_is_help=True)

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from rich.console import Console
-from rich.table import Table
 
+from chain.base.errors import ChainError
 from chain.evidence import document, receipts
 from chain.evidence.document import BYTES_MAX
 from chain.evidence.errors import Refused
-from chain.evidence.shapes import RECEIPT
-from chain.evidence.verify import FINALITY_BROKEN, FRAUDULENT, REFUSED, Verdict, verify
+from chain.evidence.shapes import ADDRESS, RECEIPT
+from chain.evidence.verify import CONSISTENT, FINALITY_BROKEN, FRAUDULENT, REFUSED, Trusted, Verdict, verify
 from scripts.console.printed import plain
 
 # Exit codes of `moa verify`: what a document proves decides, never how it is shown.
 UNREADABLE: Final = 2
-EXITS: Final[Mapping[str, int]] = {REFUSED: 1, FRAUDULENT: 3, FINALITY_BROKEN: 4}
-OFF_CHAIN: Final = (
-    "Names in labels are the signer's word only. That the contracts are Moa's is for you to know: compare the"
-    " registry's address and the code hashes with what you were told elsewhere."
-)
+EXITS: Final[Mapping[str, int]] = {REFUSED: 1, FRAUDULENT: 3, FINALITY_BROKEN: 4, CONSISTENT: 5}
+# Of what a claim says, so many lines are shown to people; JSON has all.
+SAID_LINES_MAX: Final = 24
+OFF_CHAIN: Final = "Points and money are in base units. Names in labels are the signer's word only."
 
 
-def check(paths: list[Path], *, pin: str | None, key: str | None, as_json: bool) -> int:
-    """Verifies one document, or two receipts against each other. 0 to 4, as EXITS and UNREADABLE say."""
+def registry_of(deployments: Path | None, chain_id: int | None) -> str | None:
+    """The registry's address in the deployment file of a chain; None when no file is named. Raises ChainError."""
+    if deployments is None or chain_id is None:
+        return None
+    from chain.contracts.deployment import Deployment
+
+    return Deployment.load(deployments, chain_id).address("PartnerRegistry").lower()
+
+
+def check(
+    paths: list[Path],
+    *,
+    pin: str | None,
+    key: str | None,
+    as_json: bool,
+    registry: str | None = None,
+    deployments: Path | None = None,
+    chain_id: int | None = None,
+) -> int:
+    """Verifies one document, or two receipts against each other. 0 to 5, as EXITS and UNREADABLE say.
+
+    registry: the address of Moa's registry; without it, that of the deployment file where one is named.
+    """
     console = Console(highlight=False, soft_wrap=True)
     try:
         data = [read(path) for path in paths]
@@ -37,12 +57,19 @@ def check(paths: list[Path], *, pin: str | None, key: str | None, as_json: bool)
     if len(data) not in (1, 2):
         Console(stderr=True).print("Give one document, or two receipts.")
         return UNREADABLE
+    try:
+        trusted = Trusted(_lower(pin), _lower(key), _lower(registry) or registry_of(deployments, chain_id))
+        if trusted.registry is not None and not ADDRESS.fullmatch(trusted.registry):
+            raise ChainError(f"{registry} is no address.")
+    except (ChainError, OSError) as error:
+        Console(stderr=True).print(f"[bold red]No registry:[/] {plain(error)}", highlight=False, soft_wrap=True)
+        return UNREADABLE
     if len(data) == 2:
-        found = _against(*data, key=_lower(key))
+        found = _against(*data, key=trusted.key)
     elif b'"moa-fork/' in data[0][:256]:
         return _fork(data[0], key, as_json, console)
     else:
-        found = verify(data[0], pin=_lower(pin), key=_lower(key))
+        found = verify(data[0], pin=trusted.pin, key=trusted.key, registry=trusted.registry)
     if as_json:
         console.out(orjson.dumps(told(found), option=orjson.OPT_INDENT_2).decode(), highlight=False)
     else:
@@ -69,25 +96,32 @@ def told(found: Verdict) -> dict[str, Any]:
         "anchor": _block(found.anchor),
         "pinned": found.pinned,
         "signed_by": found.signed_by,
-        "claims": [{"type": one.type, "subject": one.subject, "proven_by": one.by} for one in found.claims],
+        "registry": found.registry,
+        "claims": [
+            {
+                "type": one.type,
+                "subject": one.subject,
+                "says": [{"name": name, "value": value} for name, value in one.says],
+                "proven_by": one.by,
+            }
+            for one in found.claims
+        ],
     }
 
 
 def show(found: Verdict, console: Console) -> None:
     """The verdict for people."""
-    if found.claims:
-        table = Table(box=None, pad_edge=False)
-        for title in ("claim", "about", "proven by"):
-            table.add_column(title, overflow="fold")
-        for one in found.claims:
-            table.add_row(one.type, plain(one.subject), plain(one.by))
-        console.print(table)
+    for one in found.claims:
+        console.print(f"[bold]{one.type}[/] {plain(one.subject)}")
+        for line in _said(one.says):
+            console.print(f"    {line}")
+        console.print(f"    [dim]proven by {plain(one.by)}[/]")
     if found.verdict == REFUSED:
         where = "" if found.claim is None else f" (claim {found.claim})"
         console.print(f"[bold red]Refused: {found.error}[/]{where}. {plain(found.detail)}")
         return
     console.print(f"signed by {found.signed_by}" if found.signed_by else "not signed: the proofs stand alone")
-    if found.verdict in EXITS:
+    if found.verdict in (FRAUDULENT, FINALITY_BROKEN):
         console.print(
             "[bold red]Fraud: one key signed two contents for one subject in one block.[/]"
             if found.verdict == FRAUDULENT
@@ -100,16 +134,24 @@ def show(found: Verdict, console: Console) -> None:
     assert found.block is not None, "what is proven is proven of a block"
     assert found.anchor is not None, "and stands on one"
     state = "" if found.block == found.anchor else f" as of block {found.block[0]}"
-    if found.pinned:
+    word = "[bold yellow]Consistent[/]" if found.verdict == CONSISTENT else "[bold green]Proven[/]"
+    whose = "the block you pinned" if found.pinned else "the bundle's own block"
+    console.print(f"{word}{state} against {whose}, {found.anchor[0]} {found.anchor[1]}.")
+    if not found.pinned:
+        console.print("[bold yellow]Unpinned:[/] compare this hash with one that you trust (--pin HASH).")
+    if found.verdict == CONSISTENT:
         console.print(
-            f"[bold green]Proven[/]{state} against the block you pinned, {found.anchor[0]} {found.anchor[1]}."
-        )
-    else:
-        console.print(
-            f"[bold green]Proven[/]{state} against the bundle's own block, {found.anchor[0]} {found.anchor[1]}."
-            "\n[bold yellow]Unpinned:[/] compare this hash with one that you trust (--pin HASH)."
+            f"[bold yellow]Of whose registry?[/] All of it follows from {found.registry}, and anyone can deploy a"
+            " registry: name Moa's by --registry ADDRESS, or by --deployments and --chain-id."
         )
     console.print(OFF_CHAIN)
+
+
+def _said(says: Sequence[tuple[str, str]]) -> list[str]:
+    """What a claim says, a line each, made harmless to a terminal."""
+    lines = [plain(f"{name} {value}") for name, value in says[:SAID_LINES_MAX]]
+    more = len(says) - len(lines)
+    return lines + ([f"and {more:,} more (--json has all)"] if more else [])
 
 
 def _against(first: bytes, second: bytes, *, key: str | None) -> Verdict:
@@ -148,4 +190,4 @@ def _block(block: tuple[int, str] | None) -> dict[str, Any] | None:
     return None if block is None else {"number": str(block[0]), "hash": block[1]}
 
 
-__all__ = ["check", "read", "show", "told"]
+__all__ = ["check", "read", "registry_of", "show", "told"]

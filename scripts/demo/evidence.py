@@ -50,4 +50,5 @@ def leave(system: LocalStack, identifier: str) -> Left:
     path = system.plan.state / "evidence" / f"{identifier}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(answer.content)
-    return Left(path, str(head["hash"]), verify(answer.content, pin=str(head["hash"])))
+    registry = system.deployment.address("PartnerRegistry").lower()
+    return Left(path, str(head["hash"]), verify(answer.content, pin=str(head["hash"]), registry=registry))

@@ -87,7 +87,7 @@ def _leave_evidence(system: LocalStack, console: Console) -> bool:
     """One member's bundle on disk; True when it holds."""
     left = evidence.leave(system, "cdnow-0001")
     console.print("One member's evidence, for anyone to check offline:")
-    console.print(f"  moa verify {left.path} --pin {left.pin}")
+    console.print(f"  moa verify {left.path} --pin {left.pin} --registry {left.verdict.registry}")
     mark = "[green]✓[/]" if left.right else "[bold red]✗[/]"
     console.print(f"  {mark} {left.verdict.verdict}{f': {left.verdict.error}' if left.verdict.error else ''}\n")
     return left.right

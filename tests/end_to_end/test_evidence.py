@@ -68,6 +68,11 @@ def member(demo: LocalStack, shop: Caller) -> Iterator[tuple[Caller, str, str]]:
     caller.http.close()
 
 
+@pytest.fixture
+def registry(demo: LocalStack) -> str:
+    return demo.deployment.address("PartnerRegistry").lower()
+
+
 def purchase(identifier: str, order: str | None = None, **values: Any) -> dict[str, Any]:
     return {
         "id": order or f"o-{secrets.token_hex(8)}",
@@ -97,10 +102,11 @@ def moa(demo: LocalStack, *arguments: str, chain: bool = True) -> Result:
 def test_a_member_takes_the_evidence_home(demo: LocalStack, member: tuple[Caller, str, str]) -> None:
     """SPEC 13.8"""
     me, _, _ = member
-    key = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()["receipts"]
+    pinned = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()
+    assert pinned["registry"] == demo.deployment.address("PartnerRegistry").lower()
 
     answer = me.http.get("/v1/me/evidence")
-    verdict = verify(answer.content, key=key)
+    verdict = verify(answer.content, key=pinned["receipts"], registry=pinned["registry"])
 
     assert (answer.status_code, verdict.verdict, verdict.error) == (200, "proven", None)
     assert "no-store" in answer.headers["cache-control"]
@@ -125,17 +131,17 @@ def test_evidence_needs_a_member_and_a_block_that_is_there(
 
 
 def test_one_field_of_a_memo_is_proven_over_http_and_only_to_those_it_concerns(
-    member: tuple[Caller, str, str], shop: Caller, hanok: Caller
+    member: tuple[Caller, str, str], shop: Caller, hanok: Caller, registry: str
 ) -> None:
     """SPEC 13.9"""
     me, _, operation = member
     path = f"/v1/operations/{operation}"
 
     data = shop.http.get(f"{path}/evidence?show=item.2").content
-    assert verify(data).verdict == "proven"
+    assert verify(data, registry=registry).verdict == "proven"
     assert [(one["name"], one["value"]) for one in claims(data, "memo")[0]["fields"]] == [("item.2", "2 한과")]
     assert b"Mrs Kim" not in data
-    assert verify(me.http.get(f"{path}/evidence").content).verdict == "proven"
+    assert verify(me.http.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
     assert claims(me.http.get(f"{path}/evidence").content, "memo") == []
     for caller in (me, shop):
         assert {one["name"]: one["value"] for one in caller.http.get(f"{path}/memo").json()["fields"]} == MEMO
@@ -145,7 +151,9 @@ def test_one_field_of_a_memo_is_proven_over_http_and_only_to_those_it_concerns(
     assert shop.http.get(f"{path}/evidence?show=nothing").json()["error"] == "MemoUnproven"
 
 
-def test_an_erased_memo_is_gone_and_the_purchase_remains(member: tuple[Caller, str, str], shop: Caller) -> None:
+def test_an_erased_memo_is_gone_and_the_purchase_remains(
+    member: tuple[Caller, str, str], shop: Caller, registry: str
+) -> None:
     """SPEC 13.9"""
     _, identifier, _ = member
     order, memo = f"o-{secrets.token_hex(8)}", {"note": "a secret of somebody's"}
@@ -161,7 +169,7 @@ def test_an_erased_memo_is_gone_and_the_purchase_remains(member: tuple[Caller, s
     assert (other["error"], none["error"]) == ("PurchaseConflict", "PurchaseConflict")
     assert shop.http.get(f"{path}/memo").json()["error"] == "MemoMissing"
     assert shop.http.get(f"{path}/evidence?show=note").json()["error"] == "MemoMissing"
-    assert verify(shop.http.get(f"{path}/evidence").content).verdict == "proven"
+    assert verify(shop.http.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
     assert shop.write(f"{path}/memo", method="DELETE").status_code == 200
     assert shop.write("/v1/purchases", body).json()["operation"]["id"] == operation
 
@@ -192,7 +200,7 @@ def test_a_memo_beyond_its_bounds_is_refused(
     assert (answer.status_code, answer.json()["error"]) == (422, error)
 
 
-def test_lines_carry_memos_too(shop: Caller, member: tuple[Caller, str, str]) -> None:
+def test_lines_carry_memos_too(shop: Caller, member: tuple[Caller, str, str], registry: str) -> None:
     """SPEC 13.9"""
     lines = [purchase(member[1], memo={"line": f"number {number}"}) for number in range(3)]
     lines.append(purchase(member[1], memo={"LINE": "x"}))
@@ -205,7 +213,7 @@ def test_lines_carry_memos_too(shop: Caller, member: tuple[Caller, str, str]) ->
     # One more that is waited for: those before it are on the chain then, in the same batch or an earlier one.
     assert shop.write("/v1/purchases", purchase(member[1])).status_code == 201
     data = shop.http.get(f"/v1/operations/{told[1]['operation']}/evidence?show=line").content
-    assert verify(data).verdict == "proven"
+    assert verify(data, registry=registry).verdict == "proven"
     assert claims(data, "memo")[0]["fields"][0]["value"] == "number 1"
 
 
@@ -231,9 +239,9 @@ def test_receipts_are_signed_bound_to_a_block_and_never_contradict_each_other(
 
 
 def test_commands_make_and_check_evidence_without_the_running_parts(
-    demo: LocalStack, member: tuple[Caller, str, str], tmp_path: Path
+    demo: LocalStack, member: tuple[Caller, str, str], tmp_path: Path, registry: str
 ) -> None:
-    """SPEC 13.8"""
+    """SPEC 13.8, 13.11, 13.12"""
     operation = member[2]
     address = claims(member[0].http.get("/v1/me/evidence").content, "history")[0]["account"]
     made = {
@@ -246,10 +254,13 @@ def test_commands_make_and_check_evidence_without_the_running_parts(
         path = str(tmp_path / f"{name}.json")
         done = moa(demo, *arguments, "--out", path)
         assert done.exit_code == 0, done.output
-        checked = moa(demo, "verify", path, "--json", chain=False)
+        checked = moa(demo, "verify", path, "--json", "--registry", registry, chain=False)
         assert checked.exit_code == 0, checked.stdout
         told = orjson.loads(checked.stdout)
         assert (told["verdict"], told["pinned"]) == ("proven", False)
+        # Where the deployment file is, it says whose registry it must be; where nobody says so, nothing is proven.
+        assert moa(demo, "verify", path).exit_code == 0
+        assert moa(demo, "verify", path, chain=False).exit_code == 5
         assert moa(demo, "verify", path, "--pin", "0x" + "ab" * 32, chain=False).exit_code == 1
     assert "1 tea, jasmine" in moa(demo, "memo", "show", operation).stdout
     assert moa(demo, "evidence", "--member", "0x12").exit_code == 1

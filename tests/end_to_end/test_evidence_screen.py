@@ -34,7 +34,9 @@ def test_an_entry_is_proven_on_the_page(browser: Browser, member: Member, size: 
         verdict = page.locator(".verdict[data-verified=true]").first
         verdict.wait_for(timeout=WAIT_MS)
         assert told in verdict.inner_text()
-        assert verify(waited.value.body()).verdict == "proven"
+        found = verify(waited.value.body())
+        assert (found.verdict, found.error) == ("consistent", None)
+        assert str(found.registry) in verdict.inner_text()
         picture(page, f"verified-{'phone' if size is PHONE else 'desktop'}-{locale[:2]}")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"]
@@ -54,3 +56,19 @@ def test_a_bundle_that_was_changed_on_the_way_is_not_believed(page: Page, member
     verdict = page.locator(".verdict[data-verified=false]").first
     verdict.wait_for(timeout=WAIT_MS)
     assert "DigestWrong" in verdict.inner_text()
+
+
+def test_a_bundle_of_another_registry_is_not_believed(page: Page, member: Member) -> None:
+    """SPEC 13.11"""
+
+    def another(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "registry": "0x" + "66" * 20})
+
+    page.route("**/.well-known/moa-keys.json", another)
+    opened(page, member)
+    page.get_by_role("button", name="Verify on this device").first.click()
+
+    verdict = page.locator(".verdict[data-verified=false]").first
+    verdict.wait_for(timeout=WAIT_MS)
+    assert "RegistryMismatch" in verdict.inner_text()

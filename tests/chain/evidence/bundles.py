@@ -30,6 +30,7 @@ class Bundles:
     keys: Any
     memo: list[memos.Field]
     members: dict[str, str]
+    registry: str
 
     def sealed(self, document_: dict[str, Any]) -> bytes:
         """The document sealed and signed again, whatever was altered in its body."""
@@ -85,7 +86,8 @@ def told(world: Any) -> Bundles:
         ),
     }
     members = {name: world.member(name) for name in ("ada", "m0", "nobody")}
-    return Bundles(documents, maker, world.keystore, memo, members)
+    registry = world.deployment.address("PartnerRegistry").lower()
+    return Bundles(documents, maker, world.keystore, memo, members, registry)
 
 
 def anchor(data: bytes) -> str:
@@ -142,28 +144,33 @@ def _changed(text: str, choice: random.Random) -> str:
     return text[::-1] + choice.choice(("", "x", "é"))
 
 
-def verdicts_in_typescript(folder: Path, asked: Sequence[tuple[bytes, str | None]]) -> list[tuple[str, str | None]]:
-    """Verdict and error of each document by the second verifier, run under node."""
+def second_verifier(folder: Path) -> Path:
+    """The second verifier, bundled for node."""
     bundled = folder / "verify.mjs"
     esbuild = ROOT / "node_modules" / ".bin" / "esbuild"
-    command = [
-        esbuild,
-        RUNNER,
-        "--bundle",
-        "--platform=node",
-        "--format=esm",
-        f"--outfile={bundled}",
-        "--log-level=error",
-    ]
-    subprocess.run(command, check=True, timeout=60, cwd=ROOT)
+    words = ("--bundle", "--platform=node", "--format=esm", f"--outfile={bundled}", "--log-level=error")
+    subprocess.run([esbuild, RUNNER, *words], check=True, timeout=60, cwd=ROOT)
+    return bundled
+
+
+def verdicts_in_typescript(
+    folder: Path, asked: Sequence[tuple[bytes, dict[str, str]]]
+) -> list[tuple[str, str | None, int | None]]:
+    """Verdict, error and claim of each document with its options by the second verifier, run under node."""
     lines = []
-    for number, (data, pin) in enumerate(asked):
+    for number, (data, options) in enumerate(asked):
         path = folder / f"{number}.json"
         path.write_bytes(data)
-        lines.append(json.dumps({"path": str(path)} | ({} if pin is None else {"pin": pin})))
+        lines.append(json.dumps({"path": str(path), **options}))
     done = subprocess.run(
-        ["node", bundled], input="\n".join(lines), capture_output=True, text=True, timeout=240, check=False, cwd=ROOT
+        ["node", second_verifier(folder), "--lines"],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=ROOT,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stderr == ""
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    return [(one["verdict"], one["error"]) for one in found]
+    return [(one["verdict"], one["error"], one.get("claim")) for one in found]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -14,14 +15,16 @@ from sqlmodel import SQLModel
 
 import chain.tables  # noqa: F401 - makes the tables known
 from chain.contracts import memos
-from chain.contracts.deployment import Deployment
+from chain.contracts.deployment import Contract, Deployment
 from chain.evidence import document, receipts
-from chain.evidence.bundle import Memo, Place
+from chain.evidence.bundle import Maker, Memo, Place
+from chain.evidence.claims import CLONE, slot
 from chain.evidence.errors import EvidenceError
 from chain.evidence.verify import verify
 from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
 from chain.storage.database import writing
+from scripts.cli.evidence import check
 from tests.chain.conftest import World
 from tests.chain.evidence.bundles import Bundles, anchor, tampered, told, verdicts_in_typescript
 
@@ -50,6 +53,71 @@ def bundles(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def error(data: bytes, pin: str | None = None, key: str | None = None) -> str | None:
     return verify(data, pin=pin, key=key).error
+
+
+def init_code(runtime: bytes, words: dict[int, int]) -> str:
+    """What deploys this code with these words in its storage."""
+    stores = b"".join(
+        b"\x7f" + value.to_bytes(32) + b"\x7f" + place.to_bytes(32) + b"\x55" for place, value in words.items()
+    )
+    size = len(runtime).to_bytes(2)
+    head = len(stores) + 15
+    copied = b"\x61" + size + b"\x61" + head.to_bytes(2) + b"\x60\x00\x39\x61" + size + b"\x60\x00\xf3"
+    return "0x" + (stores + copied + runtime).hex()
+
+
+def deployed(rpc: Rpc, data: str, until: Callable[..., None]) -> str:
+    sender = rpc.call("eth_accounts")[0]
+    tx_hash = rpc.call("eth_sendTransaction", {"from": sender, "data": data, "gas": hex(5_000_000)})
+    # Ganache answers a little before the block is there.
+    until(lambda: rpc.call("eth_getTransactionReceipt", tx_hash) is not None)
+    receipt = rpc.call("eth_getTransactionReceipt", tx_hash)
+    assert receipt["status"] == "0x1"
+    return str(receipt["contractAddress"]).lower()
+
+
+def test_ten_million_points_of_a_strangers_registry_are_not_proven(
+    bundles: Bundles, tmp_path: Path, until: Callable[..., None]
+) -> None:
+    """SPEC 13.11: a registry of one's own on the very chain, a clone of the true implementation, and the true pin."""
+    maker, rpc, deployment = bundles.maker, bundles.maker._rpc, bundles.maker._deployment
+    honest = orjson.loads(bundles.documents["member"])["body"]
+    implementation = claim(honest, "modules")["token_implementation"]
+    terms = {name: int(claim(honest, "token")[name]) for name in ("origin", "epoch_seconds", "lifetime_epochs")}
+    liar, points = "0x" + "1a" * 20, 1_000_000_000
+    expiry = 3
+    word = expiry // 5 << 240 | points << 48 * (expiry % 5)
+    packed = terms["origin"] | terms["epoch_seconds"] << 48 | terms["lifetime_epochs"] << 80 | 1 << 128
+    clone = bytes.fromhex(CLONE[0] + implementation[2:] + CLONE[1])
+    balance = slot(0, bytes.fromhex(liar[2:])) + expiry // 5 % 4
+    token = deployed(rpc, init_code(clone, {6: packed, balance: word}), until)
+    modules = [
+        claim(honest, "modules")[name]
+        for name in ("token_implementation", "reward_rules", "redemption_desk", "partner_exchange", "clearing_house")
+    ]
+    words = {place: int(address, 16) for place, address in enumerate(modules, 2)}
+    registry = deployed(rpc, init_code(b"\x00", {0: 1, slot(7, 1): int(token, 16), **words}), until)
+    contracts = {**deployment.contracts, "PartnerRegistry": Contract("PartnerRegistry", registry, "0x" + "00" * 32)}
+
+    data = Maker(rpc, replace(deployment, contracts=contracts)).member(liar)
+
+    pin = rpc.call("eth_getBlockByNumber", hex(maker.head()), False)["hash"]
+    found = claim(orjson.loads(data)["body"], "balance")
+    assert (found["token"], found["points"]) == (token, str(points))
+    asked = [
+        (data, {"pin": pin}, ("consistent", None, None)),
+        (data, {"pin": pin, "registry": bundles.registry}, ("refused", "RegistryMismatch", None)),
+        (bundles.documents["member"], {"registry": bundles.registry}, ("proven", None, None)),
+    ]
+    for one, options, said in asked:
+        verdict = verify(one, **options)
+        assert (verdict.verdict, verdict.error, verdict.claim) == said
+    assert verdicts_in_typescript(tmp_path, [(one, options) for one, options, _ in asked]) == [
+        said for *_, said in asked
+    ]
+    (tmp_path / "fake.json").write_bytes(data)
+    for registry_, code in ((None, 5), (bundles.registry, 1)):
+        assert check([tmp_path / "fake.json"], pin=pin, key=None, registry=registry_, as_json=True) == code
 
 
 def receipt(
@@ -214,24 +282,27 @@ def test_a_liar_with_the_gateways_key_is_found_out(bundles: Bundles) -> None:
     def later_start(body: dict) -> None:
         claim(body, "history")["from_block"] = body["block"]
 
-    for change in (
-        lambda body: one_more(claim(body, "balance")),
-        lambda body: claim(body, "balance")["lots"].clear(),
-        other_account,
-        event_left_out,
-        event_forged,
-        lambda body: claim(body, "history")["events"].reverse(),
-        lambda body: claim(body, "contract").update(code_hash="0x" + "00" * 32),
-        lambda body: claim(body, "modules").update(clearing_house="0x" + "11" * 20),
-        lambda body: claim(body, "token").update(brand_id="2"),
-        lambda body: claim(body, "rule").update(numerator="4"),
-        lambda body: claim(body, "rule").update(text="2 points for each dollar."),
+    for change, kind, name in (
+        (lambda body: one_more(claim(body, "balance")), "balance", "ClaimFalse"),
+        (lambda body: claim(body, "balance")["lots"].clear(), "balance", "ClaimFalse"),
+        # The other account's words are not among the nodes.
+        (other_account, "balance", "NodeMissing"),
+        (event_left_out, "history", "ClaimFalse"),
+        (event_forged, "history", "ClaimFalse"),
+        (lambda body: claim(body, "history")["events"].reverse(), "history", "ClaimFalse"),
+        (lambda body: claim(body, "contract").update(code_hash="0x" + "00" * 32), "contract", "ClaimFalse"),
+        (lambda body: claim(body, "modules").update(clearing_house="0x" + "11" * 20), "modules", "ClaimFalse"),
+        # The registry's word of brand 2 is there, and is another token.
+        (lambda body: claim(body, "token").update(brand_id="2"), "token", "ClaimFalse"),
+        (lambda body: claim(body, "rule").update(numerator="4"), "rule", "ClaimFalse"),
+        (lambda body: claim(body, "rule").update(text="2 points for each dollar."), "rule", "ClaimFalse"),
+        # The bundle's block is the last; the events of the blocks before are claimed, and none are proven any more.
+        (later_start, "history", "ClaimFalse"),
     ):
-        verdict = verify(bundles.altered("member", change))
-        # Another account's proof is not among the nodes, or shows that it holds something else.
-        assert verdict.error in ("ClaimFalse", "NodeMissing"), verdict
-        assert verdict.claim is not None
-    assert verify(bundles.altered("member", later_start)).error in ("ClaimFalse", "NodeUnused")
+        data = bundles.altered("member", change)
+        place = [one["type"] for one in orjson.loads(data)["body"]["claims"]].index(kind)
+        verdict = verify(data)
+        assert (verdict.error, verdict.claim) == (name, place), (kind, verdict)
 
 
 def test_headers_nodes_and_contracts_must_all_be_there_and_in_order(bundles: Bundles) -> None:
@@ -279,7 +350,7 @@ def test_an_account_that_holds_nothing_is_proven_to_hold_nothing(bundles: Bundle
     data = bundles.documents["stranger"]
     body = orjson.loads(data)["body"]
 
-    assert verify(data).verdict == "proven"
+    assert verify(data, registry=bundles.registry).verdict == "proven"
     assert [one["points"] for one in body["claims"] if one["type"] == "balance"] == ["0", "0"]
     assert claim(body, "history")["events"] == []
     ours = orjson.loads(bundles.documents["member"])["body"]
@@ -322,7 +393,7 @@ def test_one_field_of_a_memo_is_proven_and_the_others_stay_hidden(bundles: Bundl
     data = bundles.documents["memo"]
     [field] = claim(orjson.loads(data)["body"], "memo")["fields"]
 
-    assert verify(data).verdict == "proven"
+    assert verify(data, registry=bundles.registry).verdict == "proven"
     assert (field["name"], field["value"]) == ("item.2", "한옥 다실")
     for hidden in bundles.memo:
         assert (hidden.value.encode() in data) == (hidden.name == "item.2")
@@ -331,20 +402,21 @@ def test_one_field_of_a_memo_is_proven_and_the_others_stay_hidden(bundles: Bundl
 
 def test_a_memo_cannot_be_changed_afterwards(bundles: Bundles) -> None:
     """SPEC 13.9"""
-    for change in (
-        lambda memo: memo["fields"][0].update(value="2 teas"),
-        lambda memo: memo["fields"][0].update(name="item.3"),
-        lambda memo: memo["fields"][0].update(salt="0x" + "00" * 32),
-        lambda memo: memo["fields"][0].update(index="0"),
-        lambda memo: memo["fields"][0].update(index="5"),
-        lambda memo: memo["fields"][0]["path"].pop(),
-        lambda memo: memo.update(memo_root="0x" + "00" * 32),
-        lambda memo: memo.update(operation_id="1"),
-        lambda memo: memo.update(item="0"),
-        lambda memo: memo.update(brand_id="2"),
+    for change, name in (
+        (lambda memo: memo["fields"][0].update(value="2 teas"), "ClaimFalse"),
+        (lambda memo: memo["fields"][0].update(name="item.3"), "ClaimFalse"),
+        (lambda memo: memo["fields"][0].update(salt="0x" + "00" * 32), "ClaimFalse"),
+        (lambda memo: memo["fields"][0].update(index="0"), "ClaimFalse"),
+        (lambda memo: memo["fields"][0].update(index="5"), "ClaimFalse"),
+        (lambda memo: memo["fields"][0]["path"].pop(), "ClaimFalse"),
+        (lambda memo: memo.update(memo_root="0x" + "00" * 32), "ClaimFalse"),
+        (lambda memo: memo.update(operation_id="1"), "ClaimFalse"),
+        (lambda memo: memo.update(item="0"), "ClaimFalse"),
+        (lambda memo: memo.update(item="1000"), "ProofInvalid"),
+        (lambda memo: memo.update(brand_id="2"), "ClaimFalse"),
     ):
         data = bundles.altered("memo", lambda body, change=change: change(claim(body, "memo")))
-        assert error(data) in ("ClaimFalse", "ProofInvalid")
+        assert error(data) == name
 
 
 def test_an_operation_without_a_memo_proves_none(bundles: Bundles) -> None:
@@ -395,26 +467,33 @@ def test_both_verifiers_agree_on_good_and_on_tampered_documents(bundles: Bundles
     """SPEC 13.7"""
     print(f"seed {SEED}")
     choice = random.Random(SEED)
-    asked: list[tuple[bytes, str | None]] = [(data, None) for data in bundles.documents.values()]
-    asked += [(data, "0x" + "ab" * 32) for data in bundles.documents.values()]
-    asked += [(data, anchor(data)) for name, data in bundles.documents.items() if name != "receipt"]
+    ours_only = {"registry": bundles.registry}
+    asked: list[tuple[bytes, dict[str, str]]] = [(data, {}) for data in bundles.documents.values()]
+    asked += [(data, {"pin": "0x" + "ab" * 32}) for data in bundles.documents.values()]
+    asked += [(data, {"registry": "0x" + "ab" * 20}) for data in bundles.documents.values()]
+    asked += [
+        (data, ours_only | {"pin": anchor(data)}) for name, data in bundles.documents.items() if name != "receipt"
+    ]
     for name, count in TAMPERED.items():
-        asked += [(data, None) for data in tampered(bundles, name, count, choice)]
+        asked += [(data, ours_only) for data in tampered(bundles, name, count, choice)]
         data = bundles.documents[name]
         for _ in range(20):
             at, bit = choice.randrange(len(data)), choice.randrange(8)
-            asked.append((data[:at] + bytes((data[at] ^ 1 << bit,)) + data[at + 1 :], None))
-    asked += [(data, None) for data in (b"[" * 100_000, b"null", b"\xef\xbb\xbf{}", b'{"format":"__proto__"}', b"")]
-    asked += [(b'{"format":"moa.receipt/1","body":{"a":"\\ud800"}}', None)]
-    asked += [(data, None) for data in frauds(bundles)]
-    asked.append((bundles.altered("stranger", lambda body: body.update(claims=body["claims"] * 17)), None))
+            asked.append((data[:at] + bytes((data[at] ^ 1 << bit,)) + data[at + 1 :], {}))
+    asked += [(data, {}) for data in (b"[" * 100_000, b"null", b"\xef\xbb\xbf{}", b'{"format":"__proto__"}', b"")]
+    asked += [(b'{"format":"moa.receipt/1","body":{"a":"\\ud800"}}', {})]
+    asked += [(data, {}) for data in frauds(bundles)]
+    asked.append((bundles.altered("stranger", lambda body: body.update(claims=body["claims"] * 17)), {}))
 
-    ours = [(found.verdict, found.error) for found in (verify(data, pin=pin) for data, pin in asked)]
+    found = [verify(data, **options) for data, options in asked]
+    ours = [(one.verdict, one.error, one.claim) for one in found]
     theirs = verdicts_in_typescript(tmp_path, asked)
 
     different = [
         (index, one, other) for index, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other
     ]
     assert different == []
-    assert len({name for _, name in ours}) >= 10, {name for _, name in ours}
+    told = {name for _, name, _ in ours}
+    assert told >= {"PinMismatch", "RegistryMismatch", "Malformed", "NotCanonical", "DigestWrong", "SignatureMissing"}
+    assert told >= {"ClaimFalse", "NodeMissing", "NodeUnused", "NodesUnsorted", "NotConflicting", "TooLarge"}
     print(f"{len(asked)} documents, {sum(one[1] is not None for one in ours)} refused")

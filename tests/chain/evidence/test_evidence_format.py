@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,15 @@ from chain.evidence.document import FIELD, SMALL_ORDER
 from chain.evidence.errors import NAMES
 from chain.evidence.shapes import CLAIM_SHAPES, ENVELOPES
 from chain.evidence.verify import verify
+from tests.chain.evidence import corpus
+from tests.chain.evidence.bundles import second_verifier
 
 ROOT = Path(__file__).resolve().parents[3]
 TABLES = json.loads((ROOT / "wallet" / "src" / "verify" / "format.json").read_text())
 FORMAT = (ROOT / "chain" / "evidence" / "FORMAT.md").read_text()
 SAMPLES = ROOT / "chain" / "evidence" / "samples"
+# Of the chain that the samples were made of.
+REGISTRY = "0x5bc03088007298729588322e3fc44d1c91f8b38d"
 
 
 def plain(shape: Any) -> Any:
@@ -81,7 +86,7 @@ def test_every_event_that_can_name_a_member_is_in_the_table() -> None:
 
 def test_every_error_is_on_the_page() -> None:
     """SPEC 13.3"""
-    assert len(NAMES) == 20
+    assert len(NAMES) == 21
     for name in NAMES:
         assert f"`{name}`" in FORMAT
 
@@ -93,10 +98,105 @@ def test_the_samples_hold(name: str, verdict: str) -> None:
     """SPEC 13.3"""
     data = (SAMPLES / f"{name}.json").read_bytes()
 
-    assert verify(data).verdict == verdict
+    assert verify(data, registry=REGISTRY).verdict == verdict
     assert verify(data[:-1]).error == "Malformed"
     body = orjson.loads(data)
-    assert verify(orjson.dumps(body, option=orjson.OPT_INDENT_2)).error in ("NotCanonical", "Malformed")
+    assert verify(orjson.dumps(body, option=orjson.OPT_INDENT_2)).error == "NotCanonical"
+
+
+@pytest.mark.parametrize("name", ["brand", "memo"])
+def test_a_bundle_without_a_registry_that_is_named_is_consistent_and_no_more(name: str) -> None:
+    """SPEC 13.11"""
+    data = (SAMPLES / f"{name}.json").read_bytes()
+
+    assert (verify(data).verdict, verify(data).registry) == ("consistent", REGISTRY)
+    assert verify(data, registry="0x" + "66" * 20).error == "RegistryMismatch"
+
+
+def test_the_corpus_is_the_one_that_is_written() -> None:
+    """SPEC 13.7"""
+    assert corpus.FILE.read_bytes() == corpus.told_in_json(corpus.cases())
+
+
+CORPUS = json.loads(corpus.FILE.read_text())
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=[one["name"] for one in CORPUS])
+def test_the_corpus_is_judged_as_the_format_decides(case: dict[str, Any]) -> None:
+    """SPEC 13.7, 13.13; wallet/src/verify/verify.test.ts asks the second verifier the same."""
+    found = verify(case["document"].encode(), **case["options"])
+
+    said = (found.verdict, found.error, found.claim)
+    assert said == (case["verdict"], case["error"], case["claim"]), found.detail
+
+
+def test_the_second_verifier_ends_as_the_first_does(tmp_path: Path) -> None:
+    """SPEC 13.12"""
+    program = second_verifier(tmp_path)
+    brand, receipt, fraud = (str(SAMPLES / f"{name}.json") for name in ("brand", "receipt", "fraud"))
+    (tmp_path / "changed.json").write_bytes((SAMPLES / "brand.json").read_bytes()[:-1])
+    changed, there = str(tmp_path / "changed.json"), ("--registry", REGISTRY.upper().replace("0X", "0x"))
+    block = verify((SAMPLES / "brand.json").read_bytes()).anchor
+    assert block is not None
+    for words, code in (
+        ((brand, *there), 0),
+        ((brand, *there, "--pin", block[1]), 0),
+        ((receipt,), 0),
+        ((brand,), 5),
+        ((brand, *there, "--pin", "0x" + "ab" * 32), 1),
+        ((brand, "--registry", "0x" + "66" * 20), 1),
+        ((receipt, "--key", "0x" + "66" * 32), 1),
+        ((changed,), 1),
+        ((fraud,), 3),
+        ((receipt, changed), 1),
+        ((changed, receipt), 1),
+        ((), 2),
+        (("--lines",), 2),
+        (("--pin",), 2),
+        (("--nothing", brand), 2),
+        ((str(tmp_path / "none.json"),), 2),
+    ):
+        done = subprocess.run(
+            ["node", program, *words], input="", capture_output=True, text=True, timeout=30, check=False
+        )
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        assert bool(done.stderr) == (code == 2), words
+
+
+def moa_verify(capsys: pytest.CaptureFixture[str], *paths: Path, **options: Any) -> tuple[int, str]:
+    from scripts.cli.evidence import check
+
+    code = check(list(paths), **{"pin": None, "key": None, "as_json": False, **options})
+    return code, " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_tells_what_it_proves_and_of_whose_registry(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """SPEC 13.11, 13.12"""
+    brand = SAMPLES / "brand.json"
+    claims = orjson.loads(brand.read_bytes())["body"]["claims"]
+    supply = next(one for one in claims if one["type"] == "supply")
+    contracts = {"PartnerRegistry": {"address": REGISTRY, "bytecode_hash": "0x" + "00" * 32}}
+    whole = {"chain_id": 7, "start_block": 0, "genesis_hash": "0x" + "00" * 32, "contracts": contracts, "brands": {}}
+    (tmp_path / "7.json").write_text(json.dumps(whole))
+
+    code, shown = moa_verify(capsys, brand)
+    assert (code, "Consistent" in shown, f"follows from {REGISTRY}" in shown) == (5, True, True)
+    assert "Proven" not in shown
+    code, shown = moa_verify(capsys, brand, registry=REGISTRY.upper().replace("0X", "0x"))
+    assert (code, "Proven" in shown, "Consistent" in shown) == (0, True, False)
+    assert int(supply["points"]) > 0
+    assert f"points {supply['points']}" in shown
+    for one in supply["lots"]:
+        assert f"lot {one['points']} until {one['expires_at']}" in shown
+    assert moa_verify(capsys, brand, deployments=tmp_path, chain_id=7)[0] == 0
+    assert moa_verify(capsys, brand, deployments=tmp_path, chain_id=8)[0] == 2
+    assert moa_verify(capsys, brand, registry="0x12")[0] == 2
+    assert moa_verify(capsys, brand, registry="0x" + "66" * 20)[0] == 1
+    code, shown = moa_verify(capsys, brand, registry=REGISTRY, as_json=True)
+    [told] = [one for one in json.loads(shown)["claims"] if one["type"] == "supply"]
+    assert {"name": "points", "value": supply["points"]} in told["says"]
 
 
 @pytest.mark.parametrize("count", range(1, 18))
@@ -127,12 +227,11 @@ def test_equal_words_have_other_salts_and_other_roots() -> None:
 
 def test_verifying_needs_no_part_of_moa_that_runs() -> None:
     """SPEC 13.1"""
-    import subprocess
     import sys
 
     program = (
         "import sys; from chain.evidence.verify import verify;"
-        f"assert verify(open({str(SAMPLES / 'memo.json')!r}, 'rb').read()).verdict == 'proven';"
+        f"assert verify(open({str(SAMPLES / 'memo.json')!r}, 'rb').read()).verdict == 'consistent';"
         "print(sorted(set(sys.modules) & {'sqlalchemy', 'sqlmodel', 'httpx', 'chain.node.rpc', 'chain.storage.database', 'api',"
         " 'socket', 'web3', 'fastapi'}))"
     )
@@ -168,8 +267,8 @@ def test_a_bundle_is_of_one_registry() -> None:
     def another(body: dict[str, Any]) -> None:
         at = next(index for index, one in enumerate(body["claims"]) if one["type"] == "modules")
         other = next(one for one in body["claims"] if one.get("name") == "ClearingHouse")
-        body["claims"].insert(at + 1, {**other, "name": "PartnerRegistry"})
-        body["claims"].insert(at + 2, {**body["claims"][at], "registry": other["address"]})
+        other["name"] = "PartnerRegistry"
+        body["claims"].insert(at + 1, {**body["claims"][at], "registry": other["address"]})
 
     found = verify(resealed("brand", another))
 

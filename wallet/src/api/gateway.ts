@@ -23,6 +23,8 @@ export interface Gateway {
   proof(entry: string): Promise<EntryProof>;
   /** The bytes of the member's own bundle of one block: what `verify` takes. */
   evidence(block: number): Promise<Uint8Array>;
+  /** The address of the registry on which the gateway says that all evidence rests. */
+  registry(): Promise<string>;
   quote(from: string, to: string, points: string): Promise<Offer>;
   /** `key` names the intention: asked again with the same key, it counts once. */
   exchange(quote: ExchangeQuote, key: string): Promise<Exchange>;
@@ -69,6 +71,7 @@ export function openGateway(token: string, refused: () => void): Gateway {
       const query = { block, from_block: block };
       return new Uint8Array(await answer(client.GET("/v1/me/evidence", { params: { query }, parseAs: "arrayBuffer" })));
     },
+    registry: async () => (await answer(client.GET("/.well-known/moa-keys.json"))).registry,
     async quote(from, to, points) {
       const quote = await answer(client.POST("/v1/exchanges/quote", { body: { from, to, points_in: points } }));
       return { quote, left_s: (Date.parse(quote.expires_at) - Date.now() - skew) / 1000 };

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Get Keys
-         * @description The keys that the gateway signs with. Compare them with what you were told elsewhere.
+         * @description The keys that the gateway signs with, and its registry. Compare them with what you were told elsewhere.
          */
         get: operations["getKeys"];
         put?: never;
@@ -2886,7 +2886,7 @@ export interface components {
         };
         /**
          * Keys
-         * @description The gateway's public keys, Ed25519, as 0x hex.
+         * @description What a reader pins: the gateway's public keys, Ed25519, as 0x hex, and the contract that leads to all others.
          */
         Keys: {
             /**
@@ -2895,6 +2895,12 @@ export interface components {
              * @example 0x8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c8c
              */
             receipts: string;
+            /**
+             * Registry
+             * @description The PartnerRegistry of Moa: evidence of another is not Moa's.
+             * @example 0x5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b5b
+             */
+            registry: string;
         };
         /**
          * LiabilityThen

@@ -6,17 +6,17 @@ import { useLocale } from "../i18n/locale";
 import { tellsOf } from "../verify/entry";
 import { Icon } from "./Icon";
 
-/** `told`: null when the entry is proven, else the error's name. */
-type Answer = { at: "unasked" | "asking" } | { at: "told"; error: string | null } | { at: "failed"; trouble: unknown };
+/** `told`: null when the entry is proven, else the error's name; and the registry on which it rests. */
+type Answer = { at: "unasked" | "asking" } | { at: "told"; error: string | null; registry: string } | { at: "failed"; trouble: unknown };
 
-/** Fetches the proofs of an entry's block and verifies them here, with no word of the gateway's but the bytes. */
+/** Fetches the proofs of an entry's block and verifies them here, with no word of the gateway's but the bytes, and what the reader is to compare. */
 export function Verify({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
   const { messages } = useLocale();
   const [answer, setAnswer] = useState<Answer>({ at: "unasked" });
   const ask = () => {
     setAnswer({ at: "asking" });
     verified(entry, gateway).then(
-      (error) => setAnswer({ at: "told", error }),
+      (found) => setAnswer({ at: "told", ...found }),
       (trouble: unknown) => setAnswer({ at: "failed", trouble }),
     );
   };
@@ -36,7 +36,7 @@ export function Verify({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
             {answer.error === null && (
               <ul>
                 <li>{messages.verifySaid}</li>
-                <li>{messages.verifyPin}</li>
+                <li>{messages.verifyPin(answer.registry)}</li>
               </ul>
             )}
           </div>
@@ -46,13 +46,14 @@ export function Verify({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
   );
 }
 
-/** null when the entry's block proves it; else the error's name. The verifier is loaded when it is first asked for. */
-async function verified({ points, proof }: Entry, gateway: Gateway): Promise<string | null> {
-  const [data, { eventsOf, verify }] = await Promise.all([
+/** error: null when the entry's block proves it. The verifier is loaded when it is first asked for. */
+async function verified({ points, proof }: Entry, gateway: Gateway): Promise<{ error: string | null; registry: string }> {
+  const [data, registry, { eventsOf, verify }] = await Promise.all([
     gateway.evidence(proof.block_number),
+    gateway.registry(),
     import("../verify/verify"),
   ]);
-  const { verdict, error } = verify(data, { pin: proof.block_hash });
-  if (verdict !== "proven") return error ?? verdict;
-  return tellsOf(eventsOf(data), points, proof.contract) ? null : "ClaimFalse";
+  const { verdict, error } = verify(data, { pin: proof.block_hash, registry });
+  if (verdict !== "proven") return { error: error ?? verdict, registry };
+  return { error: tellsOf(eventsOf(data), points, proof.contract) ? null : "ClaimFalse", registry };
 }

@@ -103,7 +103,7 @@ export const en = {
   verifyTrue: "Proven on this device.",
   verifyFalse: (error: string) => `This could not be proven (${error}). Please tell us.`,
   verifySaid: "The block with the hash above commits to this entry, and to your balance at that block.",
-  verifyPin: "Compare the hash with another source to trust nobody.",
+  verifyPin: (registry: string) => `Compare the hash, and the registry ${registry}, with another source to trust nobody.`,
   checkTrue: "The node's own receipt holds this entry.",
   checkFalse: "The node's receipt differs from this entry. Please tell us.",
   checks: {

@@ -98,7 +98,7 @@ export const ko: Messages = {
   verifyTrue: "이 기기에서 증명됐어요.",
   verifyFalse: (error) => `증명할 수 없어요 (${error}). 저희에게 알려 주세요.`,
   verifySaid: "위의 해시를 가진 블록에 이 내역과 그때의 잔액이 담겨 있어요.",
-  verifyPin: "다른 곳에서도 해시를 비교하면 누구도 믿을 필요가 없어요.",
+  verifyPin: (registry) => `다른 곳에서도 해시와 레지스트리 ${registry}를 비교하면 누구도 믿을 필요가 없어요.`,
   checkTrue: "노드의 영수증에 이 내역이 그대로 있어요.",
   checkFalse: "노드의 영수증과 이 내역이 달라요. 저희에게 알려 주세요.",
   checks: {

@@ -25,6 +25,7 @@ export function signs(key: string, signature: string, message: Uint8Array): bool
     if (!ed25519.verify(hexToBytes(signature), message, hexToBytes(key), { zip215: false })) return false;
     const { Point } = ed25519, at = signature.slice(0, 64), number = (bytes: Uint8Array) => big(bytesToHex(bytes.slice().reverse()));
     const challenge = number(sha512(new Uint8Array([...hexToBytes(at + key), ...message]))) % Point.Fn.ORDER;
+    if (Point.fromHex(at).isSmallOrder()) return false;
     const sum = Point.fromHex(at).add(Point.fromHex(key).multiplyUnsafe(challenge));
     return Point.BASE.multiplyUnsafe(number(hexToBytes(signature.slice(64)))).equals(sum);
   } catch { return false; }

@@ -1,13 +1,40 @@
 /**
- * Runs the verifier under node: one line of JSON for each line `{"path", "pin"?, "key"?}` of standard input, or for each
- * file named. Bundled by `npm run --silent verifier` into build/verify.mjs.
+ * Runs the verifier under node, as `npm run --silent verifier` bundles it into build/verify.mjs:
+ *
+ *     node build/verify.mjs [--pin HASH] [--key KEY] [--registry ADDRESS] FILE…
+ *     node build/verify.mjs --lines          one line of JSON of standard input for each document: {"path", "pin"?, …}
+ *
+ * One line of JSON for each document. Exit codes are those of `moa verify`: 0 proven or signed, 1 refused, 2 unreadable
+ * or wrong use, 3 fraud, 4 finality broken, 5 consistent; of several documents the first that is not 0.
  */
 import { readFileSync } from "node:fs";
-import { verify } from "./verify";
+import { parseArgs } from "node:util";
+import { verify, type Options } from "./verify";
 
-type Asked = { path: string; pin?: string; key?: string };
-const named = process.argv.slice(2);
-const asked: Asked[] = named.length
-  ? named.map((path) => ({ path }))
-  : readFileSync(0, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as Asked);
-for (const { path, ...options } of asked) process.stdout.write(JSON.stringify(verify(readFileSync(path), options)) + "\n");
+type Wanted = { path: string } & Options;
+const EXITS: Record<string, number> = { proven: 0, signed: 0, refused: 1, fraud: 3, finality_broken: 4, consistent: 5 };
+const WRONG_USE = 2;
+const names = ["pin", "key", "registry"] as const;
+
+function wanted(): Wanted[] {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { pin: { type: "string" }, key: { type: "string" }, registry: { type: "string" }, lines: { type: "boolean" } },
+  });
+  if (values.lines) return readFileSync(0, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as Wanted);
+  const options: Options = Object.fromEntries(names.flatMap((name) => (values[name] ? [[name, values[name].toLowerCase()]] : [])));
+  return positionals.map((path) => ({ path, ...options }));
+}
+
+try {
+  const all = wanted();
+  if (!all.length) throw new Error("name a document: verify.mjs [--pin HASH] [--key KEY] [--registry ADDRESS] FILE…");
+  for (const { path, ...options } of all) {
+    const found = verify(readFileSync(path), options);
+    process.stdout.write(JSON.stringify(found) + "\n");
+    process.exitCode ||= EXITS[found.verdict] ?? WRONG_USE;
+  }
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = WRONG_USE;
+}

@@ -2,7 +2,7 @@
  * Moa's second verifier, written from chain/evidence/FORMAT.md: bytes in, a verdict out; no network, no clock.
  * The tables of the format are in format.json, what a block commits to in ground.ts.
  */
-import { hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
+import { bytesToHex, hexToBytes, utf8ToBytes } from "@noble/hashes/utils.js";
 import format from "./format.json";
 import {
   Ground, Refused, bad, big, bits, fail, header, keccak, keccakText, listed, logs, mask, raw, receiptParts, signs, str, word,
@@ -12,8 +12,9 @@ import {
 type Any = any; // A value of a document: its shape is checked before it is used.
 type Block = { number: string; hash: string };
 export type Verdict = {
-  verdict: "proven" | "signed" | "fraud" | "finality_broken" | "refused"; error: string | null; detail?: string;
+  verdict: "proven" | "consistent" | "signed" | "fraud" | "finality_broken" | "refused"; error: string | null; detail?: string;
   claim?: number | undefined; block?: Block; time?: string; anchor?: Block; pinned?: boolean; signedBy?: string | null;
+  registry?: string | undefined;
 };
 
 /* The envelope: shape, canonical form, digest, signature. */
@@ -43,8 +44,13 @@ function read(data: Uint8Array): Any {
     found = JSON.parse(text);
   } catch { fail("Malformed", "this is no JSON"); }
   if (!own(tables.documents, found?.format) || !fits(found, found.format)) fail("Malformed", "not of the shape of its format");
-  return canonical(found) === text ? sound(found) : fail("NotCanonical", "the same document is written otherwise");
+  if (canonical(found) !== text) fail("NotCanonical", "the same document is written otherwise");
+  for (const one of found.body.receipts?.map((receipt: Any) => receipt.body) ?? [found.body])
+    if (!ascends((one.labels ?? one.content).map(({ name }: Any) => bytesToHex(utf8ToBytes(name))))) fail("NotCanonical", "names do not ascend");
+  return sound(found);
 }
+/** Whether each is more than the one before: numbers, or texts of one alphabet. */
+const ascends = (all: (string | bigint)[]): boolean => all.every((one, at) => at === 0 || all[at - 1]! < one);
 function sound(found: Any): Any {
   const digest = keccakText(`${found.format}\n${canonical(found.body)}`), [signed] = found.signed;
   if (raw(found.digest) !== digest) fail("DigestWrong", "something was changed after the document was sealed");
@@ -98,14 +104,44 @@ class Known {
   tokens: Any = {};
   words: Any = {};
   rules: Any = {};
+  /** What is held against the whole bundle in the end: places of names, awards (of event claims too), operations. */
+  place = 0;
+  namedAt: Any = {};
+  awards: { place: number; said: Any; alone: boolean }[] = [];
+  operations: Any = {};
   constructor(readonly ground: Ground) {}
   named(address: string, ...names: string[]): string {
     return names.includes(this.contracts[address]) ? raw(address) : fail("ContractUnknown", address);
   }
   /** The same of a contract that the registry leads to. */
   need(address: string, ...names: string[]): string {
-    const found = this.named(address, ...names), name = this.contracts[address];
-    return this.led[name] === address || (name === "LoyaltyToken" && this.tokens[address]) ? found : fail("ContractUnknown", address);
+    const found = this.named(address, ...names);
+    return this.leads(address) ? found : fail("ContractUnknown", address);
+  }
+  leads(address: string): boolean {
+    const name = this.contracts[address];
+    return own(this.led, name) === address || (name === "LoyaltyToken" && Boolean(this.tokens[address]));
+  }
+  check(claim: Any, place: number): void { this.at(place, () => (this as Any)[claim.type](claim)); }
+  at(place: number, act: () => void): void {
+    this.place = place;
+    try { act(); } catch (error) { throw error instanceof Refused ? new Refused(error.error, error.message, place) : error; }
+  }
+  /** What only the whole bundle tells: each award's rule, what belongs together, and every contract's name. */
+  finish(): void {
+    for (const { place, said } of this.awards) this.at(place, () => this.award(said));
+    for (const { place, said } of this.awards.filter(({ alone }) => alone && Object.keys(this.operations).length))
+      if (said.event === "Awarded" || said.event === "AwardRefused") {
+        const claimed = this.operations[[said.address, said.fields[0].value, said.fields[1].value].join()];
+        this.at(place, () => { if (!claimed) fail("ClaimFalse", "an award of an operation that is not claimed"); });
+        const denied = said.event === "Awarded" && claimed.counted === "no" && BigInt(said.block) <= this.ground.block.number;
+        this.at(claimed.place, () => { if (denied) fail("ClaimFalse", "the operation was awarded"); });
+      }
+    for (const [address, place] of Object.entries<number>(this.namedAt))
+      this.at(place, () => {
+        const leads = this.contracts[address] === "PartnerRegistry" ? this.registry === address : this.leads(address);
+        if (!leads) fail("ContractUnknown", `the registry does not lead to ${address}`);
+      });
   }
   /** The fields of a claim that are parts of words of storage, by the table. */
   stored(claim: Any, contract: string): void {
@@ -118,6 +154,7 @@ class Known {
   lots(claim: Any, first: bigint): void {
     const terms = this.tokens[claim.token] ?? fail("ContractUnknown", claim.token), { time } = this.ground.block;
     const words = [0n, 1n, 2n, 3n].map((place) => this.ground.storage(raw(claim.token), first + place));
+    words.forEach((one, at) => { if (bits(one, 0, 240) && (one >> 240n) % 4n !== BigInt(at)) fail("ClaimFalse", `word ${at} carries another's group`); });
     const epoch = terms.lifetime && time > terms.origin ? (time - terms.origin) / terms.epoch : 0n;
     const live = words.flatMap((packed) => [0, 1, 2, 3, 4].map((place) => ({
       group: packed >> 240n, expiry: 5n * (packed >> 240n) + BigInt(place), points: bits(packed, 48 * place, 48),
@@ -138,8 +175,10 @@ class Known {
     if (String(points) !== value.points) fail("RuleBroken", `operation ${value.operationId}: the rule gives ${points}`);
   }
   contract({ address, code_hash, name }: Any): void {
+    if (Object.hasOwn(this.contracts, address)) fail("ClaimFalse", `${address} is named twice`);
     same("code_hash", raw(code_hash), this.ground.account(raw(address)).code);
     this.contracts[address] = name;
+    this.namedAt[address] = this.place;
   }
   modules(claim: Any): void {
     const registry = this.named(claim.registry, "PartnerRegistry");
@@ -167,6 +206,7 @@ class Known {
     const contract = this.need(claim.contract, "RewardRules"), brand = number(claim.brand_id), operation = number(claim.operation_id);
     const marks = this.ground.storage(contract, slot(2n, word(brand), word(operation >> 8n)));
     same("counted", claim.counted, bits(marks, Number(operation & 255n), 1) ? "yes" : "no");
+    this.operations[[claim.contract, claim.brand_id, claim.operation_id].join()] = { place: this.place, counted: claim.counted };
   }
   rule(claim: Any): void {
     const contract = this.need(claim.contract, "RewardRules"), ids = [claim.brand_id, claim.rule_id].map((id) => word(number(id)));
@@ -186,7 +226,7 @@ class Known {
     const receipt = this.ground.indexed(this.ground.header(block).receipts, index) ?? fail("ClaimFalse", "no such transaction");
     const found = [...logs(receipt)].find((one) => BigInt(one.position) === log) ?? fail("ClaimFalse", "no such log");
     same("event", said, told(block, index, found));
-    this.award(said);
+    this.awards.push({ place: this.place, said, alone: true });
   }
   history(claim: Any): void {
     const account = raw(claim.account), topic = account.padStart(64, "0"), topicMask = mask(topic), proven: Any[] = [];
@@ -205,7 +245,7 @@ class Known {
     const latest = new Map<string, [bigint, bigint]>();
     for (const [at, { address, event, fields }] of proven.entries()) {
       same(`event ${at}`, claim.events[at], proven[at]);
-      this.award(proven[at]);
+      this.awards.push({ place: this.place, said: proven[at], alone: false });
       const words = this.words[address + claim.account];
       if (event === "LotsChanged" && words && fields[0].value === claim.account)
         for (const value of (fields[1].value.slice(130).match(/.{1,64}/g) ?? []).map(big))
@@ -231,13 +271,15 @@ class Known {
     same("the award is in the receipt", "yes", counted && str(receiptParts(receipt)[0]) === "01" ? "yes" : "no");
     same("the memo's marker", data.slice(-64), keccakText("moa.memo/1"));
     climb("the memo root", keccak("02" + word(operation) + raw(claim.memo_root)), at, claim.path, data.slice(-128, -64));
+    const order = [claim.fields.map((one: Any) => number(one.index)), claim.fields.map((one: Any) => bytesToHex(utf8ToBytes(one.name)))];
+    if (!order.every(ascends)) fail("ClaimFalse", "the memo's fields do not ascend");
     for (const { index, name, path, salt, value } of claim.fields)
       climb(name, keccak("00" + raw(salt) + keccakText(name) + keccakText(value)), number(index), path, raw(claim.memo_root));
   }
 }
 
 /* Verdicts. */
-type Options = { pin?: string; key?: string };
+export type Options = { pin?: string; key?: string; registry?: string };
 function signer(found: Any, { key }: Options): string | null {
   const by = found.signed[0]?.key ?? null;
   return key !== undefined && key !== by ? fail("KeyMismatch", `signed by ${by}, not by ${key}`) : by;
@@ -253,14 +295,16 @@ const FORMATS: Record<string, (found: Any, options: Options) => Verdict> = {
     }
     const anchor = { number: String(top!.number), hash: "0x" + top!.hash }, at = headers.get(body.block);
     if ((options.pin ?? anchor.hash) !== anchor.hash) fail("PinMismatch", `the bundle stands on ${anchor.number}, ${anchor.hash}`);
-    const ground = new Ground(headers, at ?? fail("HeaderMissing", `of block ${body.block}`), body.nodes), known: Any = new Known(ground);
-    for (const [index, claim] of body.claims.entries())
-      try { known[claim.type](claim); } catch (error) {
-        throw error instanceof Refused ? new Refused(error.error, error.message, index) : error;
-      }
+    const of = body.claims.filter((claim: Any) => claim.type === "modules").map((claim: Any) => claim.registry);
+    if (options.registry !== undefined && !(of.length && of.every((one: string) => one === options.registry)))
+      fail("RegistryMismatch", `the bundle is of the registry ${of.join() || "none"}, not of ${options.registry}`);
+    const ground = new Ground(headers, at ?? fail("HeaderMissing", `of block ${body.block}`), body.nodes), known = new Known(ground);
+    for (const [place, claim] of body.claims.entries()) known.check(claim, place);
+    known.finish();
     if (ground.unused.size) fail("NodeUnused", `${ground.unused.size} nodes prove nothing that is claimed`);
     const block = { number: body.block, hash: "0x" + ground.block.hash }, time = String(ground.block.time);
-    return { verdict: "proven", error: null, block, time, anchor, pinned: options.pin !== undefined, signedBy };
+    const verdict = options.registry === undefined ? "consistent" : "proven";
+    return { verdict, error: null, block, time, anchor, pinned: options.pin !== undefined, signedBy, registry: known.registry };
   },
   "moa.receipt/1"(found, options) {
     if (!found.signed.length) fail("SignatureMissing", "a receipt without a signature says nothing");
@@ -280,7 +324,7 @@ const FORMATS: Record<string, (found: Any, options: Options) => Verdict> = {
     return fail("NotConflicting", "both receipts may be true");
   },
 };
-/** The verdict on a document. pin: a block hash that the reader trusts; key: the signer's public key; both 0x hex. */
+/** The verdict on a document. pin: a block hash that the reader trusts; key: the signer's public key; registry: Moa's; 0x hex. */
 export function verify(data: Uint8Array, options: Options = {}): Verdict {
   try {
     const found = read(data);
