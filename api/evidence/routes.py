@@ -16,12 +16,12 @@ from api.events import memos, service
 from api.events.errors import OperationUnknown
 from api.events.memos import MemoMissing
 from api.evidence import service as evidence
+from api.evidence.memo_roots import root_on_chain
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import ResponseModel
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
-from chain.contracts.memos import memo_root
 from chain.evidence.receipts import KEY_REF
 
 router = APIRouter()
@@ -44,10 +44,12 @@ class MemoField(ResponseModel):
 
 
 class MemoPublic(ResponseModel):
-    """An operation's memo as we keep it, and the root that the chain has of it."""
+    """An operation's memo as we keep it, and the root that the chain has of it: of exactly these words."""
 
     operation: str = Field(examples=["17"])
-    memo_root: str = Field(examples=["0x" + "9f" * 32])
+    memo_root: str | None = Field(
+        description="Read from the transaction that the mirror saw; null until it did.", examples=["0x" + "9f" * 32]
+    )
     fields: list[MemoField]
 
 
@@ -155,7 +157,7 @@ async def get_operation_receipt(request: Request, caller: ByBrandOrMember, opera
     tags=["brand", "member"],
     operation_id="getMemo",
     response_model=MemoPublic,
-    responses=responses(*CALLER_PROBLEMS, RequestMalformed, OperationUnknown, MemoMissing),
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed, OperationUnknown, MemoMissing, MemoUnproven),
 )
 async def get_memo(request: Request, caller: ByBrandOrMember, operation_id: OperationId) -> MemoPublic:
     """The memo of an operation of the caller's, with its salts."""
@@ -205,6 +207,6 @@ def _memo(state: State, caller: BrandCaller | MemberCaller, operation_id: int) -
         service.operation_of(session, caller=caller, operation_id=operation_id)
         fields = memos.fields(session, operation_id)
         member_id = service.member_of(session, operation_id)
+        root = root_on_chain(session, deployment=state.deployment, operation=operation_id, fields=fields)
     told = [MemoField(name=one.name, value=one.value, salt="0x" + one.salt.hex()) for one in fields]
-    root = "0x" + memo_root(fields).hex()
     return member_id, MemoPublic(operation=str(operation_id), memo_root=root, fields=told)

@@ -453,6 +453,20 @@ def _item(data: bytes, item: int) -> tuple[int, int]:
     return words[0], int.from_bytes(arguments[at : at + 32])
 
 
+def carried(transaction: bytes) -> tuple[int, list[int], bytes]:
+    """Brand id, operation ids in their order, and memo root of a signed transaction of awards that carries memos.
+
+    Raises ValueError for any other.
+    """
+    _, data = _call(transaction)
+    if data[-32:] != memos.MARKER:
+        raise ValueError("the transaction carries no memos")
+    brand_id, first = _item(data, 0)
+    count = 1 if data[:4] == SELECTORS[0] else int.from_bytes(data[4 + 64 : 4 + 96])
+    ids = [first, *(_item(data, item)[1] for item in range(1, count))]
+    return brand_id, ids, data[-memos.SUFFIX_BYTES : -32]
+
+
 def _address(word: int) -> str:
     return f"0x{word & (1 << 160) - 1:040x}"
 

@@ -133,7 +133,7 @@ def test_evidence_needs_a_member_and_a_block_that_is_there(
 def test_one_field_of_a_memo_is_proven_over_http_and_only_to_those_it_concerns(
     member: tuple[Caller, str, str], shop: Caller, hanok: Caller, registry: str
 ) -> None:
-    """SPEC 13.9"""
+    """SPEC 13.9, 13.14"""
     me, _, operation = member
     path = f"/v1/operations/{operation}"
 
@@ -144,7 +144,9 @@ def test_one_field_of_a_memo_is_proven_over_http_and_only_to_those_it_concerns(
     assert verify(me.http.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
     assert claims(me.http.get(f"{path}/evidence").content, "memo") == []
     for caller in (me, shop):
-        assert {one["name"]: one["value"] for one in caller.http.get(f"{path}/memo").json()["fields"]} == MEMO
+        kept = caller.http.get(f"{path}/memo").json()
+        assert {one["name"]: one["value"] for one in kept["fields"]} == MEMO
+        assert kept["memo_root"] == claims(data, "memo")[0]["memo_root"]
     for other in (f"{path}/memo", f"{path}/evidence", f"{path}/evidence?show=note", f"{path}/receipt"):
         assert hanok.http.get(other).json()["error"] == "OperationUnknown"
     assert hanok.write(f"{path}/memo", method="DELETE").json()["error"] == "OperationUnknown"

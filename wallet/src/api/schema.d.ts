@@ -3170,16 +3170,17 @@ export interface components {
         };
         /**
          * MemoPublic
-         * @description An operation's memo as we keep it, and the root that the chain has of it.
+         * @description An operation's memo as we keep it, and the root that the chain has of it: of exactly these words.
          */
         MemoPublic: {
             /** Fields */
             fields: components["schemas"]["MemoField"][];
             /**
              * Memo Root
+             * @description Read from the transaction that the mirror saw; null until it did.
              * @example 0x9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
              */
-            memo_root: string;
+            memo_root: string | null;
             /**
              * Operation
              * @example 17
@@ -8382,6 +8383,15 @@ export interface operations {
             };
             /** @description OperationUnknown, MemoMissing */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemoUnproven */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

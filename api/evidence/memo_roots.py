@@ -1,0 +1,82 @@
+"""What the chain has of a memo: the root in the transaction that the mirror saw award the points (SPEC 13.14).
+
+Nothing here is believed because it is stored: the transaction's bytes must hash to the mirrored event's transaction,
+the roots of its operations must make up the root that it carries, and the words must make up their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from api.views.errors import MemoUnproven
+from chain.base.hashing import keccak
+from chain.contracts import memos
+from chain.contracts.deployment import Deployment
+from chain.evidence.claims import carried
+from chain.mirror.models import LedgerEvent
+from chain.outbox.models import ChainTransactionHash, Operation
+from chain.storage.columns import table_of
+
+operations = table_of(Operation)
+events = table_of(LedgerEvent)
+sent = table_of(ChainTransactionHash)
+
+
+def root_on_chain(
+    session: Session, *, deployment: Deployment, operation: int, fields: Sequence[memos.Field]
+) -> str | None:
+    """The memo root that the chain has of an operation; None until the mirror saw the award.
+
+    Raises MemoUnproven when what is kept, of the transaction or of the words, is not what the chain has.
+    """
+    row = session.connection().execute(select(operations).where(operations.c.id == operation)).one()
+    tx_hash = _awarded_in(session, row, deployment)
+    if tx_hash is None:
+        return None
+    try:
+        raw = session.connection().execute(select(sent.c.raw).where(sent.c.tx_hash == tx_hash)).scalar()
+        transaction = bytes.fromhex((raw or "0x")[2:])
+        if "0x" + keccak(transaction).hex() != tx_hash:
+            raise ValueError("the transaction that is kept is another one")
+        _, ids, root = carried(transaction)
+        roots = _roots(session, row.brand, ids)
+        if memos.root(memos.leaves_of([(one, roots.get(one)) for one in ids])) != root:
+            raise ValueError("the roots that are kept do not make up the one that the transaction carries")
+        found = roots.get(int(row.operation_id))
+        if found is None or found != memos.memo_root(fields):
+            raise ValueError("the words that are kept do not make up the root that the transaction carries")
+    except ValueError as error:
+        raise MemoUnproven(f"The memo is not what the chain has of it: {error}.", operation=str(operation)) from None
+    return "0x" + found.hex()
+
+
+def _awarded_in(session: Session, row: Any, deployment: Deployment) -> str | None:
+    """The transaction of the mirrored award with the operation's own id; None where there is none."""
+    if row.block_number is None or row.log_index is None or row.operation_id is None:
+        return None
+    place = (events.c.block_number == row.block_number, events.c.log_index == row.log_index)
+    event = session.connection().execute(select(events).where(*place, events.c.name == "Awarded")).one_or_none()
+    brand = deployment.brands.get(row.brand)
+    if event is None or brand is None:
+        return None
+    said = (event.args["brandId"], event.args["operationId"])
+    return str(event.tx_hash) if said == (str(brand.id), row.operation_id) else None
+
+
+def _roots(session: Session, brand: str, ids: Sequence[int]) -> dict[int, bytes]:
+    """Operation id → the memo root that was asked to be carried for it."""
+    wanted = [str(one) for one in ids]
+    rows = session.connection().execute(
+        select(operations.c.operation_id, operations.c.payload).where(
+            operations.c.brand == brand, operations.c.operation_id.in_(wanted)
+        )
+    )
+    return {
+        int(operation_id): bytes.fromhex(payload["memo_root"][2:])
+        for operation_id, payload in rows
+        if payload.get("memo_root")
+    }
