@@ -20,6 +20,7 @@ from api.events.routes import router as events
 from api.evidence.routes import router as evidence
 from api.kit import problems
 from api.kit.container import State, open_state, put_state
+from api.kit.head_requests import HeadAsGet
 from api.kit.settings import Settings
 from api.members.operator_routes import router as operators
 from api.members.routes import router as identity
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         app.include_router(router)
     if settings is not None:
         lines_at = [route.path for router in routers for route in router.routes if takes_lines(route)]
+        app.add_middleware(HeadAsGet, prefixes=["/v1/log"])
         app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max, lines_at=lines_at)
         app.add_middleware(Metered)
         app.router.routes.append(Route("/metrics", get_metrics, methods=["GET"], include_in_schema=False))

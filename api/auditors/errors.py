@@ -3,6 +3,7 @@
 Problem
 ├── LogUnavailable      503   nothing has been signed yet
 ├── LogRangeWrong       422   the log has no such entry, or no tree of such a size
+├── TileUnknown         404   the signed tree has no such tile, or it is called otherwise
 ├── CheckpointUnknown   404   the note is none of the newest that the log signed
 └── CosignatureInvalid  422   no line of a known witness is on the note, or it is not its own
 """
@@ -25,6 +26,12 @@ class LogRangeWrong(Problem):
     """The log has no such entry, or no tree of this size."""
 
     status = 422
+
+
+class TileUnknown(Problem):
+    """The signed tree has no such tile, or it is called otherwise."""
+
+    status = 404
 
 
 class CheckpointUnknown(Problem):

@@ -1,17 +1,21 @@
-"""Routes of the log. Checkpoints, proofs and tiles are for anyone: they hold hashes only. Entries are for auditors."""
+"""Routes of the log. Checkpoints, proofs and tiles are for anyone: they hold hashes only. Entries are for auditors.
+
+/checkpoint and /tile are those of C2SP's tlog-tiles, with /v1/log as the log's prefix.
+"""
 
 from __future__ import annotations
 
+import gzip
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auditors import log_service as service
-from api.auditors.errors import CheckpointUnknown, CosignatureInvalid, LogRangeWrong, LogUnavailable
+from api.auditors.errors import CheckpointUnknown, CosignatureInvalid, LogRangeWrong, LogUnavailable, TileUnknown
 from api.auditors.log_schemas import (
     EXAMPLE_NOTE,
     ConsistencyProof,
@@ -28,16 +32,19 @@ from api.kit.container import state_of
 from api.kit.problems import RequestMalformed, responses
 from api.members.errors import BrandUnknown
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
-from chain.tlog.tiles import LEVELS_MAX, TILE_WIDTH
+from chain.tlog.places import Place as TilePlace
+from chain.tlog.places import place_of
+from chain.tlog.tiles import LEVELS_MAX
 
 router = APIRouter(prefix="/v1/log")
 ENTRIES_MAX = 500
 PLACE_MAX = 2**63 - 1
 FOR_EVER = "public, max-age=31536000, immutable"
 LOG_PROBLEMS = (RequestMalformed, LogUnavailable, LogRangeWrong)
-_number = re.compile(r"((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?\Z", re.ASCII)
+_level = re.compile(r"0|[1-9][0-9]?", re.ASCII)
 
 Place = Annotated[int, Query(ge=0, le=PLACE_MAX, examples=[7])]
+TilePath = Annotated[str, Path(examples=["x001/067.p/12"])]
 Size = Annotated[int | None, Query(ge=0, le=PLACE_MAX, description="Without it, the newest signed tree's.")]
 
 
@@ -125,11 +132,39 @@ async def prove_consistency(request: Request, old: Place, size: Size = None) -> 
 
 
 @router.get(
+    "/tile/entries/{number:path}",
+    tags=["log"],
+    operation_id="getEntryBundle",
+    response_class=Response,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed, LogUnavailable, TileUnknown)
+    | {
+        200: {
+            "description": "Up to 256 entries, each behind its length in two bytes, as C2SP's tlog-tiles bundles them.",
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def get_entry_bundle(
+    request: Request,
+    _: ByAuditorOrOperator,
+    number: TilePath,
+    accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
+) -> Response:
+    """Entries as C2SP's monitors read them; compressed where gzip is accepted."""
+    place = _placed(request, number)
+    found = await service.read_log(state_of(request), lambda read, signed: service.bundle(read, signed, place=place))
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Vary": "Accept-Encoding, Authorization"}
+    if _accepts_gzip(accept_encoding):
+        return Hashes(gzip.compress(found, mtime=0), headers={**headers, "Content-Encoding": "gzip"})
+    return Hashes(found, headers=headers)
+
+
+@router.get(
     "/tile/{level}/{number:path}",
     tags=["log"],
     operation_id="getTile",
     response_class=Response,
-    responses=responses(*LOG_PROBLEMS)
+    responses=responses(RequestMalformed, LogUnavailable, TileUnknown)
     | {
         200: {
             "description": "Up to 256 hashes of 32 bytes, as C2SP's tlog-tiles cuts them.",
@@ -139,20 +174,34 @@ async def prove_consistency(request: Request, old: Place, size: Size = None) -> 
 )
 async def get_tile(
     request: Request,
-    level: Annotated[int, Path(ge=0, lt=LEVELS_MAX, examples=[0])],
-    number: Annotated[str, Path(max_length=32, examples=["x001/067.p/12"])],
+    level: Annotated[str, Path(max_length=20, examples=["0"])],
+    number: TilePath,
 ) -> Response:
     """Hashes of the tree, for whoever makes proofs alone."""
-    parts = _number.match(number)
-    if parts is None:
-        raise LogRangeWrong("A tile is numbered as C2SP's tlog-tiles does.")
-    place = int(parts[1].replace("x", "").replace("/", ""))
-    width = TILE_WIDTH if parts[2] is None else int(parts[2])
+    place = _placed(request, number)
+    if _level.fullmatch(level) is None or int(level) >= LEVELS_MAX:
+        raise TileUnknown("The signed tree has no such level.")
     found = await service.read_log(
-        state_of(request),
-        lambda read, signed: service.tile(read, signed, level=level, number=place, width=width),
+        state_of(request), lambda read, signed: service.tile(read, signed, level=int(level), place=place)
     )
     return Hashes(found, headers={"Cache-Control": FOR_EVER})
+
+
+def _placed(request: Request, path: str) -> TilePlace:
+    # The router's pattern would let a newline at the end pass.
+    found = place_of(path) if request.scope["path"].endswith(f"/{path}") else None
+    if found is None:
+        raise TileUnknown("Tiles are numbered as C2SP's tlog-tiles does, each in one way.")
+    return found
+
+
+def _accepts_gzip(header: str) -> bool:
+    """Whether gzip is among the encodings that are asked for, and not refused by a weight of 0."""
+    for part in header.lower().split(","):
+        name, _, weight = part.strip().partition(";")
+        if name.strip() == "gzip":
+            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
 
 
 @router.post(

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from api import audit_log
 from api.audit_log import reading
 from api.audit_log.keys import log_signers, witness_verifiers
-from api.auditors.errors import CheckpointUnknown, CosignatureInvalid, LogRangeWrong, LogUnavailable
+from api.auditors.errors import CheckpointUnknown, CosignatureInvalid, LogRangeWrong, LogUnavailable, TileUnknown
 from api.auditors.log_schemas import (
     ConsistencyProof,
     CosignatureTaken,
@@ -30,12 +30,15 @@ from chain.tlog.cosignatures import cosignature
 from chain.tlog.errors import NoteMalformed, SignatureInvalid
 from chain.tlog.hashes import HASH_BYTES
 from chain.tlog.notes import Note, encode
+from chain.tlog.places import Place
 from chain.tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 from chain.tlog.tree import consistency, inclusion, root
 
 T = TypeVar("T")
 # A witness's line is taken for these many of the newest checkpoints: it looked a moment ago.
 COSIGNED_BACK_MAX: Final = 1_000
+# Before each entry of a bundle: an entry has at most 4,096 bytes (api.audit_log.leaves).
+LENGTH_BYTES: Final = 2
 
 _SIGNED_TEXT = text(
     "SELECT id, size, note FROM log_checkpoint WHERE size = :size AND id > (SELECT MAX(id) FROM log_checkpoint) - :back"
@@ -113,13 +116,28 @@ def prove_consistency(read: Snapshot, signed: reading.Signed, *, old: int, size:
     )
 
 
-def tile(read: Snapshot, signed: reading.Signed, *, level: int, number: int, width: int) -> bytes:
-    """The first `width` hashes of a tile, inside the newest signed tree."""
-    there = (signed.size >> (TILE_HEIGHT * level)) - number * TILE_WIDTH
-    if not 0 < width <= min(TILE_WIDTH, there):
-        raise LogRangeWrong("The signed tree has no such tile.", size=signed.size)
-    found = reading.tile_of(read)(level, number) or b""
-    return found[: width * HASH_BYTES]
+def tile(read: Snapshot, signed: reading.Signed, *, level: int, place: Place) -> bytes:
+    """The first hashes of a tile, inside the newest signed tree."""
+    _there(signed, level, place)
+    found = reading.tile_of(read)(level, place.number) or b""
+    return found[: place.width * HASH_BYTES]
+
+
+def bundle(read: Snapshot, signed: reading.Signed, *, place: Place) -> bytes:
+    """The first entries of a bundle, each behind its length in two bytes, inside the newest signed tree."""
+    _there(signed, 0, place)
+    start = place.number * TILE_WIDTH
+    leaves = [leaf.encode() for _, leaf in reading.entries(read, start=start, end=start + place.width)]
+    if len(leaves) != place.width:
+        raise LogUnavailable("Entries of the signed tree are missing.")
+    return b"".join(len(leaf).to_bytes(LENGTH_BYTES) + leaf for leaf in leaves)
+
+
+def _there(signed: reading.Signed, level: int, place: Place) -> None:
+    """Raises TileUnknown unless the newest signed tree has so many hashes there."""
+    there = (signed.size >> (TILE_HEIGHT * level)) - place.number * TILE_WIDTH
+    if not 0 < place.width <= min(TILE_WIDTH, there):
+        raise TileUnknown("The signed tree has no such tile.", size=signed.size)
 
 
 def take_cosignatures(session: Session, *, state: State, note: str) -> CosignatureTaken:

@@ -6,7 +6,8 @@ No node, no database, nothing of the rest of chain. Whatever is malformed is ref
     ├── ProofInvalid         a proof does not lead to the root
     ├── NoteMalformed        not a signed note
     │   ├── CheckpointMalformed
-    │   └── ProofMalformed
+    │   ├── ProofMalformed
+    │   └── SubmissionMalformed   not a request of tlog-witness
     ├── SignatureMissing     no key that we know signed this
     ├── SignatureInvalid     a key that we know is named, and did not sign this
     ├── TileMissing          a stored hash is not where it must be

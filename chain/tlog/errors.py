@@ -23,6 +23,10 @@ class ProofMalformed(NoteMalformed):
     """This is not a proof of C2SP's tlog-proof."""
 
 
+class SubmissionMalformed(NoteMalformed):
+    """This is not a request of C2SP's tlog-witness."""
+
+
 class SignatureMissing(TlogError):
     """No key that the reader trusts signed the note."""
 

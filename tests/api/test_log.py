@@ -31,6 +31,7 @@ from chain.tlog.errors import LogForked
 from chain.tlog.forks import Fork
 from chain.tlog.hashes import leaf_hash
 from chain.tlog.notes import Note, Verifier, decode
+from chain.tlog.places import Place
 from chain.tlog.proofs import verify_consistency, verify_inclusion
 from chain.tlog.tiles import Tiles, append
 from chain.tlog.tree import root
@@ -236,38 +237,118 @@ def test_entries_are_for_auditors_and_in_pages(world: World) -> None:
     assert auditor.get("/v1/log/entries", start=total).json()["entries"] == []
 
 
-NOWHERE = (
+NO_RANGE = (
     "proof/inclusion?index=99999",
     "proof/inclusion?index=3&size=3",
     "proof/inclusion?index=0&size=99999",
+    "proof/consistency?old=99999",
+    "proof/consistency?old=5&size=4",
+)
+NO_NUMBER = (
     "proof/inclusion?index=-1",
     "proof/inclusion?index=x",
     "proof/inclusion",
-    "proof/consistency?old=99999",
-    "proof/consistency?old=5&size=4",
     "proof/consistency?old=0&size=9223372036854775808",
-    "tile/0/999",
-    "tile/0/000",
-    "tile/0/000.p/255",
-    "tile/0/000.p/0",
-    "tile/1/000.p/1",
-    "tile/8/000.p/1",
-    "tile/0/x000",
-    "tile/0/0",
-    "tile/0/../000",
-    "tile/0/x999/x999/x999/x999/x999/999",
 )
+# Of a tree of 300 and some: absent ones, and other spellings of those that are there.
+NO_TILE = (
+    "0/999", "0/001", "0/001.p/255", "0/002.p/1", "1/000", "1/000.p/2", "2/000.p/1", "8/000.p/1", "63/000", "64/000",
+    "0/000.p/0", "0/000.p/01", "0/000.p/256", "0/000.p/300", "0/000.p/", "0/000.p", "0/0", "0/00", "0/0000", "0/x000",
+    "0/x000/000", "0/x000/x000/000", "0/000/000", "0/x001", "0/X000/000", "0/x999/x999/x999/x999/x999/x999/999",
+    "0/x999/x999/x999/x999/x999/x999/x999/999", "00/000", "+0/000", "%20/000", "0%20/000", "1_0/000", "-1/000",
+    "a/000", "0/", "0/000/", "0//000", "0/%D9%A0%D9%A0%D9%A0", "0/000.p/%D9%A1", "0/000%0A",
+)  # fmt: skip
 
 
 @SQLITE
 def test_what_the_log_does_not_have_is_refused(world: World) -> None:
-    """SPEC 14.7"""
-    acted(world, 5)
+    """SPEC 14.7, 14.17"""
+    acted(world, 300)
 
-    for path in NOWHERE:
-        answer = world.client.get(f"/v1/log/{path}")
-        assert answer.status_code in (404, 422), path
-        assert answer.json()["error"] in ("LogRangeWrong", "RequestMalformed", "RouteUnknown")
+    for paths, status, error in ((NO_RANGE, 422, "LogRangeWrong"), (NO_NUMBER, 422, "RequestMalformed")):
+        for path in paths:
+            answer = world.client.get(f"/v1/log/{path}")
+            assert (answer.status_code, answer.json()["error"]) == (status, error), path
+    auditor = world.auditor()
+    for path in NO_TILE:
+        answer = world.client.get(f"/v1/log/tile/{path}")
+        assert answer.status_code == 404, path
+        assert answer.json()["error"] == "TileUnknown", path
+        level, _, rest = path.partition("/")
+        if level == "0":
+            answer = auditor.get(f"/v1/log/tile/entries/{rest}")
+            assert (answer.status_code, answer.json()["error"]) == (404, "TileUnknown"), path
+
+
+def test_entry_bundles_hash_to_the_tiles_beside_them(world: World) -> None:
+    """SPEC 14.17"""
+    size = open_checkpoint(acted(world, 600), log_of(world)).size
+    auditor, told = world.auditor(), leaves(world)
+    seen: list[str] = []
+    for number in range(-(-size // 256)):
+        width = min(256, size - 256 * number)
+        path = Place(number, width).told()
+        for accepted in ("identity", "gzip", "br, gzip;q=0.5", "gzip;q=0"):
+            headers = {**auditor.headers, "Accept-Encoding": accepted}
+            answer = world.client.get(f"/v1/log/tile/entries/{path}", headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"] == "application/octet-stream"
+            assert answer.headers["cache-control"] == "private, max-age=31536000, immutable"
+            wanted = "gzip" if accepted in ("gzip", "br, gzip;q=0.5") else None
+            assert answer.headers.get("content-encoding") == wanted
+            found = unbundled(answer.content)
+            assert [leaf_hash(one) for one in found] == hashes_in(world.client.get(f"/v1/log/tile/0/{path}").content)
+        seen += [one.decode() for one in found]
+    assert seen == told[:size]
+    assert len(seen) > 600
+    assert unbundled(auditor.get("/v1/log/tile/entries/000.p/3").content) == [one.encode() for one in told[:3]]
+
+
+def unbundled(bundle: bytes) -> list[bytes]:
+    found = []
+    while bundle:
+        end = 2 + int.from_bytes(bundle[:2])
+        assert end <= len(bundle)
+        found.append(bundle[2:end])
+        bundle = bundle[end:]
+    return found
+
+
+def hashes_in(tile: bytes) -> list[bytes]:
+    assert len(tile) % 32 == 0
+    return [tile[at : at + 32] for at in range(0, len(tile), 32)]
+
+
+@SQLITE
+def test_entry_bundles_are_for_auditors(world: World) -> None:
+    """SPEC 14.7, 14.17"""
+    acted(world, 5)
+    path = "/v1/log/tile/entries/000.p/2"
+
+    assert world.client.get(path).json()["error"] == "KeyMissing"
+    assert world.brand.get(path).json()["error"] == "NotYours"
+    assert world.operator.get(path).status_code == 200
+
+
+@SQLITE
+def test_head_answers_as_get_does_without_a_body(world: World) -> None:
+    """SPEC 14.17"""
+    acted(world, 5)
+    auditor = world.auditor()
+    for path, caller in (
+        ("/v1/log", world.anyone),
+        ("/v1/log/checkpoint", world.anyone),
+        ("/v1/log/tile/0/000.p/5", world.anyone),
+        ("/v1/log/tile/0/000.p/255", world.anyone),
+        ("/v1/log/tile/entries/000.p/5", world.anyone),
+        ("/v1/log/tile/entries/000.p/5", auditor),
+        ("/v1/log/proof/inclusion?index=0", world.anyone),
+    ):
+        got, asked = (world.client.request(method, path, headers=caller.headers) for method in ("GET", "HEAD"))
+        assert (asked.status_code, asked.content) == (got.status_code, b""), path
+        names = ("content-type", "content-length", "cache-control")
+        assert [asked.headers.get(name) for name in names] == [got.headers.get(name) for name in names], path
+    assert world.client.head("/v1/me/view").status_code != 200
 
 
 @SQLITE
@@ -277,8 +358,7 @@ def test_tiles_alone_are_enough_to_check_the_tree(world: World) -> None:
 
     def fetch(level: int, number: int) -> bytes | None:
         width = min(256, (size >> 8 * level) - number * 256)
-        tail = "" if width == 256 else f".p/{width}"
-        answer = world.client.get(f"/v1/log/tile/{level}/{number:03d}{tail}")
+        answer = world.client.get(f"/v1/log/tile/{level}/{Place(number, width).told()}")
         assert answer.headers["cache-control"].endswith("immutable")
         return answer.content
 
@@ -401,6 +481,7 @@ def test_cosignature_that_is_not_a_known_witnesses_is_refused(
     line = note.lines[-1]
     flipped = line.signature[:-1] + bytes([line.signature[-1] ^ 1])
     third_party = Witness.of(keystore(), name="witness.example/w2", state=tmp_path / "other.json")
+    error = "CheckpointUnknown" if change in ("other log", "unknown size") else "CosignatureInvalid"
     given = {
         "stranger": lambda: third_party.look(source, log_of(world)),
         "forged": lambda: Note(note.text, (replace(line, signature=flipped),)).told(),
@@ -412,7 +493,7 @@ def test_cosignature_that_is_not_a_known_witnesses_is_refused(
 
     answer = world.client.post("/v1/log/cosignatures", json={"note": given})
 
-    assert answer.json()["error"] in ("CosignatureInvalid", "CheckpointUnknown")
+    assert answer.json()["error"] == error
     assert world.rows("SELECT COUNT(*) FROM log_cosignature") == [(0,)]
 
 

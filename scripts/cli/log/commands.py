@@ -23,12 +23,14 @@ from scripts.cli.log.errors import MemoryUnreadable, SourceFailed, WitnessBusy
 
 if TYPE_CHECKING:
     from scripts.cli.log.sources import Source
+    from scripts.cli.log.witness import Witness
 
 log = typer.Typer(help="The gateway's own acts: checkpoints, entries, proofs.", no_args_is_help=True)
 
 PROOF_FORMAT: Final = "moa-log-proof/1"
 HOLDS, FAULTY, MISUSED, FRAUD, UNREAD = range(5)
 FILE_BYTES_MAX: Final = 1_000_000
+PORT_MAX: Final = 65_535
 
 Url = Annotated[str | None, typer.Option("--url", envvar="MOA_GATEWAY_URL", help="the gateway's HTTP address")]
 Key = Annotated[str | None, typer.Option("--key", envvar="MOA_KEY", help="an auditor's key; for entries only")]
@@ -181,12 +183,20 @@ def witness(
     keystore_password: Annotated[str, typer.Option(envvar="MOA_WITNESS_PASSWORD", prompt=False)],
     state: Annotated[Path, typer.Option(help="your memory: the largest tree seen of each log")],
     url: Url = None,
-    log_key: LogKey = None,
+    log_key: Annotated[
+        list[str] | None, typer.Option("--log-key", envvar="MOA_LOG_KEY", help="the log's vkey, as you pinned it")
+    ] = None,
     every: Annotated[float, typer.Option(min=0.1, help="seconds between two looks")] = 10.0,
     once: Annotated[bool, typer.Option(help="look once")] = False,
     show_key: Annotated[bool, typer.Option(help="print your vkey, for MOA_LOG_WITNESSES, and end")] = False,
+    listen: Annotated[
+        str | None, typer.Option(help="HOST:PORT: wait for logs to send their checkpoints, of any --log-key")
+    ] = None,
 ) -> None:
-    """Co-sign a gateway's log while it only grows; refuse, and name a fork, when it does not."""
+    """Co-sign a gateway's log while it only grows; refuse, and name a fork, when it does not.
+
+    It asks the gateway at --url; with --listen it is asked instead, by POST /add-checkpoint of C2SP's tlog-witness.
+    """
     from chain.storage.keystore import open_or_create
     from scripts.cli.log.witness import Witness, follow
 
@@ -196,14 +206,48 @@ def witness(
             if show_key:
                 typer.echo(made.signer.verifier.vkey)
                 return
-            if url is None or log_key is None:
-                raise typer.BadParameter("--url says where the log is, --log-key whose it must be")
-            for cosigned in follow(made, Verifier.parse(log_key), url, every_s=every, once=once):
+            logs = [Verifier.parse(one) for one in log_key or ()]
+            if listen is not None and url is None and logs:
+                _listen(made, logs, listen)
+                return
+            if url is None or listen is not None or len(logs) != 1:
+                raise typer.BadParameter("--url says where the log is and --log-key whose it must be, or --listen")
+            for cosigned in follow(made, logs[0], url, every_s=every, once=once):
                 seen = unverified(cosigned)
                 typer.echo(f"co-signed {seen.origin} at {seen.size:,} entries")
         except (ChainError, WitnessBusy, MemoryUnreadable) as fault:
             typer.echo(str(fault), err=True)
             raise typer.Exit(MISUSED) from None
+
+
+def _listen(made: Witness, logs: list[Verifier], listen: str) -> None:
+    from scripts.cli.log.witness_server import application, serve
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > PORT_MAX:
+        raise typer.BadParameter("--listen is HOST:PORT")
+    serve(application(made, logs), host.strip("[]"), int(port), begun=lambda at: typer.echo(f"listening at {at}"))
+
+
+@log.command("submit")
+def submit(
+    witness_url: Annotated[str, typer.Option("--witness", help="a witness's submission prefix, as https://…")],
+    url: Url = None,
+) -> None:
+    """Send the newest checkpoint to a witness (C2SP's tlog-witness), and its line to the gateway."""
+    import httpx
+
+    from scripts.cli.log.sources import TIMEOUT_S, HttpLog
+    from scripts.cli.log.submitting import submitted
+
+    with _Told():
+        if url is None:
+            raise typer.BadParameter("--url says where the log is")
+        source = HttpLog(url)
+        with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+            cosigned = submitted(source, witness_url, client)
+        source.cosign(cosigned)
+        typer.echo(cosigned, nl=False)
 
 
 def _told_checkpoint(seen: Checkpoint, note: str, *, verified: bool) -> dict[str, Any]:

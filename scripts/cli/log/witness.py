@@ -19,13 +19,16 @@ from typing import Any, Final
 import orjson
 
 from chain.storage.keystore import Keystore
-from chain.tlog.checkpoints import Checkpoint, open_checkpoint
+from chain.tlog.checkpoints import Checkpoint, open_checkpoint, unverified
 from chain.tlog.cosignatures import COSIGNATURE, cosign
-from chain.tlog.errors import LogForked
-from chain.tlog.forks import Fork
-from chain.tlog.notes import KeySigner, Note, Verifier
+from chain.tlog.errors import LogForked, ProofInvalid
+from chain.tlog.forks import Fork, contradiction
+from chain.tlog.hashes import EMPTY_ROOT
+from chain.tlog.notes import KeySigner, Line, Note, Verifier
+from chain.tlog.proofs import verify_consistency
+from chain.tlog.submissions import Submission
 from scripts.cli.log.checking import grew
-from scripts.cli.log.errors import MemoryUnreadable, WitnessBusy
+from scripts.cli.log.errors import MemoryUnreadable, OldSizeWrong, RootsDiffer, WitnessBusy
 from scripts.cli.log.sources import HttpLog, Source
 
 KEY_REF: Final = "witness/0"
@@ -50,8 +53,7 @@ class Witness:
 
         A fork is kept beside the state, as `<state>.fork.json`, with both signatures where they prove it.
         """
-        with self._locked():
-            memory = self._remembered()
+        with self.memory() as memory:
             note = source.checkpoint()
             offered = open_checkpoint(note, log)
             before = memory.get(offered.origin)
@@ -62,8 +64,47 @@ class Witness:
                     raise LogForked(offered.origin, found.check(log) if isinstance(found, Fork) else found)
             self._remember(memory, offered, note)
         opened = Note.parse(note)
-        line = cosign(opened, self.signer, time_s=int(time.time()) if at_s is None else at_s)
-        return Note(opened.text, (*opened.lines, line)).told()
+        return Note(opened.text, (*opened.lines, self.line(opened, at_s=at_s))).told()
+
+    def add(self, asked: Submission, log: Verifier, *, at_s: int | None = None) -> Line:
+        """The line under a submitted checkpoint that `log` signed, once it is remembered (C2SP's tlog-witness).
+
+        Raises OldSizeWrong, RootsDiffer, ProofInvalid, or LogForked for two hashes of one block; a submission that is
+        proof of a lie is kept as a fork.
+        """
+        offered = asked.checkpoint
+        with self.memory() as memory:
+            before = memory.get(offered.origin)
+            # The memory is our own: what is in it was verified, perhaps by a key that the log has no more.
+            seen = None if before is None else unverified(before["note"])
+            size, root = (0, EMPTY_ROOT) if seen is None else (seen.size, seen.root)
+            if asked.old != size:
+                raise OldSizeWrong(size)
+            if offered.size == size and offered.root != root:
+                if before is not None:
+                    self._keep_fork("", before["note"], asked.note, log)
+                raise RootsDiffer(size)
+            try:
+                verify_consistency(size, offered.size, asked.proof, root, offered.root)
+            except ProofInvalid:
+                if seen is not None and before is not None and contradiction(seen, offered, asked.proof) is not None:
+                    self._keep_fork(Fork(log.vkey, before["note"], asked.note, asked.proof), "", "", log)
+                raise
+            if seen is not None and before is not None and (found := contradiction(seen, offered)) is not None:
+                self._keep_fork(found, before["note"], asked.note, log)
+                raise LogForked(offered.origin, f"it signed {found}")
+            self._remember(memory, offered, asked.note)
+        return self.line(Note.parse(asked.note), at_s=at_s)
+
+    def line(self, note: Note, *, at_s: int | None) -> Line:
+        """This witness's line for a note that it found consistent."""
+        return cosign(note, self.signer, time_s=int(time.time()) if at_s is None else at_s)
+
+    @contextmanager
+    def memory(self) -> Iterator[dict[str, Any]]:
+        """What is remembered, while nobody else uses it."""
+        with self._locked():
+            yield self._remembered()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
