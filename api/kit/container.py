@@ -18,6 +18,7 @@ from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
 from chain.storage.keystore import Keystore, LocalKeystore
 from chain.telemetry import metrics
+from chain.tlog.checkpoints import origin_of
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class State:
     def log_origin(self) -> str:
         """The name of the log of acts: the settings', else one that the chain's own first block makes unlike others."""
         chosen = self.settings.log_origin
-        return chosen or f"moa/{self.deployment.chain_id}/{self.deployment.genesis_hash[2:18]}"
+        return chosen or origin_of(self.deployment.chain_id, self.deployment.genesis_hash)
 
     def singleton(self, kind: type[T]) -> T:
         """The one object of a kind, made at its first use."""

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 from sqlalchemy import Connection, select
 from starlette.concurrency import run_in_threadpool
 
+from api.audit_log.keys import log_signers
 from api.audit_log.recording import record_now
 from api.kit.addresses import checksum
 from api.kit.clock import rfc3339
@@ -184,16 +186,13 @@ async def export(state: State, place: Place, *, format: str, only: str | None, a
     if not slots.acquire(blocking=False):
         raise ExportsTooMany(f"{EXPORTS_MAX} exports are being made already; try again in a moment.")
     try:
-        archive = await _looked(state, lambda connection: _archive(connection, state, place, format, only))
-        await run_in_threadpool(_recorded, state, archive[1], actor, only)
+        archive = await _looked(state, lambda connection: _archive(connection, state, place, format, only, actor))
     finally:
         slots.release()
-    return _chunks(archive[0])
+    return _chunks(archive)
 
 
-def _archive(
-    connection: Connection, state: State, place: Place, format: str, only: str | None
-) -> tuple[BinaryIO, dict[str, Any]]:
+def _archive(connection: Connection, state: State, place: Place, format: str, only: str | None, actor: str) -> BinaryIO:
     moment = _chosen(connection, place)
     token, number = None, None
     if only is not None:
@@ -203,20 +202,33 @@ def _archive(
     file = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOLED_MAX_BYTES))  # noqa: SIM115 - closed by _chunks
     with tempfile.TemporaryDirectory(prefix="moa-export-") as name:
         folder = Path(name)
-        scope = Scope(moment.number, token, number)
-        manifest = bundle.write(connection, folder, scope=scope, format=format, chain=chain)
+        bundle.write(
+            connection,
+            folder,
+            scope=Scope(moment.number, token, number),
+            format=format,
+            chain=chain,
+            signers=log_signers(state.keystore, origin=state.log_origin, number=state.settings.log_key),
+            sealing=partial(_recorded, state, actor, only),
+        )
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.iterdir()):
                 archive.write(path, path.name)
     file.seek(0)
-    return file, manifest
+    return file
 
 
-def _recorded(state: State, manifest: dict[str, Any], actor: str, only: str | None) -> None:
-    rows = sum(file["rows"] for file in manifest["files"])
-    block_number = manifest["block"]["number"]
+def _recorded(state: State, actor: str, only: str | None, manifest: dict[str, Any], digest: str) -> None:
+    """The act, with what is signed: on disk before the export leaves."""
     record_now(
-        state.database, "export.made", actor=actor, what="books", brand=only, block_number=block_number, rows=rows
+        state.database,
+        "export.made",
+        actor=actor,
+        what="books",
+        brand=only,
+        block_number=manifest["block"]["number"],
+        rows=sum(file["rows"] for file in manifest["files"]),
+        digest=digest,
     )
 
 

@@ -6,7 +6,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -14,12 +13,14 @@ import orjson
 from sqlalchemy import Connection
 
 from chain.mirror import history
-from chain.reports import formats
+from chain.reports import formats, refolded
+from chain.reports import sealing as sealed
 from chain.reports.cohorts import cohorts
 from chain.reports.datasets import DATASETS, Dataset, Scope, Totals, Values
-from chain.reports.errors import ExportInvalid
+from chain.reports.errors import ExportInvalid, Problem
+from chain.tlog.notes import NoteSigner, Verifier
 
-FORMAT: Final = "moa-export/1"
+FORMAT: Final = "moa-export/2"
 MANIFEST: Final = "manifest.json"
 MANIFEST_MAX_BYTES: Final = 4 << 20
 ZERO: Final = "0x" + "00" * 20
@@ -54,16 +55,6 @@ class _Hashed:
         self.closed = True
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing in an export that does not add up."""
-
-    file: str
-    what: str
-    said: str
-    right: str
-
-
 def write(
     connection: Connection,
     folder: Path,
@@ -71,11 +62,14 @@ def write(
     scope: Scope,
     format: str,
     chain: dict[str, Any],
+    signers: Sequence[NoteSigner] = (),
+    sealing: Callable[[dict[str, Any], str], None] = lambda _manifest, _digest: None,
     progress: Callable[[str], None] = lambda _dataset: None,
 ) -> dict[str, Any]:
     """Writes all datasets and the manifest (last, so that a folder with one is whole); gives the manifest.
 
-    `chain` says which chain and contracts these are, as they shall stand in the manifest. Raises ExportInvalid when the
+    `chain` says which chain and contracts these are, as they shall stand in the manifest. signers: of the manifest, by
+    the log's keys. sealing: is told the manifest and its digest before either is written. Raises ExportInvalid when the
     folder is not empty, HistoryNotAvailable, AmountTooLarge.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,9 +100,19 @@ def write(
         "block": {"number": at.number, "hash": at.hash, "time": at.time},
         "brand_id": scope.brand_id,
         "tokens": [_token(connection, row, at) for row in _tokens(connection, scope)],
+        # Tokens of the other brands: what exchanges with them are told by.
+        "partners": [
+            {"brand_id": int(row["brand_id"]), "token": row["token"]}
+            for row in history.tokens(connection, scope.block)
+            if scope.token not in (None, row["token"])
+        ],
         "files": files,
     }
-    (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    raw = orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
+    sealing(manifest, sealed.digest(raw))
+    if signers:
+        (folder / sealed.NOTE).write_bytes(sealed.seal(raw, manifest, signers))
+    (folder / MANIFEST).write_bytes(raw)
     return manifest
 
 
@@ -122,9 +126,7 @@ def _token(connection: Connection, row: dict[str, Any], at: history.Moment) -> d
     expired = sum(cohort.outstanding for cohort in cohorts(connection, row, at) if cohort.over(at.time))
     return {
         **{name: row[name] for name in ("token", "name", "symbol")},
-        **{
-            name: int(row[name]) for name in ("brand_id", "decimals", "origin", "epoch_s", "lifetime_epochs", "grace_s")
-        },
+        **{name: int(row[name]) for name in CALENDAR},
         "minted": str(supply.minted),
         "burnt": str(supply.burnt),
         "expired": str(expired),
@@ -132,13 +134,16 @@ def _token(connection: Connection, row: dict[str, Any], at: history.Moment) -> d
     }
 
 
-def check(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
-    """Everything that does not add up in an export; none: it is as its manifest says, and its books balance.
+def check(folder: Path, log: Verifier | None = None) -> tuple[dict[str, Any], list[Problem]]:
+    """Everything that does not add up in an export; none: it is as its manifest says, and its books balance and follow
+    from its events. log: whose key must have signed the manifest; without it nobody says whose books they are.
 
     Raises ExportInvalid when the folder is no export at all.
     """
     manifest = manifest_of(folder)
     problems: list[Problem] = []
+    if log is not None:
+        problems += sealed.check(folder, (folder / MANIFEST).read_bytes(), manifest, log)
     sums: dict[str, Counter[str]] = {}
     for file in manifest["files"]:
         found, sums[file["dataset"]] = _check_file(folder, file)
@@ -146,6 +151,9 @@ def check(folder: Path) -> tuple[dict[str, Any], list[Problem]]:
     minted, burnt = _minted_and_burnt(folder, manifest)
     for token in manifest["tokens"]:
         problems += _check_token(token, sums.get("balances", Counter()), minted, burnt)
+    # Files that cannot be read are told; a fold of what is left of them says nothing more.
+    if all((folder / file["name"]).is_file() for file in manifest["files"]):
+        problems += refolded.differences(manifest, lambda dataset: rows_of(folder, manifest, dataset))
     return manifest, problems
 
 
@@ -159,8 +167,14 @@ def manifest_of(folder: Path) -> dict[str, Any]:
         names = [file["dataset"] for file in manifest["files"]]
         sound = manifest["format"] == FORMAT and set(names) == set(DATASETS) and len(names) == len(set(names))
         sound = sound and all(file["format"] in formats.READERS for file in manifest["files"])
-        sound = sound and all("token" in token for token in manifest["tokens"])
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        sound = sound and all(file["name"] == f"{file['dataset']}.{file['format']}" for file in manifest["files"])
+        sound = sound and all({*CALENDAR, "token"} <= token.keys() for token in manifest["tokens"])
+        sound = sound and all({"brand_id", "token"} <= token.keys() for token in manifest["partners"])
+        numbers = [manifest["block"][name] for name in ("number", "time")]
+        numbers += [token[name] for token in manifest["tokens"] for name in CALENDAR]
+        sound = sound and all(type(number) is int for number in numbers)
+        sound = sound and isinstance(manifest["block"]["hash"], str) and isinstance(manifest["chain"], dict)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ExportInvalid(str(folder), f"its {MANIFEST} cannot be read: {error}") from error
     if not sound:
         raise ExportInvalid(str(folder), f"its {MANIFEST} is not of the form {FORMAT}")

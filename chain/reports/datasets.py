@@ -19,6 +19,8 @@ from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
 from chain.storage.columns import table_of
 
 ROWS_AT_ONCE: Final = 2_000
+# How events name the brands that they concern, agreements apart.
+BRAND_NAMES: Final = ("brandId", "debtorId", "creditorId")
 TEXT: Final = "text"
 WHOLE: Final = "int64"  # positions, times and points: a lot holds at most 2^48 - 1, a supply 16 of them
 MONEY: Final = "decimal128(38, 0)"  # units of the settlement token
@@ -82,15 +84,34 @@ def _entry_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
 
 
 def _event_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
-    """The decoded logs themselves: of the token, and of the other contracts where they name the brand."""
+    """The decoded logs themselves: of the token, and of the other contracts where they concern the brand: whoever has
+    them can fold the other datasets from them."""
     column = events.c
+    concerns = _Concerning(str(scope.brand_id))
     asked = select(
         column.block_number, column.log_index, blocks.c.time, column.block_hash, column.tx_hash, column.address,
         column.contract, column.name, column.args,
     ).join(blocks, blocks.c.number == column.block_number).where(column.block_number <= scope.block)  # fmt: skip
     for row in _streamed(connection, asked.order_by(column.block_number, column.log_index)):
-        if scope.token is None or row[5] == scope.token or row[8].get("brandId") == str(scope.brand_id):
+        if scope.token is None or row[5] == scope.token or concerns(row[8]):
             yield (*row[:8], _json(row[8]), 1)
+
+
+class _Concerning:
+    """Which events concern a brand; asked in the order of the chain, so that its agreements are known."""
+
+    def __init__(self, brand_id: str):
+        self._brand_id = brand_id
+        self._agreements: set[str] = set()
+
+    def __call__(self, args: dict[str, Any]) -> bool:
+        if self._brand_id in (args.get("fromBrandId"), args.get("toBrandId")):
+            self._agreements.add(args["agreementId"])
+        return (
+            args.get("agreementId") in self._agreements
+            or self._brand_id in [args.get(name) for name in BRAND_NAMES]
+            or self._brand_id in args.get("brandIds", ())
+        )
 
 
 def _balance_rows(connection: Connection, scope: Scope) -> Iterator[Values]:

@@ -1,6 +1,18 @@
 """What can be wrong with a report that is asked for, or an export that is given."""
 
+from dataclasses import dataclass
+
 from chain.base.errors import ChainError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing in an export that does not add up."""
+
+    file: str
+    what: str
+    said: str
+    right: str
 
 
 class TokenUnknown(ChainError):

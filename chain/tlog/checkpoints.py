@@ -21,6 +21,11 @@ _block = re.compile(r"moa-block ([1-9][0-9]{0,18}) (0|[1-9][0-9]{0,18}) (0x[0-9a
 _BLOCK_WORD: Final = "moa-block"
 
 
+def origin_of(chain_id: int, genesis_hash: str) -> str:
+    """The name of the log of a chain where none is chosen: one that its first block makes unlike others."""
+    return f"moa/{chain_id}/{genesis_hash[2:18]}"
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A block by number and hash. hash: lower-case 0x hex."""

@@ -80,23 +80,39 @@ def write_export(
     brand: Annotated[str | None, typer.Option(help="only this brand")] = None,
     block: Block = None,
     time: Time = None,
+    keystore: Annotated[
+        Path | None, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="signs the manifest, by the log's key")
+    ] = None,
+    keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
+    log_origin: Annotated[str | None, typer.Option(envvar="MOA_LOG_ORIGIN", help="the log's name")] = None,
+    log_key_number: Annotated[int, typer.Option(envvar="MOA_LOG_KEY_NUMBER", min=0)] = 0,
     json: Json = False,
 ) -> None:
     """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums.
 
-    The export is an act in the log; a database that cannot be written to is refused.
+    The export and its manifest's digest are acts in the log; a database that cannot be written to is refused.
     """
     from scripts.cli import reporting
 
-    reporting.write_export(folder, database, chain_id, deployments, format, brand, block, time, json)
+    keys = reporting.LogKeys(keystore, keystore_password, log_origin, log_key_number)
+    reporting.write_export(folder, database, chain_id, deployments, format, brand, block, time, keys, json)
 
 
 @exports.command("check")
-def check_export(folder: Annotated[Path, typer.Argument()], json: Json = False) -> None:
-    """Does every sum anew, from the files alone; 0 only if all add up."""
+def check_export(
+    folder: Annotated[Path, typer.Argument()],
+    log_key: Annotated[
+        str | None, typer.Option("--log-key", envvar="MOA_LOG_KEY", help="vkey of the log that must have signed it")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Folds all rows and does every sum anew, from the files alone; 0 only if all add up.
+
+    With --log-key it must be signed by the log's key: without, anybody may have made it up.
+    """
     from scripts.cli import reporting
 
-    reporting.check_export(folder, json)
+    reporting.check_export(folder, log_key, json)
 
 
 @as_of.command("balance")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,6 +18,7 @@ from rich.table import Table
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audit_log.keys import log_signers
 from chain.base.errors import ChainError
 from chain.contracts.deployment import Deployment
 from chain.mirror import history
@@ -24,6 +27,7 @@ from chain.reports.datasets import Scope
 from chain.reports.fractions import fraction_of
 from chain.reports.income import income
 from chain.reports.liability import liability, token_of
+from chain.reports.sealing import NOTE
 from chain.reports.to_public import (
     breakage_to_public,
     cohort_to_public,
@@ -32,9 +36,13 @@ from chain.reports.to_public import (
     moment_to_public,
 )
 from chain.storage import database
+from chain.storage.keystore import LocalKeystore
+from chain.tlog.checkpoints import origin_of
+from chain.tlog.errors import NoteMalformed
+from chain.tlog.notes import KeySigner, Verifier
 from scripts.cli.log.errors import ActUnrecorded
 from scripts.cli.status import existing, unreadable
-from scripts.console.printed import points
+from scripts.console.printed import plain, points
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -129,11 +137,13 @@ def write_export(
     brand: str | None,
     block: int | None,
     time: str | None,
+    keys: LogKeys,
     json: bool,
 ) -> None:
     """Entries, balances, holds, obligations and events as of a block, with a manifest of their sums.
 
-    The log of acts says so before the first row is read: an export that then fails is in it too.
+    The log of acts says so before the first row is read: an export that then fails is in it too. It says the
+    manifest's digest before that is written.
     """
     from scripts.cli.log.looks import record_command
 
@@ -146,20 +156,27 @@ def write_export(
         if brand is not None:
             number = brand_id(deployment, brand)
             token = token_of(connection, number, at.number)["token"]
-        record_command(
+        record = partial(
+            record_command,
             database,
-            "export.made",
             command="export write",
             what="books",
             brand=None if number is None else slug_of(deployment, number),
             block_number=at.number,
         )
+        record("export.made")
+
+        def sealing(manifest: dict[str, Any], digest: str) -> None:
+            record("export.sealed", rows=sum(file["rows"] for file in manifest["files"]), digest=digest)
+
         manifest = bundle.write(
             connection,
             folder,
             scope=Scope(at.number, token, number),
             format=format,
             chain={"chain_id": deployment.chain_id, "genesis_hash": deployment.genesis_hash},
+            signers=keys.signers(deployment),
+            sealing=sealing,
         )
     if json:
         return say(manifest)
@@ -169,16 +186,20 @@ def write_export(
     return console.print(table)
 
 
-def check_export(folder: Path, json: bool) -> None:
-    """Does every sum anew, from the files alone; 0 only if all add up."""
+def check_export(folder: Path, log_key: str | None, json: bool) -> None:
+    """Folds all rows and does every sum anew, from the files alone; 0 only if all add up."""
     with clear_errors():
-        manifest, problems = bundle.check(folder)
+        log = None if log_key is None else Verifier.parse(log_key)
+        manifest, problems = bundle.check(folder, log)
+    signed_by = log.name if log is not None and not any(one.file == NOTE for one in problems) else None
     if json:
-        say({"adds_up": not problems, "block": manifest["block"], "problems": [vars(one) for one in problems]})
+        told = [vars(one) for one in problems]
+        say({"adds_up": not problems, "block": manifest["block"], "signed_by": signed_by, "problems": told})
     else:
         for one in problems:
-            console.print(f"{one.file}: {one.what}: says {one.said}, is {one.right}")
-        console.print("[bold red]does NOT add up[/]" if problems else "[bold green]adds up[/]")
+            console.print(plain(f"{one.file}: {one.what}: says {one.said}, is {one.right}"))
+        whose = f"signed by {plain(signed_by)}" if signed_by else "whose it is, nobody says: name the log by --log-key"
+        console.print("[bold red]does NOT add up[/]" if problems else f"[bold green]adds up[/]; {whose}")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -257,6 +278,23 @@ def show_obligations(database: str, block: int | None, time: str | None, json: b
 # What the commands share
 
 
+@dataclass(frozen=True, slots=True)
+class LogKeys:
+    """The gateway's keystore, from which the log's keys sign; without it nothing is signed."""
+
+    keystore: Path | None = None
+    password: str | None = None
+    origin: str | None = None
+    number: int = 0
+
+    def signers(self, deployment: Deployment) -> Sequence[KeySigner]:
+        """The log's keys. Raises ChainError when the keystore cannot be opened."""
+        if self.keystore is None or self.password is None:
+            return ()
+        origin = self.origin or origin_of(deployment.chain_id, deployment.genesis_hash)
+        return log_signers(LocalKeystore.open(self.keystore, self.password), origin=origin, number=self.number)
+
+
 @contextmanager
 def looking(url: str) -> Iterator[Connection]:
     """One consistent view of the mirror; expected trouble ends the command with its sentence and code 2."""
@@ -273,7 +311,7 @@ def looking(url: str) -> Iterator[Connection]:
 def clear_errors() -> Iterator[None]:
     try:
         yield
-    except (ChainError, ActUnrecorded, OSError) as error:
+    except (ChainError, ActUnrecorded, NoteMalformed, OSError) as error:
         fail(f"{getattr(error, 'name', type(error).__name__)}: {error}")
     except SQLAlchemyError as error:
         fail(unreadable(error))
