@@ -301,7 +301,8 @@ def events_words(rows: Rows) -> None:
     """The last words of two members: an earlier event of theirs says nothing of what they have."""
     last = {(row["address"], args(row)["account"]): row for row in of_name(rows, "LotsChanged")}
     (token, account), one = next(iter(last.items()))
-    another, other = next((key[1], row) for key, row in last.items() if key[0] == token and key[1] != account)
+    others = [(key[1], row) for key, row in last.items() if key[0] == token]
+    another, other = next((name, row) for name, row in others if args(row)["words"] != args(one)["words"])
     written(one, account=another)
     written(other, account=account)
 

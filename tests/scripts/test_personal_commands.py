@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -33,6 +34,8 @@ from chain.contracts.memos import memo_root, salted
 from chain.devnet.supervisor import Anvil
 from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
+from chain.storage.keystore import LocalKeystore
+from chain.tlog.notes import Verifier
 from scripts.cli.app import app
 from tests.chain.conftest import PASSWORD, Chain, World, _deployed
 
@@ -173,12 +176,21 @@ def test_every_command_that_tells_what_is_personal_or_exports_is_an_act(books: B
         done = books.moa(*words)
         assert done.exit_code == 0, (words, done.output)
 
-    acts = {act["actor"]: act for act in books.acts()}
-    assert list(acts) == [f"command/{name}" for name in asked(books, tmp_path)]
-    export = acts.pop("command/export-write")
+    told = books.acts()
+    assert [act["actor"] for act in told] == [
+        *(f"command/{name}" for name in asked(books, tmp_path)),
+        "command/export-write",
+    ]
+    *_, export, sealed = told
+    acts = {act["actor"]: act for act in told[:-2]}
     last = books.rows("SELECT block_number FROM mirror_checkpoint")[0].block_number
     assert (export["act"], export["subject"]) == ("export.made", "")
     assert export["detail"] == {"what": "books", "brand": "cdnow", "block_number": last}
+    raw = (tmp_path / "out" / "manifest.json").read_bytes()
+    rows = sum(file["rows"] for file in orjson.loads(raw)["files"])
+    digest = hashlib.sha256(raw).hexdigest()
+    assert (sealed["act"], sealed["subject"]) == ("export.sealed", "")
+    assert sealed["detail"] == export["detail"] | {"rows": rows, "digest": digest}
     for actor, act in acts.items():
         route = "moa " + actor.removeprefix("command/").replace("-", " ")
         assert (act["act"], act["subject"]) == ("personal.seen", books.named())
@@ -186,6 +198,29 @@ def test_every_command_that_tells_what_is_personal_or_exports_is_an_act(books: B
     logged = orjson.dumps(books.acts()).decode()
     for personal in (MEMBER, books.address.lower(), *MEMO.values()):
         assert personal not in logged.lower()
+
+
+def test_an_export_is_signed_by_the_log_of_the_gateways_keystore(on_sqlite: Books, tmp_path: Path) -> None:
+    """SPEC 15.12"""
+    books, folder = on_sqlite, str(tmp_path / "out")
+    deployment = Deployment.load(books.chain.deployments, books.chain.node.chain_id)
+    origin = f"moa/{deployment.chain_id}/{deployment.genesis_hash[2:18]}"
+    keys = ("--keystore", str(books.chain.keystore_path), "--keystore-password", PASSWORD)
+    signed = LocalKeystore.open(books.chain.keystore_path, PASSWORD)
+    log, other = (Verifier(origin, signed.public_key(f"log/{number}")).vkey for number in (0, 1))
+
+    assert books.moa("export", "write", folder, *keys).exit_code == 0
+    checked = books.moa("export", "check", folder, "--log-key", log, "--json")
+    unnamed, wrong = books.moa("export", "check", folder), books.moa("export", "check", folder, "--log-key", other)
+
+    assert (checked.exit_code, orjson.loads(checked.stdout)["signed_by"]) == (0, origin)
+    assert (unnamed.exit_code, "nobody says" in unnamed.stdout) == (0, True)
+    assert (wrong.exit_code, "manifest.note" in wrong.stdout) == (1, True)
+    assert books.moa("export", "check", folder, "--log-key", "nonsense").exit_code == 2
+    unsigned = str(tmp_path / "unsigned")
+    assert books.moa("export", "write", unsigned).exit_code == 0
+    assert books.moa("export", "check", unsigned).exit_code == 0
+    assert books.moa("export", "check", unsigned, "--log-key", log).exit_code == 1
 
 
 def test_what_tells_nothing_personal_is_no_act(books: Books, tmp_path: Path) -> None:
