@@ -111,8 +111,14 @@ def test_as_of_answers_agree_with_each_other(moa: Command, walked: Walked) -> No
         assert told["block_number"] == block
     by_time = moa.json("as-of", "supply", "--time", str(last.time))
     assert by_time["block_hash"] == last.hash
-    assert "obligations" in moa.json("as-of", "obligations")
-    assert "holds" in moa.json("as-of", "holds")
+    with walked.looking() as connection:
+        owed = [
+            {name: row[name] for name in ("debtor_id", "creditor_id", "outstanding")}
+            for row in history.obligations(connection, last.number)
+        ]
+        held = {row["hold_id"] for row in history.holds(connection, last.number, states=("held",))}
+    assert moa.json("as-of", "obligations")["obligations"] == owed
+    assert {row["hold_id"] for row in moa.json("as-of", "holds")["holds"]} == held
     with walked.looking() as connection:
         account, _ = next(iter(history.accounts(connection, supply[1]["token"], block)))
     balances = moa.json("as-of", "balance", "--account", account.upper().replace("0X", "0x"), "--block", str(block))

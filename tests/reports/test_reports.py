@@ -94,7 +94,9 @@ def test_a_fraction_is_read_exactly(numerator: int, denominator: int) -> None:
 def test_the_liability_is_the_chains_own_supply_at_any_block(walked: Walked) -> None:
     """SPEC 15.2"""
     desk = walked.deployment.address("RedemptionDesk")
-    for block in some_blocks(walked):
+    blocks = some_blocks(walked)
+    assert len(brands_at(walked, blocks[-1])) == len(BRAND_IDS)
+    for block in blocks:
         for token in brands_at(walked, block):
             with walked.looking() as connection:
                 found = liability(connection, brand_id=int(token["brand_id"]), desk=desk, block=block)
@@ -141,9 +143,14 @@ def test_the_lines_of_every_period_add_up(walked: Walked) -> None:
 
 def test_the_roll_forward_of_a_period_is_the_sum_of_its_parts(walked: Walked) -> None:
     """SPEC 15.8"""
-    first, *_, last = some_blocks(walked)
+    last = some_blocks(walked)[-1]
+    tokens = brands_at(walked, last)
+    assert [int(token["brand_id"]) for token in tokens] == list(BRAND_IDS)
+    # From the block in which the last brand was invited: each brand has both periods.
+    first = max(int(token["since_block"]) for token in tokens)
     middle = (first + last) // 2
-    for brand_id in (int(token["brand_id"]) for token in brands_at(walked, first)):
+    assert first < middle < last
+    for brand_id in BRAND_IDS:
         with walked.looking() as connection:
             whole, early, late = (
                 income(connection, brand_id=brand_id, from_block=start, to_block=end, price=Fraction(3, 10))
@@ -246,11 +253,13 @@ def test_an_export_of_one_brand_names_no_other(walked: Walked, tmp_path: Path) -
         last = history.span(connection).last.number
         token = token_of(connection, 1, last)["token"]
         others = {row["token"] for row in history.tokens(connection, last)} - {token}
+        assert others
         scope = Scope(last, token, 1)
         bundle.write(connection, tmp_path / "out", scope=scope, format="jsonl", chain={})
     assert bundle.check(tmp_path / "out")[1] == []
     for name in ("entries", "balances", "holds", "events"):
         at = [column for column, _ in DATASETS[name].columns].index
         column = at("address" if name == "events" else "token")
-        for row in bundle.rows_of(tmp_path / "out", bundle.manifest_of(tmp_path / "out"), name):
-            assert row[column] not in others
+        told = {row[column] for row in bundle.rows_of(tmp_path / "out", bundle.manifest_of(tmp_path / "out"), name)}
+        assert token in told, name
+        assert not told & others, name

@@ -9,6 +9,7 @@ import pytest
 
 from chain.contracts import memos
 from chain.evidence.bundle import Maker, Memo, Place
+from chain.evidence.errors import EvidenceMissing
 from chain.evidence.verify import verify
 from chain.outbox import calls
 from chain.relayer import signer
@@ -104,5 +105,5 @@ def test_an_award_that_was_refused_proves_no_memo(world: World) -> None:
     assert row.error == "BaseAmountTooLarge"
     assert verify(bundle, registry=registry(world)).verdict == "proven"
     assert "event" in claims
-    with pytest.raises(Exception, match="the award's event is in the receipt"):
+    with pytest.raises(EvidenceMissing, match="the award's event is in the receipt"):
         maker.operation(place, award=award, memo=Memo(fields, ["receipt"], roots))
