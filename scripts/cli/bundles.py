@@ -73,7 +73,9 @@ def write(source: Source, asked: BundleRequest, *, out: Path | None) -> int:
         sys.stdout.buffer.write(data)
     else:
         out.write_bytes(data)
-        console.print(f"{out}: {len(data):,} bytes. Check it with: moa verify {out} --pin <block hash>")
+        console.print(
+            f"{out}: {len(data):,} bytes. Check it with: moa verify {out} --pin <block hash> --registry <address>"
+        )
     return 0
 
 
