@@ -35,7 +35,7 @@ RetryFor = Annotated[
         le=RETRY_S_MAX,
         description=f"For so many seconds it is asked again by itself while only a pause of the brand"
         f" ({PAUSED}: after 1 minute, 2, at most {PAUSES_MAX}) or a full day ({', '.join(DAYS_FULL)}: on the next)"
-        " refuses it. 0: never.",
+        " refuses it. Without it, never.",
         examples=[0],
     ),
 ]
@@ -56,7 +56,7 @@ class PurchaseCreate(RequestModel):
     free: bool = Field(
         default=False, description="An order of value nothing; only then may the amount be 0.", examples=[False]
     )
-    retry_for_s: RetryFor = 0
+    retry_for_s: RetryFor | None = None
 
     @model_validator(mode="after")
     def _worth(self) -> Self:

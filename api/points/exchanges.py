@@ -63,7 +63,7 @@ def exchange(
 
     at_ms = now_ms()
     # What may be asked again by itself is signed for as long.
-    lifetime_s = max(int(state.settings.exchange_lifetime.total_seconds()), wanted.retry_for_s)
+    lifetime_s = max(int(state.settings.exchange_lifetime.total_seconds()), wanted.retry_for_s or 0)
     deadline = now_s(session) + lifetime_s
     key = uuid.uuid4().hex
     nonce = authorisation.fresh_nonce()

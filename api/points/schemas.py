@@ -73,7 +73,7 @@ class ExchangeCreate(RequestModel):
     points_in: Amount
     minimum_out: Amount
     agreement_version: int = Field(ge=1, le=2**32 - 1, examples=[1])
-    retry_for_s: RetryFor = 0
+    retry_for_s: RetryFor | None = None
 
 
 class ExchangePublic(ResponseModel):

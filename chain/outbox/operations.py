@@ -427,7 +427,12 @@ def _again(connection: Connection | Session, ids: Sequence[int], *, keep_all: bo
     queued = update(table).where(*which).values(
         state=QUEUED, refusals=table.c.refusals + 1, updated_at_ms=at_ms, **gone, **values
     )  # fmt: skip
-    return int(connection.execute(queued).rowcount)
+    return _changed(connection.execute(queued))
+
+
+def _changed(result: Any) -> int:
+    """How many rows a statement changed; the result's common type does not know of it."""
+    return int(result.rowcount)
 
 
 def _in_time(place: str) -> str:

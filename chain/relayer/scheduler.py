@@ -163,9 +163,7 @@ class Scheduler:
                 without |= {item.lane for item in found}
         return planned
 
-    def _issuing(
-        self, found: Sequence[Waiting], known: Mapping[str, Brand], paused: Sequence[str]
-    ) -> Sequence[Waiting]:
+    def _issuing(self, found: list[Waiting], known: Mapping[str, Brand], paused: Sequence[str]) -> list[Waiting]:
         """All but the awards of brands that the mirror knows as paused, when the registry says so too: these are
         refused here, by the contract's own words, and cost no transaction."""
         for name in paused:

@@ -169,7 +169,9 @@ class World:
             if mirrored:
                 while self.mirror.step():
                     pass
-            decided = "('confirmed', 'failed')" if mirrored else "('mined', 'confirmed', 'failed')"
+            decided = (
+                "('confirmed', 'failed', 'waiting')" if mirrored else "('mined', 'confirmed', 'failed', 'waiting')"
+            )
             open_ = self.count("operation", f"state NOT IN {decided}")
             open_ += self.count("chain_transaction", "state IN ('assigned', 'signed', 'sent')")
             if open_ == 0:

@@ -2542,13 +2542,8 @@ export interface components {
              * @example 2933
              */
             points_in: string;
-            /**
-             * Retry For S
-             * @description For so many seconds it is asked again by itself while only a pause of the brand (BrandNotIssuing: after 1 minute, 2, at most 5) or a full day (MemberCapExceeded, DailyCapExceeded: on the next) refuses it. 0: never.
-             * @default 0
-             * @example 0
-             */
-            retry_for_s: number;
+            /** Retry For S */
+            retry_for_s?: number | null;
             /**
              * To
              * @example beanhouse
@@ -3606,11 +3601,9 @@ export interface components {
             occurred_at: string;
             /**
              * Retry For S
-             * @description For so many seconds it is asked again by itself while only a pause of the brand (BrandNotIssuing: after 1 minute, 2, at most 5) or a full day (MemberCapExceeded, DailyCapExceeded: on the next) refuses it. 0: never.
-             * @default 0
-             * @example 0
+             * @default null
              */
-            retry_for_s: number;
+            retry_for_s: number | null;
         };
         /**
          * PurchaseLine
