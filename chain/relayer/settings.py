@@ -21,7 +21,7 @@ class RelayerSettings:
     # last beside_s, lines go in batches of so many, one at a time, and give way to people, but for one batch in
     # lines_every_s.
     beside_s: float = 30.0
-    beside_items_max: int = 25
+    beside_items_max: int = 20
     lines_every_s: float = 0.5
     undecided_max: int = 32
     poll_s: float = 0.02
