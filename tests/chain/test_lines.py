@@ -1,0 +1,108 @@
+"""Lines of a file beside people, on a scripted node: who goes first, and that nobody starves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, text
+
+from chain.outbox import calls, operations
+from chain.relayer.loop import Relayer
+from chain.storage.database import reading, writing
+from chain.storage.keystore import LocalKeystore
+from tests.chain.relayer.test_relayer_faults import RELAYER, Desk
+from tests.support.scripted_node.brands import RULE_ID, SLUG, Brand
+from tests.support.scripted_node.node import ScriptedNode
+from tests.support.scripted_node.pool import GETH
+
+PEOPLE = 12
+HOLD = "0x" + "11" * 32
+
+
+@pytest.fixture(scope="module")
+def keystore(tmp_path_factory: pytest.TempPathFactory) -> LocalKeystore:
+    return LocalKeystore.create(tmp_path_factory.mktemp("keys") / "keystore.json", "a password for tests")
+
+
+@pytest.fixture
+def desk(engine: Engine, keystore: LocalKeystore) -> Iterator[Desk]:
+    with ScriptedNode(seed=9, dialect=GETH) as node:
+        made = Desk(node, Brand(node, members=PEOPLE + 8), engine, keystore)
+        made.award(1)
+        made.drain()
+        # Every act of a person passes its simulation.
+        node.methods._table["eth_call"] = lambda params, top: "0x"
+        yield made
+        for rpc in made.rpcs:
+            rpc.close()
+
+
+def use(desk: Desk, **changes: object) -> None:
+    settings = replace(RELAYER, signers=1, **changes)  # type: ignore[arg-type]
+    desk.relayer = Relayer(desk.engine, desk.relayer.line.rpc, desk.brand.deployment, desk.keystore, settings)
+
+
+def queue(desk: Desk, lines: int, people: int) -> None:
+    members = desk.brand.accounts
+    with writing(desk.engine) as connection:
+        asked = [
+            calls.award(key=f"line {n}", brand=SLUG, member=members[-1 - n % 8], rule=RULE_ID, base_amount=3, bulk=True)
+            for n in range(lines)
+        ]
+        asked += [calls.release(key=f"person {n}", brand=SLUG, member=members[n], hold_id=HOLD) for n in range(people)]
+        operations.enqueue_many(connection, asked)
+
+
+def kinds(desk: Desk) -> list[str]:
+    """What was given a nonce since the queue was filled, in order."""
+    with reading(desk.engine) as connection:
+        rows = connection.execute(text("SELECT kind FROM chain_transaction WHERE kind <> 'provision' ORDER BY id"))
+        return list(rows.scalars())[1:]
+
+
+def test_what_people_wait_for_goes_first_however_many_lines_were_queued_before(desk: Desk) -> None:
+    """SPEC 7.31"""
+    use(desk, in_flight_max=4, batch_items_max=5)
+    queue(desk, 40, 2)
+    desk.relayer.step()
+    assert kinds(desk)[:2] == ["release", "release"]
+    desk.relayer.step()
+    assert kinds(desk)[2:].count("batch") >= 1, "the rest of the room is the lines'"
+
+
+def test_lines_leave_room_for_people(desk: Desk) -> None:
+    """SPEC 7.31"""
+    use(desk, in_flight_max=4, reserve=2, batch_items_max=5)
+    queue(desk, 40, 0)
+    for _ in range(3):
+        desk.relayer.step()
+    assert kinds(desk) == ["batch", "batch"]
+    queue_people(desk)
+    desk.relayer.step()
+    assert kinds(desk) == ["batch", "batch", "release", "release"]
+
+
+def queue_people(desk: Desk) -> None:
+    with writing(desk.engine) as connection:
+        operations.enqueue_many(
+            connection,
+            [calls.release(key=f"late {n}", brand=SLUG, member=desk.brand.accounts[n], hold_id=HOLD) for n in range(3)],
+        )
+
+
+@pytest.mark.parametrize("passes", [1, 3])
+def test_lines_have_their_turn_however_many_people_wait(desk: Desk, passes: int) -> None:
+    """SPEC 7.31"""
+    use(desk, in_flight_max=1, singles_max=1, passes_max=passes, batch_items_max=2)
+    queue(desk, 8, PEOPLE)
+    for _ in range(200):
+        desk.step()
+        if kinds(desk).count("release") == PEOPLE:
+            break
+    order = kinds(desk)
+    assert order.count("release") == PEOPLE
+    between = "".join("l" if kind == "batch" else "p" for kind in order).split("l")
+    # Four batches of lines; each had at most so many before it.
+    assert all(len(people) <= passes for people in between[:4]), order
