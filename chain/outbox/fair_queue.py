@@ -2,6 +2,9 @@
 
 Every statement walks an index of the queued rows alone (chain.mirror.models.partial), so that a look costs the same however
 many are queued and however many were ever done. The conditions stand in the statements as they stand in the indexes.
+A brand, or a lane, is named by bounds and leads the order: by an equality and an order by id alone, PostgreSQL would
+rather walk through the whole table by its primary key, past everything that was ever done. SQLite, which knows no
+better without statistics, is told the index by its name.
 """
 
 from collections.abc import Sequence, Set
@@ -12,7 +15,7 @@ from sqlalchemy import Connection
 
 from chain.mirror.models import OPEN_OPERATION
 from chain.outbox.batching import Waiting
-from chain.storage.bulk import PLACE
+from chain.storage.bulk import PLACE, indexed_by
 
 # A person waits for it; one of many lines.
 PERSON: Final = 0
@@ -55,11 +58,12 @@ def heads(
     place = _place(connection)
     others = f"AND o.lane NOT IN ({', '.join([place] * len(without))})" if without else ""
     statement = (
-        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o WHERE o.state = 'queued' AND o.bulk = {bulk} "  # noqa: S608
-        f"AND o.brand = {place} {others} ORDER BY o.id LIMIT {place}"
+        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o {_index(connection, bulk)} "  # noqa: S608
+        f"WHERE o.state = 'queued' AND o.bulk = {bulk} "
+        f"AND o.brand >= {place} AND o.brand <= {place} {others} ORDER BY o.brand, o.id LIMIT {place}"
     )
     each = max(HEAD_MIN, count_max // len(names))
-    found = [_waiting(connection, statement, (name, *without, each)) for name in names]
+    found = [_waiting(connection, statement, (name, name, *without, each)) for name in names]
     turns = chain.from_iterable(zip_longest(*found))
     return [item for item in turns if item is not None], any(len(one) == each for one in found)
 
@@ -67,30 +71,32 @@ def heads(
 def drawn(connection: Connection, lanes: Sequence[str]) -> list[Waiting]:
     """The first of these lanes, whoever asked for them and however: what a person waits for cannot go before them."""
     statement = (
-        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o WHERE o.lane = {_place(connection)} "  # noqa: S608
-        f"AND o.{OPEN_OPERATION} AND o.state = 'queued' ORDER BY o.id LIMIT {DRAWN_MAX}"
+        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o {indexed_by(connection, 'operation_open_lane')} "  # noqa: S608
+        f"WHERE o.lane >= {_place(connection)} AND o.lane <= {_place(connection)} "
+        f"AND o.{OPEN_OPERATION} AND o.state = 'queued' ORDER BY o.lane, o.id LIMIT {DRAWN_MAX}"
     )
     chosen = list(dict.fromkeys(lanes))[:DRAWN_LANES_MAX]
-    return [item for lane in chosen for item in _waiting(connection, statement, (lane,))]
+    return [item for lane in chosen for item in _waiting(connection, statement, (lane, lane))]
 
 
 def backlog(connection: Connection, brand: str, bulk: int, count_max: int) -> int:
     """How many of the brand's operations are queued; count_max when there are as many or more."""
     place = _place(connection)
     statement = (
-        f"SELECT COUNT(*) FROM (SELECT 1 FROM operation WHERE state = 'queued' AND bulk = {bulk} "  # noqa: S608
-        f"AND brand = {place} LIMIT {place}) AS waiting"
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM operation {_index(connection, bulk)} "  # noqa: S608
+        f"WHERE state = 'queued' AND bulk = {bulk} AND brand >= {place} AND brand <= {place} ORDER BY brand, id LIMIT {place}) AS waiting"
     )
-    return int(connection.exec_driver_sql(statement, (brand, count_max)).scalar_one())
+    return int(connection.exec_driver_sql(statement, (brand, brand, count_max)).scalar_one())
 
 
 def _brands(connection: Connection, bulk: int, bound: str, values: tuple[Any, ...], count_max: int) -> list[str]:
     """From one brand to the next in the index, without a look at what lies between."""
     place = _place(connection)
-    queued = f"SELECT MIN(brand) FROM operation WHERE state = 'queued' AND bulk = {bulk}"  # noqa: S608
+    queued = f"SELECT brand FROM operation {_index(connection, bulk)} WHERE state = 'queued' AND bulk = {bulk}"  # noqa: S608
+    first = "ORDER BY brand, id LIMIT 1"
     statement = (
-        f"WITH RECURSIVE found(brand) AS ({queued} {bound} UNION ALL "  # noqa: S608
-        f"SELECT ({queued} AND brand > found.brand {bound}) FROM found WHERE found.brand IS NOT NULL) "
+        f"WITH RECURSIVE found(brand) AS (SELECT ({queued} {bound} {first}) UNION ALL "  # noqa: S608
+        f"SELECT ({queued} AND brand > found.brand {bound} {first}) FROM found WHERE found.brand IS NOT NULL) "
         f"SELECT brand FROM found WHERE brand IS NOT NULL LIMIT {place}"
     )
     return list(connection.exec_driver_sql(statement, (*values, *values, count_max)).scalars())
@@ -99,6 +105,10 @@ def _brands(connection: Connection, bulk: int, bound: str, values: tuple[Any, ..
 def _waiting(connection: Connection, statement: str, values: tuple[Any, ...]) -> list[Waiting]:
     # Past SQLAlchemy's typed rows: thousands of payloads are read each second and most are looked at once.
     return [Waiting(*row) for row in connection.exec_driver_sql(statement, values)]
+
+
+def _index(connection: Connection, bulk: int) -> str:
+    return indexed_by(connection, "operation_queued_lines" if bulk == BULK else "operation_queued_person")
 
 
 def _place(connection: Connection) -> str:

@@ -32,7 +32,7 @@ from chain.outbox.transitions import OPERATION
 from chain.outbox.transitions import QUEUED as QUEUED
 from chain.outbox.transitions import SENT as SENT
 from chain.outbox.transitions import WAITING as WAITING
-from chain.storage.bulk import PLACE
+from chain.storage.bulk import PLACE, indexed_by
 from chain.storage.columns import table_of
 
 TRANSITIONS: Final = OPERATION.steps
@@ -343,19 +343,24 @@ def again(connection: Connection | Session, id: int, change: Change | None = Non
 
 def any_due(connection: Connection, at_ms: int) -> bool:
     """Whether the time of anything that waits has come."""
+    return bool(_due(connection, at_ms, 1))
+
+
+def _due(connection: Connection, at_ms: int, count_max: int) -> list[Any]:
+    """(id, retry_until_ms) of what waits and whose time has come, oldest time first."""
     place = PLACE[connection.dialect.name]
-    statement = f"SELECT 1 FROM operation WHERE state = 'waiting' AND retry_at_ms <= {place} LIMIT 1"  # noqa: S608
-    return connection.exec_driver_sql(statement, (at_ms,)).first() is not None
+    # SQLite would rather walk through all that wait, by their state alone.
+    chosen = indexed_by(connection, "operation_waiting")
+    statement = (
+        f"SELECT id, retry_until_ms FROM operation {chosen} WHERE state = 'waiting' AND retry_at_ms <= {place} "  # noqa: S608
+        f"ORDER BY retry_at_ms, id LIMIT {place}"
+    )
+    return list(connection.exec_driver_sql(statement, (at_ms, count_max)))
 
 
 def again_in_time(connection: Connection, at_ms: int, count_max: int) -> int:
     """Queues what waits and whose time has come; what has no time left fails. How many were looked at."""
-    place = PLACE[connection.dialect.name]
-    statement = (
-        f"SELECT id, retry_until_ms FROM operation WHERE state = 'waiting' AND retry_at_ms <= {place} "  # noqa: S608
-        f"ORDER BY retry_at_ms, id LIMIT {place}"
-    )
-    due = connection.exec_driver_sql(statement, (at_ms, count_max)).all()
+    due = _due(connection, at_ms, count_max)
     late = [id for id, until_ms in due if until_ms is None or until_ms < at_ms]
     if late:
         connection.execute(update(table).where(table.c.id.in_(late), table.c.state == WAITING).values(state=FAILED))
@@ -371,10 +376,11 @@ def refused_ids(
     chosen = ", ".join(f"'{state}'" for state in states if state in (FAILED, WAITING))
     bound = f"AND id < {place}" if below is not None else ""
     statement = (
-        f"SELECT id FROM operation WHERE brand = {place} AND {REFUSED_OPERATION} AND state IN ({chosen}) {bound} "  # noqa: S608
-        f"ORDER BY id DESC LIMIT {place}"
+        f"SELECT id FROM operation {indexed_by(connection, 'operation_refused')} "  # noqa: S608
+        f"WHERE brand >= {place} AND brand <= {place} AND {REFUSED_OPERATION} AND state IN ({chosen}) {bound} "
+        f"ORDER BY brand DESC, id DESC LIMIT {place}"
     )
-    values = (brand, *((below,) if below is not None else ()), count_max)
+    values = (brand, brand, *((below,) if below is not None else ()), count_max)
     return list(connection.exec_driver_sql(statement, values).scalars())
 
 

@@ -13,6 +13,11 @@ Row = dict[str, Any]
 PLACE: Final = {"sqlite": "?", "postgresql": "%s"}
 
 
+def indexed_by(connection: Connection, name: str) -> str:
+    """Names the index that a statement shall use, where the dialect has words for it (SQLite)."""
+    return f"INDEXED BY {name}" if connection.dialect.name == "sqlite" else ""
+
+
 def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Inserts rows that all have the same columns."""
     _write(connection, table, rows, replace=False)

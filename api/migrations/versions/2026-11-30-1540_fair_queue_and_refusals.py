@@ -10,7 +10,8 @@ branch_labels = None
 depends_on = None
 
 PARTIAL = {
-    "operation_queued": (["bulk", "brand", "id"], "state = 'queued'"),
+    "operation_queued_person": (["brand", "id"], "state = 'queued' AND bulk = 0"),
+    "operation_queued_lines": (["brand", "id"], "state = 'queued' AND bulk = 1"),
     "operation_open_lane": (["lane", "id"], "state IN ('queued', 'assigned', 'sent', 'mined')"),
     "operation_queued_single": (["lane", "id"], "state = 'queued' AND kind <> 'award'"),
     "operation_refused": (["brand", "id"], "state IN ('failed', 'waiting')"),
