@@ -84,7 +84,8 @@ def backlog(connection: Connection, brand: str, bulk: int, count_max: int) -> in
     place = _place(connection)
     statement = (
         f"SELECT COUNT(*) FROM (SELECT 1 FROM operation {_index(connection, bulk)} "  # noqa: S608
-        f"WHERE state = 'queued' AND bulk = {bulk} AND brand >= {place} AND brand <= {place} ORDER BY brand, id LIMIT {place}) AS waiting"
+        f"WHERE state = 'queued' AND bulk = {bulk} AND brand >= {place} AND brand <= {place} "
+        f"ORDER BY brand, id LIMIT {place}) AS waiting"
     )
     return int(connection.exec_driver_sql(statement, (brand, brand, count_max)).scalar_one())
 
