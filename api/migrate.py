@@ -17,7 +17,8 @@ from chain.storage import database
 
 FOLDER = Path(__file__).with_name("migrations")
 # Two processes that start at once: one migrates, the other waits for it here.
-POSTGRES_LOCK = 0x6D6F61
+# Not the leader's (chain.worker.leader), which a worker holds for as long as it leads: "moam" in ASCII.
+POSTGRES_LOCK = 0x6D6F616D
 
 
 class DatabaseOutdated(Exception):

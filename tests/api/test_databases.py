@@ -27,6 +27,7 @@ from api.views.schemas import MemberView
 from chain.outbox import operations
 from chain.outbox.operations import NewOperation
 from chain.storage import database
+from chain.worker.leader import Leader
 from tests.api.conftest import NDJSON, Caller, World, deployment, purchase, served, settings_in, state_without_node
 from tests.api.test_stream import listening
 
@@ -73,6 +74,15 @@ def test_migrating_again_and_at_once_is_harmless(url: str) -> None:
 
     engine = database.engine(url)
     assert migrate.refuse_outdated(engine) == migrate.newest()
+    engine.dispose()
+
+
+def test_a_gateway_migrates_while_a_worker_leads(url: str) -> None:
+    """SPEC 7.14, 9.16: its lock is not the leader's."""
+    migrate.run(url)
+    engine = database.engine(url)
+    with ThreadPoolExecutor(1) as pool, Leader(engine):
+        pool.submit(migrate.run, url).result(timeout=30)
     engine.dispose()
 
 
