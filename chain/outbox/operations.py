@@ -389,6 +389,19 @@ def refusals_of(connection: Connection | Session, id: int) -> list[Any]:
     return list(connection.execute(select(refusals).where(refusals.c.operation == id).order_by(refusals.c.number)))
 
 
+def payloads_of(connection: Connection | Session, transaction_id: int) -> dict[str, dict[str, Any]]:
+    """Operation id → payload of each award as the transaction carried it, whatever it was corrected to since."""
+    found: dict[str, dict[str, Any]] = {}
+    for relation in (table, refusals):
+        rows = connection.execute(
+            select(relation.c.operation_id, relation.c.payload).where(
+                relation.c.transaction_id == transaction_id, relation.c.operation_id.is_not(None)
+            )
+        )
+        found |= {operation_id: payload for operation_id, payload in rows}
+    return found
+
+
 def refused_in(connection: Connection | Session, ids: Sequence[int]) -> dict[int, int]:
     """The highest block in which each of these was ever refused; those that never were in a block are not in it."""
     found: dict[int, int] = {}

@@ -196,3 +196,21 @@ def test_a_refusal_in_a_transaction_stays_known_when_it_is_asked_again_by_itself
         assert [(row.error, row.tx_hash) for row in operations.refusals_of(connection, id)] == [
             ("MemberCapExceeded", "0xone")
         ]
+
+
+def test_what_a_transaction_carried_stays_known_whatever_its_items_were_corrected_to(engine: Engine) -> None:
+    """SPEC 7.34, 13.9: the memos of the others in it are proven beside what was refused."""
+    with writing(engine) as connection:
+        id = asked(connection)
+        sent(connection, id, "0xone")
+        before = operations.get(connection, id)
+        assert before is not None
+        assert before.transaction_id is not None
+        operations.record_outcomes(connection, [told("0xone", 5, error="BudgetExceeded")], "confirmed")
+        operations.again(connection, id, Change({"member": ADA, "rule": 1, "base_amount": "90"}))
+        sent(connection, id, "0xtwo")
+        after = operations.get(connection, id)
+        assert after is not None
+        assert after.transaction_id is not None
+        carried = [operations.payloads_of(connection, one) for one in (before.transaction_id, after.transaction_id)]
+        assert [one["1"]["base_amount"] for one in carried] == ["900", "90"]
