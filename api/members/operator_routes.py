@@ -10,10 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth.callers import CALLER_PROBLEMS, ByOperator
+from api.auth.tokens import Token
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, responses
 from api.members import operator_keys, service
 from api.members.errors import KeyEnded, KeyUnknown, LastOperatorKey
+from api.members.models import ApiKey
 from api.members.schemas import KeyCreated, KeyList, KeyPublic, KeyRotate
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
@@ -83,7 +85,7 @@ async def revoke_operator_key(caller: ByOperator, key_id: KeyId, write: Writes) 
     return await write(caller, effect)
 
 
-def _made(key: service.ApiKey, token: service.Token) -> Answer:
+def _made(key: ApiKey, token: Token) -> Answer:
     return Answer(
         service.new_key_to_public(key, token, secret=True),
         201,

@@ -73,7 +73,7 @@ def entry_place(look: Snapshot, moment: Moment, cursor: str | None, *, first: in
     return place
 
 
-def key_place(moment: Moment, cursor: str | None, *, shape: Callable[[str], bool]) -> str:
+def key_place(moment: Moment, cursor: str | None, *, shape: Callable[[str], object]) -> str:
     """The key after which a page of another table of the mirror goes on; the empty text without a cursor."""
     if cursor is None:
         return ""

@@ -20,9 +20,10 @@ from types import TracebackType
 from typing import IO, Any, Final, Self
 
 from chain.base.errors import ChainError, NodeStartFailed
+from chain.base.patience import Patience, StandsStill
 from chain.node.rpc import Rpc
 
-READY_TIMEOUT_S: Final = 60.0
+LOOK_S: Final = 0.05
 STOP_TIMEOUT_S: Final = 10.0
 LOG_TAIL_BYTES: Final = 2000
 ACCOUNTS: Final = 10
@@ -78,7 +79,7 @@ class Node:
         return self.state / "node.log"
 
     def start(self) -> Self:
-        """Returns when the node answers; raises NodeStartFailed with its last words when it does not in time."""
+        """Returns when the node answers; raises NodeStartFailed with its last words when it gets nowhere."""
         if self._fresh:
             shutil.rmtree(self.state, ignore_errors=True)
             self._fresh = False
@@ -86,8 +87,9 @@ class Node:
         with self.log_path.open("ab") as log:
             self._process = self._spawn(log)
         try:
-            self.port = self._await_port(time.monotonic() + READY_TIMEOUT_S)
-            self._await_answer(time.monotonic() + READY_TIMEOUT_S)
+            patience = Patience([self._process.pid])
+            self.port = self._await_port(patience)
+            self._await_answer(patience)
         except BaseException:
             self.stop()
             raise
@@ -131,10 +133,10 @@ class Node:
     def _spawn(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         raise NotImplementedError
 
-    def _await_port(self, until: float) -> int:
+    def _await_port(self, patience: Patience) -> int:
         raise NotImplementedError
 
-    def _await_answer(self, until: float) -> None:
+    def _await_answer(self, patience: Patience) -> None:
         # Not paced: the process is our own, and asking it every moment costs nobody anything.
         rpc = Rpc(self.url, timeout_s=5.0, paced=False)
         try:
@@ -143,13 +145,21 @@ class Node:
                     found = int(rpc.call("eth_chainId"), 16)
                     break
                 except ChainError as error:
-                    if time.monotonic() > until or not self.alive():
+                    if not self.alive():
                         raise self._failed(str(error)) from error
-                    time.sleep(0.05)
+                    self._look(patience)
+                    time.sleep(LOOK_S)
         finally:
             rpc.close()
         if found != self.chain_id:
             raise self._failed(f"it serves chain {found}, not {self.chain_id}; the state folder is another chain's")
+
+    def _look(self, patience: Patience) -> None:
+        """Goes on waiting while the process works at it."""
+        try:
+            patience.look(self.log_path.stat().st_size)
+        except StandsStill as error:
+            raise self._failed(f"not ready: {error}") from error
 
     def _failed(self, reason: str) -> NodeStartFailed:
         text = self.log_path.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace") if self.log_path.exists() else ""
@@ -202,16 +212,19 @@ class Ganache(Node):
         process.stdin.flush()
         return process
 
-    def _await_port(self, until: float) -> int:
+    def _await_port(self, patience: Patience) -> int:
         assert self._process is not None
         assert self._process.stdout is not None
         stdout = self._process.stdout.fileno()
         line = b""
         while not line.endswith(b"\n"):
-            ready, _, _ = select.select([stdout], [], [], max(0.0, until - time.monotonic()))
-            chunk = os.read(stdout, 4096) if ready else b""
+            ready, _, _ = select.select([stdout], [], [], LOOK_S)
+            if not ready:
+                self._look(patience)
+                continue
+            chunk = os.read(stdout, 4096)
             if not chunk:
-                raise self._failed("it ended" if ready else f"not ready within {READY_TIMEOUT_S:g} s")
+                raise self._failed("it ended")
             line += chunk
         answer = json.loads(line)
         if "error" in answer:
@@ -248,12 +261,12 @@ class Anvil(Node):
         keeper = [sys.executable, "-m", "chain.devnet.parent_watchdog", *command]
         return subprocess.Popen(keeper, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=ROOT)
 
-    def _await_port(self, until: float) -> int:
-        while time.monotonic() < until:
+    def _await_port(self, patience: Patience) -> int:
+        while True:
             text = self.log_path.read_bytes()[self._log_start :]
             if found := re.search(rb"Listening on 127\.0\.0\.1:(\d+)", text):
                 return int(found[1])
             if not self.alive():
                 raise self._failed("it ended")
-            time.sleep(0.02)
-        raise self._failed(f"not ready within {READY_TIMEOUT_S:g} s")
+            self._look(patience)
+            time.sleep(LOOK_S)

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from chain.audit.errors import MirrorMissing
 from chain.audit.report import Plan, Report
+from chain.base.patience import StandsStill
 from chain.node.rpc import Rpc
 from scripts.console.audited import audit, say
 from scripts.stack.local_stack import LocalStack
 
-LOOKS_MAX: Final = 100
 PAUSE_S: Final = 0.1
 
 
@@ -34,11 +34,13 @@ def _audit(stack: LocalStack) -> Report:
         pin = bytes.fromhex(rpc.call("eth_getBlockByNumber", "latest", False)["hash"][2:])
     finally:
         rpc.close()
-    for look in range(LOOKS_MAX):
+    patience = stack.patience()
+    while True:
         try:
             return audit(stack.rpc_url, stack.database_url, stack.deployment, Plan(pin), shown=True)
-        except MirrorMissing:
-            if look == LOOKS_MAX - 1:
-                raise
+        except MirrorMissing as missing:
+            try:
+                patience.look(stack.block())
+            except StandsStill:
+                raise missing from None
             time.sleep(PAUSE_S)
-    raise AssertionError("unreachable: the last look returns or raises")

@@ -9,7 +9,9 @@ from typing import Any, Self
 
 import httpx
 
-TIMEOUT_S = 60.0
+# Of one answer: a machine so busy that it takes a minute must not end a replay. Who waits for results is bounded by
+# what happens (chain.base.patience).
+TIMEOUT_S = 600.0
 WAIT_S = 20
 
 
@@ -45,6 +47,11 @@ class Gateway:
     def get(self, path: str, **query: str) -> Any:
         """The JSON answer. Raises Refused."""
         return _answer(self._http.get(path, params=query))
+
+    def find(self, path: str) -> Any:
+        """The JSON answer, or None where there is no such thing. Raises Refused for any other refusal."""
+        response = self._http.get(path)
+        return None if response.status_code == httpx.codes.NOT_FOUND else _answer(response)
 
     def post(self, path: str, body: object, *, key: str, wait_s: int = 0) -> Any:
         """The JSON answer of a write, waited for up to `wait_s` until it is mirrored. Raises Refused."""

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from chain.base.patience import StandsStill
 from scripts.demo.gateway import WAIT_S, Gateway, Refused, refused
 from scripts.demo.plan import Exchange, Redemption
 from scripts.demo.purchases import Purchase
@@ -30,7 +31,6 @@ from scripts.stack.local_stack import LocalStack
 CHUNK_LINES = 500
 HANDS = 12  # requests under way at once
 POLL_S = 0.25
-STALL_S = 120.0  # nothing confirmed for this long: something is broken
 
 T = TypeVar("T")
 
@@ -91,13 +91,13 @@ def redemptions(
             name = f"demo-hold-{redemption.member}"
             body = {"member": {"identifier": redemption.member}, "points": str(points), "reward": "gift-card"}
             hold = gateway.post("/v1/holds", {**body, "lifetime_s": 86_400}, key=name, wait_s=WAIT_S)
-            hold = _until_hold(gateway, hold, "held")
+            hold = _until_hold(stack, gateway, hold, "held")
             at = f"/v1/holds/{hold['id']}"
             if redemption.capture == 0:
                 gateway.post(f"{at}/release", {}, key=f"{name}-release", wait_s=WAIT_S)
-                return _until_hold(gateway, hold, "released")
+                return _until_hold(stack, gateway, hold, "released")
             gateway.post(f"{at}/capture", {"points": str(redemption.capture)}, key=f"{name}-capture", wait_s=WAIT_S)
-            hold = _until_hold(gateway, hold, "captured")
+            hold = _until_hold(stack, gateway, hold, "captured")
             if redemption.refund:
                 gateway.post(f"{at}/refund", {"points": str(redemption.refund)}, key=f"{name}-refund", wait_s=WAIT_S)
             return hold
@@ -131,7 +131,9 @@ def exchanges(
             key = f"demo-exchange-{one.member}-{one.from_brand}"
             answer = member.post("/v1/exchanges", body, key=key, wait_s=WAIT_S)
             operation = answer["operation"]["id"]
-            _until(lambda: member.get(f"/v1/operations/{operation}"), lambda found: found["state"] == "confirmed")
+            _until(
+                stack, lambda: member.get(f"/v1/operations/{operation}"), lambda found: found["state"] == "confirmed"
+            )
 
     _all(plan, exchange, bar, label)
 
@@ -168,8 +170,8 @@ def _confirmed(gateway: Gateway) -> int:
 
 
 def _until_confirmed(stack: LocalStack, gateway: Gateway, wanted: int, tell: Callable[[int], None]) -> None:
-    """Waits for `wanted` awards; raises ReplayError when one failed or nothing moves for STALL_S."""
-    best, since = -1, time.monotonic()
+    """Waits for `wanted` awards; raises ReplayError when one failed or nothing moves any more."""
+    patience = stack.patience()
     while True:
         stack.check()
         counts = _counts(gateway)
@@ -179,28 +181,35 @@ def _until_confirmed(stack: LocalStack, gateway: Gateway, wanted: int, tell: Cal
             raise ReplayError(f"{counts['failed']} awards were refused by the chain.")
         if done >= wanted:
             return
-        if done > best:
-            best, since = done, time.monotonic()
-        if time.monotonic() - since > STALL_S:
-            raise ReplayError(f"Nothing was confirmed for {STALL_S:.0f} s; operations by state: {counts}.")
+        try:
+            patience.look(counts, stack.block())
+        except StandsStill as error:
+            raise ReplayError(f"The purchases stand still, {error}; operations by state: {counts}.") from None
         time.sleep(POLL_S)
 
 
-def _until_hold(gateway: Gateway, hold: dict[str, Any], state: str) -> dict[str, Any]:
+def _until_hold(stack: LocalStack, gateway: Gateway, hold: dict[str, Any], state: str) -> dict[str, Any]:
     """The hold once it is in `state` (or further on, in a replay)."""
     further = {"held": {"held", "captured", "released"}}.get(state, {state})
-    found: dict[str, Any] = _until(lambda: gateway.get(f"/v1/holds/{hold['id']}"), lambda now: now["state"] in further)
+    found: dict[str, Any] = _until(
+        stack, lambda: gateway.get(f"/v1/holds/{hold['id']}"), lambda now: now["state"] in further
+    )
     return found
 
 
-def _until(look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
-    deadline = time.monotonic() + STALL_S
+def _until(stack: LocalStack, look: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    """What is looked at, once it is good; while blocks come it may still be waiting for its turn."""
+    patience = stack.patience()
     while True:
         found = look()
         if good(found):
             return found
-        if found.get("state") in {"failed", "refused"} or time.monotonic() > deadline:
+        if found.get("state") in {"failed", "refused"}:
             raise ReplayError(f"This did not come to its end: {found}")
+        try:
+            patience.look(found.get("state"), stack.block())
+        except StandsStill as error:
+            raise ReplayError(f"This did not come to its end, {error}: {found}") from None
         time.sleep(POLL_S)
 
 

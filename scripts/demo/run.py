@@ -1,9 +1,15 @@
-"""`moa demo`: start everything, replay real purchases, say whether the books balance, serve the screens."""
+"""`moa demo`: start everything, replay real purchases, say whether the books balance, serve the screens.
+
+A second start finds what was played (scripts.demo.played): it tells its addresses at once, plays what is missing, and
+then judges all of it again.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -15,12 +21,14 @@ from chain.base.errors import ChainError
 from scripts.demo import audited, copy_of_chain, evidence, replay, verdict
 from scripts.demo.gateway import Gateway, Refused
 from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect
+from scripts.demo.played import Played, played
 from scripts.demo.purchases import Purchase, cdnow, hanok
 from scripts.deploy.terms import terms
 from scripts.stack.local_stack import LocalStack, LocalStackError, Plan, stack
 from scripts.stack.processes import ChildEnded
 
 WATCH_S = 1.0
+MEMBERS = "members"
 
 
 def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit: int = 0) -> int:
@@ -52,14 +60,12 @@ def _play(system: LocalStack, console: Console, limit: int) -> bool:
     plan = expectation(orders)
     started = time.monotonic()
 
-    ids = {brand: replay.enrol(system, brand, {o.member for o in bought}) for brand, bought in orders.items()}
-    with replay.progress() as bar:
-        for brand, bought in orders.items():
-            replay.purchases(system, brand, bought, bar)
-        replay.redemptions(system, "cdnow", plan.redemptions, HOLD_POINTS, bar)
-        versions = {(a["from"], a["to"]): 1 for a in terms()["agreements"]}
-        replay.exchanges(system, ids["cdnow"], versions, plan.exchanges, "exchanges cdnow → hanok", bar)
-        replay.exchanges(system, ids["cdnow"], versions, plan.returns, "exchanges hanok → cdnow", bar)
+    done = played(system, plan, orders)
+    if done.has(MEMBERS):
+        # What a member sees is there already: nobody need wait for what follows.
+        _addresses(system, console)
+    _replay(system, plan, orders, done)
+    ids = done.members
 
     lines = verdict.judge(system, plan, {brand: len(bought) for brand, bought in orders.items()}, ids)
     console.print()
@@ -69,6 +75,29 @@ def _play(system: LocalStack, console: Console, limit: int) -> bool:
     good = audited.check(system, console) and good
     console.print(f"Played in {time.monotonic() - started:.0f} s.\n")
     return good
+
+
+def _replay(system: LocalStack, plan: Expected, orders: dict[str, list[Purchase]], done: Played) -> None:
+    """Plays what is not marked as played, part by part, in the plan's order."""
+    if not done.has(MEMBERS):
+        for brand, bought in orders.items():
+            done.members[brand] = replay.enrol(system, brand, {order.member for order in bought})
+        done.mark(MEMBERS)
+    versions = {(a["from"], a["to"]): 1 for a in terms()["agreements"]}
+    ids = done.members["cdnow"]
+    with replay.progress() as bar:
+        parts: dict[str, Callable[[], object]] = {
+            f"purchases of {brand}": partial(replay.purchases, system, brand, bought, bar)
+            for brand, bought in orders.items()
+        }
+        parts["redemptions"] = partial(replay.redemptions, system, "cdnow", plan.redemptions, HOLD_POINTS, bar)
+        for label, exchanges in (("cdnow → hanok", plan.exchanges), ("hanok → cdnow", plan.returns)):
+            label = f"exchanges {label}"
+            parts[label] = partial(replay.exchanges, system, ids, versions, exchanges, label, bar)
+        for part, play in parts.items():
+            if not done.has(part):
+                play()
+                done.mark(part)
 
 
 def _show_time(system: LocalStack, ids: dict[str, str], console: Console) -> bool:
@@ -104,16 +133,21 @@ def expectation(orders: dict[str, list[Purchase]]) -> Expected:
 
 
 def _serve(system: LocalStack, console: Console) -> None:
+    _addresses(system, console)
+    console.print("\nCtrl-C stops everything.")
+    while True:
+        system.check()
+        time.sleep(WATCH_S)
+
+
+def _addresses(system: LocalStack, console: Console) -> None:
+    """Where everything is, with a fresh session of one member."""
     wallet = _wallet_of(system, "cdnow-0001")
     console.print(f"  wallet        {wallet}")
     console.print(f"  books         {system.url}/v1/books")
     console.print(f"  API           {system.url}/openapi.json")
     console.print(f"  node          {system.rpc_url}")
     console.print(f"  keys          {system.plan.state / 'keys.json'}")
-    console.print("\nCtrl-C stops everything.")
-    while True:
-        system.check()
-        time.sleep(WATCH_S)
 
 
 def _wallet_of(system: LocalStack, identifier: str) -> str:

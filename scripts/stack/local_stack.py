@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import random
@@ -23,19 +24,25 @@ from pathlib import Path
 
 import httpx
 
+from chain.base.errors import ChainError
+from chain.base.patience import Patience, StandsStill
 from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Anvil, Ganache
+from chain.node.rpc import Rpc
 from chain.storage.keystore import LocalKeystore
 from scripts.stack.processes import Child, ChildEnded, running, start, tail
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_TIMEOUT_S = 60.0
-DEPLOY_TIMEOUT_S = 180.0
+LOOK_S = 0.1
+DEPLOY_CPU_S_MAX = 180.0
 # Below what Linux (from 32768) and macOS (from 49152) give out by themselves: between our choice and our listening, and
 # while a node that was killed starts again, no other program is given the port, to listen or to connect from.
 PORTS = range(20_000, 32_000)
 PORT_ATTEMPTS_MAX = 100
 SIGNERS = 2  # hot keys of the relayer: one works, one is in reserve (the benchmark uses it)
+
+DEPLOYED = "deployed.sha256"
+HTTP_TIMEOUT_S = 30.0  # of one look; who looks goes on after it
 
 Say = Callable[[str], None]
 
@@ -68,12 +75,24 @@ class LocalStack:
     operator_key: str
     brand_keys: dict[str, str]
     deployment: Deployment
+    node_pid: int
     children: list[Child]
 
     def check(self) -> None:
         """Raises ChildEnded when a part of the system is gone."""
         for child in self.children:
             child.check()
+
+    def patience(self) -> Patience:
+        """For waiting until the system has brought something about."""
+        return Patience([self.node_pid, *(child.process.pid for child in self.children)])
+
+    def block(self) -> int:
+        """The block that the mirror is of, as the gateway says; -1 before the first. Grows while anything happens."""
+        with httpx.Client(timeout=HTTP_TIMEOUT_S) as http, contextlib.suppress(httpx.TransportError, ValueError):
+            as_of = http.get(f"{self.url}/ready").json().get("as_of")
+            return -1 if as_of is None else int(as_of["block_number"])
+        return -1
 
     def child(self, name: str) -> Child:
         return next(child for child in self.children if child.name == name)
@@ -92,7 +111,9 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
         signers = [keystore.address_of(f"signer/{i}") for i in range(SIGNERS)]
 
         deployments = plan.state / "deployments"
-        deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log")
+        if not _is_deployed(plan.state, node.url, node.chain_id, signers):
+            deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log")
+            _mark_deployed(plan.state, node.chain_id, signers)
         deployment = Deployment.load(deployments, node.chain_id)
         _set_aside_other_chain(plan.state, deployment, say)
         say(f"{len(deployment.contracts)} contracts and {len(deployment.brands)} brands are on chain {node.chain_id}")
@@ -126,6 +147,7 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
             operator_key=keys["operator"],
             brand_keys={slug: key for slug, key in keys.items() if slug != "operator"},
             deployment=deployment,
+            node_pid=node.pid,
             children=children,
         )
         _wait_until_ready(running_world)
@@ -183,12 +205,48 @@ def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> No
     }
     command = [str(ROOT / "scripts" / "brownie"), "run", "deploy/contracts", "--network", "moa"]
     with _brownie_alone(), log.open("wb") as output:
-        done = subprocess.run(
-            command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            timeout=DEPLOY_TIMEOUT_S, check=False,
+        done = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )  # fmt: skip
+        try:
+            patience = Patience([done.pid], cpu_s_max=DEPLOY_CPU_S_MAX)
+            while done.poll() is None:
+                patience.look(log.stat().st_size)
+                time.sleep(LOOK_S)
+        except StandsStill as error:
+            raise LocalStackError(
+                f"The contracts could not be deployed: {error}. The log is {log}.\n{tail(log)}"
+            ) from None
+        finally:
+            if done.poll() is None:
+                done.kill()
+                done.wait()
     if done.returncode != 0:
         raise LocalStackError(f"The contracts could not be deployed. The log is {log}.\n{tail(log)}")
+
+
+def _is_deployed(state: Path, rpc_url: str, chain_id: int, signers: list[str]) -> bool:
+    """Whether this very plan was put on this very chain: by its mark, and by the code that the node has now."""
+    mark, deployments = state / DEPLOYED, state / "deployments"
+    if not mark.exists() or mark.read_text() != _deployed_of(state, chain_id, signers):
+        return False
+    with contextlib.closing(Rpc(rpc_url)) as rpc, contextlib.suppress(ChainError):
+        Deployment.load(deployments, chain_id).verify(rpc)
+        return True
+    return False
+
+
+def _mark_deployed(state: Path, chain_id: int, signers: list[str]) -> None:
+    (state / DEPLOYED).write_text(_deployed_of(state, chain_id, signers))
+
+
+def _deployed_of(state: Path, chain_id: int, signers: list[str]) -> str:
+    """One hash over all that a deployment follows from, and over what it wrote."""
+    found = hashlib.sha256("\n".join(signers).encode())
+    sources = [ROOT / "scripts" / "plan.toml", ROOT / "scripts" / "deploy.py", *sorted(ROOT.glob("contracts/**/*.sol"))]
+    for path in (*sources, state / "deployments" / f"{chain_id}.json"):
+        found.update(hashlib.sha256(path.read_bytes()).digest() if path.exists() else b"")
+    return found.hexdigest()
 
 
 @contextlib.contextmanager
@@ -213,7 +271,7 @@ def _set_aside_other_chain(state: Path, deployment: Deployment, say: Say) -> Non
     if mark.exists() and json.loads(mark.read_text()) != here:
         aside = state / f"before-{int(time.time())}"
         aside.mkdir()
-        for name in ("moa.db", "moa.db-wal", "moa.db-shm", "keys.json"):
+        for name in ("moa.db", "moa.db-wal", "moa.db-shm", "keys.json", "played.json"):
             if (state / name).exists():
                 (state / name).rename(aside / name)
         say(f"the chain is a new one; the mirror of the old one was moved to {_short(aside)}")
@@ -222,10 +280,10 @@ def _set_aside_other_chain(state: Path, deployment: Deployment, say: Say) -> Non
 
 def _bootstrap(settings: dict[str, str], path: Path) -> dict[str, str]:
     """The operator's key and one key per brand, made once and kept beside the demo's state."""
+    # It waits for nobody: what it does ends by itself, however long a busy machine takes.
     done = subprocess.run(
         [sys.executable, "-m", "scripts.cli", "bootstrap", "--keys", str(path)],
-        cwd=ROOT, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, capture_output=True,
-        timeout=DEPLOY_TIMEOUT_S, check=False,
+        cwd=ROOT, env={**os.environ, **settings}, stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
     if done.returncode != 0:
         raise LocalStackError("The gateway's database could not be prepared.\n" + done.stderr.decode()[-2000:])
@@ -234,20 +292,24 @@ def _bootstrap(settings: dict[str, str], path: Path) -> dict[str, str]:
 
 
 def _wait_until_ready(system: LocalStack) -> None:
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    answer = "no answer yet"
-    with httpx.Client(timeout=2.0) as http:
-        while time.monotonic() < deadline:
+    """Until all is there; given up only when what the parts do brings it no nearer."""
+    answer, block, patience = "no answer yet", -1, system.patience()
+    with httpx.Client(timeout=HTTP_TIMEOUT_S) as http:
+        while True:
             system.check()
             try:
                 response = http.get(f"{system.url}/ready")
                 answer = response.text
                 if response.status_code == 200:
                     return
-            except httpx.TransportError as error:
+                block = max(block, int((response.json().get("as_of") or {}).get("block_number", -1)))
+            except (httpx.TransportError, ValueError) as error:
                 answer = str(error)
-            time.sleep(0.1)
-    raise LocalStackError(f"The gateway was not ready within {READY_TIMEOUT_S:.0f} s: {answer}")
+            try:
+                patience.look(block)
+            except StandsStill as error:
+                raise LocalStackError(f"The gateway does not become ready, {error}: {answer}") from None
+            time.sleep(LOOK_S)
 
 
 def _short(path: Path) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,8 +55,6 @@ def pids(state: Path) -> dict[str, int]:
 
 
 def awards_confirmed(state: Path) -> int:
-    import sqlite3
-
     if not (state / "moa.db").exists():
         return 0
     with sqlite3.connect(f"file:{state / 'moa.db'}?mode=ro", uri=True, timeout=5) as database:
@@ -62,6 +63,14 @@ def awards_confirmed(state: Path) -> int:
         except sqlite3.OperationalError:
             return 0
     return int(row[0])
+
+
+def writes(state: Path) -> Counter[str]:
+    """How many writes the gateway took, by route."""
+    with sqlite3.connect(f"file:{state / 'moa.db'}?mode=ro", uri=True, timeout=5) as database:
+        routes = [route for (route,) in database.execute("SELECT route FROM idempotent_write")]
+        routes += [route for (route,) in database.execute("SELECT route FROM idempotent_batch")]
+    return Counter(re.sub(r"mem_[0-9a-f]{32}", "{member_id}", route) for route in routes)
 
 
 @pytest.mark.parametrize("victim", ["gateway", "worker", "node"])
@@ -105,9 +114,15 @@ def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -
     returncode, output = run_demo(tmp_path)
     assert returncode == 0, output
 
+    before, deployed = writes(tmp_path), (tmp_path / "log" / "deploy.log").stat().st_mtime_ns
     again, second = run_demo(tmp_path)
     assert again == 0, second
-    assert f"{LIMIT:,} of {LIMIT:,}" in second, "a third run replays everything and adds nothing"
+    assert f"{LIMIT:,} of {LIMIT:,}" in second, "a third run judges everything and adds nothing"
+    # SPEC 11.16: the addresses come first; what is there is not played again, not even to be told that it is there.
+    assert second.index("/#session=") < second.index("The books balance.")
+    assert "purchases of" not in second
+    assert writes(tmp_path) - before == {"POST /v1/members/{member_id}/sessions": 2}, "a session to look with, each"
+    assert (tmp_path / "log" / "deploy.log").stat().st_mtime_ns == deployed, "the contracts are there"
 
 
 def test_ctrl_c_ends_everything_within_twenty_seconds(tmp_path: Path) -> None:
