@@ -19,8 +19,10 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
-from api import migrate, tables
+from api import audit_log, migrate, tables
 from api.app import create_app
+from api.audit_log.loop import sequencer_of
+from api.audit_log.sequencer import drain
 from api.kit.database import Database
 from api.members import service as identity
 from api.views.schemas import MemberView
@@ -293,3 +295,20 @@ def test_an_auditors_page_ends_before_what_may_still_come(world: World, monkeypa
     assert (refused.status_code, refused.json()["error"]) == (503, "PageUnsettled")
     assert refused.headers["retry-after"] == "2"
     assert [one["id"] for one in found] == ["1", "2", str(lower), str(higher)]
+
+
+@ON_POSTGRESQL
+def test_an_act_that_commits_after_a_later_one_finds_its_place(world: World) -> None:
+    """SPEC 9.41, 14.8: the sequencer takes what is there and keeps no place of its own; each act is in the log once."""
+    sequencer = sequencer_of(world.app.state.moa)
+    with world.database.engine.connect() as slow:
+        audit_log.record(slow, "salt.forgotten", actor="command/late")
+        with world.database.write() as session:
+            audit_log.record(session.connection(), "salt.forgotten", actor="command/early")
+        drain(sequencer, seconds_max=SEEN_S_MAX)
+        slow.commit()
+    drain(sequencer, seconds_max=SEEN_S_MAX)
+
+    leaves = [orjson.loads(leaf) for (leaf,) in world.rows("SELECT leaf FROM log_entry ORDER BY seq")]
+    actors = [leaf["actor"] for leaf in leaves if leaf["act"] == "salt.forgotten"]
+    assert actors == ["command/early", "command/late"]
