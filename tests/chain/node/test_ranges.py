@@ -39,7 +39,7 @@ def answer(ranges: AdaptiveRange, times: int, *, seconds: float = 0.1, logs: int
 
 @dataclass
 class Provider:
-    """Takes ranges of `limit` blocks and none wider; `refuse` is what it says then. Knows nothing of Ranges' insides."""
+    """Takes ranges of `limit` blocks and none wider; `refuse` is what it says then."""
 
     limit: int
     refuse: Callable[[int, int], ChainError]
@@ -176,9 +176,11 @@ def test_a_limit_that_has_gone_is_noticed_in_some_answers_and_the_range_comes_ba
 def test_what_was_asked_before_the_range_was_narrowed_says_nothing_new() -> None:
     """SPEC 8.13: two readers share one range."""
     ranges = AdaptiveRange(WIDEST)
-    for _ in range(5):
-        ranges.refused(WIDEST, refusal("no"))
-    assert ranges.width == 500
+    ranges.refused(WIDEST, in_words_of("cloudflare", 77, WIDEST))
+    ranges.refused(WIDEST, refusal("no"))
+    assert ranges.width == 77
+    answer(ranges, 3)
+    assert ranges.width == 77
 
 
 def test_dense_blocks_narrow_it_before_memory_is_short_and_thin_ones_bring_it_back() -> None:
