@@ -199,13 +199,14 @@ class HistoryNotAvailable(ChainError):
 
 
 class ChainReplaced(ChainError):
-    """The node's genesis block is not the one this database follows."""
+    """The node's chain is not the one this database follows. `what` tells them apart: chain id, genesis or a block."""
 
-    def __init__(self, expected: str, found: str):
+    def __init__(self, expected: str, found: str, what: str = "genesis"):
         super().__init__(
-            f"The database follows the chain with genesis {expected}, the node has genesis {found}. "
+            f"The database follows the chain with {what} {expected}, the node has {what} {found}. "
             "Start with a new database or give the node its state back."
         )
+        self.what = what
         self.expected = expected
         self.found = found
 

@@ -275,11 +275,6 @@ def check_receipts_root(block: BlockHeader, found: Sequence[Raw]) -> None:
         raise AnswerInconsistent(f"The receipts of block {block.number} are not the ones its header commits to.")
 
 
-def genesis_hash(rpc: Rpc) -> str:
-    """The hash of block 0: which chain this is."""
-    return blocks.present_headers(rpc, [0])[0].hash
-
-
 def address(text: Any) -> str | None:
     """An address in lower case; None for what is none. A checksum (EIP-55), where there is one, must be right."""
     if not isinstance(text, str) or len(text) != 42 or not text.startswith(("0x", "0X")):

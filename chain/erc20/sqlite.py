@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from chain.base.errors import DatabaseAway, DatabaseUnusable, LeaderElsewhere
-from chain.erc20.store import TABLES, Store
+from chain.erc20.store import TABLES, Store, check_columns, no_mirror
 
 # Short, so that SIGTERM is heard while another program holds the file; the loop above asks again.
 BUSY_TIMEOUT_S: Final = 1.0
@@ -28,7 +29,8 @@ SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS erc20_balances (address TEXT PRIMARY KEY, balance TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE IF NOT EXISTS mirror_checkpoint (
         block_number INTEGER NOT NULL, block_hash TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, token TEXT NOT NULL,
-        from_block INTEGER NOT NULL, genesis_hash TEXT NOT NULL, id INTEGER PRIMARY KEY CHECK (id = 1))""",
+        from_block INTEGER NOT NULL, genesis_hash TEXT NOT NULL, id INTEGER PRIMARY KEY CHECK (id = 1),
+        chain_id TEXT, anchor_hash TEXT)""",
     "CREATE TABLE IF NOT EXISTS mirror_block (number INTEGER PRIMARY KEY, hash TEXT NOT NULL)",
 )
 
@@ -71,6 +73,24 @@ class SqliteStore(Store):
                 raise DatabaseAway(f"The database cannot be opened: {error}.") from error
             raise
 
+    def open_to_read(self) -> None:
+        """A file that is there already, in one reading transaction."""
+        if not Path(self.path).is_file():
+            raise no_mirror(self.path)
+        try:
+            address = f"file:{quote(str(Path(self.path).resolve()))}?mode=ro"
+            self._connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            with _translated():
+                self._connection.execute("BEGIN")
+                self._found(self._connection, "mirror_checkpoint")
+            if not self._columns or self.checkpoint() is None:
+                raise no_mirror(self.path)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise DatabaseAway(f"The database cannot be opened: {error}.") from error
+            raise
+
     def close(self) -> None:
         """Ends the connection and gives the lead back."""
         self._cache.clear()
@@ -87,11 +107,10 @@ class SqliteStore(Store):
         if self._connection is not None and self._file_there() != self._file:
             raise DatabaseAway(f"{self.path} was removed or replaced.")
 
-    def each(self, table: str, order: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Streams."""
-        yield from self._open_connection().execute(
-            f"SELECT {', '.join(TABLES[table])} FROM {table} ORDER BY {', '.join(order)}"  # noqa: S608 - our own names
-        )
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Row by row."""
+        with _translated():
+            yield from self._open_connection().execute(sql)
 
     def _open_connection(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -123,13 +142,22 @@ class SqliteStore(Store):
         # NORMAL: a loss of power may lose the last transactions, whole ones, and the chain has them still.
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        for table, names in TABLES.items():
-            found = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            check_columns(table, names, found)
+        later = {table: self._found(connection, table) for table in TABLES}
         connection.execute("BEGIN IMMEDIATE")
         for statement in SCHEMA:
             connection.execute(statement)
+        for table, names in later.items():
+            for name in names:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} TEXT")
         connection.execute("COMMIT")
+        self._columns = frozenset()
+
+    def _found(self, connection: sqlite3.Connection, table: str) -> list[str]:
+        """Looks at a table, and remembers what there is of the checkpoint; the columns that it lacks."""
+        found = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+        if table == "mirror_checkpoint":
+            self._columns = frozenset(found)
+        return check_columns(table, found)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Cursor]:
@@ -190,12 +218,6 @@ def _write_many(cursor: Any, into: str, rows: Sequence[tuple[Any, ...]], rest: s
             cursor.execute(statement, list(chain.from_iterable(rows[start : start + ROWS_A_STATEMENT])))
     if whole < len(rows):
         cursor.executemany(f"{into} VALUES {place} {rest}", rows[whole:])
-
-
-def check_columns(table: str, expected: Sequence[str], found: Sequence[str]) -> None:
-    """Raises DatabaseUnusable when a table of that name is there and is not ours."""
-    if found and not set(expected) <= set(found):
-        raise DatabaseUnusable(f"The database has a table {table} of another program; use another database.")
 
 
 @contextmanager

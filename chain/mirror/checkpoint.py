@@ -50,11 +50,12 @@ def read(connection: Connection) -> Any:
     return connection.execute(select(table).where(ONE)).one_or_none()
 
 
-def make(connection: Connection, *, genesis_hash: str, start_block: int, base: BlockHeader) -> Any:
+def make(connection: Connection, *, chain_id: str, genesis_hash: str, start_block: int, base: BlockHeader) -> Any:
     """The first row: of the block before the deployment's first, where nothing has happened yet."""
     connection.execute(
         insert(table).values(
             id=1,
+            chain_id=chain_id,
             genesis_hash=genesis_hash,
             start_block=start_block,
             block_number=base.number,
@@ -71,6 +72,12 @@ def make(connection: Connection, *, genesis_hash: str, start_block: int, base: B
         )
     )
     keep_blocks(connection, [base])
+    return read(connection)
+
+
+def identify(connection: Connection, chain_id: str) -> Any:
+    """Writes down which chain it is, in a database of before that was kept; the row."""
+    connection.execute(update(table).where(ONE).values(chain_id=chain_id))
     return read(connection)
 
 

@@ -20,6 +20,7 @@ from chain.mirror.settings import MirrorSettings
 from chain.node import blocks
 from chain.node.blocks import BlockHeader
 from chain.node.head_subscription import HeadSubscription
+from chain.node.identity import CHAIN_ID
 from chain.node.rpc import Rpc
 from chain.storage.database import writing
 from chain.telemetry import heartbeat, metrics
@@ -55,7 +56,7 @@ class Mirror:
         self._seen: tuple[str, float] = ("", 0.0)
         self._pause_s = 0.0
         self._reader = Reader(rpc, deployment, self.settings.range_blocks_max)
-        self._ancestry = Ancestry(engine, rpc, self.settings)
+        self._ancestry = Ancestry(engine, rpc, self.settings, deployment)
         self._finality = Finality(rpc, self.settings)
         self._write = Commit(engine, deployment, self.settings.confirmed_depth)
 
@@ -74,6 +75,7 @@ class Mirror:
                 if not worked:
                     self._wait(stop)
             except (NodeUnavailable, RpcError, AnswerInconsistent) as error:
+                self._ancestry.doubt()
                 log.warning("mirror waits: %s", error)
                 metrics.waited(error.name)
                 heartbeat.beat(self.engine, "mirror", "waiting", str(error), progressed=False)
@@ -85,8 +87,9 @@ class Mirror:
 
     def step(self) -> bool:
         """One look at the node; True when the mirror moved and there may be more."""
-        tip = self._tip or self._start()
         head = self._look()
+        self._ancestry.same_chain(head)
+        tip = self._tip or self._start()
         metrics.head(head.number, head.time, tip.number, tip.time)
         if head.hash == tip.hash:
             self._at_head()
@@ -123,15 +126,19 @@ class Mirror:
 
     def _start(self) -> Tip:
         """The tip of the tables, made on first use; refuses a database of another chain."""
-        genesis_hash = blocks.present_headers(self.rpc, [0])[0].hash
-        if genesis_hash != self.deployment.genesis_hash:
-            raise ChainReplaced(self.deployment.genesis_hash, genesis_hash)
+        genesis_hash, chain_id = self.deployment.genesis_hash, str(self.deployment.chain_id)
         with writing(self.engine) as connection:
             row = checkpoint.read(connection)
             if row is None:
                 start_block = self.deployment.start_block
                 (base,) = blocks.present_headers(self.rpc, [max(0, start_block - 1)])
-                row = checkpoint.make(connection, genesis_hash=genesis_hash, start_block=start_block, base=base)
+                row = checkpoint.make(
+                    connection, chain_id=chain_id, genesis_hash=genesis_hash, start_block=start_block, base=base
+                )
+            if row.chain_id is None:
+                row = checkpoint.identify(connection, chain_id)
+            if row.chain_id != chain_id:
+                raise ChainReplaced(row.chain_id, chain_id, CHAIN_ID)
             if row.genesis_hash != genesis_hash:
                 raise ChainReplaced(row.genesis_hash, genesis_hash)
             self._tokens = tokens_by_brand(connection)

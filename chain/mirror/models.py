@@ -47,6 +47,8 @@ class MirrorCheckpoint(SQLModel, table=True):
 
     __tablename__ = "mirror_checkpoint"
     id: int = Field(primary_key=True)
+    # Decimal text; none in a database of before it was kept, until the mirror starts.
+    chain_id: str | None = None
     genesis_hash: str
     start_block: int = big()
     block_number: int = big()

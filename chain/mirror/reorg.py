@@ -8,12 +8,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, insert, select
 
 from chain.base.clock import now_ms
-from chain.base.errors import AnswerInconsistent, FinalityBroken, ReorgTooDeep
+from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, ReorgTooDeep
+from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint, row_cache
 from chain.mirror.checkpoint import Tip, known_blocks
 from chain.mirror.models import Entry, LedgerEvent, MirrorReorg
 from chain.mirror.settings import TAGS, MirrorSettings
-from chain.node import blocks
+from chain.node import blocks, identity
 from chain.node.blocks import BlockHeader
 from chain.node.rpc import Rpc
 from chain.outbox import operations, transactions
@@ -32,15 +33,33 @@ entries: Final = table_of(Entry)
 class Ancestry:
     """Finds the block to build on."""
 
-    def __init__(self, engine: Engine, rpc: Rpc, settings: MirrorSettings):
+    def __init__(self, engine: Engine, rpc: Rpc, settings: MirrorSettings, deployment: Deployment):
         self._engine = engine
         self._rpc = rpc
         self._settings = settings
+        self._deployment = deployment
         self._behind_since: float | None = None
+        # The head at which the node was last asked which chain it has; "": not since it last failed.
+        self._proven = ""
 
     def fits(self) -> None:
         """The node's head was ours: it does not lag."""
         self._behind_since = None
+
+    def doubt(self) -> None:
+        """The node failed: it may be another one that answers next."""
+        self._proven = ""
+
+    def same_chain(self, head: BlockHeader, *, again: bool = False) -> None:
+        """Raises ChainReplaced when the node has another chain id or genesis. Asks once, or `again` for a new head."""
+        if self._proven and not (again and self._proven != head.hash):
+            return
+        found = identity.ask(self._rpc, head)
+        if found.chain_id != self._deployment.chain_id:
+            raise ChainReplaced(str(self._deployment.chain_id), str(found.chain_id), identity.CHAIN_ID)
+        if found.genesis_hash != self._deployment.genesis_hash:
+            raise ChainReplaced(self._deployment.genesis_hash, found.genesis_hash)
+        self._proven = head.hash
 
     def ancestor(self, tip: Tip, head: BlockHeader) -> Tip:
         """The tip, or the common ancestor when the node's chain left ours.
@@ -52,8 +71,10 @@ class Ancestry:
             return tip
         if head.number > tip.number and blocks.present_headers(self._rpc, [tip.number])[0].hash == tip.hash:
             return tip
+        # Before anything is taken back: a chain that left ours, or another one?
+        self.same_chain(head, again=True)
         ours, final_number = self._ours(tip)
-        self._wait_for_a_node_behind(ours, head)
+        self._wait_for_a_node_behind(tip, ours, head)
         at_most = {number: row.hash for number, row in ours.items() if number <= head.number}
         found = blocks.common_ancestor(self._rpc, at_most, ANCESTOR_CHUNK)
         if found is None:
@@ -70,8 +91,8 @@ class Ancestry:
             final_number = connection.execute(select(checkpoint.table.c.final_number)).scalar_one()
         return {row.number: row for row in rows}, final_number
 
-    def _wait_for_a_node_behind(self, ours: Mapping[int, Any], head: BlockHeader) -> None:
-        """A head below ours on our own chain is most likely a node that lags: believed only after a while."""
+    def _wait_for_a_node_behind(self, tip: Tip, ours: Mapping[int, Any], head: BlockHeader) -> None:
+        """A head below ours on our own chain is most likely a node that lags: believed only after a long while."""
         if head.number < min(ours):
             raise AnswerInconsistent(f"The node is only at block {head.number}, far behind the mirror.")
         known = ours.get(head.number)
@@ -80,7 +101,10 @@ class Ancestry:
             return
         self._behind_since = self._behind_since or time.monotonic()
         if time.monotonic() - self._behind_since < self._settings.behind_grace_s:
-            raise AnswerInconsistent(f"The node went back to block {head.number} of the same chain.")
+            raise AnswerInconsistent(
+                f"The node went back to block {head.number} of the same chain. What was seen up to block {tip.number} "
+                f"is kept until it shows another branch, or for {self._settings.behind_grace_s:g} s."
+            )
 
     def _stopped(self, error: ReorgTooDeep | FinalityBroken) -> ReorgTooDeep | FinalityBroken:
         checkpoint.stop(self._engine, str(error))

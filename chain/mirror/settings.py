@@ -28,9 +28,10 @@ class MirrorSettings:
     finality: str = DEPTH
     safe_depth: int = 0
     final_depth: int = 0
-    # How long a node whose head went back along our own chain is taken for one that lags.
-    behind_grace_s: float = 2.0
+    # How long what was seen of a longer chain is kept while the node shows a shorter one and no other branch.
+    behind_grace_s: float = 300.0
 
     def __post_init__(self) -> None:
         assert self.finality in (DEPTH, TAGS), f"finality is {DEPTH} or {TAGS}, not {self.finality}"
+        assert self.behind_grace_s >= 0, "a time"
         assert 0 <= self.safe_depth <= self.final_depth, "what is final is safe"

@@ -49,7 +49,8 @@ def split(url: str) -> SplitResult:
         (parts.hostname or "").encode("idna")
         (parts.path + parts.query).encode("ascii")
     except ValueError as error:
-        raise NodeUnavailable(f"This is no address of a node: {error}.") from error
+        # What the library says of it may hold a part of a key.
+        raise NodeUnavailable("This is no address of a node: its host, port or path cannot be read.") from error
     if parts.scheme not in PORTS or not parts.hostname or port == 0:
         raise NodeUnavailable(
             "A node's address begins with http://, https://, ws:// or wss:// and names a host, "

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,6 +49,15 @@ FinalDepth = Annotated[int, typer.Option(envvar="MOA_FINAL_DEPTH", min=0, help="
 ConfirmedDepth = Annotated[int, typer.Option(envvar="MOA_CONFIRMED_DEPTH", min=0, help="blocks over an operation")]
 UndoBlocksMax = Annotated[
     int, typer.Option(envvar="MOA_UNDO_BLOCKS_MAX", min=1, help="a deeper reorg stops the mirror")
+]
+BehindGrace = Annotated[
+    float,
+    typer.Option(
+        "--behind-grace",
+        envvar="MOA_BEHIND_GRACE_S",
+        min=0,
+        help="seconds for which what was seen is kept while the node shows less and no other branch",
+    ),
 ]
 LogOrigin = Annotated[str | None, typer.Option(envvar="MOA_LOG_ORIGIN", help="the log's name; else the chain's")]
 LogKeyNumber = Annotated[int, typer.Option(envvar="MOA_LOG_KEY_NUMBER", min=0, help="counted up to change the key")]
@@ -119,6 +129,7 @@ def worker(
     final_depth: FinalDepth = 0,
     confirmed_depth: ConfirmedDepth = 0,
     undo_blocks_max: UndoBlocksMax = 256,
+    behind_grace: BehindGrace = 300.0,
     metrics_port: Annotated[
         int, typer.Option(envvar="MOA_METRICS_PORT", min=0, max=65_535, help="Prometheus; 0: none")
     ] = 0,
@@ -143,7 +154,10 @@ def worker(
         keystore_path=keystore,
         keystore_password=keystore_password,
         relayer=RelayerSettings(signers=signers, fee_cap_wei=fee_cap_gwei * 10**9),
-        mirror=_mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max),
+        mirror=replace(
+            _mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max),
+            behind_grace_s=behind_grace,
+        ),
         metrics_port=metrics_port,
         metrics_host=metrics_host,
     )
@@ -207,26 +221,63 @@ def rebuild(
 
 @app.command()
 def mirror(
-    rpc: Annotated[str, typer.Option(help="the node, by http:// or ws://")],
-    db: Annotated[str, typer.Option(help="sqlite:///file or postgresql://…")],
-    token: Annotated[str, typer.Option(help="the address of an ERC-20")],
-    from_block: Annotated[int, typer.Option(min=0, help="the first block to follow")] = 0,
+    db: Annotated[
+        str, typer.Option(envvar="MOA_MIRROR_DATABASE_URL", show_envvar=True, help="sqlite:///file or postgresql://…")
+    ],
+    token: Annotated[str, typer.Option(envvar="MOA_MIRROR_TOKEN", help="the address of an ERC-20")],
+    rpc: Annotated[
+        str, typer.Option(envvar="MOA_RPC_URL", help="the node, by http:// or ws://; not needed for --digest")
+    ] = "",
+    from_block: Annotated[
+        int, typer.Option(envvar="MOA_MIRROR_FROM_BLOCK", min=0, help="the first block to follow")
+    ] = 0,
     undo_blocks: Annotated[int, typer.Option(min=1, help="how deep a reorg may be")] = 256,
+    behind_grace: BehindGrace = 300.0,
     verify: Annotated[bool, typer.Option(help="rebuild every block's receiptsRoot")] = False,
     digest: Annotated[bool, typer.Option(help="print one hash over all rows and end")] = False,
-    json: Annotated[bool, typer.Option("--json", help="with --digest: machine-readable answer")] = False,
+    check_balances: Annotated[
+        str | None,
+        typer.Option(metavar="N|all", help="compare N balances by lot, or all, with the token's balanceOf, and end"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="with --check-balances N: which ones")] = 1,
+    json: Annotated[
+        bool, typer.Option("--json", help="with --digest or --check-balances: machine-readable answer")
+    ] = False,
 ) -> None:
-    """Follow any plain ERC-20 into a database until SIGTERM: transfers, balances, checkpoint."""
-    from scripts.cli.mirror import run, settings_of, show_digest
+    """Follow any plain ERC-20 into a database until SIGTERM: transfers, balances, checkpoint.
 
-    if json and not digest:
-        raise typer.BadParameter("--json goes with --digest: what is followed is in the database")
+    Exit codes: 0 after SIGTERM; 1 when it stopped by itself, or balances differ; 2 when it was asked for what cannot
+    be; 3 when --check-balances or --digest could not be finished.
+    """
+    from chain.base.errors import ArgumentInvalid
+    from scripts.cli.mirror import run, sample_of, settings_of, show_check, show_digest
+
+    if json and not digest and check_balances is None:
+        raise typer.BadParameter("--json goes with --digest or --check-balances: what is followed is in the database")
+    if digest and check_balances is not None:
+        raise typer.BadParameter("--digest and --check-balances are two commands")
+    if not rpc and not digest:
+        raise typer.BadParameter("the node is named by --rpc or MOA_RPC_URL")
     settings = settings_of(
-        rpc_url=rpc, database_url=db, token=token, from_block=from_block, undo_blocks=undo_blocks, verify=verify
+        rpc_url=rpc,
+        database_url=db,
+        token=token,
+        from_block=from_block,
+        undo_blocks=undo_blocks,
+        behind_grace_s=behind_grace,
+        verify=verify,
     )
     if isinstance(settings, int):
         raise typer.Exit(settings)
-    raise typer.Exit(show_digest(settings, as_json=json) if digest else run(settings))
+    if digest:
+        raise typer.Exit(show_digest(settings, as_json=json))
+    if check_balances is None:
+        raise typer.Exit(run(settings))
+    try:
+        sample = sample_of(check_balances)
+    except ArgumentInvalid as error:
+        raise typer.BadParameter(str(error)) from error
+    raise typer.Exit(show_check(settings, sample, seed, as_json=json))
 
 
 @app.command()

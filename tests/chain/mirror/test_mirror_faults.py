@@ -7,16 +7,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, text
 
-from chain.base.errors import ChainError, ChainReplaced, ReorgTooDeep
+from chain.base.errors import AnswerInconsistent, ChainError, ChainReplaced, ReorgTooDeep
 from chain.mirror.loop import Mirror
 from chain.mirror.rebuild import forget
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
-from chain.storage.database import reading
+from chain.storage.database import reading, writing
 from tests.chain.following import follow
 from tests.support.scripted_node import faults, limits
 from tests.support.scripted_node.brands import Brand
@@ -445,6 +446,68 @@ def test_a_node_that_lags_for_a_moment_is_not_taken_for_a_reorg(
         follow(patient)
     assert count(engine, "mirror_reorg") == 0
     check(engine, brand)
+
+
+def test_what_was_seen_is_kept_for_five_minutes_unless_another_branch_is_shown(
+    brand: Brand, engine: Engine, rpc: Rpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 8.15: before, a node that lagged for more than two seconds was believed."""
+    now = [1_000.0]
+    monkeypatch.setattr("chain.mirror.reorg.time", SimpleNamespace(monotonic=lambda: now[0]))
+    patient = Mirror(engine, rpc, brand.deployment, replace(SETTINGS, behind_grace_s=MirrorSettings().behind_grace_s))
+    brand.mine(10, 3)
+    follow(patient)
+    left = brand.chain.rewind(4).removed
+    for second in (0.0, 10.0, 299.0):
+        now[0] = 1_000.0 + second
+        with pytest.raises(AnswerInconsistent, match=r"up to block 11 is kept until .* for 300 s"):
+            patient.step()
+    brand.chain.restore(left)
+    follow(patient)
+    assert count(engine, "mirror_reorg") == 0
+    check(engine, brand)
+
+    brand.chain.rewind(4)
+    with pytest.raises(AnswerInconsistent):
+        patient.step()
+    now[0] += 300.0
+    follow(patient)
+    check(engine, brand)
+    brand.chain.rewind(3)
+    brand.mine(1, 2)
+    follow(patient)
+    check(engine, brand)
+
+
+def test_another_chain_id_with_the_same_genesis_is_no_reorg(
+    node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, rpc: Rpc
+) -> None:
+    """SPEC 8.7: neither while it runs nor at a start is anything taken back for it."""
+    deployment = brand.deployment
+    brand.mine(10, 3)
+    follow(mirror)
+    before = (balances(engine), entries(engine), checkpoint(engine)[:2])
+    node.chain.chain_id = 61
+    brand.reorg(3, "others")
+    with pytest.raises(ChainReplaced) as caught:
+        mirror.step()
+    assert (caught.value.what, caught.value.expected, caught.value.found) == ("chain id", "1337", "61")
+    # A deployment of that chain, and our database.
+    with pytest.raises(ChainReplaced):
+        Mirror(engine, rpc, replace(deployment, chain_id=61), SETTINGS).step()
+    assert (balances(engine), entries(engine), checkpoint(engine)[:2]) == before
+    assert count(engine, "mirror_reorg") == 0
+
+
+def test_a_database_of_before_learns_its_chain_id(brand: Brand, mirror: Mirror, engine: Engine, rpc: Rpc) -> None:
+    """SPEC 8.7"""
+    brand.mine(2, 1)
+    follow(mirror)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE mirror_checkpoint SET chain_id = NULL"))
+    follow(Mirror(engine, rpc, brand.deployment, SETTINGS))
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT chain_id FROM mirror_checkpoint")).scalar_one() == "1337"
 
 
 def test_a_branch_that_was_left_may_come_back(brand: Brand, mirror: Mirror, engine: Engine) -> None:

@@ -36,6 +36,8 @@ class Methods:
         self.dialect = dialect
         self.orphan_logs = {GANACHE: "nothing", ANVIL: "error", GETH: "logs"}[dialect]
         self.codes: dict[str, str] = {}
+        # The first block at which a contract is there; without one it always was.
+        self.created: dict[str, int] = {}
         self.calls: dict[tuple[str, str], CallHandler] = {}
         self.sent: Callable[[], None] = lambda: None
         self._table: dict[str, Callable[[list[Any], int], Any]] = {
@@ -181,6 +183,8 @@ class Methods:
     def _code(self, params: list[Any], top: int) -> str:
         """What was set, or some code for any contract that ever said something."""
         address = params[0].lower()
+        if self._number(params[1] if len(params) > 1 else "latest", top) < self.created.get(address, 0):
+            return "0x"
         if address in self.codes:
             return self.codes[address]
         return SOME_CODE if address in self.chain.speakers else "0x"
