@@ -20,6 +20,8 @@ from chain.node.rpc import Rpc
 
 CHUNK: Final = 200
 SAMPLE_MAX: Final = 100_000
+# Places that are looked at for each address asked for: some lead to one that was chosen already.
+DRAWS: Final = 4
 # Differences that are kept to be shown; all are counted.
 SHOWN_MAX: Final = 20
 
@@ -100,14 +102,14 @@ def _same_block(rpc: Rpc, held: Checkpoint) -> None:
 def sampled(store: Store, held: Checkpoint, count: int, seed: int) -> Iterator[str]:
     """By turns a holder and both sides of a transfer, each next to a random place; each address once."""
     dice = random.Random(seed)  # noqa: S311 - nobody gains by knowing the sample
-    seen: set[str] = set()
-    for _ in range(min(count, SAMPLE_MAX)):
-        if len(seen) >= count:
+    seen = {ZERO_ADDRESS}
+    for _ in range(DRAWS * min(count, SAMPLE_MAX)):
+        if len(seen) > count:
             return
         near = store.holder_near(f"0x{dice.getrandbits(160):040x}") or store.holder_near(ZERO_ADDRESS)
         block = dice.randint(max(0, held.from_block), max(held.from_block, held.block_number))
         candidates: Iterable[str] = (*((near,) if near else ()), *store.parties_near(block))
         for address in candidates:
-            if address not in seen and len(seen) < count:
+            if address not in seen and len(seen) <= count:
                 seen.add(address)
                 yield address

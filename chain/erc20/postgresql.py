@@ -223,6 +223,6 @@ def checked(url: str) -> str:
     except psycopg.Error:
         raise ArgumentInvalid(NOT_READABLE) from None
     host, port, name = (str(parts.get(key) or "") for key in ("host", "port", "dbname"))
-    if not HOSTS.fullmatch(host) or not PORTS.fullmatch(port) or "@" in name:
+    if not url.isprintable() or not HOSTS.fullmatch(host) or not PORTS.fullmatch(port) or "@" in name:
         raise ArgumentInvalid(NOT_READABLE)
     return str(parts.get("password") or "")

@@ -13,7 +13,8 @@ from eth_abi import abi
 from chain.base.errors import RpcError
 from chain.base.hashing import keccak_text
 from chain.devnet.supervisor import Anvil, Ganache, Node
-from chain.erc20.follower import Follower, FollowerSettings
+from chain.erc20.check import check_balances
+from chain.erc20.follower import Follower, FollowerSettings, open_store
 from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
 from tests.erc20.conftest import Running, select, until
@@ -68,9 +69,20 @@ def real(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
         yield made
 
 
+def check_beside_the_token(settings: FollowerSettings, rpc: Rpc) -> None:
+    """The mirror itself compares with balanceOf, at its own block, while it runs."""
+    with closing(open_store(settings.database_url)) as store:
+        store.open_to_read()
+        mirrored = store.checkpoint()
+        assert mirrored is not None
+        found = check_balances(store, rpc, mirrored, sample=None, seed=1)
+    assert found.agrees
+    assert found.compared == len(ACCOUNTS) + 1
+
+
 @pytest.mark.parametrize("scheme", ["http", "ws"])
 def test_a_token_on_a_real_node_is_followed_through_its_reorgs(real: Node, tmp_path: Path, scheme: str) -> None:
-    """SPEC 8.30, 8.34, 8.35"""
+    """SPEC 8.30, 8.34, 8.35, 8.42"""
     database, url = tmp_path / "mirror.db", real.url.replace("http", scheme)
     with closing(Rpc(real.url, timeout_s=30.0)) as rpc:
         token = Token(rpc)
@@ -92,6 +104,7 @@ def test_a_token_on_a_real_node_is_followed_through_its_reorgs(real: Node, tmp_p
             held = dict(select(settings.database_url, "SELECT * FROM erc20_balances"))
             expected = {one: str(token.balance(one)) for one in (*ACCOUNTS, token.owner)}
             assert held == {one: balance for one, balance in expected.items() if balance != "0"}
+            check_beside_the_token(settings, rpc)
 
         check()
         assert running.heads.subscribed.is_set()
