@@ -219,19 +219,22 @@ class Follower:
     def _open(self) -> Tip:
         self.store.close()
         self.store.open()
-        settings, head = self.settings, blocks.latest(self.source.rpc)
+        settings, held = self.settings, self.store.checkpoint()
+        if held is not None:
+            check_asked(held, settings.token, settings.from_block)
+            # At the head it is `live` again once it was looked at; of a database that may not be ours nothing changes.
+            self._shown = (held.state, held.reason or "")
+            if self.begun:
+                self._show(BACKFILLING)
+        head = blocks.latest(self.source.rpc)
         chain = identity.ask(self.source.rpc, head, settings.from_block - 1)
-        held = self.store.checkpoint()
         if held is None:
             held = self._begin(head, chain)
-        check_asked(held, settings.token, settings.from_block)
         check_chain(held, chain, settings.undo_blocks)
         self._proven, self.begun = head.hash, True
         self._anchor_hash = held.anchor_hash
         if held.chain_id is None and held.block_number <= head.number:
             self._identify(held, chain)
-        # At the head it is `live` again, once it was looked at.
-        self._shown = (held.state, held.reason or "")
         self._show(BACKFILLING)
         self._tell_of_token(head)
         self._tip = Tip(held.block_number, held.block_hash)
@@ -251,6 +254,7 @@ class Follower:
             base.hash if 0 <= base.number == self.settings.from_block - 1 else None,
         )
         self.store.begin(held)
+        self._shown = (BACKFILLING, "")
         return held
 
     def _identify(self, held: Checkpoint, chain: identity.Identity) -> None:

@@ -129,20 +129,24 @@ class Running:
             self.failures.append(error)
 
     def end(self) -> None:
-        """Waits until it has ended."""
+        """Waits until it has ended, well. A failure that a test expects it takes out of `failures` itself."""
         self.stop.set()
         self.heads.wake()
         assert self.thread is not None
         self.thread.join(UNTIL_S)
+        assert not self.thread.is_alive(), f"the mirror did not end within {UNTIL_S:g} s"
         self.heads.close()
         self.follower.close()
         given_back(self.follower.settings.database_url)
+        assert self.failures == [], "the mirror failed"
 
 
 @pytest.fixture
 def node() -> Iterator[ScriptedNode]:
     with ScriptedNode(seed=11) as made:
         yield made
+        # A fault that never struck shows nothing.
+        assert made.faults.unmet() == []
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@
         ...
 
 Of several faults that want a request, the one added last has the first word; behind it stand the others and the
-honest node. `fault.hits` counts what was really done; `faults.counts()` adds it up by name.
+honest node. `fault.hits` counts what was really done; `faults.counts()` adds it up by name; `faults.unmet()` names
+those that never struck: whoever plants a fault asks for it at the end. What strikes by chance has `sure=False`.
 """
 
 import random
@@ -58,6 +59,7 @@ class Fault:
     times: int | None
     when: When
     chance: float
+    sure: bool
     faults: "Faults" = field(repr=False)
     hits: int = 0
 
@@ -105,9 +107,10 @@ class Faults:
         times: int | None = None,
         when: When = always,
         chance: float = 1.0,
+        sure: bool = True,
     ) -> Fault:
         """From now on; `times` bounds how often, `chance` how likely for each request, `when` looks at the request."""
-        fault = Fault(behaviour, methods or behaviour.methods, times, when, chance, self)
+        fault = Fault(behaviour, methods or behaviour.methods, times, when, chance, sure, self)
         with self._lock:
             self._active.append(fault)
             self._all.append(fault)
@@ -128,6 +131,11 @@ class Faults:
         """How often each kind struck, ended ones included."""
         with self._lock:
             return Counter({name: hits for name, hits in self._sums().items() if hits})
+
+    def unmet(self) -> list[str]:
+        """Names of those that were sure to strike and never did."""
+        with self._lock:
+            return [fault.behaviour.name for fault in self._all if fault.sure and not fault.hits]
 
     def _sums(self) -> Counter[str]:
         sums: Counter[str] = Counter()
