@@ -22,6 +22,7 @@ from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
 from tests.support.scripted_node import faults
 from tests.support.scripted_node.brands import RULE_ID, SLUG, Brand
+from tests.support.scripted_node.brisk import brisk
 from tests.support.scripted_node.faults import BATCH, BY_NUMBER, RECEIPT, SEND, Behaviour
 from tests.support.scripted_node.node import ScriptedNode
 from tests.support.scripted_node.pool import ANVIL, GANACHE, GETH
@@ -143,6 +144,8 @@ def keystore(tmp_path_factory: pytest.TempPathFactory) -> LocalKeystore:
 def node(request: pytest.FixtureRequest) -> Iterator[ScriptedNode]:
     with ScriptedNode(seed=9, dialect=request.param) as running:
         yield running
+        # A fault that never struck shows nothing.
+        assert running.faults.unmet() == []
 
 
 @pytest.fixture
@@ -151,6 +154,11 @@ def desk(node: ScriptedNode, engine: Engine, keystore: LocalKeystore) -> Iterato
     yield made
     for rpc in made.rpcs:
         rpc.close()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    brisk(monkeypatch, "chain.node.rpc")
 
 
 def _name(behaviour: Behaviour) -> str:
@@ -206,6 +214,7 @@ def test_an_answer_lost_before_a_crash_doubles_nothing(desk: Desk, trouble: Beha
     with suppress(ChainError):
         while not fault.hits:
             desk.relay(1)
+    assert fault.hits == 1
     desk.node.mine_pool()
     desk.restart()
     desk.drain()
@@ -220,7 +229,7 @@ def test_an_answer_lost_before_a_crash_doubles_nothing(desk: Desk, trouble: Beha
 def test_trouble_in_reading_neither_loses_nor_doubles(desk: Desk, trouble: Behaviour) -> None:
     """SPEC 7.8"""
     desk.award(5)
-    desk.node.faults.add(trouble, chance=0.3)
+    planted = desk.node.faults.add(trouble, when=faults.now_and_then(0.3, seed=9))
     for _ in range(5):
         desk.award(3)
         for _ in range(5):
@@ -228,6 +237,7 @@ def test_trouble_in_reading_neither_loses_nor_doubles(desk: Desk, trouble: Behav
     desk.node.faults.clear()
     desk.drain()
     desk.check()
+    assert planted.hits
 
 
 @pytest.mark.parametrize(
@@ -248,9 +258,10 @@ def test_nonsense_is_waited_out(desk: Desk, value: object, method: str) -> None:
     desk.award(3)
     desk.drain()
     desk.award(3)
-    with desk.node.faults.add(faults.answers(value), method):
+    with desk.node.faults.add(faults.answers(value), method) as planted:
         for _ in range(10):
             desk.step()
+    assert planted.hits
     desk.drain()
     desk.check()
 
@@ -313,7 +324,7 @@ def test_random_trouble_crashes_and_reorgs_count_every_operation_once(desk: Desk
     desk.drain()
     for _ in range(15):
         desk.node.faults.clear()
-        desk.node.faults.add(dice.choice(quick), chance=0.4)
+        desk.node.faults.add(dice.choice(quick), chance=0.4, sure=False)
         desk.award(dice.randint(0, 6))
         for _ in range(dice.randint(1, 8)):
             desk.step()

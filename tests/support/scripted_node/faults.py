@@ -40,6 +40,16 @@ def always(request: Request, methods: Methods) -> bool:
     return True
 
 
+def now_and_then(chance: float, seed: int) -> When:
+    """The first request that it may strike, so that it is never nothing, and of the others as many as dice say."""
+    dice, fresh = random.Random(seed), iter([True])
+
+    def strikes(request: Request, methods: Methods) -> bool:
+        return next(fresh, False) or dice.random() < chance
+
+    return strikes
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """What a fault does, to which methods if nothing else is said, and under which condition."""
@@ -296,8 +306,8 @@ def null_block(number: int | None = None) -> Behaviour:
 
 
 def null_receipt() -> Behaviour:
-    """Null for a receipt of a mined transaction."""
-    return answers(None, RECEIPT)
+    """Null for a receipt of a mined transaction. A mirror asks for one where logs are in doubt: add empty_logs()."""
+    return Behaviour("null receipt", lambda request, go_on, methods: Result(None), (RECEIPT,))
 
 
 def stale_block() -> Behaviour:
