@@ -117,7 +117,7 @@ class PostgresStore(Store):
         connection = self._open_connection()
         with self._translated(), connection.transaction(), connection.cursor("stream") as cursor:
             cursor.itersize = STREAM_ROWS
-            yield from cursor.execute(sql)  # type: ignore[call-overload]
+            yield from cursor.execute(sql)
 
     def _open_connection(self) -> "psycopg.Connection[tuple[Any, ...]]":
         if self._connection is None:
