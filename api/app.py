@@ -120,7 +120,12 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
     if settings is not None:
         lines_at = [route.path for router in routers for route in router.routes if takes_lines(route)]
         app.add_middleware(HeadAsGet, prefixes=["/v1/log"])
-        app.add_middleware(BodyLimit, bytes_max=settings.body_bytes_max, lines_at=lines_at)
+        app.add_middleware(
+            BodyLimit,
+            bytes_max=settings.body_bytes_max,
+            timeout_s=settings.body_timeout.total_seconds(),
+            lines_at=lines_at,
+        )
         app.add_middleware(Metered)
         app.router.routes.append(Route("/metrics", get_metrics, methods=["GET"], include_in_schema=False))
         app.router.routes.extend(wallet_routes(settings.wallet_dist))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
+from contextlib import suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from api import migrate
 from api.app import create_app
+from api.connections import Config, Connection
 from api.kit.settings import Settings
 
 BACKLOG = 2_048
-KEEP_ALIVE_S = 30
+# uvicorn ticks ten times a second; connections are looked at every fifth time.
+TICKS_A_LOOK = 5
 
 
 class Server(uvicorn.Server):
@@ -27,22 +33,31 @@ class Server(uvicorn.Server):
             hub.wake_all(changed=False)
         super().handle_exit(sig, frame)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Ends the connections whose time is over."""
+        if counter % TICKS_A_LOOK == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.overdue(now)
+        return await super().on_tick(counter)
 
-def configured(settings: Settings) -> Server:
-    """The server, not yet running."""
-    config = uvicorn.Config(
-        create_app(settings),
+
+def configured(settings: Settings, app: Any = None) -> Server:
+    """The server, not yet running. app: without it, the application of these settings."""
+    config = Config(
+        create_app(settings) if app is None else app,
+        settings,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
         ws="none",
         lifespan="on",
         access_log=False,
         log_level="warning",
         server_header=False,
         backlog=BACKLOG,
-        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_keep_alive=int(settings.keep_alive.total_seconds()),
         timeout_graceful_shutdown=int(settings.shutdown_grace.total_seconds()),
     )
     return Server(config)
@@ -51,4 +66,14 @@ def configured(settings: Settings) -> Server:
 def run(settings: Settings) -> None:
     """Migrates the database, then serves until told to stop."""
     migrate.run(settings.database_url)
+    _allow_files(settings.connections_max)
     configured(settings).run()
+
+
+def _allow_files(connections: int) -> None:
+    """As many open files as connections may be, and as many again for all else; less where the system says less."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * connections if hard == resource.RLIM_INFINITY else min(2 * connections, hard)
+    if wanted > soft:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -87,6 +87,7 @@ class BodyTooLarge(Problem):
     """The body is larger than this route accepts."""
 
     status = 413
+    headers: ClassVar[Mapping[str, str]] = {"Connection": "close"}
 
 
 class NodeUnavailable(Problem):

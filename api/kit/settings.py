@@ -46,6 +46,23 @@ class Settings:
     books_timeout: timedelta = timedelta(seconds=120)
     shutdown_grace: timedelta = timedelta(seconds=3)
 
+    # Bounds of one connection (api/connections.py): what may come before an answer, and how slowly. header_timeout: to
+    # the end of the headers; body_timeout: for a body that is read whole; lines_timeout: for one that is read by lines;
+    # body_idle_timeout: between two of its bytes; write_timeout: a caller that does not read.
+    url_bytes_max: int = 8 * 1024
+    header_bytes_max: int = 32 * 1024
+    headers_max: int = 100
+    header_timeout: timedelta = timedelta(seconds=10)
+    body_timeout: timedelta = timedelta(seconds=30)
+    body_idle_timeout: timedelta = timedelta(seconds=30)
+    lines_timeout: timedelta = timedelta(hours=1)
+    write_timeout: timedelta = timedelta(seconds=60)
+    keep_alive: timedelta = timedelta(seconds=30)
+    connections_max: int = 4_096
+    connections_per_address_max: int = 256
+    # Addresses that speak for many: a proxy's connections are not one caller's.
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+
     # The log of the gateway's own acts. origin: its name, else told by the chain; key: its number, counted up when the
     # key is changed; witnesses: the vkeys whose cosignatures are taken.
     log_origin: str | None = None

