@@ -1,74 +1,147 @@
-"""Do the books balance? Asked of the chain itself, by one at a time, and kept for a few seconds for the others."""
+"""Do the books balance? What the mirror holds now, at once; what the chain itself says, compared beside it.
+
+Nobody who asks waits for the node, and nobody can make it work by asking: one comparison at a time, at most one for a
+block, with pauses in which others have the node, and none soon after the last one.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from dataclasses import dataclass, field
+from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
 from api.kit.addresses import checksum
+from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
-from api.views.as_of import moment
-from api.views.errors import ViewUnavailable
-from api.views.schemas import Books, BrandBooks
-from chain.base.errors import AnswerInconsistent
+from api.kit.database import Snapshot
+from api.kit.log import log
+from api.views.as_of import Moment, moment
+from api.views.schemas import AsOf, Books, BrandBooks
+from chain.contracts import lots
 from chain.mirror import books
 
-BOOKS_LIFE_S = 5.0
-DECIMALS = 2
+# After a comparison the node rests for so many times its duration, and between two of its requests too.
+REST_SHARE: Final = 3
+REST_S_MIN: Final = 5.0
+PAUSE_S_MAX: Final = 5.0
+BRANDS_MAX: Final = 1_000
+LOTS_MAX: Final = 100_000
+
+_TOKENS = (
+    "SELECT b.slug, t.token, t.decimals, t.origin, t.epoch_s, t.lifetime_epochs, h.lots"
+    " FROM brand_token t JOIN brand b ON b.number = t.brand_id"
+    " LEFT JOIN balance h ON h.token = t.token AND h.account = ? ORDER BY b.slug LIMIT ?"
+)
+_SUPPLY = "SELECT token, expiry_epoch, points FROM supply_lots LIMIT ?"
+
+
+class _Ended(Exception):
+    """The gateway stops; the comparison is given up."""
 
 
 @dataclass
 class Ledgered:
-    """The newest books and when they were made."""
+    """The newest comparison, when it ended and how long it took; and the one that is under way."""
 
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    books: Books | None = None
-    made_at_s: float = 0.0
+    found: books.Books | None = None
+    compared_at_ms: int = 0
+    ended_at_s: float = float("-inf")
+    took_s: float = 0.0
+    task: asyncio.Task[None] | None = None
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def may_begin(self, at: Moment) -> bool:
+        """Whether the chain's side of this block may be asked for now."""
+        if self.task is not None or self.ending.is_set():
+            return False
+        found = self.found
+        if found is not None and (found.block_number, found.block_hash) == (at.block_number, at.block_hash):
+            return False
+        return time.monotonic() - self.ended_at_s >= max(REST_S_MIN, REST_SHARE * self.took_s)
 
 
 async def latest(state: State) -> Books:
-    """The books, at most a few seconds old: a public question must not cost the node a walk each time."""
+    """The mirror's side as of now, the newest comparison with the chain beside it; begins the next one if it is due."""
     kept = state.singleton(Ledgered)
-    async with kept.lock:
-        found = kept.books
-        if found is not None:
-            at = await state.database.reads.off_loop(moment)
-            young = time.monotonic() - kept.made_at_s <= BOOKS_LIFE_S
-            if young or (at.block_number, at.block_hash) == (found.block_number, found.block_hash):
-                return found
-        # One at a time: whoever asks meanwhile waits here and shares what was made.
-        kept.books = await run_in_threadpool(made, state)
-        kept.made_at_s = time.monotonic()
-        return kept.books
+    at, told = await state.database.reads.off_loop(lambda read: _told(read, state, kept.found, kept.compared_at_ms))
+    if kept.may_begin(at):
+        kept.task = asyncio.create_task(_compare(state, kept))
+    return told
 
 
-def made(state: State) -> Books:
-    """Supply, sum of balances on the chain, sum in the mirror, drift: of each brand, at one block."""
+async def finish(state: State) -> None:
+    """Gives up the comparison that is under way; to be called when the gateway stops."""
+    kept = state.singleton(Ledgered)
+    kept.ending.set()
+    if kept.task is not None:
+        await kept.task
+
+
+async def _compare(state: State, kept: Ledgered) -> None:
+    began = time.monotonic()
+    try:
+        kept.found = await run_in_threadpool(_compared, state, kept.ending)
+        kept.compared_at_ms = now_ms()
+    except _Ended:
+        pass
+    except Exception as fault:
+        log.warning("the books could not be compared, and are later: %s", fault)
+    finally:
+        kept.ended_at_s = time.monotonic()
+        kept.took_s = kept.ended_at_s - began
+        kept.task = None
+
+
+def _compared(state: State, ending: threading.Event) -> books.Books:
+    def between(took_s: float) -> None:
+        if ending.wait(min(PAUSE_S_MAX, REST_SHARE * took_s)):
+            raise _Ended
+
     rpc = state.node.patient(state.settings.books_timeout.total_seconds())
     try:
-        found = books.books(rpc, state.database.engine, state.deployment)
-    except AnswerInconsistent as fault:
-        raise ViewUnavailable(str(fault)) from fault
+        return books.books(rpc, state.database.engine, state.deployment, between=between)
     finally:
         rpc.close()
-    return Books(
-        balanced=found.balanced,
-        block_number=found.block_number,
-        block_hash=found.block_hash,
-        brands=[
+
+
+def _told(read: Snapshot, state: State, found: books.Books | None, compared_at_ms: int) -> tuple[Moment, Books]:
+    at = moment(read)
+    supply: dict[str, list[tuple[int, int]]] = {}
+    for token, expiry_epoch, points in read.rows(_SUPPLY, LOTS_MAX):
+        supply.setdefault(token, []).append((expiry_epoch, int(points)))
+    compared = {} if found is None else {line.token: line for line in found.brands}
+    brands = []
+    for slug, token, decimals, origin, epoch_s, lifetime, held in read.rows(_TOKENS, _desk(state), BRANDS_MAX):
+        clock = lots.Clock(origin, epoch_s, lifetime)
+        epoch = clock.epoch(at.block_time)
+        line = compared.get(token)
+        brands.append(
             BrandBooks(
-                brand=line.brand,
-                token=checksum(line.token),
-                decimals=DECIMALS,
-                supply_on_chain=str(line.supply_on_chain),
-                sum_on_chain=str(line.sum_on_chain),
-                sum_in_mirror=str(line.sum_in_mirror),
-                held=str(line.held),
-                drift=str(line.drift),
+                brand=slug,
+                token=checksum(token),
+                decimals=decimals,
+                supply_in_mirror=str(sum(points for expiry, points in supply.get(token, ()) if expiry > epoch)),
+                held="0" if held is None else str(lots.spendable(held, clock, at.block_time)),
+                supply_on_chain=None if line is None else str(line.supply_on_chain),
+                sum_on_chain=None if line is None else str(line.sum_on_chain),
+                sum_in_mirror=None if line is None else str(line.sum_in_mirror),
+                drift=None if line is None else str(line.drift),
             )
-            for line in found.brands
-        ],
+        )
+    told = Books(
+        as_of=AsOf(**at.told(state)),
+        balanced=None if found is None else found.balanced,
+        block_number=None if found is None else found.block_number,
+        block_hash=None if found is None else found.block_hash,
+        compared_at=None if found is None else rfc3339(compared_at_ms),
+        brands=brands,
     )
+    return at, told
+
+
+def _desk(state: State) -> str:
+    return state.deployment.address("RedemptionDesk")

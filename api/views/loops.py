@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from api.kit.container import State
 from api.kit.log import log
 from api.members import service as identity
+from api.views import books
 from api.views.hub import Hub, hub_running
 from api.writes import idempotency
 
@@ -30,6 +31,7 @@ async def running(state: State) -> AsyncIterator[Hub]:
         housekeeping.cancel()
         with suppress(asyncio.CancelledError):
             await housekeeping
+        await books.finish(state)
         await run_in_threadpool(_note_uses, state)
 
 

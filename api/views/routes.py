@@ -147,10 +147,10 @@ async def list_member_entries(
     tags=["public"],
     operation_id="getBooks",
     response_model=Books,
-    responses=responses(NodeUnavailable, ViewUnavailable),
+    responses=responses(ViewUnavailable),
 )
 async def get_books(request: Request) -> Books:
-    """For each brand: supply on the chain, sum of balances on the chain, sum in the mirror, drift."""
+    """For each brand: supply in the mirror now; supply, balances on the chain and in the mirror as last compared."""
     return await books.latest(state_of(request))
 
 

@@ -111,22 +111,31 @@ class EntryProof(ResponseModel):
 
 
 class BrandBooks(ResponseModel):
+    """supply_in_mirror and held are of the block in `as_of`; the rest, where it is not null, of the block compared."""
+
     brand: str = Field(examples=["cdnow"])
     token: str = Field(examples=[EXAMPLE_ADDRESS])
     decimals: int = Field(examples=[2])
-    supply_on_chain: Points
-    sum_on_chain: Points
-    sum_in_mirror: Points
-    held: Points = Field(examples=["0"])
-    drift: Points = Field(examples=["0"])
+    supply_in_mirror: Points
+    held: Points = Field(description="Of these, with the redemption desk.", examples=["0"])
+    supply_on_chain: Points | None
+    sum_on_chain: Points | None
+    sum_in_mirror: Points | None
+    drift: Points | None = Field(examples=["0"])
 
 
 class Books(ResponseModel):
-    """Do the books balance? At one block: supply, sum of balances on the chain, sum in the mirror."""
+    """Do the books balance? What the mirror holds now, and the newest comparison with the chain itself, at one block.
 
-    balanced: bool = Field(examples=[True])
-    block_number: int = Field(examples=[1042])
-    block_hash: str = Field(examples=[EXAMPLE_HASH])
+    balanced, block_number, block_hash and compared_at are null while nothing was compared yet: that is neither balanced
+    nor drifting. Asking begins a comparison when one is due.
+    """
+
+    as_of: AsOf
+    balanced: bool | None = Field(examples=[True])
+    block_number: int | None = Field(description="The block at which was compared.", examples=[1042])
+    block_hash: str | None = Field(examples=[EXAMPLE_HASH])
+    compared_at: str | None = Field(examples=[EXAMPLE_TIME])
     brands: list[BrandBooks]
 
 

@@ -3,7 +3,8 @@
 Every account that ever had an entry is asked for its balance; held points lie in the desk's own account and count.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from chain.storage.database import reading
 DIFFERENCES_SHOWN_MAX: Final = 20
 RANGE_BLOCKS: Final = 500
 ATTEMPTS_MAX: Final = 3
+# So many balances are asked for at once; between two such requests whoever else needs the node gets a turn.
+CALLS_AT_ONCE: Final = 100
 BALANCE_OF: Final = bytes.fromhex("70a08231")
 TOTAL_SUPPLY: Final = bytes.fromhex("18160ddd")
 
@@ -70,21 +73,24 @@ class Books:
         return all(brand.drift == 0 for brand in self.brands)
 
 
-def books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
+def books(
+    rpc: Rpc, engine: Engine, deployment: Deployment, *, between: Callable[[float], None] = lambda _took_s: None
+) -> Books:
     """Reads the mirror at its checkpoint and the chain at that very block.
 
+    between: called after each request for balances with the seconds that it took; may wait, and may raise.
     Raises AnswerInconsistent when the node no longer has the block (a reorg under our hands) after a few attempts.
     """
     for attempt in range(ATTEMPTS_MAX):
         try:
-            return _books(rpc, engine, deployment)
+            return _books(rpc, engine, deployment, between)
         except AnswerInconsistent:
             if attempt == ATTEMPTS_MAX - 1:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
+def _books(rpc: Rpc, engine: Engine, deployment: Deployment, between: Callable[[float], None]) -> Books:
     with reading(engine) as connection:
         point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
         if point is None:
@@ -101,7 +107,9 @@ def _books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
             for token in tokens
         }
     block = hex(point.block_number)
-    brands = tuple(_brand(rpc, deployment, token, rows[token.token], block, point.block_time) for token in tokens)
+    brands = tuple(
+        _brand(rpc, deployment, token, rows[token.token], block, point.block_time, between) for token in tokens
+    )
     again = rpc.call("eth_getBlockByNumber", block, False)
     if again is None or again["hash"] != point.block_hash:
         raise AnswerInconsistent(f"Block {point.block_number} changed while the books were read.")
@@ -109,10 +117,21 @@ def _books(rpc: Rpc, engine: Engine, deployment: Deployment) -> Books:
 
 
 def _brand(
-    rpc: Rpc, deployment: Deployment, token: Any, rows: Sequence[Any], block: str, block_time: int
+    rpc: Rpc,
+    deployment: Deployment,
+    token: Any,
+    rows: Sequence[Any],
+    block: str,
+    block_time: int,
+    between: Callable[[float], None],
 ) -> BrandBooks:
-    calls = [TOTAL_SUPPLY, *(BALANCE_OF + address_word(row.account) for row in rows)]
-    answers = rpc.batch([("eth_call", [{"to": token.token, "data": "0x" + data.hex()}, block]) for data in calls])
+    asked = [TOTAL_SUPPLY, *(BALANCE_OF + address_word(row.account) for row in rows)]
+    answers: list[Any] = []
+    for start in range(0, len(asked), CALLS_AT_ONCE):
+        calls = asked[start : start + CALLS_AT_ONCE]
+        began = time.monotonic()
+        answers += rpc.batch([("eth_call", [{"to": token.token, "data": "0x" + data.hex()}, block]) for data in calls])
+        between(time.monotonic() - began)
     supply, *on_chain = (int(answer, 16) for answer in answers)
     clock = lots.clock_of(token)
     in_mirror = [lots.spendable(row.lots, clock, block_time) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
@@ -15,7 +15,11 @@ from scripts.demo.gateway import Gateway
 from scripts.demo.plan import Expected
 from scripts.stack.local_stack import LocalStack
 
+if TYPE_CHECKING:
+    from chain.mirror.books import BrandBooks
+
 HANDS = 8
+BOOKS_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,14 @@ class Line:
 
 def judge(stack: LocalStack, plan: Expected, purchases: dict[str, int], ids: dict[str, dict[str, str]]) -> list[Line]:
     """purchases: how many per brand; ids: member ids by brand and identifier."""
-    with Gateway(stack.url) as public:
-        books = {book["brand"]: book for book in public.get("/v1/books")["brands"]}
+    books = _books(stack)
     return [
         Line(
             brand=brand,
             expected=plan.supply[brand],
-            supply_on_chain=int(books[brand]["supply_on_chain"]),
-            sum_on_chain=int(books[brand]["sum_on_chain"]),
-            sum_in_mirror=int(books[brand]["sum_in_mirror"]),
+            supply_on_chain=books[brand].supply_on_chain,
+            sum_on_chain=books[brand].sum_on_chain,
+            sum_in_mirror=books[brand].sum_in_mirror,
             awards_on_chain=_awards(stack, brand),
             awards_expected=count,
             members_right=_members_right(stack, brand, plan.balances[brand], ids),
@@ -92,6 +95,20 @@ def show(lines: list[Line], console: Console) -> bool:
     else:
         console.print("[bold red]The books do NOT balance.[/] The lines in red differ.")
     return good
+
+
+def _books(stack: LocalStack) -> dict[str, BrandBooks]:
+    """The books compared now; the gateway's are as of its newest comparison."""
+    from chain.mirror.books import books
+    from chain.node.rpc import Rpc
+    from chain.storage.database import engine
+
+    tables, rpc = engine(stack.database_url), Rpc(stack.rpc_url, timeout_s=BOOKS_TIMEOUT_S)
+    try:
+        return {line.brand: line for line in books(rpc, tables, stack.deployment).brands}
+    finally:
+        rpc.close()
+        tables.dispose()
 
 
 def _awards(stack: LocalStack, brand: str) -> int:

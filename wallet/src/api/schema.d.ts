@@ -357,7 +357,7 @@ export interface paths {
         };
         /**
          * Get Books
-         * @description For each brand: supply on the chain, sum of balances on the chain, sum in the mirror, drift.
+         * @description For each brand: supply in the mirror now; supply, balances on the chain and in the mirror as last compared.
          */
         get: operations["getBooks"];
         put?: never;
@@ -2094,28 +2094,41 @@ export interface components {
         };
         /**
          * Books
-         * @description Do the books balance? At one block: supply, sum of balances on the chain, sum in the mirror.
+         * @description Do the books balance? What the mirror holds now, and the newest comparison with the chain itself, at one block.
+         *
+         *     balanced, block_number, block_hash and compared_at are null while nothing was compared yet: that is neither balanced
+         *     nor drifting. Asking begins a comparison when one is due.
          */
         Books: {
+            as_of: components["schemas"]["AsOf"];
             /**
              * Balanced
              * @example true
              */
-            balanced: boolean;
+            balanced: boolean | null;
             /**
              * Block Hash
              * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
              */
-            block_hash: string;
+            block_hash: string | null;
             /**
              * Block Number
+             * @description The block at which was compared.
              * @example 1042
              */
-            block_number: number;
+            block_number: number | null;
             /** Brands */
             brands: components["schemas"]["BrandBooks"][];
+            /**
+             * Compared At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            compared_at: string | null;
         };
-        /** BrandBooks */
+        /**
+         * BrandBooks
+         * @description supply_in_mirror and held are of the block in `as_of`; the rest, where it is not null, of the block compared.
+         */
         BrandBooks: {
             /**
              * Brand
@@ -2131,27 +2144,24 @@ export interface components {
              * Drift
              * @example 0
              */
-            drift: string;
+            drift: string | null;
             /**
              * Held
+             * @description Of these, with the redemption desk.
              * @example 0
              */
             held: string;
+            /** Sum In Mirror */
+            sum_in_mirror: string | null;
+            /** Sum On Chain */
+            sum_on_chain: string | null;
             /**
-             * Sum In Mirror
+             * Supply In Mirror
              * @example 2933
              */
-            sum_in_mirror: string;
-            /**
-             * Sum On Chain
-             * @example 2933
-             */
-            sum_on_chain: string;
-            /**
-             * Supply On Chain
-             * @example 2933
-             */
-            supply_on_chain: string;
+            supply_in_mirror: string;
+            /** Supply On Chain */
+            supply_on_chain: string | null;
             /**
              * Token
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
@@ -5201,7 +5211,7 @@ export interface operations {
                     "application/json": components["schemas"]["Books"];
                 };
             };
-            /** @description NodeUnavailable, ViewUnavailable */
+            /** @description ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
