@@ -31,12 +31,13 @@ from api.auth.callers import CALLER_PROBLEMS, ByAuditorOrOperator, ByOperator
 from api.kit.container import state_of
 from api.kit.problems import RequestMalformed, responses
 from api.members.errors import BrandUnknown
+from api.writes.strict import StrictRoute, takes_newlines
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.tlog.places import Place as TilePlace
 from chain.tlog.places import place_of
 from chain.tlog.tiles import LEVELS_MAX
 
-router = APIRouter(prefix="/v1/log")
+router = APIRouter(prefix="/v1/log", route_class=StrictRoute)
 ENTRIES_MAX = 500
 PLACE_MAX = 2**63 - 1
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -211,6 +212,7 @@ def _accepts_gzip(header: str) -> bool:
     response_model=CosignatureTaken,
     responses=responses(RequestMalformed, CosignatureInvalid, CheckpointUnknown),
 )
+@takes_newlines
 async def give_cosignature(request: Request, given: CosignatureGiven) -> CosignatureTaken:
     """Takes a witness's line under one of the newest checkpoints. The line is its own authority."""
     state = state_of(request)

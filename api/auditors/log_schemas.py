@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from api.kit.schemas import EXAMPLE_TIME, RequestModel, ResponseModel, Slug
+from api.kit.texts import patterned
 
 EXAMPLE_ORIGIN = "moa/1337/3f1c0d2e4b5a6978"
 EXAMPLE_ROOT = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="
@@ -14,8 +15,8 @@ EXAMPLE_VKEY = f"{EXAMPLE_ORIGIN}+0a1b2c3d+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobH
 EXAMPLE_NOTE = f"{EXAMPLE_ORIGIN}\n42\n{EXAMPLE_ROOT}\n\n— {EXAMPLE_ORIGIN} Az3grlgtzPICa5OS8npVmf1M…\n"
 NOTE_LENGTH_MAX = 16_384
 
-TxHash = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+TxHash = Annotated[str, patterned(r"^0x[0-9a-f]{64}$", "a hash on the chain is 0x and 64 hex digits in lower case")]
+Sha256 = Annotated[str, patterned(r"^[0-9a-f]{64}$", "a SHA-256 is 64 hex digits in lower case")]
 
 
 class LogFacts(ResponseModel):

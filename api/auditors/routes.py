@@ -8,7 +8,6 @@ from fastapi import APIRouter, Path, Query, Request
 
 from api.auditors import service
 from api.auditors.schemas import (
-    Account,
     AuditAgreements,
     AuditBalances,
     AuditBrands,
@@ -20,16 +19,20 @@ from api.auditors.schemas import (
     AuditRules,
 )
 from api.auth.callers import CALLER_PROBLEMS, ByAuditor
+from api.kit.addresses import Address, AddressMalformed
 from api.kit.container import state_of
 from api.kit.problems import RequestMalformed, responses
 from api.kit.schemas import Slug
+from api.kit.texts import patterned
 from api.members.errors import BrandUnknown
 from api.views.errors import CursorExpired, CursorMalformed, PageUnsettled, ViewUnavailable
+from api.writes.strict import StrictRoute
 
-router = APIRouter(prefix="/v1/audit", tags=["auditor"])
+router = APIRouter(prefix="/v1/audit", tags=["auditor"], route_class=StrictRoute)
 PAGE_MAX = 500
 PAGE = 200
 CURSOR_LENGTH_MAX = 100
+patterned("^[0-9a-zA-Zx]+$", "give the next_cursor of the page before, or none")
 
 Cursor = Annotated[
     str | None,
@@ -41,7 +44,7 @@ Cursor = Annotated[
     ),
 ]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
-Address = Annotated[Account, Path(examples=["0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"])]
+Account = Annotated[Address, Path(examples=["0x3b0e1bd7d0c8f4a2e0c2f1d5bb1a9b0e6d7c8f90"])]
 PROBLEMS = (*CALLER_PROBLEMS, RequestMalformed)
 PAGES = (*PROBLEMS, CursorMalformed, CursorExpired)
 
@@ -80,10 +83,10 @@ async def audit_balances(
     "/accounts/{address}/balances",
     operation_id="auditAccount",
     response_model=AuditBalances,
-    responses=responses(*PAGES, ViewUnavailable),
+    responses=responses(*PAGES, AddressMalformed, ViewUnavailable),
 )
 async def audit_account(
-    request: Request, _: ByAuditor, address: Address, cursor: Cursor = None, limit: Limit = PAGE
+    request: Request, _: ByAuditor, address: Account, cursor: Cursor = None, limit: Limit = PAGE
 ) -> AuditBalances:
     """What one account holds, over all brands."""
     state = state_of(request)
@@ -96,10 +99,10 @@ async def audit_account(
     "/accounts/{address}/entries",
     operation_id="auditAccountEntries",
     response_model=AuditEntries,
-    responses=responses(*PAGES, ViewUnavailable),
+    responses=responses(*PAGES, AddressMalformed, ViewUnavailable),
 )
 async def audit_account_entries(
-    request: Request, _: ByAuditor, address: Address, cursor: Cursor = None, limit: Limit = PAGE
+    request: Request, _: ByAuditor, address: Account, cursor: Cursor = None, limit: Limit = PAGE
 ) -> AuditEntries:
     """One account's whole history, the oldest first."""
     state = state_of(request)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from api.events.schemas import EXAMPLE_HASH
 from api.kit.amounts import Points
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, ResponseModel
 from api.views.schemas import AsOf
 
-Account = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 CURSOR = Field(description="Give it as `cursor` for the page after; none: this was the last.", examples=["200"])
 
 

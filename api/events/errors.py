@@ -5,6 +5,8 @@ Problem
 ├── RefusalNotFinal     409   an order is corrected before its refusal is final
 ├── CurrencyWrong       422
 ├── FreeNotZero         422
+├── OccurredTooEarly    422   before the programme began
+├── OccurredInFuture    422
 ├── OperationUnknown    404
 └── RuleMissing         409
 """
@@ -39,6 +41,20 @@ class CurrencyWrong(Problem):
 @told_by_validation
 class FreeNotZero(Problem):
     """An order of value nothing has the amount 0."""
+
+    status = 422
+
+
+@told_by_validation
+class OccurredTooEarly(Problem):
+    """This happened before the programme began."""
+
+    status = 422
+
+
+@told_by_validation
+class OccurredInFuture(Problem):
+    """This has not happened yet."""
 
     status = 422
 

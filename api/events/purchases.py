@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -20,11 +20,12 @@ from api.auth.callers import BrandCaller
 from api.events import memos
 from api.events.errors import CurrencyWrong, PurchaseConflict, RefusalNotFinal, RuleMissing
 from api.events.models import Event
-from api.events.schemas import PurchaseCreate
+from api.events.schemas import PurchaseCreate, is_late
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import lock
-from api.kit.problems import Problem, of_validation
+from api.kit.problems import Problem, RequestMalformed, of_validation
 from api.kit.settings import Settings
+from api.kit.strict_json import parse
 from api.members import service as identity
 from api.members.errors import MemberUnknown
 from api.writes import backlog
@@ -235,7 +236,8 @@ def count_lines(
     session: Session, *, settings: Settings, deployment: Deployment, slug: str, lines: Sequence[Line]
 ) -> list[bytes]:
     """An answer line for each line."""
-    read = [_read(line) for line in lines]
+    read = [_read(line, settings.programme_start) for line in lines]
+    at_ms = now_ms()
     purchases = [wanted for wanted in read if isinstance(wanted, PurchaseCreate)]
     counted = iter(count(session, settings=settings, deployment=deployment, slug=slug, purchases=purchases, bulk=True))
     answers = []
@@ -248,16 +250,31 @@ def count_lines(
             answers.append(refused_line(line.number, result, id=wanted.id))
         else:
             before = {"error": result.error, "error_args": result.error_args} if result.status == "retried" else {}
-            told = line_to_public(line.number, result.status, id=wanted.id, operation=str(result.operation), **before)
-            answers.append(told)
+            occurred_at_ms = int(wanted.occurred_at.timestamp() * 1000)
+            answers.append(
+                line_to_public(
+                    line.number,
+                    result.status,
+                    id=wanted.id,
+                    operation=str(result.operation),
+                    occurred_at=rfc3339(occurred_at_ms),
+                    late=is_late(occurred_at_ms=occurred_at_ms, received_at_ms=at_ms),
+                    **before,
+                )
+            )
     return answers
 
 
-def _read(line: Line) -> PurchaseCreate | Problem:
+def _read(line: Line, programme_start: datetime | None) -> PurchaseCreate | Problem:
     if line.refused is not None:
         return line.refused
     try:
-        return _adapter.validate_json(line.raw)
+        parse(line.raw, newlines=True)
+        return _adapter.validate_json(line.raw, context={"programme_start": programme_start})
+    except RequestMalformed as problem:
+        return LineMalformed(problem.detail)
+    except Problem as problem:
+        return problem
     except ValidationError as fault:
         problem = of_validation(fault.errors())
         if problem.error == "RequestMalformed":

@@ -15,6 +15,8 @@ from api.events import service
 from api.events.errors import (
     CurrencyWrong,
     FreeNotZero,
+    OccurredInFuture,
+    OccurredTooEarly,
     OperationUnknown,
     PurchaseConflict,
     RefusalNotFinal,
@@ -34,21 +36,22 @@ from api.events.schemas import (
 from api.kit.amounts import AMOUNT_PROBLEMS
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, of_validation, responses
+from api.kit.texts import patterned
 from api.members.errors import MemberUnclear, MemberUnknown
 from api.writes.backlog import BacklogFull
 from api.writes.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
+from api.writes.strict import StrictRoute, takes_newlines
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
-Kind = Annotated[str | None, Query(pattern="^[a-z_]{1,32}$", examples=["award"])]
+KindName = Annotated[str, patterned("^[a-z_]{1,32}$", "a kind is 1 to 32 of a-z and _, such as award")]
+Kind = Annotated[KindName | None, Query(examples=["award"])]
 PAGE_MAX = 500
 PAGE = 100
 RefusedOnly = Annotated[RefusedState | None, Query(description="Only these; both without it.", examples=["failed"])]
-Cursor = Annotated[
-    str | None,
-    Query(pattern="^[1-9][0-9]{0,17}$", description="`next_cursor` of the page before.", examples=[None]),
-]
+Place = Annotated[str, patterned("^[1-9][0-9]{0,17}$", "give the next_cursor of the page before, or none")]
+Cursor = Annotated[Place | None, Query(description="`next_cursor` of the page before.", examples=[None])]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
 
@@ -64,6 +67,8 @@ OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
         *WRITE_PROBLEMS,
         *AMOUNT_PROBLEMS,
         FreeNotZero,
+        OccurredTooEarly,
+        OccurredInFuture,
         MemberUnclear,
         MemberUnknown,
         CurrencyWrong,
@@ -86,12 +91,14 @@ OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
     },
     openapi_extra=either_body(PurchaseCreate),
 )
+@takes_newlines
 async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Response:
     """Counts a purchase: the points follow by the brand's published rule. An NDJSON body counts one a line."""
     if is_ndjson(request):
         return purchase_lines(caller, write)
     try:
-        wanted = PurchaseCreate.model_validate_json(await request.body())
+        programme = {"programme_start": write.state.settings.programme_start}
+        wanted = PurchaseCreate.model_validate_json(await request.body(), context=programme)
     except ValidationError as fault:
         raise of_validation(fault.errors()) from None
 
@@ -103,8 +110,7 @@ async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Re
         return Answer(told, 202)
 
     def follow(session: Session, told: dict[str, Any]) -> PurchaseAccepted:
-        operation = service.operation_by_id_to_public(session, int(told["operation"]["id"]))
-        return PurchaseAccepted(id=told["id"], member=told["member"], operation=operation)
+        return service.told_purchase(session, int(told["operation"]["id"]))
 
     return await write(caller, effect, follow=follow)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.events.memos import MemoText
 from api.kit.amounts import AmountOrZero
+from api.kit.clock import now_ms
+from api.kit.moments import Moment
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Identifier, RequestModel, ResponseModel
-from api.members.schemas import MemberReference
+from api.members.schemas import Currency, MemberReference
 from chain.outbox.retries import DAYS_FULL, PAUSED, PAUSES_MAX, RETRY_S_MAX
 
 OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed", "waiting"]
@@ -20,12 +22,24 @@ LineStatus = Literal["accepted", "replayed", "retried", "refused"]
 EXAMPLE_HASH = "0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6"
 
 
-def in_utc(at: datetime) -> datetime:
-    """The same moment in UTC; refused when its offset leads out of the years 1 to 9999."""
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("this time has no place in the years 1 to 9999 of UTC") from None
+# A shop's clock may be ahead of ours by so much; a day after it happened, a fact is late.
+AHEAD: Final = timedelta(minutes=1)
+LATE: Final = timedelta(days=1)
+
+
+def within_programme(at: datetime, info: ValidationInfo) -> datetime:
+    """Refuses what happened before the programme began (`programme_start` of the context), or has not happened yet."""
+    start = (info.context or {}).get("programme_start")
+    if start is not None and at < start:
+        raise PydanticCustomError("OccurredTooEarly", f"The programme began at {start.isoformat()}, this was before.")
+    if at.timestamp() * 1000 > now_ms() + AHEAD.total_seconds() * 1000:
+        raise PydanticCustomError("OccurredInFuture", "This has not happened yet, by the gateway's clock.")
+    return at
+
+
+def is_late(*, occurred_at_ms: int, received_at_ms: int) -> bool:
+    """Whether a fact was reported so long after it happened that whoever counts by days should know."""
+    return received_at_ms - occurred_at_ms > LATE.total_seconds() * 1000
 
 
 RetryFor = Annotated[
@@ -50,11 +64,16 @@ class PurchaseCreate(RequestModel):
     id: Identifier = Field(examples=["order-19970101-00004"])
     member: MemberReference
     amount: AmountOrZero = Field(description="In the currency's base units (cents).")
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", examples=["USD"])
-    occurred_at: Annotated[AwareDatetime, AfterValidator(in_utc)] = Field(examples=["1997-01-01T00:00:00Z"])
+    currency: Currency = Field(default="USD", examples=["USD"])
+    occurred_at: Annotated[Moment, AfterValidator(within_programme)] = Field(
+        description="Not before the programme began, not more than a minute ahead.", examples=["1997-01-01T00:00:00Z"]
+    )
     memo: MemoText | None = Field(default=None, examples=[{"receipt": "No. 4711", "item.1": "1 tea, jasmine"}])
     free: bool = Field(
-        default=False, description="An order of value nothing; only then may the amount be 0.", examples=[False]
+        default=False,
+        strict=True,
+        description="An order of value nothing; only then may the amount be 0.",
+        examples=[False],
     )
     retry_for_s: RetryFor | None = None
 
@@ -149,6 +168,9 @@ class PurchaseAccepted(ResponseModel):
 
     id: str = Field(examples=["order-19970101-00004"])
     member: str = Field(examples=["mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])
+    occurred_at: str = Field(description="In UTC.", examples=["1997-01-01T00:00:00.000Z"])
+    received_at: str = Field(description="When it was first reported.", examples=[EXAMPLE_TIME])
+    late: bool = Field(description="It was reported more than a day after it happened.", examples=[True])
     operation: OperationPublic
 
 
@@ -163,4 +185,8 @@ class PurchaseLine(ResponseModel):
     operation: str | None = Field(default=None, examples=["17"])
     error: str | None = Field(default=None, examples=[None])
     error_args: dict[str, Any] | None = Field(default=None, examples=[None])
+    occurred_at: str | None = Field(default=None, description="In UTC.", examples=["1997-01-01T00:00:00.000Z"])
+    late: bool | None = Field(
+        default=None, description="It was reported more than a day after it happened.", examples=[True]
+    )
     problem: dict[str, Any] | None = Field(default=None, examples=[None])

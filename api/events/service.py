@@ -23,6 +23,7 @@ from api.events.schemas import (
     RefusedOperation,
     RefusedOperations,
     RefusedState,
+    is_late,
 )
 from api.kit.clock import rfc3339
 from api.kit.database import Snapshot
@@ -39,8 +40,19 @@ def count_one(
     [result] = count(session, settings=settings, deployment=deployment, slug=slug, purchases=[wanted])
     if not isinstance(result, Counted):
         raise result
+    return told_purchase(session, result.operation)
+
+
+def told_purchase(session: Session, operation: int) -> PurchaseAccepted:
+    """The purchase that an operation is of, as it was first reported."""
+    fact = session.exec(select(Event).where(col(Event.operation) == operation)).one()
     return PurchaseAccepted(
-        id=wanted.id, member=result.member_id, operation=operation_by_id_to_public(session, result.operation)
+        id=fact.external_id,
+        member=fact.member_id,
+        occurred_at=rfc3339(fact.occurred_at_ms),
+        received_at=rfc3339(fact.received_at_ms),
+        late=is_late(occurred_at_ms=fact.occurred_at_ms, received_at_ms=fact.received_at_ms),
+        operation=operation_by_id_to_public(session, operation),
     )
 
 

@@ -21,10 +21,11 @@ from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import ResponseModel
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
+from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.evidence.receipts import KEY_REF
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 FromBlock = Annotated[
     int | None, Query(ge=0, le=2**53, description="Events from this block on; all of them without it.")
 ]

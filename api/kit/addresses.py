@@ -1,15 +1,35 @@
-"""Addresses: lower case in tables, EIP-55 on the wire."""
+"""Addresses: lower case in tables, EIP-55 on the wire; one that comes with a checksum needs the right one."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import Annotated, Any
 
-from eth_utils.address import to_checksum_address
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-ADDRESSES_CACHED_MAX = 65_536
+from api.kit.problems import Problem, told_by_validation
+from chain.base import addresses
+from chain.base import errors as chain_errors
+from chain.base.addresses import checksum
+
+PATTERN = "^0x[0-9a-fA-F]{40}$"
 
 
-@lru_cache(ADDRESSES_CACHED_MAX)
-def checksum(address: str) -> str:
-    """The address with its EIP-55 checksum. Cached: a Keccak in Python costs as much as the read beside it."""
-    return str(to_checksum_address(address))
+@told_by_validation
+class AddressMalformed(Problem):
+    """What should be an address is none, or its checksum is wrong."""
+
+    status = 422
+
+
+def _parsed(value: Any) -> str:
+    try:
+        return addresses.parse_address(value)
+    except chain_errors.AddressMalformed:
+        raise PydanticCustomError("AddressMalformed", f"An address is {chain_errors.ADDRESSES}") from None
+
+
+# Lower case once it is taken.
+Address = Annotated[str, BeforeValidator(_parsed), WithJsonSchema({"type": "string", "pattern": PATTERN})]
+
+__all__ = ["Address", "AddressMalformed", "checksum"]

@@ -173,13 +173,22 @@ def of_validation(errors: Sequence[Any], *, skip: int = 0) -> Problem:
             place = ".".join(str(part) for part in error["loc"][skip:])
             return known(error["msg"], field=place)
     places = [
-        {"field": ".".join(str(part) for part in error["loc"][skip:]), "detail": error["msg"]}
+        {"field": ".".join(str(part) for part in error["loc"][skip:]), "detail": _sentence(error)}
         for error in errors[:ERRORS_LISTED_MAX]
     ]
     told = "; ".join(f"{place['field'] or 'body'}: {place['detail']}" for place in places[:3])
     return RequestMalformed(told + ".", errors=places)
 
 
+def _sentence(error: Any) -> str:
+    """What is wrong, in words: a pattern is told by what it asks for."""
+    if error["type"] == "string_pattern_mismatch":
+        return SENTENCES.get(error["ctx"]["pattern"], str(error["msg"]))
+    return str(error["msg"])
+
+
+# Pattern → what it asks for, in words; filled by api.kit.texts.patterned.
+SENTENCES: dict[str, str] = {}
 _typed: dict[str, type[Problem]] = {}
 
 

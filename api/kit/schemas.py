@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,31}$")]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
-MemberId = Annotated[str, StringConstraints(pattern=r"^mem_[0-9a-f]{32}$")]
+from api.kit.texts import patterned
+
+Slug = Annotated[str, patterned(r"^[a-z][a-z0-9-]{1,31}$", "a brand is 2 to 32 of a-z, 0-9 and -, a letter first")]
+Identifier = Annotated[
+    str, patterned(r"^[!-~]+$", "an identifier is visible ASCII without spaces", min_length=1, max_length=128)
+]
+MemberId = Annotated[str, patterned(r"^mem_[0-9a-f]{32}$", "a member's id is mem_ and 32 hex digits in lower case")]
 EXAMPLE_MEMBER = "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
 EXAMPLE_ADDRESS = "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
 EXAMPLE_TIME = "2026-11-21T22:15:00.000Z"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 
@@ -21,6 +21,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
 
+    # Nothing that happened before this counts; it catches a clock or a unit that is wrong.
+    programme_start: datetime = datetime(1990, 1, 1, tzinfo=UTC)
     session_lifetime: timedelta = timedelta(days=1)
     hold_lifetime: timedelta = timedelta(minutes=15)
     exchange_lifetime: timedelta = timedelta(minutes=15)

@@ -13,7 +13,8 @@ from api.auth.callers import BrandCaller
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import lock
-from api.kit.problems import Problem, of_validation
+from api.kit.problems import Problem, RequestMalformed, of_validation
+from api.kit.strict_json import parse
 from api.members import service
 from api.members.errors import IdentifierTaken, MemberUnknown
 from api.members.models import Enrolment, Member
@@ -92,7 +93,12 @@ def _read(line: Line) -> MemberCreate | Problem:
     if line.refused is not None:
         return line.refused
     try:
+        parse(line.raw)
         return MemberCreate.model_validate_json(line.raw)
+    except RequestMalformed as problem:
+        return LineMalformed(problem.detail)
+    except Problem as problem:
+        return problem
     except ValidationError as fault:
         problem = of_validation(fault.errors())
         return LineMalformed(problem.detail, **problem.facts)

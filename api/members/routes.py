@@ -22,6 +22,7 @@ from api.members.schemas import (
     BrandList,
     BrandPublic,
     KeyCreated,
+    KeyId,
     KeyList,
     KeyPublic,
     MemberCreate,
@@ -31,9 +32,10 @@ from api.members.schemas import (
     SessionCreated,
 )
 from api.writes.ndjson import NDJSON, either_body, is_ndjson, schema_of
+from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 
 @router.post(
@@ -118,7 +120,7 @@ async def list_keys(request: Request, _: ByOperator, slug: Slug) -> KeyList:
     response_model=KeyPublic,
     responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, BrandUnknown, KeyUnknown),
 )
-async def revoke_key(caller: ByOperator, slug: Slug, key_id: str, write: Writes) -> Response:
+async def revoke_key(caller: ByOperator, slug: Slug, key_id: KeyId, write: Writes) -> Response:
     """Ends a key at once."""
 
     def effect(session: Session) -> Answer:
@@ -173,7 +175,7 @@ async def list_auditor_keys(request: Request, _: ByOperator) -> KeyList:
     response_model=KeyPublic,
     responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, KeyUnknown),
 )
-async def revoke_auditor_key(caller: ByOperator, key_id: str, write: Writes) -> Response:
+async def revoke_auditor_key(caller: ByOperator, key_id: KeyId, write: Writes) -> Response:
     """Ends an auditor's key at once."""
 
     def effect(session: Session) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,11 @@ from api.kit.schemas import (
     ResponseModel,
     Slug,
 )
+from api.kit.texts import patterned
+
+KeyId = Annotated[str, patterned(r"^[0-9a-f]{12}$", "a key's id is 12 hex digits in lower case")]
+Colour = Annotated[str, patterned(r"^#[0-9a-fA-F]{6}$", "a colour is # and 6 hex digits")]
+Currency = Annotated[str, patterned(r"^[A-Z]{3}$", "a currency is three capitals of ISO 4217, such as USD")]
 
 
 class BrandCreate(RequestModel):
@@ -24,8 +29,8 @@ class BrandCreate(RequestModel):
     slug: Slug = Field(examples=["cdnow"])
     name: str = Field(min_length=1, max_length=80, examples=["CDNOW"])
     symbol: str = Field(min_length=1, max_length=11, examples=["CDN"])
-    colour: str = Field(default="#3b5bdb", pattern=r"^#[0-9a-fA-F]{6}$", examples=["#3b5bdb"])
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", examples=["USD"])
+    colour: Colour = Field(default="#3b5bdb", examples=["#3b5bdb"])
+    currency: Currency = Field(default="USD", examples=["USD"])
 
 
 class BrandPublic(ResponseModel):
@@ -104,7 +109,7 @@ class MemberReference(RequestModel):
 class SessionCreate(RequestModel):
     """How long the session is to last; without it, as long as the gateway is set to."""
 
-    lifetime_s: int | None = Field(default=None, ge=60, le=30 * 24 * 3600, examples=[86400])
+    lifetime_s: int | None = Field(default=None, strict=True, ge=60, le=30 * 24 * 3600, examples=[86400])
 
 
 class SessionCreated(ResponseModel):

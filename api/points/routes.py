@@ -27,10 +27,11 @@ from api.points.errors import (
 from api.points.schemas import ExchangeCreate, ExchangePublic, HoldCapture, HoldId, HoldPlace, HoldPublic, HoldRefund
 from api.programmes.errors import AgreementUnknown, OutBelowMinimum, OutTooLarge, VersionChanged
 from api.writes.backlog import BacklogFull
+from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.contracts.authorisation import Domain
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 
 def waited(model: type[ResponseModel]) -> dict[int | str, dict[str, Any]]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.events.schemas import OperationPublic, RetryFor
 from api.kit.amounts import Amount, Points
 from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, RequestModel, ResponseModel, Slug
+from api.kit.texts import patterned
 from api.members.schemas import MemberReference
 
 HoldState = Literal["requested", "held", "captured", "released", "expired", "refused"]
-HoldId = Annotated[str, StringConstraints(pattern=r"^hold_[0-9a-f]{32}$")]
+HoldId = Annotated[str, patterned(r"^hold_[0-9a-f]{32}$", "a hold's id is hold_ and 32 hex digits in lower case")]
 EXAMPLE_HOLD = "hold_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
 DEADLINE_S_MAX = 30 * 24 * 3600
 
@@ -27,8 +28,8 @@ class HoldPlace(RequestModel):
     member: MemberReference | None = Field(default=None)
     brand: Slug | None = Field(default=None, examples=[None])
     points: Amount
-    reward: str = Field(default="", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", examples=["coffee-large"])
-    lifetime_s: int | None = Field(default=None, ge=30, le=DEADLINE_S_MAX, examples=[900])
+    reward: str = Field(default="", max_length=64, examples=["coffee-large"])
+    lifetime_s: int | None = Field(default=None, strict=True, ge=30, le=DEADLINE_S_MAX, examples=[900])
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:
@@ -66,13 +67,11 @@ class HoldPublic(ResponseModel):
 class ExchangeCreate(RequestModel):
     """Does a quoted exchange; the contract gives at least `minimum_out` or refuses."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
     source: Slug = Field(alias="from", examples=["cdnow"])
     target: Slug = Field(alias="to", examples=["beanhouse"])
     points_in: Amount
     minimum_out: Amount
-    agreement_version: int = Field(ge=1, le=2**32 - 1, examples=[1])
+    agreement_version: int = Field(strict=True, ge=1, le=2**32 - 1, examples=[1])
     retry_for_s: RetryFor | None = None
 
 

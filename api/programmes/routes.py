@@ -14,8 +14,9 @@ from api.members.errors import BrandUnknown
 from api.programmes import service
 from api.programmes.errors import AgreementUnknown, OutTooLarge, RuleNotInForce
 from api.programmes.schemas import AwardQuote, AwardQuoteAsk, ExchangeQuote, ExchangeQuoteAsk
+from api.writes.strict import StrictRoute
 
-router = APIRouter(prefix="/v1")
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 
 @router.post(

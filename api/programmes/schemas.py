@@ -43,8 +43,6 @@ class AwardQuote(ResponseModel):
 class ExchangeQuoteAsk(RequestModel):
     """What would these points of one brand give in another's?"""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
     source: Slug = Field(alias="from", examples=["cdnow"])
     target: Slug = Field(alias="to", examples=["beanhouse"])
     points_in: Amount

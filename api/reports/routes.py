@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -11,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from api.auth.callers import CALLER_PROBLEMS, AuditorCaller, BrandCaller, ByBrand, ByBrandOrAuditor, ByMember, looked
 from api.auth.errors import NotYours
 from api.kit.container import state_of
+from api.kit.moments import Moment
 from api.kit.problems import RequestMalformed, responses
 from api.kit.schemas import MemberId, Slug
 from api.members.errors import BrandUnknown, MemberUnknown
@@ -20,13 +20,14 @@ from api.reports.schemas import BalancesThen, LiabilityThen, ObligationsThen, Ro
 from api.reports.service import Place
 from api.views import service as channels
 from api.views.routes import PrivateJson
+from api.writes.strict import StrictRoute
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 BLOCK_MAX = 2**63 - 1
 PROBLEMS = (*CALLER_PROBLEMS, RequestMalformed, AsOfMalformed, HistoryNotAvailable)
 
 Block = Annotated[int | None, Query(ge=0, le=BLOCK_MAX, description="As of the end of this block.")]
-At = Annotated[datetime | None, Query(description="As of the last block at or before this moment.")]
+At = Annotated[Moment | None, Query(description="As of the last block at or before this moment.")]
 Whose = Annotated[Slug | None, Query(description="An auditor names the brand; a brand's key needs none.")]
 Exact = Annotated[str, Query(max_length=40, examples=["3/10"])]
 

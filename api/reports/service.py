@@ -272,8 +272,6 @@ def _chosen(connection: Connection, place: Place) -> Moment:
         return history.moment(connection, place.block)
     if place.at is None:
         return history.span(connection).last
-    if place.at.tzinfo is None:
-        raise AsOfMalformed("A moment has an offset: 2026-11-22T09:00:00Z.")
     return history.block_at(connection, int(place.at.timestamp()))
 
 

@@ -18,8 +18,9 @@ from api.members.errors import BrandUnknown, MemberUnknown
 from api.views import books, proofs, service, stream
 from api.views.errors import CursorExpired, CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
 from api.views.schemas import Books, EntryPage, EntryProof, Health, MemberView, Ready
+from api.writes.strict import StrictRoute, refuse_queries
 
-router = APIRouter()
+router = APIRouter(route_class=StrictRoute)
 VIEW_PROBLEMS = (*CALLER_PROBLEMS, ViewUnavailable)
 PAGE_MAX = 200
 PAGE = 50
@@ -52,6 +53,8 @@ class PrivateJson(Response):
 )
 async def get_my_view(request: Request) -> Response:
     """The member's balances over all brands, as of a block."""
+    if request.scope["query_string"]:
+        refuse_queries(request, {})
     # The most asked route of all: who is asking and what they have are one look at the database.
     return PrivateJson(await service.my_view(state_of(request), token_of(request)))
 

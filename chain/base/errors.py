@@ -22,6 +22,7 @@ ChainError
 ├── FinalityBroken             the node took back a block that it had called final
 ├── HistoryNotAvailable        a point in time of which no rows are kept
 ├── ArgumentInvalid            what a command was given cannot be meant
+├── AddressMalformed           what should be an address is none, or its checksum is wrong
 ├── DatabaseAway               the database does not answer for now; it is waited for
 ├── DatabaseUnusable           the database cannot be used as it is: no such file, no right, another program's tables
 ├── MirrorMismatch             the database mirrors another token, another start or another chain
@@ -44,6 +45,8 @@ ChainError
 
 from collections.abc import Mapping
 from typing import Any
+
+ADDRESSES = "0x and 40 hex digits, in one case throughout or with the right checksum (EIP-55)."
 
 
 class ChainError(Exception):
@@ -209,6 +212,13 @@ class ChainReplaced(ChainError):
         self.what = what
         self.expected = expected
         self.found = found
+
+
+class AddressMalformed(ChainError):
+    """What should be an address is none, or its checksum is wrong."""
+
+    def __init__(self, text: Any):
+        super().__init__(f"{str(text)[:80]!r} is no address: {ADDRESSES}")
 
 
 class ArgumentInvalid(ChainError):

@@ -12,8 +12,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chain.base.errors import AnswerInconsistent, AnswerTooLarge, ChainError, MethodMissing, NodeUnavailable, RpcError
-from chain.base.hashing import keccak
+from chain.base.addresses import parse_address
+from chain.base.errors import (
+    AddressMalformed,
+    AnswerInconsistent,
+    AnswerTooLarge,
+    ChainError,
+    MethodMissing,
+    NodeUnavailable,
+    RpcError,
+)
 from chain.erc20.transfers import TRANSFER, Transfer, is_transfer, transfer
 from chain.node import blocks
 from chain.node.adaptive_range import AdaptiveRange
@@ -277,15 +285,7 @@ def check_receipts_root(block: BlockHeader, found: Sequence[Raw]) -> None:
 
 def address(text: Any) -> str | None:
     """An address in lower case; None for what is none. A checksum (EIP-55), where there is one, must be right."""
-    if not isinstance(text, str) or len(text) != 42 or not text.startswith(("0x", "0X")):
-        return None
-    digits = text[2:]
     try:
-        bytes.fromhex(digits)
-    except ValueError:
+        return parse_address(text)
+    except AddressMalformed:
         return None
-    if digits in (digits.lower(), digits.upper()):
-        return "0x" + digits.lower()
-    mask = keccak(digits.lower().encode()).hex()
-    right = "".join(char.upper() if int(mask[at], 16) > 7 else char for at, char in enumerate(digits.lower()))
-    return "0x" + digits.lower() if digits == right else None

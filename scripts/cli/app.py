@@ -59,6 +59,9 @@ BehindGrace = Annotated[
         help="seconds for which what was seen is kept while the node shows less and no other branch",
     ),
 ]
+ProgrammeStart = Annotated[
+    str, typer.Option(envvar="MOA_PROGRAMME_START", help="nothing that happened before counts: 2026-01-01T00:00:00Z")
+]
 LogOrigin = Annotated[str | None, typer.Option(envvar="MOA_LOG_ORIGIN", help="the log's name; else the chain's")]
 LogKeyNumber = Annotated[int, typer.Option(envvar="MOA_LOG_KEY_NUMBER", min=0, help="counted up to change the key")]
 LogWitnesses = Annotated[str, typer.Option(envvar="MOA_LOG_WITNESSES", help="vkeys, comma-separated")]
@@ -93,10 +96,19 @@ def gateway(
     log_origin: LogOrigin = None,
     log_key_number: LogKeyNumber = 0,
     log_witnesses: LogWitnesses = "",
+    programme_start: ProgrammeStart = "1990-01-01T00:00:00Z",
 ) -> None:
     """Serve the HTTP interface and the screens."""
+    from pydantic_core import PydanticCustomError
+
+    from api.kit.moments import parse_moment
     from api.kit.settings import Settings
     from api.server import run
+
+    try:
+        start = parse_moment(programme_start)
+    except PydanticCustomError as error:
+        raise typer.BadParameter(f"--programme-start: {error.message()}") from None
 
     end_with_parent()
     run(
@@ -112,6 +124,7 @@ def gateway(
             log_origin=log_origin,
             log_key=log_key_number,
             log_witnesses=tuple(filter(None, log_witnesses.split(","))),
+            programme_start=start,
         )
     )
 

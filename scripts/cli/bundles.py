@@ -16,6 +16,7 @@ from sqlmodel import Session
 from api.events import memos, service
 from api.kit.problems import Problem
 from api.members.models import Member
+from chain.base.addresses import parse_address
 from chain.base.errors import ChainError
 from chain.contracts.deployment import Deployment
 from chain.evidence import receipts
@@ -107,10 +108,8 @@ def make(source: Source, asked: BundleRequest) -> bytes:
 
 
 def _account(source: Source, member: str) -> str:
-    if member.startswith("0x"):
-        if len(member) != 42 or not set(member[2:].lower()) <= set("0123456789abcdef"):
-            raise EvidenceMissing(f"{member} is no address.")
-        return member.lower()
+    if member.startswith(("0x", "0X")):
+        return parse_address(member)
     table = table_of(Member)
     with _reading(source, "A member's id") as session:
         found = session.connection().execute(select(table.c.address).where(table.c.id == member)).scalar()

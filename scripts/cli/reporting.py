@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.audit_log.keys import log_signers
+from chain.base.addresses import parse_address
 from chain.base.errors import ChainError
 from chain.contracts.deployment import Deployment
 from chain.mirror import history
@@ -205,7 +206,7 @@ def check_export(folder: Path, log_key: str | None, json: bool) -> None:
 
 def show_balance(database: str, account: str, block: int | None, time: str | None, json: bool) -> None:
     """What an account had of every token, lot by lot."""
-    account = account.lower()
+    account = _address(account)
     with looking(database) as connection:
         at = chosen(connection, block, time)
         rows = [
@@ -249,9 +250,10 @@ def show_supply(database: str, block: int | None, time: str | None, json: bool) 
 
 def show_holds(database: str, account: str | None, block: int | None, time: str | None, json: bool) -> None:
     """The open holds."""
+    wanted = None if account is None else _address(account)
     with looking(database) as connection:
         at = chosen(connection, block, time)
-        rows = history.holds(connection, at.number, account=account and account.lower(), states=("held",))
+        rows = history.holds(connection, at.number, account=wanted, states=("held",))
     if json:
         return say({**moment_to_public(at), "holds": rows})
     table = sheet(f"Open holds at block {at.number:,}", "hold", "member", "until", "points")
@@ -358,6 +360,12 @@ def brand_id(deployment: Deployment, brand: str) -> int:
 def slug_of(deployment: Deployment, number: int) -> str:
     """The brand's short name, or its number where the deployment does not know it."""
     return next((slug for slug, brand in deployment.brands.items() if brand.id == number), str(number))
+
+
+def _address(text: str) -> str:
+    """The address in lower case; anything else ends the command."""
+    with clear_errors():
+        return parse_address(text)
 
 
 def fail(sentence: str) -> NoReturn:

@@ -91,7 +91,7 @@ def test_reward_with_control_characters_is_refused(funded: World, reward: str) -
 
     answer = funded.brand.write("/v1/holds", {"member": {"identifier": "m-1"}, "points": "1", "reward": reward})
 
-    assert (answer.status_code, answer.json()["error"]) == (422, "RequestMalformed")
+    assert (answer.status_code, answer.json()["error"]) == (422, "CharacterRefused")
     assert funded.everything() == before
 
 

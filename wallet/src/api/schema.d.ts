@@ -3554,11 +3554,29 @@ export interface components {
              */
             id: string;
             /**
+             * Late
+             * @description It was reported more than a day after it happened.
+             * @example true
+             */
+            late: boolean;
+            /**
              * Member
              * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
              */
             member: string;
+            /**
+             * Occurred At
+             * @description In UTC.
+             * @example 1997-01-01T00:00:00.000Z
+             */
+            occurred_at: string;
             operation: components["schemas"]["OperationPublic"];
+            /**
+             * Received At
+             * @description When it was first reported.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            received_at: string;
         };
         /**
          * PurchaseCreate
@@ -3606,6 +3624,7 @@ export interface components {
             /**
              * Occurred At
              * Format: date-time
+             * @description Not before the programme began, not more than a minute ahead.
              * @example 1997-01-01T00:00:00Z
              */
             occurred_at: string;
@@ -3641,11 +3660,25 @@ export interface components {
              */
             id: string | null;
             /**
+             * Late
+             * @description It was reported more than a day after it happened.
+             * @default null
+             * @example true
+             */
+            late: boolean | null;
+            /**
              * Line
              * @description Counted from 1, blank lines included.
              * @example 500
              */
             line: number;
+            /**
+             * Occurred At
+             * @description In UTC.
+             * @default null
+             * @example 1997-01-01T00:00:00.000Z
+             */
+            occurred_at: string | null;
             /**
              * Operation
              * @default null
@@ -4283,6 +4316,7 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestMalformed, CursorMalformed, AddressMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4354,6 +4388,7 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestMalformed, CursorMalformed, AddressMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9049,7 +9084,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, FreeNotZero, MemberUnclear, CurrencyWrong, MemoMalformed, MemoTooLarge, LineMalformed */
+            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, FreeNotZero, OccurredTooEarly, OccurredInFuture, MemberUnclear, CurrencyWrong, MemoMalformed, MemoTooLarge, LineMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
