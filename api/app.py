@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
@@ -25,11 +26,12 @@ from api.kit.settings import Settings
 from api.members.operator_routes import router as operators
 from api.members.routes import router as identity
 from api.members.session_routes import router as sessions
-from api.metrics import Metered, get_metrics
+from api.metrics import Metered, get_metrics, serve_metrics
 from api.openapi import describe
 from api.points.routes import router as journeys
 from api.programmes.routes import router as decisions
 from api.reports.routes import router as reports
+from api.traced import Traced
 from api.views import loops
 from api.views.routes import get_my_view
 from api.views.routes import router as channels
@@ -76,9 +78,16 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         assert settings is not None, "an application that runs has settings"
         state = opened(settings)
         put_state(app, state)
+        end_metrics = (
+            serve_metrics(state, host=settings.metrics_host, port=settings.metrics_port)
+            if settings.metrics_port
+            else None
+        )
         async with acts.running(state, version=VERSION), loops.running(state) as hub:
             app.state.hub = hub
             yield
+        if end_metrics is not None:
+            await run_in_threadpool(end_metrics)
         state.close()
 
     app = FastAPI(
@@ -94,7 +103,6 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
             problems.Problem: noting(problems.on_problem),
             RequestValidationError: problems.on_validation,
             HTTPException: problems.on_http,
-            Exception: problems.on_fault,
             **{fault: noting(handler) for fault, handler in problems.from_below.items()},
         },
         separate_input_output_schemas=False,
@@ -126,6 +134,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
             timeout_s=settings.body_timeout.total_seconds(),
             lines_at=lines_at,
         )
+        app.add_middleware(Traced)
         app.add_middleware(Metered)
         app.router.routes.append(Route("/metrics", get_metrics, methods=["GET"], include_in_schema=False))
         app.router.routes.extend(wallet_routes(settings.wallet_dist))

@@ -7,6 +7,7 @@ Time is counted to the first byte; a live stream would otherwise count as the sl
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.auth.callers import by_operator
 from api.kit.container import State, state_of
 from chain.health.collector import Tables
 from chain.telemetry import metrics
@@ -81,6 +83,12 @@ class Page:
 
 
 async def get_metrics(request: Request) -> Response:
-    """What Prometheus reads. Nothing in it names a member."""
+    """What Prometheus reads, by the operator's key; a bind of its own needs none (`serve_metrics`)."""
+    await by_operator(request)
     state = state_of(request)
     return await state.singleton(Page).made(state)
+
+
+def serve_metrics(state: State, *, host: str, port: int) -> Callable[[], None]:
+    """The same page on an address of its own, for a scraper that has no key; gives what ends it."""
+    return metrics.serve(metrics.together(metrics.COMMON, HTTP, Tables(state.database.engine)), port, host)

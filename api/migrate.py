@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from alembic import command
@@ -48,6 +49,16 @@ def _alone(url: str) -> Iterator[None]:
     with Path(parsed.database + ".migrating").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+        _close_to_the_world(parsed.database)
+
+
+def _close_to_the_world(database: str) -> None:
+    """Takes from all others what an older version left open to them: every key's hash and every member is in there."""
+    for name in (database, f"{database}-wal", f"{database}-shm", f"{database}.migrating"):
+        with suppress(OSError):
+            mode = os.stat(name).st_mode
+            if mode & 0o007:
+                os.chmod(name, mode & 0o770)
 
 
 def refuse_outdated(engine: Engine) -> str:

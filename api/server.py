@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import resource
 from contextlib import suppress
 from types import FrameType
@@ -13,6 +14,7 @@ import uvicorn
 from api import migrate
 from api.app import create_app
 from api.connections import Config, Connection
+from api.kit.log import access_log
 from api.kit.settings import Settings
 
 BACKLOG = 2_048
@@ -66,8 +68,19 @@ def configured(settings: Settings, app: Any = None) -> Server:
 def run(settings: Settings) -> None:
     """Migrates the database, then serves until told to stop."""
     migrate.run(settings.database_url)
+    if settings.access_log:
+        _keep_access_log()
     _allow_files(settings.connections_max)
     configured(settings).run()
+
+
+def _keep_access_log() -> None:
+    """A line for each request on the error stream, beside the gateway's other words."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    access_log.addHandler(handler)
+    access_log.setLevel(logging.INFO)
+    access_log.propagate = False
 
 
 def _allow_files(connections: int) -> None:

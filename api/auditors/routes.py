@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
 
 from api.auditors import service
 from api.auditors.schemas import (
@@ -153,7 +154,8 @@ async def audit_agreements(request: Request, _: ByAuditor) -> AuditAgreements:
 async def audit_clearing(request: Request, _: ByAuditor) -> AuditClearing:
     """What brands owe each other now, and their collateral."""
     state = state_of(request)
-    return await service.read(state, lambda look: service.clearing(look, state))
+    decimals = await run_in_threadpool(state.node.settlement_decimals)
+    return await service.read(state, lambda look: service.clearing(look, state, decimals=decimals))
 
 
 @router.get(

@@ -11,6 +11,7 @@ from api.kit.amounts import Points
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, ResponseModel
 from api.views.schemas import AsOf
 
+DECIMALS = Field(description="The settlement token's; null while the node has not been asked.", examples=[18])
 CURSOR = Field(description="Give it as `cursor` for the page after; none: this was the last.", examples=["200"])
 
 
@@ -101,12 +102,14 @@ class AuditObligation(ResponseModel):
     debtor_id: str = Field(examples=["1"])
     creditor_id: str = Field(examples=["2"])
     outstanding: str = Field(description="Units of the settlement token.", examples=["120000"])
+    decimals: int | None = DECIMALS
     block_number: int = Field(examples=[1042])
 
 
 class AuditCollateral(ResponseModel):
     brand_id: str = Field(examples=["1"])
     collateral: str = Field(examples=["5000000"])
+    decimals: int | None = DECIMALS
     in_default: bool = Field(examples=[False])
 
 

@@ -191,15 +191,21 @@ def agreements(look: Snapshot) -> AuditAgreements:
     )
 
 
-def clearing(look: Snapshot, state: State) -> AuditClearing:
+def clearing(look: Snapshot, state: State, *, decimals: int | None) -> AuditClearing:
     """What brands owe each other, and what secures it."""
     return AuditClearing(
         obligations=[
-            AuditObligation(debtor_id=debtor, creditor_id=creditor, outstanding=outstanding, block_number=number)
+            AuditObligation(
+                debtor_id=debtor,
+                creditor_id=creditor,
+                outstanding=outstanding,
+                decimals=decimals,
+                block_number=number,
+            )
             for debtor, creditor, outstanding, number in look.rows(_OBLIGATIONS, OBLIGATIONS_MAX)
         ],
         collateral=[
-            AuditCollateral(brand_id=brand_id, collateral=collateral, in_default=bool(in_default))
+            AuditCollateral(brand_id=brand_id, collateral=collateral, decimals=decimals, in_default=bool(in_default))
             for brand_id, collateral, in_default in look.rows(_COLLATERAL, BRANDS_MAX)
         ],
         as_of=_as_of(look, state),

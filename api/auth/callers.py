@@ -177,6 +177,8 @@ _member = _Calls("memberSession", "a member's session", MemberCaller)
 _brand_or_auditor = _Calls("brandKeyOrAuditorKey", "a brand's or an auditor's key", BrandCaller, AuditorCaller)
 _brand_or_member = _Calls("brandKeyOrMemberSession", "a brand's key or a member's session", BrandCaller, MemberCaller)
 
+by_operator = _operator  # for a page that is no route of the document
+
 ByOperator = Annotated[OperatorCaller, Security(_operator)]
 ByAuditor = Annotated[AuditorCaller, Security(_auditor)]
 ByAuditorOrOperator = Annotated[AuditorCaller | OperatorCaller, Security(_auditor_or_operator)]

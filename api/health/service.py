@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -10,6 +11,7 @@ from api import migrate
 from api.audit_log.loop import Standing
 from api.kit.clock import now_ms
 from api.kit.container import State
+from api.kit.log import log
 from api.views.as_of import moment
 from api.views.errors import ViewUnavailable
 from api.views.schemas import AsOf, Check, Health, Ready
@@ -18,6 +20,8 @@ from chain.health.loops import LOOPS, NOTICES, SystemHealth, system_health
 from chain.storage.database import snapshot
 
 NODE_TIMEOUT_S = 2.0
+# An address with a scheme, or a host with a port: as chain.node.transport and drivers of databases write them.
+_place = re.compile(r"[a-z][a-z0-9+.-]*://\S+|(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):\d{1,5}\b")
 
 
 def health(state: State) -> Health:
@@ -42,8 +46,14 @@ def _ready(state: State) -> Ready:
     except ViewUnavailable:
         pass
     except Exception as fault:
-        checks.append(Check(name="view", ok=False, detail=str(fault)))
+        log.warning("no view for /ready: %s", fault)
+        checks.append(Check(name="view", ok=False, detail=type(fault).__name__))
     return Ready(ready=all(check.ok for check in checks), checks=checks, as_of=as_of)
+
+
+def public(sentence: str) -> str:
+    """A sentence of a loop's, as anyone may read it: without the place of a node or of a database."""
+    return _place.sub("its address", sentence)
 
 
 class _Wrong(Exception):
@@ -53,16 +63,19 @@ class _Wrong(Exception):
 def _check(name: str, look: Callable[[], str | None]) -> Check:
     """Runs one look; whatever it raises is what is wrong."""
     try:
-        return Check(name=name, ok=True, detail=look() or "")
+        return Check(name=name, ok=True, detail=public(look() or ""))
+    except (_Wrong, migrate.DatabaseOutdated) as fault:
+        return Check(name=name, ok=False, detail=public(str(fault)))
     except Exception as fault:
-        return Check(name=name, ok=False, detail=str(fault) or type(fault).__name__)
+        log.warning("the check %s failed: %s", name, fault)
+        return Check(name=name, ok=False, detail=f"{type(fault).__name__}; the gateway's log says more")
 
 
 def _node(state: State) -> str:
     try:
         chain_id = int(state.node.rpc.call("eth_chainId", timeout_s=NODE_TIMEOUT_S), 16)
     except ChainError as fault:
-        raise _Wrong(str(fault)) from fault
+        raise _Wrong(f"The chain's node does not answer as it should ({fault.name}).") from fault
     if chain_id != state.deployment.chain_id:
         raise _Wrong(f"The node is on chain {chain_id}, the deployment is for {state.deployment.chain_id}.")
     return f"chain {chain_id}"
@@ -82,7 +95,8 @@ def _loops(state: State) -> list[Check]:
         with snapshot(state.database.engine) as connection:
             found = system_health(connection)
     except Exception as fault:
-        return [Check(name=name, ok=False, detail=str(fault)) for name in names]
+        log.warning("the loops cannot be looked at: %s", fault)
+        return [Check(name=name, ok=False, detail=type(fault).__name__) for name in names]
     return [
         _check("mirror", lambda: _mirror(found)),
         *(_check(f"{name} loop", lambda name=name: _loop(state, found, name)) for name in LOOPS),  # type: ignore[misc]

@@ -12,7 +12,9 @@ from fastapi import FastAPI, Request
 
 from api.kit.clock import now_ms
 from api.kit.database import Database
+from api.kit.log import log
 from api.kit.settings import Settings
+from chain.base.errors import ChainError
 from chain.contracts.authorisation import Domain, Domains
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
@@ -21,6 +23,8 @@ from chain.telemetry import metrics
 from chain.tlog.checkpoints import origin_of
 
 T = TypeVar("T")
+DECIMALS = "0x313ce567"
+DECIMALS_S = 2.0
 
 
 class Node:
@@ -34,6 +38,7 @@ class Node:
         self._timeout_s = timeout_s
         self._local = threading.local()
         self._domains: dict[str, Domain] = dict(domains or {})
+        self._settlement_decimals: int | None = None
 
     @property
     def rpc(self) -> Rpc:
@@ -50,6 +55,20 @@ class Node:
     def patient(self, timeout_s: float) -> Rpc:
         """A connection of its own for one long piece of work; the caller closes it."""
         return Rpc(self._url, timeout_s=timeout_s, decode_revert=self._deployment.codec.revert)
+
+    def settlement_decimals(self) -> int | None:
+        """Decimals of the token in which brands settle; asked until it answers once, because they can never change.
+
+        None: the node does not answer now. To be called off the loop.
+        """
+        if self._settlement_decimals is None:
+            try:
+                token = self._deployment.address("SettlementToken")
+                answer = self.rpc.call("eth_call", {"to": token, "data": DECIMALS}, "latest", timeout_s=DECIMALS_S)
+                self._settlement_decimals = int(answer, 16)
+            except (ChainError, ValueError, TypeError) as fault:
+                log.warning("the decimals of the settlement token are not known yet: %s", fault)
+        return self._settlement_decimals
 
     def domain(self, contract: str) -> Domain:
         """The EIP-712 domain of a contract; asked once, because it can never change."""

@@ -3,6 +3,7 @@
     Problem
     ├── RequestMalformed           422   the shape of a request is wrong
     ├── RouteUnknown               404
+    ├── MethodUnknown              405   Allow says which
     ├── BodyTooLarge               413
     ├── AmountMalformed … TooLarge 422   api/kit/amounts.py
     ├── IdempotencyKeyMissing …    4xx   api/writes/idempotency.py
@@ -81,6 +82,12 @@ class RouteUnknown(Problem):
     """Nothing answers at this address with this method."""
 
     status = 404
+
+
+class MethodUnknown(Problem):
+    """Something answers at this address, but not with this method."""
+
+    status = 405
 
 
 class BodyTooLarge(Problem):
@@ -224,20 +231,45 @@ async def on_http(request: Request, fault: Exception) -> Response:
     if isinstance(fault.__cause__, Problem):
         # Raised while FastAPI read the body, and wrapped by it.
         problem = fault.__cause__
-    elif fault.status_code in (404, 405):
+    elif fault.status_code == 404:
         problem = RouteUnknown(f"Nothing answers {request.method} {request.url.path}.")
+    elif fault.status_code == 405:
+        return _on_method(request)
     else:
         problem = RequestMalformed(str(fault.detail))
     return response(problem, request.url.path)
 
 
-async def on_fault(request: Request, fault: Exception) -> Response:
-    log.error("a fault at %s %s", request.method, request.url.path, exc_info=fault)
-    return response(InternalFault("The gateway failed; nothing is known to have changed."), request.url.path)
+def _on_method(request: Request) -> Response:
+    """405 with all methods of this address; 404 where only the wallet's catch-all would answer."""
+    allowed = methods_at(request.app.openapi(), request.url.path)
+    if not allowed:
+        return response(RouteUnknown(f"Nothing answers {request.method} {request.url.path}."), request.url.path)
+    answer = response(MethodUnknown(f"{request.url.path} does not answer {request.method}."), request.url.path)
+    answer.headers["Allow"] = ", ".join(allowed)
+    return answer
+
+
+def methods_at(document: Mapping[str, Any], path: str) -> list[str]:
+    """The methods that the document gives an address; none: it has no such address."""
+    parts = path.split("/")
+    found = set()
+    for template, methods in document["paths"].items():
+        wanted = template.split("/")
+        if len(wanted) == len(parts) and all(
+            (part and name.startswith("{")) or name == part for name, part in zip(wanted, parts, strict=True)
+        ):
+            found |= {method.upper() for method in methods}
+    return sorted(found)
 
 
 async def on_node(request: Request, fault: Exception) -> Response:
-    return response(NodeUnavailable(f"The chain's node does not answer: {fault}"), request.url.path)
+    # Where the node is, and what it said, is for the log; what kind of trouble it is, for anyone.
+    log.warning("the node did not answer: %s", fault)
+    kind = getattr(fault, "name", type(fault).__name__)
+    return response(
+        NodeUnavailable(f"The chain's node does not answer as it should ({kind}); try again."), request.url.path
+    )
 
 
 async def on_revert(request: Request, fault: Exception) -> Response:

@@ -20,6 +20,10 @@ class Settings:
     wallet_dist: Path = Path("wallet/dist")
     host: str = "127.0.0.1"
     port: int = 8000
+    # Prometheus, on an address of its own; 0: only by the operator's key at /metrics.
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    access_log: bool = True
 
     # Nothing that happened before this counts; it catches a clock or a unit that is wrong.
     programme_start: datetime = datetime(1990, 1, 1, tzinfo=UTC)

@@ -3,6 +3,8 @@
 Problem
 ├── HoldUnknown                404
 ├── HoldStateWrong             409   captured, released or refused already, or not on the chain yet
+├── HoldBusy                   409   a step of it is under way
+├── HoldStepsTooMany           409
 ├── HoldOver                   409   its last second has passed
 ├── CaptureExceedsHold         409
 ├── RefundExceedsCapture       409
@@ -10,6 +12,8 @@ Problem
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from api.kit.problems import Problem
 
@@ -22,6 +26,19 @@ class HoldUnknown(Problem):
 
 class HoldStateWrong(Problem):
     """The hold is not in the state that this needs."""
+
+    status = 409
+
+
+class HoldBusy(Problem):
+    """A step of this hold is under way; one at a time."""
+
+    status = 409
+    headers: ClassVar = {"Retry-After": "1"}
+
+
+class HoldStepsTooMany(Problem):
+    """This hold had as many steps as a hold may have."""
 
     status = 409
 

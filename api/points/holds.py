@@ -25,7 +25,15 @@ from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.models import Brand, Member
 from api.points.balances import OPEN_STATES, now_s, refuse_shortage
-from api.points.errors import CaptureExceedsHold, HoldOver, HoldStateWrong, HoldUnknown, RefundExceedsCapture
+from api.points.errors import (
+    CaptureExceedsHold,
+    HoldBusy,
+    HoldOver,
+    HoldStateWrong,
+    HoldStepsTooMany,
+    HoldUnknown,
+    RefundExceedsCapture,
+)
 from api.points.models import HoldRequest, HoldStep
 from api.points.schemas import HoldPlace, HoldPublic, HoldState
 from api.writes.backlog import refuse_full
@@ -189,8 +197,11 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
     state: HoldState = "requested"
     if hold is not None:
         state = _STATES[hold.state]
-    elif newest is None and operation.state == "failed":
-        state = "refused"
+    else:
+        placed = operation_by_id_to_public(session, request.operation)
+        if placed.state == "failed":
+            # Whatever was asked of it since can only fail too; the reason is the one for which it was never placed.
+            state, operation = "refused", placed
     return HoldPublic(
         id=request.id,
         brand=request.brand,
@@ -245,7 +256,7 @@ def _refuse_open_step(session: Session, request: HoldRequest) -> None:
         .limit(1)
     ).first()
     if kind is not None:
-        raise HoldStateWrong(f"A {kind} of this hold is under way.", hold=request.id, state=f"{kind} under way")
+        raise HoldBusy(f"A {kind} of this hold is under way; try again when it is done.", hold=request.id, step=kind)
 
 
 def _step_key(session: Session, request: HoldRequest, kind: str) -> str:
@@ -255,7 +266,7 @@ def _step_key(session: Session, request: HoldRequest, kind: str) -> str:
 def _next_step(session: Session, request: HoldRequest) -> int:
     number = session.exec(select(func.max(HoldStep.number)).where(HoldStep.hold_id == request.id)).one() or 0
     if number >= STEPS_MAX:
-        raise HoldStateWrong(f"A hold has at most {STEPS_MAX} steps.", hold=request.id, state="exhausted")
+        raise HoldStepsTooMany(f"A hold has at most {STEPS_MAX} steps.", hold=request.id)
     return int(number) + 1
 
 

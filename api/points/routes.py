@@ -19,8 +19,10 @@ from api.points import exchanges, holds
 from api.points.errors import (
     CaptureExceedsHold,
     ERC20InsufficientBalance,
+    HoldBusy,
     HoldOver,
     HoldStateWrong,
+    HoldStepsTooMany,
     HoldUnknown,
     RefundExceedsCapture,
 )
@@ -32,6 +34,10 @@ from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.contracts.authorisation import Domain
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
+
+
+# What any step of a hold may be refused for.
+STEP_PROBLEMS = (HoldStateWrong, HoldBusy, HoldStepsTooMany)
 
 
 def waited(model: type[ResponseModel]) -> dict[int | str, dict[str, Any]]:
@@ -99,7 +105,7 @@ async def get_hold(request: Request, caller: ByBrandOrMember, hold_id: HoldId) -
         *WRITE_PROBLEMS,
         *AMOUNT_PROBLEMS,
         HoldUnknown,
-        HoldStateWrong,
+        *STEP_PROBLEMS,
         HoldOver,
         CaptureExceedsHold,
     )
@@ -121,7 +127,7 @@ async def capture_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: 
     operation_id="releaseHold",
     status_code=202,
     response_model=HoldPublic,
-    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, HoldUnknown, HoldStateWrong) | waited(HoldPublic),
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, HoldUnknown, *STEP_PROBLEMS) | waited(HoldPublic),
 )
 async def release_hold(caller: ByBrand, hold_id: HoldId, write: Writes) -> Response:
     """Gives the whole hold back to the member."""
@@ -139,7 +145,7 @@ async def release_hold(caller: ByBrand, hold_id: HoldId, write: Writes) -> Respo
     status_code=202,
     response_model=HoldPublic,
     responses=responses(
-        *CALLER_PROBLEMS, *WRITE_PROBLEMS, *AMOUNT_PROBLEMS, HoldUnknown, HoldStateWrong, RefundExceedsCapture
+        *CALLER_PROBLEMS, *WRITE_PROBLEMS, *AMOUNT_PROBLEMS, HoldUnknown, *STEP_PROBLEMS, RefundExceedsCapture
     )
     | waited(HoldPublic),
 )

@@ -9,6 +9,8 @@ from api.kit.amounts import Points
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, ResponseModel
 from api.views.schemas import Finality
 
+DECIMALS = Field(description="The settlement token's; null while the node has not been asked.", examples=[18])
+
 
 class Then(ResponseModel):
     """The block at whose end an answer holds."""
@@ -64,6 +66,7 @@ class ObligationThen(ResponseModel):
     debtor: str = Field(examples=["cdnow"])
     creditor: str = Field(examples=["hanok"])
     outstanding: Points
+    decimals: int | None = DECIMALS
 
 
 class ObligationsThen(ResponseModel):

@@ -112,6 +112,8 @@ async def supplies(state: State, place: Place, *, only: str | None = None) -> sc
 async def obligations(state: State, place: Place, *, only: str | None = None) -> schemas.ObligationsThen:
     """What brands owe each other; of one brand only what names it."""
 
+    decimals = await run_in_threadpool(state.node.settlement_decimals)
+
     def look(connection: Connection) -> schemas.ObligationsThen:
         moment = _chosen(connection, place)
         slugs = _slugs(connection)
@@ -120,6 +122,7 @@ async def obligations(state: State, place: Place, *, only: str | None = None) ->
                 debtor=slugs.get(row["debtor_id"], row["debtor_id"]),
                 creditor=slugs.get(row["creditor_id"], row["creditor_id"]),
                 outstanding=str(row["outstanding"]),
+                decimals=decimals,
             )
             for row in history.obligations(connection, moment.number)
         ]
@@ -197,7 +200,10 @@ def _archive(connection: Connection, state: State, place: Place, format: str, on
     token, number = None, None
     if only is not None:
         number = _number(connection, only)
-        token = next(iter(_tokens(connection, moment, only)))["token"]
+        row = next(iter(_tokens(connection, moment, only)), None)
+        if row is None:
+            raise BrandUnknown(f"{only} had no token at block {moment.number}.", brand=only)
+        token = row["token"]
     chain = {"chain_id": state.deployment.chain_id, "genesis_hash": state.deployment.genesis_hash}
     file = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOLED_MAX_BYTES))  # noqa: SIM115 - closed by _chunks
     with tempfile.TemporaryDirectory(prefix="moa-export-") as name:

@@ -211,7 +211,9 @@ def _dump(body: BaseModel) -> bytes:
 
 
 def _json(body: bytes, status: int, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, status_code=status, headers=headers, media_type="application/json")
+    # A write's answer can hold a secret that is shown once, or a member's points: it is for nobody's cache.
+    told = {"Cache-Control": "private, no-store", **(headers or {})}
+    return Response(body, status_code=status, headers=told, media_type="application/json")
 
 
 def _write(

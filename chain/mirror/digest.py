@@ -59,7 +59,8 @@ def digest(connection: Connection) -> Digest:
     """Reads every row once, in bounded memory; the connection must see one moment (chain.storage.database.snapshot)."""
     checkpoint = table_of(MirrorCheckpoint)
     at = connection.execute(select(checkpoint.c.block_number, checkpoint.c.block_hash)).one_or_none()
-    tables = {table.name: of_table(connection, table) for table in map(table_of, MIRROR_TABLES)}
+    # SQLAlchemy's names are a kind of str that JSON writers do not take for a key.
+    tables = {str(table.name): of_table(connection, table) for table in map(table_of, MIRROR_TABLES)}
     told = "".join(f"{name} {tables[name].rows} {tables[name].sha256}\n" for name in sorted(tables))
     return Digest(
         block_number=at.block_number if at else None,

@@ -22,7 +22,8 @@ ROWS_AT_ONCE: Final = 2_000
 # How events name the brands that they concern, agreements apart.
 BRAND_NAMES: Final = ("brandId", "debtorId", "creditorId")
 TEXT: Final = "text"
-WHOLE: Final = "int64"  # positions, times and points: a lot holds at most 2^48 - 1, a supply 16 of them
+WHOLE: Final = "int64"  # positions and times
+POINTS: Final = "points"  # amounts that fit 64 bits: a lot holds at most 2^48 - 1, a supply 16 of them
 MONEY: Final = "decimal128(38, 0)"  # units of the settlement token
 Values = tuple[Any, ...]
 
@@ -162,7 +163,7 @@ DATASETS: Final = {
             (
                 ("seq", WHOLE), ("block_number", WHOLE), ("block_time", WHOLE), ("block_hash", TEXT),
                 ("tx_hash", TEXT), ("log_index", WHOLE), ("token", TEXT), ("account", TEXT), ("kind", TEXT),
-                ("points", WHOLE), ("held", WHOLE), ("operation_id", TEXT), ("detail", TEXT),
+                ("points", POINTS), ("held", POINTS), ("operation_id", TEXT), ("detail", TEXT),
             ),
             _entry_rows,
             total="points",
@@ -170,7 +171,7 @@ DATASETS: Final = {
         ),
         Dataset(
             "balances",
-            (("token", TEXT), ("account", TEXT), ("expiry_epoch", WHOLE), ("expires_at", WHOLE), ("points", WHOLE)),
+            (("token", TEXT), ("account", TEXT), ("expiry_epoch", WHOLE), ("expires_at", WHOLE), ("points", POINTS)),
             _balance_rows,
             total="points",
             by=("token",),
@@ -178,8 +179,8 @@ DATASETS: Final = {
         Dataset(
             "holds",
             (
-                ("hold_id", TEXT), ("token", TEXT), ("account", TEXT), ("state", TEXT), ("points", WHOLE),
-                ("captured", WHOLE), ("refunded", WHOLE), ("hold_until", WHOLE), ("reward_id", TEXT),
+                ("hold_id", TEXT), ("token", TEXT), ("account", TEXT), ("state", TEXT), ("points", POINTS),
+                ("captured", POINTS), ("refunded", POINTS), ("hold_until", WHOLE), ("reward_id", TEXT),
                 ("placed_at", WHOLE),
             ),
             _hold_rows,

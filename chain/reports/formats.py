@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from itertools import islice
@@ -12,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from chain.reports.datasets import MONEY, TEXT, Dataset, Values
+from chain.reports.datasets import MONEY, POINTS, TEXT, WHOLE, Dataset, Values
 from chain.reports.errors import AmountTooLarge
 
 ROWS_PER_CHUNK: Final = 5_000
@@ -31,7 +30,8 @@ UNREADABLE: Final = (
     ArithmeticError,
     pa.ArrowException,
 )
-ARROW: Final = {TEXT: pa.string(), "int64": pa.int64(), MONEY: pa.decimal128(38, 0)}
+ARROW: Final = {TEXT: pa.string(), WHOLE: pa.int64(), POINTS: pa.int64(), MONEY: pa.decimal128(38, 0)}
+AMOUNTS: Final = (POINTS, MONEY)
 MEDIA_TYPES: Final = {
     "csv": "text/csv; charset=utf-8; header=present",
     "jsonl": "application/jsonl",
@@ -68,14 +68,14 @@ def _cell(value: Any) -> Any:
 
 
 def _jsonl(dataset: Dataset, rows: Iterator[Values], into: BinaryIO) -> None:
-    names = [name for name, _ in dataset.columns]
     for row in rows:
-        # orjson writes whole numbers up to 64 bits; what is larger is told as the digits it has.
-        into.write(orjson.dumps(dict(zip(names, map(_number, row), strict=True)), option=orjson.OPT_APPEND_NEWLINE))
+        told = {name: _told(value, kind) for (name, kind), value in zip(dataset.columns, row, strict=True)}
+        into.write(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def _number(value: Any) -> Any:
-    return orjson.Fragment(str(value)) if isinstance(value, int) and abs(value) > WHOLE_MAX else value
+def _told(value: Any, kind: str) -> Any:
+    """An amount as its digits: what reads JSON makes a float of a number as soon as it is large."""
+    return str(value) if kind in AMOUNTS and value is not None else value
 
 
 def _parquet(dataset: Dataset, rows: Iterator[Values], into: BinaryIO) -> None:
@@ -115,9 +115,16 @@ def _value(cell: str, kind: str) -> Any:
 
 def _read_jsonl(dataset: Dataset, source: BinaryIO) -> Iterator[Values]:
     for line in source:
-        # Python's own reader keeps whole numbers of any length whole.
-        row = json.loads(line)
-        yield tuple(row[name] for name, _ in dataset.columns)
+        row = orjson.loads(line)
+        yield tuple(_amount(row[name]) if kind in AMOUNTS else row[name] for name, kind in dataset.columns)
+
+
+def _amount(value: Any) -> int | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.removeprefix("-").isdecimal():
+        raise ValueError(f"{value!r} is no amount in digits")
+    return int(value)
 
 
 def _read_parquet(dataset: Dataset, source: BinaryIO) -> Iterator[Values]:

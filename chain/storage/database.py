@@ -4,10 +4,11 @@ SQLite: WAL, so that readers never wait; a writer says so at BEGIN (IMMEDIATE), 
 BUSY_TIMEOUT_MS rather than fail in the middle.
 """
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 import orjson
@@ -31,6 +32,7 @@ def engine(url: str) -> Engine:
     parsed = driver_url(url)
     if parsed.get_backend_name() == "sqlite":
         made = create_engine(parsed, json_serializer=_dumps, json_deserializer=orjson.loads)
+        event.listen(made, "do_connect", _keep_private)
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
         return made
@@ -96,6 +98,14 @@ def driver_url(url: str) -> URL:
 
 def _dumps(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _keep_private(_dialect: Any, _record: Any, arguments: Any, _named: Any) -> None:
+    """A new file is for its owner alone; SQLite makes the files beside it like it. One that is there stays as it is."""
+    path = str(arguments[0]) if arguments else ""
+    if path and not path.startswith((":", "file:")) and not os.path.exists(path):
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -97,6 +97,15 @@ def gateway(
     log_key_number: LogKeyNumber = 0,
     log_witnesses: LogWitnesses = "",
     programme_start: ProgrammeStart = "1990-01-01T00:00:00Z",
+    metrics_port: Annotated[
+        int,
+        typer.Option(envvar="MOA_GATEWAY_METRICS_PORT", min=0, max=65_535, help="Prometheus without a key; 0: none"),
+    ] = 0,
+    metrics_host: Annotated[str, typer.Option(envvar="MOA_GATEWAY_METRICS_HOST")] = "127.0.0.1",
+    access_log: Annotated[bool, typer.Option(envvar="MOA_ACCESS_LOG", help="a line for each request")] = True,
+    proxies: Annotated[
+        str, typer.Option(envvar="MOA_PROXIES", help="addresses that speak for many callers, comma-separated")
+    ] = "127.0.0.1,::1",
 ) -> None:
     """Serve the HTTP interface and the screens."""
     from pydantic_core import PydanticCustomError
@@ -125,6 +134,10 @@ def gateway(
             log_key=log_key_number,
             log_witnesses=tuple(filter(None, log_witnesses.split(","))),
             programme_start=start,
+            metrics_host=metrics_host,
+            metrics_port=metrics_port,
+            access_log=access_log,
+            proxies=tuple(filter(None, proxies.split(","))),
         )
     )
 

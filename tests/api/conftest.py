@@ -46,7 +46,7 @@ GRACE_S = 15
 
 
 def deployment() -> Deployment:
-    names = ("RewardRules", "RedemptionDesk", "PartnerExchange")
+    names = ("RewardRules", "RedemptionDesk", "PartnerExchange", "SettlementToken")
     return Deployment(
         chain_id=1337,
         start_block=0,

@@ -39,6 +39,8 @@ class Node(ThreadingHTTPServer):
         if call["method"] == "eth_getBlockByNumber":
             self.walks += 1
             return {"hash": f"0x{int(call['params'][0], 16):064x}"}
+        if call["params"][0]["data"] == "0x313ce567":
+            return f"0x{6:064x}"
         if call["params"][0]["data"].startswith("0x18160ddd"):
             return f"0x{100 * ACCOUNTS:064x}"
         return f"0x{100:064x}"
@@ -206,3 +208,29 @@ def test_the_gateway_stops_in_the_middle_of_a_comparison(world: World, node: Nod
     world.client.__enter__()
 
     assert node.walks == 0
+
+
+def test_what_is_owed_has_the_decimals_of_its_token(world: World, node: Node) -> None:
+    """SPEC 9.47: asked once; while the node is silent, unknown rather than guessed."""
+    world.run(
+        "INSERT INTO obligation (debtor_id, creditor_id, outstanding, block_number, log_index)"
+        " VALUES ('1', '2', '9', 7, 0)"
+    )
+    auditor = world.auditor()
+    node.let.set()
+
+    told = [auditor.get("/v1/audit/clearing").json()["obligations"] for _ in range(3)]
+
+    assert [[(one["outstanding"], one["decimals"]) for one in each] for each in told] == [[("9", 6)]] * 3
+    assert node.batches == [1]
+
+
+def test_decimals_that_nobody_tells_are_null(make_world: Worlds) -> None:
+    """SPEC 9.47"""
+    made = make_world()
+    made.mirror()
+    made.run("INSERT INTO collateral (brand_id, collateral, in_default) VALUES ('1', '5', false)")
+
+    [one] = made.auditor().get("/v1/audit/clearing").json()["collateral"]
+
+    assert (one["collateral"], one["decimals"]) == ("5", None)

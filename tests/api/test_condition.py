@@ -18,14 +18,22 @@ def failing(world: World) -> set[str]:
     return {check["name"] for check in told["checks"] if not check["ok"]}
 
 
-def beat(world: World, name: str, ago_s: int = 0, stuck_s: int | None = None, state: str = "working") -> None:
+def beat(
+    world: World,
+    name: str,
+    ago_s: int = 0,
+    stuck_s: int | None = None,
+    state: str = "working",
+    detail: str = "why",
+) -> None:
     now_ms = int(time.time() * 1000)
     world.run(
-        "INSERT INTO heartbeat (name, state, detail, at_ms, progressed_at_ms) VALUES (:n, :s, 'why', :at, :p)"
+        "INSERT INTO heartbeat (name, state, detail, at_ms, progressed_at_ms) VALUES (:n, :s, :d, :at, :p)"
         " ON CONFLICT (name) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms,"
         " progressed_at_ms = excluded.progressed_at_ms",
         n=name,
         s=state,
+        d=detail,
         at=now_ms - ago_s * 1000,
         p=now_ms - (ago_s if stuck_s is None else stuck_s) * 1000,
     )
@@ -204,3 +212,32 @@ def test_name_that_no_file_can_have_is_no_fault(built: World, path: str) -> None
 
     assert answer.status_code == 404, answer.text
     assert answer.json()["error"] == "RouteUnknown"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "http://user:secret@10.0.0.7:8545/key does not answer.",
+        "node.internal:8545 did not answer within 5 s.",
+        "[::1]:8545 cannot be reached: refused.",
+        "postgresql://moa:secret@db.internal/moa is away.",
+    ],
+)
+def test_no_place_is_told_to_anyone(world: World, sentence: str) -> None:
+    """SPEC 9.45"""
+    world.mirror()
+    beat(world, "relayer", state="stuck", detail=sentence)
+    beat(world, "mirror", state="stopped", detail=sentence)
+
+    told = world.client.get("/ready").text + world.brand.write("/v1/awards/quote", {"amount": "100"}).text
+
+    for place in ("127.0.0.1:9", "8545", "internal", "secret", "10.0.0.7", "::1"):
+        assert place not in told
+
+
+def test_a_node_that_is_away_is_told_without_its_place(world: World) -> None:
+    """SPEC 9.19, 9.45"""
+    answer = world.brand.write("/v1/awards/quote", {"amount": "100"})
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "NodeUnavailable")
+    assert "127.0.0.1" not in answer.text

@@ -185,7 +185,8 @@ def test_second_step_waits_for_the_first(funded: World) -> None:
     again = funded.brand.write(f"/v1/holds/{hold['id']}/capture")
     release = funded.brand.write(f"/v1/holds/{hold['id']}/release")
 
-    assert [answer.json()["error"] for answer in (again, release)] == ["HoldStateWrong"] * 2
+    assert [answer.json()["error"] for answer in (again, release)] == ["HoldBusy"] * 2
+    assert {answer.json()["step"] for answer in (again, release)} == {"capture"}
     assert funded.everything() == before
 
 
@@ -236,6 +237,23 @@ def test_open_hold_is_not_refunded(funded: World) -> None:
     answer = funded.brand.write(f"/v1/holds/{hold['id']}/refund")
 
     assert answer.json()["error"] == "HoldStateWrong"
+
+
+def test_hold_that_lost_a_race_is_refused_for_its_own_reason(funded: World) -> None:
+    """SPEC 9.46: a step that was asked of it meanwhile fails with HoldUnknown, and is not what went wrong."""
+    hold = placed(funded).json()
+    capture = funded.brand.write(f"/v1/holds/{hold['id']}/capture", key="early")
+    assert capture.status_code == 202
+    funded.finish("hold", "failed", "ERC20InsufficientBalance")
+    funded.finish("capture", "failed", "HoldUnknown")
+
+    told = funded.brand.get(f"/v1/holds/{hold['id']}").json()
+    waited = funded.brand.write(f"/v1/holds/{hold['id']}/capture", key="early", Prefer="wait=5")
+    again = funded.brand.write(f"/v1/holds/{hold['id']}/release")
+
+    assert (told["state"], told["operation"]["error"]) == ("refused", "ERC20InsufficientBalance")
+    assert (waited.status_code, waited.json()["error"]) == (409, "ERC20InsufficientBalance")
+    assert (again.json()["error"], again.json()["state"]) == ("HoldStateWrong", "refused")
 
 
 def test_hold_that_the_chain_refused_is_refused(funded: World) -> None:

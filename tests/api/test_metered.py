@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import socket
+
+import httpx
+import pytest
 
 from api import metrics
-from tests.api.conftest import World, purchase
+from api.reports import service
+from tests.api.conftest import World, Worlds, purchase
 
 
 def page(world: World) -> str:
-    answer = world.client.get("/metrics")
+    answer = world.operator.get("/metrics")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain")
     return answer.text
@@ -18,6 +23,45 @@ def page(world: World) -> str:
 def value(text: str, sample: str) -> float:
     found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
     return float(found[1]) if found else 0.0
+
+
+def test_the_page_is_the_operators(world: World) -> None:
+    """SPEC 8.22"""
+    member = world.session(world.member())
+    assert world.client.get("/metrics").json()["error"] == "KeyMissing"
+    for caller in (world.brand, member, world.auditor()):
+        assert (caller.get("/metrics").status_code, caller.get("/metrics").json()["error"]) == (403, "NotYours")
+
+
+def test_a_bind_of_its_own_needs_no_key(make_world: Worlds) -> None:
+    """SPEC 8.22"""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    world = make_world(metrics_port=port)
+
+    assert "moa_http_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
+    assert world.client.get("/metrics").status_code == 401
+
+
+def test_a_fault_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 8.22: an answer of 500 was in no metric."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service, "_slugs", broken)
+    counted = metrics._requests.labels("get_supply", "500")._value
+    before = counted.get()
+    world.mirror()
+    world.run("INSERT INTO mirror_block (number, hash, time) VALUES (7, '0x07', 1)")
+    world.run("UPDATE mirror_checkpoint SET history_from = 0")
+
+    answer = world.brand.get("/v1/supply")
+
+    assert (answer.status_code, answer.json()["error"]) == (500, "InternalFault")
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert counted.get() == before + 1
 
 
 def test_no_caller_can_make_new_labels(world: World) -> None:

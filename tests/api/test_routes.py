@@ -197,12 +197,20 @@ def test_write_without_a_good_idempotency_key_is_refused(
 
 
 def test_unknown_route_and_method_are_told_as_problems(world: World) -> None:
-    nowhere = world.brand.get("/v1/nowhere")
-    wrong_method = world.client.request("PATCH", "/v1/purchases", headers=world.brand.headers)
+    nowhere = [world.client.request(method, "/v1/nowhere") for method in ("GET", "POST", "PATCH", "DELETE")]
+    wrong_method = [
+        (world.client.request("PATCH", "/v1/purchases"), "POST"),
+        (world.client.request("DELETE", "/v1/brands"), "GET, POST"),
+        (world.client.request("POST", "/v1/me/view"), "GET"),
+        (world.client.request("PUT", f"/v1/holds/{HOLD}"), "GET"),
+    ]
 
-    for answer in (nowhere, wrong_method):
+    for answer in nowhere:
         assert (answer.status_code, answer.json()["error"]) == (404, "RouteUnknown")
         assert answer.headers["content-type"] == "application/problem+json"
+    for answer, allowed in wrong_method:
+        assert (answer.status_code, answer.json()["error"]) == (405, "MethodUnknown")
+        assert answer.headers["allow"] == allowed
 
 
 def test_body_beyond_the_bound_is_refused_announced_or_not(world: World) -> None:

@@ -298,3 +298,11 @@ def test_of_many_exports_at_once_the_rest_are_told_to_wait(gateway: Gateway) -> 
     for _ in range(EXPORTS_MAX):
         slots.release()
     assert gateway.get("/v1/exports", "cafe").status_code == 200
+
+
+def test_before_a_brand_there_is_nothing_of_it_to_export(gateway: Gateway) -> None:
+    """SPEC 15.2: it was a fault of ours."""
+    for path in ("/v1/exports?block=0", "/v1/reports/liability?block=0"):
+        answer = gateway.get(path, "cafe")
+        assert (answer.status_code, answer.json()["error"]) == (404, "BrandUnknown"), path
+    assert gateway.get("/v1/exports?block=0", "auditor").status_code == 200

@@ -220,3 +220,16 @@ def test_members_salt_is_destroyed_by_command(desk: Desk) -> None:
 
     assert (done.stdout, again.stdout) == ("The salt is destroyed.\n", "There was none.\n")
     assert desk.world.rows("SELECT COUNT(*) FROM act_salt WHERE member_id = 'mem_x'") == [(0,)]
+
+
+def test_what_is_named_on_the_command_line_is_meant(desk: Desk) -> None:
+    """SPEC 14.13: a database in the environment is there for other commands."""
+    elsewhere = {"MOA_LOG_KEY": desk.key.vkey, "MOA_DATABASE_URL": "sqlite:////nowhere/at/all.db"}
+    spoken = CliRunner().invoke(app, ["log", "verify", "--url", desk.url], env=elsewhere)
+    past = CliRunner().invoke(
+        app, ["log", "verify", "--database", desk.world.settings.database_url],
+        env={"MOA_LOG_KEY": desk.key.vkey, "MOA_GATEWAY_URL": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    both = CliRunner().invoke(app, ["log", "verify", "--url", desk.url, "--database", "sqlite:///x"], env=elsewhere)
+
+    assert (spoken.exit_code, past.exit_code, both.exit_code) == (0, 0, 2), (spoken.output, past.output)

@@ -45,14 +45,19 @@ Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
 
 @log.command("checkpoint")
 def checkpoint(
-    url: Url = None, database: DatabaseUrl = None, log_key: LogKey = None, out: Out = None, json: Json = False
+    context: typer.Context,
+    url: Url = None,
+    database: DatabaseUrl = None,
+    log_key: LogKey = None,
+    out: Out = None,
+    json: Json = False,
 ) -> None:
     """Fetch the newest signed checkpoint; with --log-key its signature is verified.
 
     The note itself, as it was signed, is on the screen or in --out; --json tells on the screen what is in it.
     """
     with _Told(json):
-        note = _source(url, database).checkpoint()
+        note = _source(context, url, database).checkpoint()
         seen = unverified(note) if log_key is None else open_checkpoint(note, Verifier.parse(log_key))
         if out is not None or not json:
             _give(note, out)
@@ -62,6 +67,7 @@ def checkpoint(
 
 @log.command("list")
 def entries(
+    context: typer.Context,
     url: Url = None,
     key: Key = None,
     database: DatabaseUrl = None,
@@ -72,7 +78,7 @@ def entries(
 ) -> None:
     """Show entries, oldest first."""
     with _Told():
-        source = _source(url, database, key)
+        source = _source(context, url, database, key)
         at = start
         end = min(start + limit, unverified(source.checkpoint()).size)
         while at < end:
@@ -87,6 +93,7 @@ def entries(
 
 @log.command("prove")
 def prove(
+    context: typer.Context,
     index: Annotated[int | None, typer.Argument(min=0, help="the entry's place, from 0")] = None,
     url: Url = None,
     key: Key = None,
@@ -102,7 +109,7 @@ def prove(
     if (index is None) == (since is None):
         raise typer.BadParameter("give an entry's place, or --since a size, and not both")
     with _Told():
-        source = _source(url, database, key)
+        source = _source(context, url, database, key)
         note = source.checkpoint()
         size = unverified(note).size
         if since is not None:
@@ -119,6 +126,7 @@ def prove(
 
 @log.command("verify")
 def verify(
+    context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="a proof of an entry or of a fork; else the log")] = None,
     url: Url = None,
     key: Key = None,
@@ -139,7 +147,7 @@ def verify(
         from scripts.cli.log.checking import check
 
         older = None if since is None else since.read_text()
-        found = check(_source(url, database, key), Verifier.parse(log_key), older_note=older, full=full)
+        found = check(_source(context, url, database, key), Verifier.parse(log_key), older_note=older, full=full)
         if found.fork is not None and fork is not None:
             fork.write_bytes(found.fork.to_json())
         answer = {
@@ -301,12 +309,22 @@ def _verify_file(file: Path, log_key: str | None, as_json: bool) -> None:
     _say(answer, f"Entry {proof.index} of {seen.origin} ({seen.size:,} signed): {told['entry']}", as_json)
 
 
-def _source(url: str | None, database: str | None, key: str | None = None) -> Source:
+def _source(context: typer.Context, url: str | None, database: str | None, key: str | None = None) -> Source:
+    if url is not None and database is not None:
+        # What stands on the command line is meant; what stands in the environment is meant for other commands too.
+        spoken = [name for name in ("url", "database") if _on_command_line(context, name)]
+        if len(spoken) == 1:
+            url, database = (url, None) if spoken == ["url"] else (None, database)
     if (url is None) == (database is None):
         raise typer.BadParameter("name the log by --url or by --database")
     from scripts.cli.log.sources import DatabaseLog, HttpLog
 
     return HttpLog(url, key) if url is not None else DatabaseLog(str(database))
+
+
+def _on_command_line(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 class _Told:

@@ -1642,6 +1642,12 @@ export interface components {
              */
             collateral: string;
             /**
+             * Decimals
+             * @description The settlement token's; null while the node has not been asked.
+             * @example 18
+             */
+            decimals: number | null;
+            /**
              * In Default
              * @example false
              */
@@ -1866,6 +1872,12 @@ export interface components {
              * @example 1
              */
             debtor_id: string;
+            /**
+             * Decimals
+             * @description The settlement token's; null while the node has not been asked.
+             * @example 18
+             */
+            decimals: number | null;
             /**
              * Outstanding
              * @description Units of the settlement token.
@@ -3324,6 +3336,12 @@ export interface components {
              * @example cdnow
              */
             debtor: string;
+            /**
+             * Decimals
+             * @description The settlement token's; null while the node has not been asked.
+             * @example 18
+             */
+            decimals: number | null;
             /**
              * Outstanding
              * @example 2933
@@ -6120,7 +6138,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description HoldStateWrong, HoldOver, CaptureExceedsHold */
+            /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany, HoldOver, CaptureExceedsHold */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6223,7 +6241,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description HoldStateWrong, RefundExceedsCapture */
+            /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany, RefundExceedsCapture */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -6322,7 +6340,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description HoldStateWrong */
+            /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany */
             409: {
                 headers: {
                     [name: string]: unknown;

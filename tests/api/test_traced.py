@@ -1,0 +1,86 @@
+"""What every answer has: an id, safe headers, a line in the access log that names nobody; and callers who go away."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import httpx
+import pytest
+
+from api.kit.log import access_log
+from tests.api.conftest import World, served
+from tests.api.test_connections import Wire, start_of_body
+from tests.api.test_inputs import OPERATIONS, address, call, callers, named
+
+__all__ = ["callers"]
+
+
+@pytest.fixture(scope="module")
+def world(shared_world: World) -> World:
+    return shared_world
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=named)
+def test_every_answer_is_safe_and_traceable(world: World, callers: dict, operation: tuple) -> None:  # type: ignore[type-arg]
+    """SPEC 9.44"""
+    answer = call(world, callers, operation, address(operation), headers={"X-Request-Id": "trace-0123456789"})
+
+    assert answer.headers["x-request-id"] == "trace-0123456789"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if operation[1].startswith("/v1/") and answer.status_code != 200:
+        assert "no-store" in answer.headers["cache-control"]
+
+
+def test_a_new_key_and_a_new_session_are_for_nobodys_cache(world: World) -> None:
+    """SPEC 9.44"""
+    member = world.member("cached")
+    for path in ("/v1/brands/cdnow/keys", "/v1/auditors/keys", f"/v1/members/{member['id']}/sessions"):
+        answer = world.operator.write(path, key=f"cached-{path}")
+        assert answer.status_code == 201
+        assert answer.headers["cache-control"] == "private, no-store"
+
+
+@pytest.mark.parametrize("asked", ["", "short", "x" * 65, "with space in it", "new\\nline-0000"])
+def test_an_id_that_is_none_is_replaced(world: World, asked: str) -> None:
+    """SPEC 9.44"""
+    ids = {world.client.get("/health", headers={"X-Request-Id": asked}).headers["x-request-id"] for _ in range(3)}
+
+    assert len(ids) == 3
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
+
+
+def test_the_access_log_names_operations_and_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """SPEC 9.44"""
+    member = world.member("logged@example.org")
+    session = world.session(member)
+    caplog.set_level(logging.INFO, logger=access_log.name)
+
+    session.get("/v1/me/view")
+    world.brand.get(f"/v1/members/{member['id']}/view")
+    world.brand.get("/v1/members", identifier="logged@example.org")
+    world.client.get("/nowhere?x=logged@example.org")
+
+    lines = [record.getMessage() for record in caplog.records if record.name == access_log.name]
+    assert [line.split()[2] for line in lines] == ["get_my_view", "get_member_view", "find_member", "serve"]
+    assert lines[1].split()[-1].startswith("brand/cdnow/")
+    for secret in (member["id"], "logged", session.key, member["address"]):
+        assert secret not in "".join(lines)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+def test_a_caller_who_goes_away_in_the_middle_of_a_body_is_no_fault(
+    world: World, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """SPEC 9.44: it left a traceback in the log."""
+    caplog.set_level(logging.INFO)
+    with served(world) as (url, server):
+        with Wire(url) as wire:
+            wire.send(start_of_body(world, kind) + b'{"id"')
+            while not server.server_state.tasks:
+                pass
+        while server.server_state.tasks:
+            httpx.get(f"{url}/health", timeout=60)
+
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in told if record.exc_info or record.levelno >= logging.ERROR] == []
