@@ -40,7 +40,7 @@ from api.kit.texts import patterned
 from api.members.errors import MemberUnclear, MemberUnknown
 from api.writes.backlog import BacklogFull
 from api.writes.ndjson import NDJSON, LineMalformed, LinesTooMany, LineTooLong, either_body, is_ndjson, schema_of
-from api.writes.strict import StrictRoute, takes_newlines
+from api.writes.strict import AS_TEXT, StrictRoute, takes_newlines
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
@@ -53,7 +53,7 @@ RefusedOnly = Annotated[RefusedState | None, Query(description="Only these; both
 Place = Annotated[str, patterned("^[1-9][0-9]{0,17}$", "give the next_cursor of the page before, or none")]
 Cursor = Annotated[Place | None, Query(description="`next_cursor` of the page before.", examples=[None])]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
-OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
+OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"]), AS_TEXT]
 
 
 @router.post(

@@ -21,7 +21,7 @@ from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import ResponseModel
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
-from api.writes.strict import StrictRoute
+from api.writes.strict import AS_TEXT, StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.evidence.receipts import KEY_REF
 
@@ -29,7 +29,7 @@ router = APIRouter(route_class=StrictRoute)
 FromBlock = Annotated[
     int | None, Query(ge=0, le=2**53, description="Events from this block on; all of them without it.")
 ]
-OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"])]
+OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"]), AS_TEXT]
 Block = Annotated[int | None, Query(ge=0, le=2**53, description="As of this block; the newest without it.")]
 SHOWN_MAX = 32
 Show = Annotated[list[str] | None, Query(max_length=SHOWN_MAX, description="Fields of the memo to show and to prove.")]

@@ -109,13 +109,13 @@ AmountOrZero = Annotated[
     int,
     BeforeValidator(parse_amount),
     _written,
-    WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]*)$", "examples": ["2933"]}),
+    WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]{0,14})$", "examples": ["2933"]}),
 ]
 Amount = Annotated[
     int,
     BeforeValidator(parse_positive),
     _written,
-    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*$", "examples": ["2933"]}),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,14}$", "examples": ["2933"]}),
 ]
 # What we say ourselves: never refused, a string of digits, signed in an entry.
 Points = Annotated[str, WithJsonSchema({"type": "string", "pattern": "^-?[0-9]+$", "examples": ["2933"]})]

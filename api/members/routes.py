@@ -219,7 +219,13 @@ async def create_session(
     status_code=201,
     response_model=MemberPublic,
     responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, MemberUnknown, IdentifierTaken)
-    | {200: {"content": {NDJSON: {"schema": schema_of(MemberLine)}}, "description": "A line each."}},
+    | {
+        200: {
+            "model": MemberPublic,
+            "content": {NDJSON: {"schema": schema_of(MemberLine)}},
+            "description": "The member was enrolled already; or an NDJSON body: a line each.",
+        }
+    },
     openapi_extra=either_body(MemberCreate),
 )
 async def enrol_member(request: Request, caller: ByBrand, write: Writes) -> Response:

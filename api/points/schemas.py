@@ -27,7 +27,7 @@ class HoldPlace(RequestModel):
 
     member: MemberReference | None = Field(default=None)
     brand: Slug | None = Field(default=None, examples=[None])
-    points: Amount
+    points: Amount = Field(examples=["300"])
     reward: str = Field(default="", max_length=64, examples=["coffee-large"])
     lifetime_s: int | None = Field(default=None, strict=True, ge=30, le=DEADLINE_S_MAX, examples=[900])
 
@@ -41,13 +41,13 @@ class HoldPlace(RequestModel):
 class HoldCapture(RequestModel):
     """Burns held points; what is not captured goes back. Without `points`, the whole hold."""
 
-    points: Amount | None = Field(default=None)
+    points: Amount | None = Field(default=None, examples=["200"])
 
 
 class HoldRefund(RequestModel):
     """Gives captured points back, with the expiry they had. Without `points`, all of them."""
 
-    points: Amount | None = Field(default=None)
+    points: Amount | None = Field(default=None, examples=["100"])
 
 
 class HoldPublic(ResponseModel):
@@ -68,9 +68,9 @@ class ExchangeCreate(RequestModel):
     """Does a quoted exchange; the contract gives at least `minimum_out` or refuses."""
 
     source: Slug = Field(alias="from", examples=["cdnow"])
-    target: Slug = Field(alias="to", examples=["beanhouse"])
-    points_in: Amount
-    minimum_out: Amount
+    target: Slug = Field(alias="to", examples=["hanok"])
+    points_in: Amount = Field(examples=["400"])
+    minimum_out: Amount = Field(examples=["1"])
     agreement_version: int = Field(strict=True, ge=1, le=2**32 - 1, examples=[1])
     retry_for_s: RetryFor | None = None
 
@@ -80,7 +80,7 @@ class ExchangePublic(ResponseModel):
 
     id: str = Field(examples=["exc_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])
     source: str = Field(alias="from", examples=["cdnow"])
-    target: str = Field(alias="to", examples=["beanhouse"])
+    target: str = Field(alias="to", examples=["hanok"])
     points_in: Points
     points_out: Points | None = Field(description="Known when confirmed.")
     minimum_out: Points

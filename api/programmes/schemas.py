@@ -44,7 +44,7 @@ class ExchangeQuoteAsk(RequestModel):
     """What would these points of one brand give in another's?"""
 
     source: Slug = Field(alias="from", examples=["cdnow"])
-    target: Slug = Field(alias="to", examples=["beanhouse"])
+    target: Slug = Field(alias="to", examples=["hanok"])
     points_in: Amount
 
 
@@ -59,7 +59,7 @@ class ExchangeQuote(ResponseModel):
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     source: str = Field(alias="from", examples=["cdnow"])
-    target: str = Field(alias="to", examples=["beanhouse"])
+    target: str = Field(alias="to", examples=["hanok"])
     points_in: Points
     points_out: Points
     minimum_out: Points

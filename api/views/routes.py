@@ -18,7 +18,7 @@ from api.members.errors import BrandUnknown, MemberUnknown
 from api.views import books, proofs, service, stream
 from api.views.errors import CursorExpired, CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
 from api.views.schemas import Books, EntryPage, EntryProof, Health, MemberView, Ready
-from api.writes.strict import StrictRoute, refuse_queries
+from api.writes.strict import AS_TEXT, StrictRoute, refuse_queries
 
 router = APIRouter(route_class=StrictRoute)
 VIEW_PROBLEMS = (*CALLER_PROBLEMS, ViewUnavailable)
@@ -26,7 +26,7 @@ PAGE_MAX = 200
 PAGE = 50
 
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before.", examples=[None])]
-EntryId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["311"])]
+EntryId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["311"]), AS_TEXT]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 
 

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Final, TypeVar, Union, get_args, get_origin
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 
 from api.kit.problems import Problem, RequestMalformed
@@ -29,6 +30,8 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 JSON: Final = "application/json"
 # Headers that our routes read; of the others nothing is kept and nothing told.
 HEADERS_READ: Final = ("idempotency-key", "prefer", "last-event-id", "authorization")
+# An id is a text wherever it is told, in a path too: no reader of JSON shall make a float of it.
+AS_TEXT: Final = WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,18}$", "examples": ["17"]})
 _digits: Final = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z", re.ASCII)
 
 

@@ -25,10 +25,11 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from api import migrate
-from api.app import create_app
+from api.app import create_app, openapi
 from api.kit.clock import now_ms
 from api.kit.container import Node, State
 from api.kit.database import Database
+from api.kit.problems import methods_at
 from api.kit.settings import Settings
 from api.members import service as identity
 from api.server import Server, configured
@@ -281,6 +282,23 @@ def served(world: World) -> Iterator[tuple[str, Server]]:
         world.client.__enter__()
 
 
+PATHS: dict[str, Any] = openapi()["paths"]
+
+
+def documented(answer: Any) -> None:
+    """Fails when an answer's status, or its error, is not one that the document gives its operation (SPEC 9.49)."""
+    path, method = answer.request.url.path, answer.request.method.lower()
+    for template, methods in PATHS.items():
+        if method in methods and methods_at({"paths": {template: methods}}, path):
+            told = methods[method]["responses"]
+            status = str(answer.status_code)
+            assert status in told, f"{method} {template} answered {status}, the document has {list(told)}"
+            if answer.headers.get("content-type") == "application/problem+json" and status != "409":
+                answer.read()
+                errors = told[status]["content"]["application/problem+json"]["examples"]
+                assert answer.json()["error"] in errors, f"{method} {template}: {answer.json()} of {list(errors)}"
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A database with its brands and keys, to copy for each test."""
@@ -335,6 +353,7 @@ class Worlds:
             (self._folder / "moa.db").write_bytes(self._prepared.file.read_bytes())
         app = create_app(settings, opened=state_without_node)
         client = TestClient(app, raise_server_exceptions=False)
+        client.event_hooks = {"response": [documented]}
         client.__enter__()
         keys = self._prepared.brand_keys
         made = World(

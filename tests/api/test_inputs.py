@@ -23,6 +23,7 @@ from api.kit.clock import now_ms
 from api.kit.problems import SENTENCES, Problem
 from api.kit.strict_json import parse
 from api.kit.texts import has_invisible
+from api.openapi import KEY, LINES, VISIBLE
 from tests.api.conftest import NDJSON, Caller, World, purchase
 
 DOCUMENT = openapi()
@@ -244,7 +245,9 @@ def test_numbers_and_switches_have_one_spelling(
     """SPEC 9.41"""
     for parameter in operation[2]["parameters"]:
         kind = resolved(parameter["schema"]).get("type")
-        wrong = NO_DIGITS if kind == "integer" else ["1", "yes", "on", "True"] if kind == "boolean" else []
+        ids = resolved(parameter["schema"]).get("pattern") == "^[1-9][0-9]{0,18}$"
+        numbers = NO_DIGITS if kind == "integer" or ids else []
+        wrong = ["1", "yes", "on", "True"] if kind == "boolean" else numbers
         for value in wrong:
             if value == "" and parameter["in"] == "path":
                 continue
@@ -343,7 +346,10 @@ def asked() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_every_pattern_is_refused_with_a_sentence(world: World, callers: dict[str, Caller]) -> None:
     """SPEC 9.41: an expression says nothing to most who read it."""
-    enforced_elsewhere = {"^(0|[1-9][0-9]*)$", "^[1-9][0-9]*$", "^0x[0-9a-fA-F]{40}$"}
+    enforced_elsewhere = {
+        "^(0|[1-9][0-9]{0,14})$", "^[1-9][0-9]{0,14}$", "^[1-9][0-9]{0,18}$", "^0x[0-9a-fA-F]{40}$", VISIBLE, LINES,
+        KEY["pattern"],
+    }  # fmt: skip
     for place, schema in asked():
         pattern = schema.get("pattern")
         if pattern is not None and schema.get("format") is None and pattern not in enforced_elsewhere:

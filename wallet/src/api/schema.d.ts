@@ -2556,19 +2556,19 @@ export interface components {
             from: string;
             /**
              * Minimum Out
-             * @example 2933
+             * @example 1
              */
             minimum_out: string;
             /**
              * Points In
-             * @example 2933
+             * @example 400
              */
             points_in: string;
             /** Retry For S */
             retry_for_s?: number | null;
             /**
              * To
-             * @example beanhouse
+             * @example hanok
              */
             to: string;
         };
@@ -2607,7 +2607,7 @@ export interface components {
             points_out: string | null;
             /**
              * To
-             * @example beanhouse
+             * @example hanok
              */
             to: string;
         };
@@ -2656,7 +2656,7 @@ export interface components {
             rate: components["schemas"]["Rate"];
             /**
              * To
-             * @example beanhouse
+             * @example hanok
              */
             to: string;
         };
@@ -2677,7 +2677,7 @@ export interface components {
             points_in: string;
             /**
              * To
-             * @example beanhouse
+             * @example hanok
              */
             to: string;
         };
@@ -2700,7 +2700,10 @@ export interface components {
          * @description Burns held points; what is not captured goes back. Without `points`, the whole hold.
          */
         HoldCapture: {
-            /** Points */
+            /**
+             * Points
+             * @example 200
+             */
             points?: string | null;
         };
         /**
@@ -2723,7 +2726,7 @@ export interface components {
             member?: components["schemas"]["MemberReference"] | null;
             /**
              * Points
-             * @example 2933
+             * @example 300
              */
             points: string;
             /**
@@ -2794,7 +2797,10 @@ export interface components {
          * @description Gives captured points back, with the expiry they had. Without `points`, all of them.
          */
         HoldRefund: {
-            /** Points */
+            /**
+             * Points
+             * @example 100
+             */
             points?: string | null;
         };
         /**
@@ -4231,6 +4237,60 @@ export interface operations {
                     "application/json": components["schemas"]["Keys"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
         };
     };
     getHealth: {
@@ -4251,6 +4311,60 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
         };
     };
     getReady: {
@@ -4269,6 +4383,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ready"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
             /** @description Not ready; the checks say what is wrong. */
@@ -4326,6 +4485,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4335,6 +4496,16 @@ export interface operations {
             };
             /** @description RequestMalformed, CursorMalformed */
             /** @description RequestMalformed, CursorMalformed, AddressMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AddressMalformed, CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4343,7 +4514,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4398,6 +4587,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4407,6 +4598,16 @@ export interface operations {
             };
             /** @description RequestMalformed, CursorMalformed */
             /** @description RequestMalformed, CursorMalformed, AddressMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AddressMalformed, CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4415,7 +4616,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4462,8 +4681,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4525,6 +4789,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4533,6 +4799,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4541,7 +4817,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4588,7 +4882,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4597,7 +4909,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4644,7 +4974,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4653,7 +5001,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4716,6 +5082,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4724,6 +5092,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4732,7 +5110,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4785,6 +5181,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4793,6 +5191,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4801,7 +5209,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4854,6 +5280,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4862,7 +5290,44 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4914,6 +5379,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4922,6 +5389,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -4931,6 +5408,25 @@ export interface operations {
                 };
             };
             /** @description PageUnsettled */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -4977,8 +5473,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5017,6 +5558,60 @@ export interface operations {
             };
             /** @description NotYours */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5076,6 +5671,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -5085,8 +5689,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5157,6 +5806,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -5166,8 +5824,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5186,6 +5889,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "amount": "2933"
+                 *     }
+                 */
                 "application/json": components["schemas"]["AwardQuoteAsk"];
             };
         };
@@ -5217,6 +5925,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RuleMissing, RuleNotInForce */
             409: {
                 headers: {
@@ -5226,7 +5943,34 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, RequestMalformed */
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5235,7 +5979,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NodeUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5264,7 +6026,52 @@ export interface operations {
                     "application/json": components["schemas"]["Books"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5311,6 +6118,60 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
         };
     };
     createBrand: {
@@ -5327,6 +6188,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "colour": "#3b5bdb",
+                 *       "currency": "USD",
+                 *       "name": "CDNOW",
+                 *       "slug": "cdnow",
+                 *       "symbol": "CDN"
+                 *     }
+                 */
                 "application/json": components["schemas"]["BrandCreate"];
             };
         };
@@ -5367,6 +6237,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BrandExists, BrandNotDeployed */
             409: {
                 headers: {
@@ -5385,8 +6264,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5443,8 +6367,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5515,6 +6484,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -5524,8 +6502,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5597,6 +6620,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -5606,8 +6638,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5631,6 +6708,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "agreement_version": 1,
+                 *       "from": "cdnow",
+                 *       "minimum_out": "1",
+                 *       "points_in": "400",
+                 *       "to": "hanok"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExchangeCreate"];
             };
         };
@@ -5689,6 +6775,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description VersionChanged, OutBelowMinimum, OutTooLarge, ERC20InsufficientBalance */
             409: {
                 headers: {
@@ -5707,7 +6802,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5718,6 +6831,8 @@ export interface operations {
             };
             /** @description BacklogFull */
             429: {
+            /** @description HeadersTooLarge */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5726,6 +6841,16 @@ export interface operations {
                 };
             };
             /** @description NodeUnavailable */
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5745,6 +6870,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "from": "cdnow",
+                 *       "points_in": "2933",
+                 *       "to": "hanok"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ExchangeQuoteAsk"];
             };
         };
@@ -5785,6 +6917,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description OutTooLarge */
             409: {
                 headers: {
@@ -5794,7 +6935,34 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, RequestMalformed */
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5803,7 +6971,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NodeUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -5867,7 +7053,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5878,6 +7082,33 @@ export interface operations {
             };
             /** @description ExportsTooMany */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5901,6 +7132,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "lifetime_s": 900,
+                 *       "member": {
+                 *         "identifier": "customer-00004"
+                 *       },
+                 *       "points": "300",
+                 *       "reward": "coffee-large"
+                 *     }
+                 */
                 "application/json": components["schemas"]["HoldPlace"];
             };
         };
@@ -5959,6 +7200,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description ERC20InsufficientBalance */
             409: {
                 headers: {
@@ -5977,7 +7227,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, MemberUnclear */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, MemberUnclear, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -5988,6 +7256,8 @@ export interface operations {
             };
             /** @description BacklogFull */
             429: {
+            /** @description HeadersTooLarge */
+            431: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5996,6 +7266,16 @@ export interface operations {
                 };
             };
             /** @description NodeUnavailable */
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6053,8 +7333,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6080,6 +7405,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "points": "200"
+                 *     }
+                 */
                 "application/json": components["schemas"]["HoldCapture"] | null;
             };
         };
@@ -6138,6 +7468,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany, HoldOver, CaptureExceedsHold */
             409: {
                 headers: {
@@ -6156,8 +7495,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6183,6 +7567,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "points": "100"
+                 *     }
+                 */
                 "application/json": components["schemas"]["HoldRefund"] | null;
             };
         };
@@ -6241,6 +7630,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany, RefundExceedsCapture */
             409: {
                 headers: {
@@ -6259,8 +7657,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6340,6 +7783,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany */
             409: {
                 headers: {
@@ -6358,8 +7810,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6387,7 +7884,52 @@ export interface operations {
                     "application/json": components["schemas"]["LogFacts"];
                 };
             };
-            /** @description LogUnavailable */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, LogUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6425,7 +7967,25 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6434,7 +7994,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description LogUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, LogUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6454,6 +8032,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "note": "moa/1337/3f1c0d2e4b5a6978\n42\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— moa/1337/3f1c0d2e4b5a6978 Az3grlgtzPICa5OS8npVmf1M…\n"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CosignatureGiven"];
             };
         };
@@ -6476,8 +8059,71 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, CosignatureInvalid */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CosignatureInvalid, FieldRepeated, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6526,7 +8172,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, LogRangeWrong */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, LogRangeWrong, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6535,7 +8199,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description LogUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, LogUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6568,7 +8250,25 @@ export interface operations {
                     "application/json": components["schemas"]["ConsistencyProof"];
                 };
             };
-            /** @description RequestMalformed, LogRangeWrong */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, LogRangeWrong, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6577,7 +8277,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description LogUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, LogUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6610,7 +8328,25 @@ export interface operations {
                     "application/json": components["schemas"]["InclusionProof"];
                 };
             };
-            /** @description RequestMalformed, LogRangeWrong */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, LogRangeWrong, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6619,7 +8355,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description LogUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, LogUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6644,6 +8398,14 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "act": "adjustment.made",
+                 *       "brand": "cdnow",
+                 *       "document": "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a",
+                 *       "tx_hash": "0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+                 *     }
+                 */
                 "application/json": components["schemas"]["StatementGiven"];
             };
         };
@@ -6693,6 +8455,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -6702,8 +8473,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6803,6 +8619,8 @@ export interface operations {
             };
             /** @description TileUnknown */
             404: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6811,6 +8629,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, LogRangeWrong, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6819,7 +8647,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description LogUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, LogUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6880,8 +8726,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6943,6 +8834,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6951,6 +8844,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -6959,7 +8862,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -6975,7 +8896,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                entry_id: number;
+                entry_id: string;
             };
             cookie?: never;
         };
@@ -7017,7 +8938,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7026,7 +8965,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NodeUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7078,6 +9035,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description EvidenceUnavailable */
             409: {
                 headers: {
@@ -7087,7 +9053,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7096,7 +9071,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description EvidenceBusy, NodeUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, EvidenceBusy, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7143,8 +9136,62 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description ReceiptNotYet */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7382,6 +9429,25 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7399,7 +9465,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7446,7 +9530,52 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7504,8 +9633,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7529,17 +9703,23 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "identifier": "customer-00004"
+                 *     }
+                 */
                 "application/json": components["schemas"]["MemberCreate"];
                 "application/x-ndjson": string;
             };
         };
         responses: {
-            /** @description A line each. */
+            /** @description The member was enrolled already; or an NDJSON body: a line each. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["MemberPublic"];
                     "application/x-ndjson": components["schemas"]["MemberLine"];
                 };
             };
@@ -7588,6 +9768,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description IdentifierTaken */
             409: {
                 headers: {
@@ -7606,8 +9795,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7664,8 +9898,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7727,8 +10006,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7791,6 +10115,8 @@ export interface operations {
             };
             /** @description CursorExpired */
             410: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7799,6 +10125,16 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed, CursorMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, CursorMalformed, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7807,7 +10143,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -7892,6 +10246,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "lifetime_s": 86400
+                 *     }
+                 */
                 "application/json": components["schemas"]["SessionCreate"] | null;
             };
         };
@@ -7941,6 +10300,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -7950,8 +10318,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8171,7 +10584,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8180,7 +10611,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ViewUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ViewUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8243,8 +10692,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8292,8 +10786,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8361,7 +10900,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                operation_id: number;
+                operation_id: string;
             };
             cookie?: never;
         };
@@ -8403,8 +10942,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8424,7 +11008,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                operation_id: number;
+                operation_id: string;
             };
             cookie?: never;
         };
@@ -8466,6 +11050,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description MemoUnproven, ReceiptNotYet, EvidenceUnavailable */
             409: {
                 headers: {
@@ -8475,7 +11068,16 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8484,7 +11086,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description EvidenceBusy, NodeUnavailable */
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, EvidenceBusy, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -8500,7 +11120,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                operation_id: number;
+                operation_id: string;
             };
             cookie?: never;
         };
@@ -8544,6 +11164,8 @@ export interface operations {
             };
             /** @description MemoUnproven */
             409: {
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8552,7 +11174,44 @@ export interface operations {
                 };
             };
             /** @description RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8572,7 +11231,7 @@ export interface operations {
                 prefer?: string | null;
             };
             path: {
-                operation_id: number;
+                operation_id: string;
             };
             cookie?: never;
         };
@@ -8623,6 +11282,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description BodyTooLarge */
             413: {
                 headers: {
@@ -8632,8 +11300,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8648,7 +11361,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                operation_id: number;
+                operation_id: string;
             };
             cookie?: never;
         };
@@ -8690,6 +11403,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description ReceiptNotYet */
             409: {
                 headers: {
@@ -8699,8 +11421,44 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9016,6 +11774,22 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "amount": "2933",
+                 *       "currency": "USD",
+                 *       "free": false,
+                 *       "id": "order-19970101-00004",
+                 *       "member": {
+                 *         "identifier": "customer-00004"
+                 *       },
+                 *       "memo": {
+                 *         "item.1": "1 tea, jasmine",
+                 *         "receipt": "No. 4711"
+                 *       },
+                 *       "occurred_at": "1997-01-01T00:00:00Z"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PurchaseCreate"];
                 "application/x-ndjson": string;
             };
@@ -9085,6 +11859,16 @@ export interface operations {
                 };
             };
             /** @description PurchaseConflict, RefusalNotFinal, RuleMissing */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description PurchaseConflict, RuleMissing */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -9102,7 +11886,25 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description IdempotencyKeyReused, RequestMalformed, AmountMalformed, AmountFractional, AmountNegative, AmountZero, AmountTooLarge, FreeNotZero, OccurredTooEarly, OccurredInFuture, MemberUnclear, CurrencyWrong, MemoMalformed, MemoTooLarge, LineMalformed */
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, CurrencyWrong, FieldRepeated, FreeNotZero, IdempotencyKeyReused, LineMalformed, MemberUnclear, MemoMalformed, MemoTooLarge, OccurredInFuture, OccurredTooEarly, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -9113,6 +11915,26 @@ export interface operations {
             };
             /** @description BacklogFull */
             429: {
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9174,8 +11996,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9243,8 +12110,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed, PeriodInvalid, FractionInvalid */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, FractionInvalid, PeriodInvalid, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9306,8 +12218,53 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description RequestMalformed, AsOfMalformed */
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AsOfMalformed, CharacterRefused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
