@@ -70,11 +70,11 @@ def test_every_example_runs_as_printed(demo: LocalStack, reader: Reader) -> None
     assert exchanged.status_code == 201, exchanged.text
     assert reader.post("/v1/log/statements", by="operatorKey").status_code == 201
 
-    # These two name things that there is only one of: a brand that is taken in already, a note of another log.
+    # These two name what there is only one of: a brand that is taken in already, a witness that nobody has.
     taken = reader.post("/v1/brands", by="operatorKey")
     assert (taken.status_code, taken.json()["error"]) == (409, "BrandExists")
     note = reader.post("/v1/log/cosignatures", by="")
-    assert (note.status_code, note.json()["error"]) == (404, "CheckpointUnknown")
+    assert (note.status_code, note.json()["error"]) == (422, "CosignatureInvalid")
 
     printed = {path for path, methods in reader.paths.items() if "requestBody" in methods.get("post", {})}
     assert reader.sent == printed
