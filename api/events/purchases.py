@@ -271,10 +271,10 @@ def _read(line: Line, programme_start: datetime | None) -> PurchaseCreate | Prob
     try:
         parse(line.raw, newlines=True)
         return _adapter.validate_json(line.raw, context={"programme_start": programme_start})
-    except RequestMalformed as problem:
-        return LineMalformed(problem.detail)
-    except Problem as problem:
-        return problem
+    except RequestMalformed as refused:
+        return LineMalformed(refused.detail)
+    except Problem as refused:
+        return refused
     except ValidationError as fault:
         problem = of_validation(fault.errors())
         if problem.error == "RequestMalformed":

@@ -95,10 +95,10 @@ def _read(line: Line) -> MemberCreate | Problem:
     try:
         parse(line.raw)
         return MemberCreate.model_validate_json(line.raw)
-    except RequestMalformed as problem:
-        return LineMalformed(problem.detail)
-    except Problem as problem:
-        return problem
+    except RequestMalformed as refused:
+        return LineMalformed(refused.detail)
+    except Problem as refused:
+        return refused
     except ValidationError as fault:
         problem = of_validation(fault.errors())
         return LineMalformed(problem.detail, **problem.facts)
