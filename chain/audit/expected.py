@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
+from chain.mirror.lot_ends import MemoryLotEnds
 from chain.mirror.projection import Context, Projector
 from chain.mirror.row_cache import KEYS, Key, Row, RowCache
 
@@ -30,6 +31,10 @@ class Rows(RowCache):
 
     def get(self, relation: str, *key: Any) -> Row | None:
         """The row as it stands, or None."""
+        return self.rows[relation].get(key)
+
+    def known(self, relation: str, *key: Any) -> Row | None:
+        """The same: everything is at hand."""
         return self.rows[relation].get(key)
 
     def put(self, relation: str, row: Row) -> None:
@@ -58,14 +63,25 @@ class Expected:
     def __init__(self, desk: str, token_rows: Mapping[str, Row]):
         """token_rows: the row of `brand_token` of each token that was ever made, by address."""
         self.ledger = Rows()
-        self.projector = Projector(self.ledger, Context(desk=desk, tokens={}, token_rows=token_rows))
+        self.lot_ends = MemoryLotEnds()
+        self.projector = Projector(self.ledger, Context(desk=desk, tokens={}, token_rows=token_rows), self.lot_ends)
+        # The second of the last block that was passed; before the first, none.
+        self.time: int | None = None
         # {(role id, account): since}; 0 after it was revoked.
         self.roles: dict[tuple[int, str], int] = {}
         self.operations: dict[tuple[int, int], int] = {}
         self.spent: dict[tuple[int, int], int] = {}
 
+    def pass_time(self, number: int, block_hash: str, time: int) -> list[Row]:
+        """The entries of what ended between the block before and this one, in their order. Every block passes once,
+        before its logs, whether it has any or not."""
+        before, self.time = time if self.time is None else self.time, time
+        self.projector.entries = []
+        self.projector.pass_time(before, number=number, block_hash=block_hash, time=time)
+        return self.projector.entries
+
     def block(self, number: int, time: int, logs: Sequence[EventLog]) -> tuple[list[EventLog], list[Row]]:
-        """The events and the entries that the mirror must hold of this block, in their order."""
+        """The events and the entries that the mirror must hold of this block's logs, in their order."""
         mirrored = [log for log in logs if log.contract not in UNMIRRORED]
         for log in logs:
             self._note(log)

@@ -15,9 +15,10 @@ import orjson
 
 from chain.audit.errors import RecordInvalid
 from chain.audit.expected import Expected
+from chain.mirror.lot_ends import Place
 from chain.mirror.row_cache import KEYS, Row
 
-MAGIC: Final = b"moa-audit/1 "
+MAGIC: Final = b"moa-audit/2 "
 FILE_BYTES_MAX: Final = 2 << 30
 
 
@@ -33,6 +34,10 @@ class Record:
     roles: list[list[Any]]
     operations: list[list[Any]]
     spent: list[list[Any]]
+    # Each lot that an account ever had points of (its end, token, account) and in which block it began.
+    lot_ends: list[list[Any]]
+    # The second of the block.
+    time: int
     replay: str
 
     def write(self, path: Path) -> str:
@@ -88,6 +93,8 @@ def of(expected: Expected, *, chain_id: int, genesis_hash: str, number: int, has
         # Words of 256 bits do not fit JSON's numbers everywhere.
         operations=[[*key, str(bits)] for key, bits in expected.operations.items()],
         spent=[[*key, str(points)] for key, points in expected.spent.items()],
+        lot_ends=[[*place, block] for place, block in expected.lot_ends.blocks.items()],
+        time=expected.time or 0,
         replay=replay.decode(),
     )
 
@@ -100,4 +107,7 @@ def restore(record: Record, expected: Expected) -> None:
         expected.projector.context.add(row["brand_id"], row["token"])
     expected.roles = {(int(role_id), account): since for role_id, account, since in record.roles}
     expected.operations = {(brand_id, index): int(bits) for brand_id, index, bits in record.operations}
+    for expires_at, token, account, block in record.lot_ends:
+        expected.lot_ends.began(Place(expires_at, token, account), block)
+    expected.time = record.time
     expected.spent = {(brand_id, rule_id): int(points) for brand_id, rule_id, points in record.spent}

@@ -16,13 +16,15 @@ from chain.audit.reading import is_number, read
 from chain.audit.streams import Found, added, changed, removed, since
 from chain.contracts import lots
 from chain.mirror import row_versions
-from chain.mirror.models import BalanceVersion, LedgerVersion, MirrorCheckpoint
+from chain.mirror.lot_ends import Place
+from chain.mirror.models import BalanceVersion, LedgerVersion, LotEnd, MirrorCheckpoint
 from chain.mirror.row_cache import KEYS, RELATIONS, Key, Row
 from chain.storage.columns import table_of
 
 checkpoint: Final = table_of(MirrorCheckpoint)
 balance_version: Final = table_of(BalanceVersion)
 ledger_version: Final = table_of(LedgerVersion)
+lot_end: Final = table_of(LotEnd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,24 @@ class Comparison:
         self._ledger_versions()
         for relation, right in self._rows.rows.items():
             self._table(relation, right)
+
+    def lot_ends(self, blocks: Mapping[Place, int]) -> None:
+        """The index by which ends are found, beside the block in which each lot of an account began."""
+        left = set(blocks)
+        for row in read(self._connection, lot_end):
+            place = Place(row["expires_at"], row["token"], row["account"])
+            left.discard(place)
+            if place not in blocks and self._is_later(row["block_number"]):
+                self.later += 1
+                continue
+            self.compared += 1
+            if place not in blocks:
+                self._found(added(lot_end.name, place, row))
+                continue
+            for difference in changed(lot_end.name, place, row, {"block_number": blocks[place]}):
+                self._found(difference)
+        for place in sorted(left):
+            self._found(removed(lot_end.name, place, {**place._asdict(), "block_number": blocks[place]}))
 
     def _table(self, relation: str, right: Mapping[Key, Row]) -> None:
         left = set(right)

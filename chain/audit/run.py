@@ -234,16 +234,30 @@ class Audit:
     ) -> None:  # fmt: skip
         numbers = [number for number in self._wanted(chain) if number >= since]
         self._progress.stage("blocks with events", len(numbers))
+        passed = since
         for block in self._read(chain, numbers, contracts):
             number, at = block.header.number, block.header.time
+            self._pass_time(chain, passed, number - 1, expected, history)
+            passed = number + 1
             _tell_births(block, contracts)
+            ended = expected.pass_time(number, hexes.shown(chain.hash(number)), at)
             mirrored, entries = expected.block(number, at, block.logs)
-            history.block(number, mirrored, entries)
+            history.block(number, mirrored, ended + entries)
             replay.block(number, at, block.logs, _sent(block))
             self.report.count("events", len(block.logs))
             self.report.count("transactions", block.transactions)
             self.report.count("blocks rebuilt")
             self._progress.walked(1)
+        self._pass_time(chain, passed, chain.last, expected, history)
+
+    def _pass_time(
+        self, chain: Links, first: int, last: int, expected: Expected, history: streams.Histories
+    ) -> None:  # fmt: skip
+        """Blocks without an event of ours, as their blooms prove: what ends in them, ends by their time alone."""
+        for number in range(first, last + 1):
+            ended = expected.pass_time(number, hexes.shown(chain.hash(number)), chain.time(number))
+            if ended:
+                history.block(number, [], ended)
 
     def _wanted(self, chain: Links) -> list[int]:
         if self._plan.every_block:
@@ -289,6 +303,7 @@ class Audit:
             connection, expected.ledger, extent, since or None, chain.last, self.report.differs
         )
         comparison.run()
+        comparison.lot_ends(expected.lot_ends.blocks)
         self._progress.walked(1)
 
         def of(number: int) -> tuple[str, int]:

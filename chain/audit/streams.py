@@ -14,14 +14,18 @@ from chain.audit.reading import is_number, read
 from chain.base.difference import MIRROR, Difference, Where
 from chain.contracts.codec import EventLog
 from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
-from chain.mirror.projection import event_row
+from chain.mirror.projection import TIMELY_KINDS, event_row
 from chain.mirror.row_cache import Row
 from chain.storage.columns import table_of
 
 ADDED: Final = "row added"
 REMOVED: Final = "row removed"
 ORDER: Final = "order of entries"
+# An entry that nothing but time makes: proven by two headers, by the blooms between, and by the lots before.
+FALSE_END: Final = "expiry that never was"
+MISSING_END: Final = "expiry missing"
 RULE: Final = "12.5"
+RULE_OF_ENDS: Final = "12.80"
 Found = Callable[[Difference], None]
 
 events: Final = table_of(LedgerEvent)
@@ -207,23 +211,29 @@ def changed(
 
 def added(table: str, key: tuple[Any, ...], row: Mapping[str, Any]) -> Difference:
     """A row that the chain does not give."""
+    timely = _is_timely(table, row)
     return Difference(
         kind=MIRROR,
         where=_where(table, key),
-        what=ADDED,
+        what=FALSE_END if timely else ADDED,
         said=_shown(row),
         right=None,
-        rule=RULE,
+        rule=RULE_OF_ENDS if timely else RULE,
         look=look(table, key),
     )
 
 
 def removed(table: str, key: tuple[Any, ...], right: Mapping[str, Any]) -> Difference:
     """A row that the chain gives and the table lacks."""
+    timely = _is_timely(table, right)
     return Difference(
-        kind=MIRROR, where=_where(table, key), what=REMOVED, said=None, right=_shown(right), rule=RULE,
-        look=look(table, key),
+        kind=MIRROR, where=_where(table, key), what=MISSING_END if timely else REMOVED, said=None, right=_shown(right),
+        rule=RULE_OF_ENDS if timely else RULE, look=look(table, key),
     )  # fmt: skip
+
+
+def _is_timely(table: str, row: Mapping[str, Any]) -> bool:
+    return table == entries.name and row.get("kind") in TIMELY_KINDS
 
 
 def look(table: str, key: Sequence[Any]) -> str:

@@ -5,7 +5,7 @@ and the tag g in bits 240..255. The word of group g is number g % 4. Points of e
 origin + x * epoch_s; with lifetime 0 the clock stands at epoch 0 and nothing expires.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -63,14 +63,26 @@ def difference(before: str, after: str) -> dict[int, int]:
             continue
         for sign, text in ((-1, before), (1, after)):
             word = int(text[start : start + 64], 16)
-            if not word:
-                continue
-            first = SLOTS * (word >> TAG_SHIFT)
-            for slot in range(SLOTS):
-                points = word >> (SLOT_BITS * slot) & SLOT_MASK
-                if points:
-                    found[first + slot] = found.get(first + slot, 0) + sign * points
+            for expiry, points in of_word(word):
+                found[expiry] = found.get(expiry, 0) + sign * points
     return {expiry: points for expiry, points in found.items() if points}
+
+
+def of_word(word: int) -> Iterator[tuple[int, int]]:
+    """(expiry epoch, points) of the lots of one word that are not empty, the oldest first."""
+    first = SLOTS * (word >> TAG_SHIFT)
+    for slot in range(SLOTS):
+        points = word >> (SLOT_BITS * slot) & SLOT_MASK
+        if points:
+            yield first + slot, points
+
+
+def points_of(text: str, expiry_epoch: int) -> int:
+    """Points of one lot of a balance row, expired or not."""
+    group, slot = divmod(expiry_epoch, SLOTS)
+    start = 64 * (group % WORDS)
+    word = int(text[start : start + 64], 16)
+    return word >> (SLOT_BITS * slot) & SLOT_MASK if word >> TAG_SHIFT == group else 0
 
 
 def shorten(text: str) -> str:

@@ -11,6 +11,7 @@ from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
+from chain.mirror.lot_ends import StoredLotEnds
 from chain.mirror.models import BrandToken, Entry, LedgerEvent
 from chain.mirror.projection import Context, Projector, event_row
 from chain.mirror.reader import Found
@@ -55,32 +56,39 @@ class Commit:
                 tokens=tokens_by_brand(connection),
                 token_rows=found.token_rows,
             )
-            self._write(connection, context, found)
+            self._write(connection, context, found, ancestor.time)
             last = found.last
             new_tip = Tip(last.number, last.hash, last.time) if last else ancestor
             _on_our_chain(connection, named)
             checkpoint.keep(connection, new_tip, head, levels)
         return new_tip, context.tokens
 
-    def _write(self, connection: Connection, context: Context, found: Found) -> None:
+    def _write(self, connection: Connection, context: Context, found: Found, before: int) -> None:
+        """before: the second of the block that the range stands on."""
         headers, logs = found.range.headers, found.logs
-        if logs:
-            state = RowCache(connection)
-            projector = Projector(state, context)
-            _projector(state, projector, headers, logs)
+        if headers:
+            state, ends = RowCache(connection), StoredLotEnds(connection, before)
+            projector = Projector(state, context, ends, lambda rows: bulk.insert(connection, entries, rows))
+            _projector(state, projector, headers, logs, before)
             state.flush()
-            bulk.insert(connection, events, [event_row(log) for log in logs])
+            ends.flush()
             bulk.insert(connection, entries, projector.entries)
+        if logs:
+            bulk.insert(connection, events, [event_row(log) for log in logs])
             record_outcomes.record_outcomes(connection, logs, self._deployment, self._confirmed_depth)
         if headers:
             checkpoint.keep_blocks(connection, headers)
             record_outcomes.confirm(connection, headers[-1].number, self._confirmed_depth)
 
 
-def _projector(state: RowCache, projector: Projector, headers: Sequence[BlockHeader], logs: Sequence[EventLog]) -> None:
+def _projector(
+    state: RowCache, projector: Projector, headers: Sequence[BlockHeader], logs: Sequence[EventLog], before: int
+) -> None:
     state.load("balance", {(log.address, log.args["account"]) for log in logs if log.name == "LotsChanged"})
     by_block = {number: list(group) for number, group in groupby(logs, key=lambda log: log.block_number)}
     for block in headers:
+        projector.pass_time(before, number=block.number, block_hash=block.hash, time=block.time)
+        before = block.time
         if block.number in by_block:
             state.begin_block(block.number)
             projector.block(by_block[block.number], block.time)

@@ -122,7 +122,8 @@ class Entry(SQLModel, table=True):
     kind: str
     points: str
     held: str
-    tx_hash: str
+    # None: nothing but time made it; then log_index is below 0 (chain.mirror.projection).
+    tx_hash: str | None = None
     block_number: int = big()
     block_hash: str
     block_time: int = big()
@@ -145,6 +146,18 @@ class Balance(SQLModel, table=True):
     points: str
     block_number: int = big()
     log_index: int = big()
+
+
+class LotEnd(SQLModel, table=True):
+    """A lot that an account came to have points of, by the second at which it ends; see chain.mirror.lot_ends."""
+
+    __tablename__ = "lot_end"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    expires_at: int = Field(sa_type=BigInteger, primary_key=True)
+    token: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    # The first block in which the account had any.
+    block_number: int = big()
 
 
 class BrandToken(SQLModel, table=True):
@@ -184,11 +197,18 @@ class Supply(SQLModel, table=True):
     burnt: str
 
 
+# What is still set aside, by the second until which a till may capture it.
+_OPEN_HOLD: Final = text("state = 'held'")
+
+
 class Hold(SQLModel, table=True):
     """A hold as the desk remembers it. State: held, captured, released, timed_out, paid."""
 
     __tablename__ = "hold"
-    __table_args__ = (Index("hold_account_state", "account", "state"),)
+    __table_args__ = (
+        Index("hold_account_state", "account", "state"),
+        Index("hold_open_until", "hold_until", "hold_id", sqlite_where=_OPEN_HOLD, postgresql_where=_OPEN_HOLD),
+    )
     hold_id: str = Field(primary_key=True)
     brand_id: str
     token: str
@@ -196,6 +216,8 @@ class Hold(SQLModel, table=True):
     state: str
     points: str
     captured: str
+    # Of what was captured, the points that still lived then and were burnt; the rest had expired (SPEC 3.6).
+    burnt: str = Field(default="0", sa_column_kwargs={"server_default": "0"})
     refunded: str
     hold_until: int = big()
     reward_id: str
@@ -292,6 +314,7 @@ MIRROR_TABLES: Final[tuple[type[SQLModel], ...]] = (
     LedgerEvent,
     Entry,
     Balance,
+    LotEnd,
     BrandToken,
     BrandStanding,
     Supply,

@@ -3,6 +3,10 @@
 Pure but for the ledger it is given: equal events and rows give equal results. Each business event makes its own
 entries and claims the ERC-20 Transfers that carried it; what no event claims is a plain transfer. Balances take no
 arithmetic: a LotsChanged event shows the words that lie in storage after the change.
+
+Points end without an event. The first block whose time reaches a lot's end begins with an entry for each account that
+had any left, before the block's own logs: without transaction, and with a log index below 0, which counts back from
+the newest epoch that ended (-1).
 """
 
 from collections import defaultdict, deque
@@ -13,10 +17,17 @@ from typing import Any, Final
 
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
+from chain.mirror.lot_ends import LotEnds, Place
 from chain.mirror.row_cache import Row, RowCache
 
 ZERO: Final = "0x" + "00" * 20
 ALL_BRANDS: Final = "0"
+EXPIRY: Final = "expire"
+# Where a chain's time goes back, what had ended lives again.
+EXPIRY_UNDONE: Final = "expire_undone"
+TIMELY_KINDS: Final = (EXPIRY, EXPIRY_UNDONE)
+# Entries that one block's time made are handed on when there are so many.
+ENTRIES_HELD_MAX: Final = 4_000
 
 
 @dataclass(slots=True)
@@ -56,10 +67,20 @@ def event_row(log: EventLog) -> Row:
 class Projector:
     """Folds logs, in the order of the chain, into a ledger; collects entries."""
 
-    def __init__(self, ledger: RowCache, context: Context):
+    def __init__(
+        self,
+        ledger: RowCache,
+        context: Context,
+        lot_ends: LotEnds,
+        hand_on: Callable[[list[Row]], None] | None = None,
+    ):
+        """hand_on: takes entries before there are too many of one block; what is left stands in `entries`."""
         self.ledger = ledger
         self.context = context
+        self.lot_ends = lot_ends
         self.entries: list[Row] = []
+        self._hand_on = hand_on
+        self._clocks: dict[str, lots.Clock] = {}
         self._time = 0
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
@@ -71,6 +92,46 @@ class Projector:
         for _, group in groupby(logs, key=lambda log: log.tx_index):
             self._transaction(list(group))
         self._put_supply_lots()
+
+    def pass_time(self, before: int, *, number: int, block_hash: str, time: int) -> None:
+        """From one block's second to the next block's: whatever ended in between. Comes before the block's logs."""
+        for page in self.lot_ends.passed(before, time):
+            for place, words in page:
+                row = self.ledger.known("balance", place.token, place.account)
+                held = row["lots"] if row is not None else words or lots.EMPTY
+                clock = self._clock(place.token)
+                expiry = (place.expires_at - clock.origin) // clock.epoch_s
+                points = lots.points_of(held, expiry)
+                if points:
+                    ended = time > before
+                    self.entries.append(
+                        {
+                            "token": place.token,
+                            "account": place.account,
+                            "kind": EXPIRY if ended else EXPIRY_UNDONE,
+                            "points": str(-points if ended else points),
+                            "held": "0",
+                            "tx_hash": None,
+                            "block_number": number,
+                            "block_hash": block_hash,
+                            "block_time": time,
+                            "log_index": -1 - abs(clock.epoch(time) + (0 if ended else 1) - expiry),
+                            "contract": place.token,
+                            "brand_id": self.context.brands.get(place.token),
+                            "operation_id": None,
+                            "detail": {"expiry_epoch": str(expiry), "expires_at": str(place.expires_at)},
+                        }
+                    )
+            if self._hand_on is not None and len(self.entries) >= ENTRIES_HELD_MAX:
+                self._hand_on(self.entries)
+                self.entries = []
+
+    def _clock(self, token: str) -> lots.Clock:
+        if token not in self._clocks:
+            row = self.ledger.get("brand_token", token)
+            assert row is not None, "a token is known from its invitation on"
+            self._clocks[token] = lots.Clock(row["origin"], row["epoch_s"], row["lifetime_epochs"])
+        return self._clocks[token]
 
     def _transaction(self, logs: list[EventLog]) -> None:
         self._transfers = defaultdict(deque)
@@ -103,6 +164,8 @@ class Projector:
         points = int(before["points"]) if before else 0
         for expiry, moved in lots.difference(had, words).items():
             points += moved
+            if moved > 0 and account != self.context.desk and not lots.points_of(had, expiry):
+                self._began(log, account, expiry)
             self._moved[log.address, expiry] = self._moved.get((log.address, expiry), 0) + moved
         self.ledger.put(
             "balance",
@@ -115,6 +178,11 @@ class Projector:
                 "log_index": log.log_index,
             },
         )
+
+    def _began(self, log: EventLog, account: str, expiry: int) -> None:
+        expires_at = self._clock(log.address).expires_at(expiry)
+        if expires_at is not None:
+            self.lot_ends.began(Place(expires_at, log.address, account), log.block_number)
 
     def _put_supply_lots(self) -> None:
         """The sums over all accounts move with the accounts; a transfer within a token moves none."""
@@ -175,7 +243,7 @@ class Projector:
     def _hold_placed(self, log: EventLog, args: Mapping[str, Any]) -> None:
         token, points = self.context.tokens[args["brandId"]], int(args["points"])
         self._claim(token, args["member"], self.context.desk)
-        self._put_hold(log, args, token, state="held", captured="0", hold_until=int(args["holdUntil"]))
+        self._put_hold(log, args, token, state="held", captured="0", burnt="0", hold_until=int(args["holdUntil"]))
         detail = {
             name: args[key]
             for name, key in (("hold_id", "holdId"), ("reward_id", "rewardId"), ("hold_until", "holdUntil"))
@@ -185,7 +253,8 @@ class Projector:
     def _hold_paid(self, log: EventLog, args: Mapping[str, Any]) -> None:
         token = self.context.tokens[args["brandId"]]
         self._claim(token, args["member"], ZERO)
-        self._put_hold(log, args, token, state="paid", captured=args["points"], hold_until=0)
+        paid = args["points"]
+        self._put_hold(log, args, token, state="paid", captured=paid, burnt=paid, hold_until=0)
         detail = {"hold_id": args["holdId"], "reward_id": args["rewardId"]}
         self._entry(log, token, args["member"], "pay", -int(args["points"]), detail=detail)
 
@@ -209,7 +278,15 @@ class Projector:
         )
 
     def _hold_captured(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        self._end_hold(log, args, "capture", {"state": "captured", "captured": args["captured"]})
+        burnt = self._burnt_before(log, args["brandId"])
+        self._end_hold(log, args, "capture", {"state": "captured", "captured": args["captured"], "burnt": burnt})
+
+    def _burnt_before(self, log: EventLog, brand_id: str) -> str:
+        """Live points that the capture burnt; a capture of what has expired burns nothing and has no Transfer."""
+        queue = self._transfers.get((self.context.tokens[brand_id], self.context.desk, ZERO))
+        # Each capture's Transfer stands before its own event, so another capture's of the transaction is not taken.
+        value: str = queue.popleft().args["value"] if queue and queue[0].log_index < log.log_index else "0"
+        return value
 
     def _hold_released(self, log: EventLog, args: Mapping[str, Any]) -> None:
         timed_out = args["timedOut"]
@@ -220,7 +297,7 @@ class Projector:
         hold = self.ledger.get("hold", args["holdId"])
         assert hold is not None, "a hold ends only after it was placed"
         token, member, desk = hold["token"], args["member"], self.context.desk
-        for giver, taker in ((desk, ZERO), (desk, member), (ZERO, member)):
+        for giver, taker in ((desk, member), (ZERO, member)):
             self._claim(token, giver, taker)
         changed = {**hold, **values, "block_number": log.block_number, "log_index": log.log_index}
         self.ledger.put("hold", changed)
@@ -242,6 +319,7 @@ class Projector:
         place = {"block_number": log.block_number, "log_index": log.log_index}
         self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"]})
         detail = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
+        detail["renewed_of_burnt"] = str(_renewed_of_burnt(hold, args))
         self._entry(
             log, hold["token"], args["member"], "refund", int(args["returned"]) + int(args["renewed"]), detail=detail
         )
@@ -429,6 +507,18 @@ class Projector:
                 "detail": detail or {},
             }
         )
+
+
+def _renewed_of_burnt(hold: Row, args: Mapping[str, Any]) -> int:
+    """How many of a refund's renewed points the capture had burnt; the others had expired before it.
+
+    Counted from the newest captured point on, which is the order of refunds (SPEC 3.10): the burnt ones come first,
+    and of each refund those that still live.
+    """
+    if not int(args["renewed"]):
+        return 0
+    begins = int(hold["refunded"]) + int(args["returned"])
+    return max(0, min(int(hold["burnt"]), int(args["refundedTotal"])) - begins)
 
 
 def _version(version: str, args: Mapping[str, Any], in_force_at: int | None) -> Row:

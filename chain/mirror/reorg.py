@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, ReorgTooDeep
 from chain.contracts.deployment import Deployment
-from chain.mirror import checkpoint, row_cache
+from chain.mirror import checkpoint, lot_ends, row_cache
 from chain.mirror.checkpoint import Tip, known_blocks
 from chain.mirror.models import Entry, LedgerEvent, MirrorReorg
 from chain.mirror.settings import TAGS, MirrorSettings
@@ -114,7 +114,8 @@ class Ancestry:
 def roll_back(connection: Connection, tip: Tip, ancestor: Tip) -> None:
     """Everything as it was at the end of the ancestor; one row tells that it happened."""
     above = ancestor.number
-    # Balances find by the events which accounts to put back, so the ledger goes first.
+    # Lots and balances find by the events which accounts to put back, so they go first; lots need the tokens too.
+    lot_ends.roll_back(connection, above)
     row_cache.roll_back(connection, above)
     removed = connection.execute(delete(entries).where(entries.c.block_number > above)).rowcount
     connection.execute(delete(events).where(events.c.block_number > above))

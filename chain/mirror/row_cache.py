@@ -95,6 +95,10 @@ class RowCache:
             self.load(relation, [key])
         return self._rows[relation, key]
 
+    def known(self, relation: str, *key: Any) -> Row | None:
+        """The row as it stands now, if it was read or put before; asks the tables nothing."""
+        return self._rows.get((relation, key))
+
     def put(self, relation: str, row: Row) -> None:
         """Replaces the whole row."""
         place = (relation, tuple(row[name] for name in KEYS[relation]))

@@ -17,6 +17,7 @@ from chain.storage.database import writing
 from tests.chain.conftest import Chain, World
 
 GAS = 3_000_000
+LONGEST_LIFE_S = 500 * 86_400
 
 
 class Small:
@@ -57,6 +58,13 @@ class Small:
         self._announce_change()
         world.enqueue(world.award("bob", 1), world.award("fay", 4_000))
         world.drain()
+        self._let_points_end()
+
+    def _let_points_end(self) -> None:
+        """A block, empty of events, in which everything ends that was awarded so far; what eve holds too."""
+        self.world.rpc.call("evm_increaseTime", LONGEST_LIFE_S)
+        for _ in range(2):
+            self.world.rpc.call("evm_mine")
 
     def _redemptions(self) -> None:
         world = self.world

@@ -21,6 +21,7 @@ CHANGES = {
     "ledger_event": ("tx_index", "tx_index + 1"),
     "entry": ("held", "'77'"),
     "balance": ("log_index", "log_index + 1"),
+    "lot_end": ("block_number", "block_number + 1"),
     "brand_token": ("grace_s", "grace_s + 1"),
     "brand_standing": ("treasury", "'0x00'"),
     "supply": ("burnt", "'123456'"),
@@ -96,6 +97,7 @@ ADDITIONS = {
     "ledger_event": {"log_index": "9999"},
     "entry": {"log_index": "9999"},
     "balance": {"account": "'0x00000000000000000000000000000000000000aa'"},
+    "lot_end": {"account": "'0x00000000000000000000000000000000000000aa'"},
     "brand_token": {"token": "'0x00'", "brand_id": "'77'"},
     "brand_standing": {"brand_id": "'77'"},
     "supply": {"token": "'0x00'"},
@@ -267,3 +269,34 @@ def test_no_is_not_nought_in_a_document(ledger: Any) -> None:
     ledger.run("UPDATE ledger_version SET row = replace(row, 'false', '0') WHERE row LIKE '%false%'")
 
     assert named(ledger.audit()) == {"ledger_version"}
+
+
+def test_an_end_that_is_missing_false_or_doubled_is_named(books: Any) -> None:
+    """SPEC 12.80: one after the other, each with its own name and the account that it is of."""
+    assert books.one("SELECT count(*) FROM entry WHERE kind = 'expire'")[0] >= 3
+    row = books.one("SELECT seq, block_number, account, points FROM entry WHERE kind = 'expire' ORDER BY seq LIMIT 1")
+    names = [column.name for column in _table("entry").columns if column.name != "seq"]
+    columns = ", ".join(names)
+    copies = {
+        # Doubled: the same end once more, in the block behind and in its own.
+        "expiry that never was": {"block_number": "block_number + 1"},
+        # False: somebody who had nothing, and an end before its time.
+        "expiry that never was ": {"account": "'0x00000000000000000000000000000000000000aa'"},
+        "expiry that never was  ": {"block_number": "block_number - 1"},
+        "expiry that never was   ": {"log_index": "log_index - 1"},
+    }
+    for what, values in copies.items():
+        shown = ", ".join(values.get(name, name) for name in names)
+        books.run(f"INSERT INTO entry ({columns}) SELECT {shown} FROM entry WHERE seq = {row[0]}")
+        found = [one for one in books.audit().differences if one.what != "order of entries"]
+        assert [(one.what, one.rule) for one in found] == [(what.strip(), "12.80")]
+        books.run("DELETE FROM entry WHERE seq = (SELECT MAX(seq) FROM entry)")
+
+    books.run(f"UPDATE entry SET points = '{int(row[3]) - 1}' WHERE seq = {row[0]}")
+    (difference,) = books.audit().differences
+    assert (difference.what, difference.said, difference.right) == ("points", str(int(row[3]) - 1), row[3])
+
+    books.run(f"DELETE FROM entry WHERE seq = {row[0]}")
+    (difference,) = books.audit().differences
+    assert (difference.what, difference.rule) == ("expiry missing", "12.80")
+    assert (difference.where.block, difference.right["account"], difference.right["points"]) == (row[1], row[2], row[3])

@@ -14,10 +14,11 @@ from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
 from tests.chain.following import follow
 from tests.support.scripted_node.brands import Brand
+from tests.support.scripted_node.expiring import ExpiringBrand
 from tests.support.scripted_node.node import ScriptedNode
 
-GROWING = ("mirror_block", "ledger_event", "entry", "balance", "balance_version", "ledger_version", "hold", "operation",
-           "chain_transaction", "chain_transaction_hash")  # fmt: skip
+GROWING = ("mirror_block", "ledger_event", "entry", "balance", "lot_end", "balance_version", "ledger_version", "hold",
+           "operation", "chain_transaction", "chain_transaction_hash")  # fmt: skip
 
 
 @pytest.fixture
@@ -63,6 +64,27 @@ def test_no_step_and_no_way_back_walks_through_a_table_that_grows(brand: Brand, 
     rpc.close()
 
     assert mirror.step() is False
+    assert not walks, "\n".join(walks)
+
+
+def test_neither_ends_of_lots_nor_the_way_back_over_them_walk_through_a_table_that_grows(engine: Engine) -> None:
+    """SPEC 8.85"""
+    with ScriptedNode(seed=5) as node, planned(engine) as walks:
+        rpc = Rpc(node.url, timeout_s=5.0)
+        brand = ExpiringBrand(node, lifetime=1, seed=5)
+        mirror = Mirror(engine, rpc, brand.deployment, MirrorSettings(behind_grace_s=0.0))
+        brand.wander(30)
+        follow(mirror)
+        brand.take_back(20)
+        brand.wander(25)
+        follow(mirror)
+        with engine.connect() as connection:
+            ends = connection.exec_driver_sql(
+                "SELECT 1 FROM entry INDEXED BY entry_tx_hash WHERE tx_hash IS NULL"
+            ).all()
+        rpc.close()
+
+    assert len(ends) > 5
     assert not walks, "\n".join(walks)
 
 
