@@ -92,6 +92,8 @@ class CohortTold(ResponseModel):
     expiry_epoch: int = Field(examples=[13])
     expires_at: int | None = Field(description="Unix seconds; null: never.", examples=[1_795_000_000])
     entered: Points
+    renewed: Points = Field(description="Of these, given new life by grace: deferred in an earlier cohort.")
+    renewed_of_burnt: Points = Field(description="Of the renewed, those that had been used and were given back.")
     outstanding: Points
     over: bool = Field(description="Whether they have expired.", examples=[False])
 
@@ -121,10 +123,12 @@ class MovementsTold(ResponseModel):
 
 
 class MoneyTold(ResponseModel):
-    """Minor units: opening + deferred - used - breakage = closing. A line is negative where it was taken back."""
+    """Minor units: opening + deferred + renewed - used - breakage = closing. A line is negative where it was taken
+    back. renewed: revenue taken back, because points that had expired or been used live once more by grace."""
 
     opening: str = Field(examples=["108000"])
     deferred: str = Field(examples=["33000"])
+    renewed: str = Field(examples=["0"])
     used: str = Field(examples=["12000"])
     breakage: str = Field(examples=["600"])
     closing: str = Field(examples=["128400"])

@@ -23,16 +23,27 @@ class Cohort:
 
     entered: all that ever came to be in it (awarded, received in exchange, renewed by grace). outstanding: what of it
     lives, or lived at the second before it expired. expires_at: unix seconds, None: never.
+    renewed: of what entered, points of earlier cohorts that grace gave new life. renewed_of_burnt: of these, points
+    that had been used and were given back; the others had expired while a hold kept them.
     """
 
     expiry_epoch: int
     expires_at: int | None
     entered: int
     outstanding: int
+    renewed: int = 0
+    renewed_of_burnt: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.outstanding <= self.entered:
             raise ValueError(f"A cohort of {self.entered} points cannot have {self.outstanding} outstanding.")
+        if not 0 <= self.renewed_of_burnt <= self.renewed <= self.entered:
+            raise ValueError(f"A cohort of {self.entered} points cannot have {self.renewed} renewed ones.")
+
+    @property
+    def fresh(self) -> int:
+        """Points that were deferred when they entered; renewed ones were so in the cohort they came from."""
+        return self.entered - self.renewed
 
     @property
     def used(self) -> int:
@@ -48,35 +59,47 @@ class Cohort:
 class Position:
     """Cumulative sums since the token's first point, in minor units of the currency.
 
-    deferred = used + breakage + liability, to the unit.
+    deferred + renewed = used + breakage + liability, to the unit. renewed: revenue taken back, because points that
+    had expired or been used are owed once more.
     """
 
     deferred: int
     used: int
     breakage: int
+    renewed: int = 0
 
     @property
     def liability(self) -> int:
         """What is still owed in points, measured at their price and less the breakage recognised."""
-        return self.deferred - self.used - self.breakage
+        return self.deferred + self.renewed - self.used - self.breakage
 
 
 @dataclass(frozen=True, slots=True)
 class RollForward:
-    """From one balance sheet date to the next: opening + deferred - used - breakage = closing, to the unit."""
+    """From one date to the next, to the unit: opening + deferred + renewed - used - breakage = closing."""
 
     opening: int
     deferred: int
+    renewed: int
     used: int
     breakage: int
     closing: int
 
 
 def expected_breakage(cohorts: Iterable[Cohort], at: int) -> Fraction:
-    """The share of points of finished cohorts that expired unused; 0 while none has finished (B46, second sentence)."""
-    finished = [cohort for cohort in cohorts if cohort.over(at)]
-    entered = sum(cohort.entered for cohort in finished)
-    return Fraction(sum(cohort.outstanding for cohort in finished), entered) if entered else NOTHING
+    """The share of points of finished cohorts that expired unused; 0 while none has finished (B46, second sentence).
+
+    Points count once, in the cohort in which they were deferred. Those that expired and were given new life have not
+    expired for good; those that were used and given back never count as unused. So no renewal raises the share.
+    """
+    known = list(cohorts)
+    finished = [cohort for cohort in known if cohort.over(at)]
+    deferred = sum(cohort.fresh for cohort in finished)
+    if not deferred:
+        return NOTHING
+    expired = sum(cohort.outstanding - min(cohort.outstanding, cohort.renewed_of_burnt) for cohort in finished)
+    revived = sum(cohort.renewed - cohort.renewed_of_burnt for cohort in known)
+    return Fraction(min(deferred, max(0, expired - revived)), deferred)
 
 
 def position(cohorts: Sequence[Cohort], *, at: int, price: Fraction, breakage: Fraction) -> Position:
@@ -88,12 +111,14 @@ def position(cohorts: Sequence[Cohort], *, at: int, price: Fraction, breakage: F
         raise ValueError(f"A price is not negative: {price}.")
     if not 0 <= breakage <= 1:
         raise ValueError(f"Breakage is a share between 0 and 1, not {breakage}.")
-    deferred = used = recognised = NOTHING
+    deferred = entered = used = recognised = NOTHING
     for cohort in cohorts:
-        deferred += cohort.entered * price
+        deferred += cohort.fresh * price
+        entered += cohort.entered * price
         used += cohort.used * price
         recognised += _recognised(cohort, at, breakage) * price
-    return Position(int(deferred), int(used), int(recognised))
+    # Rounded as a difference of sums: so what entered is never less than what was used, broke or is owed.
+    return Position(int(deferred), int(used), int(recognised), renewed=int(entered) - int(deferred))
 
 
 def _recognised(cohort: Cohort, at: int, breakage: Fraction) -> Fraction:
@@ -112,6 +137,7 @@ def roll_forward(opening: Position, closing: Position) -> RollForward:
     return RollForward(
         opening=opening.liability,
         deferred=closing.deferred - opening.deferred,
+        renewed=closing.renewed - opening.renewed,
         used=closing.used - opening.used,
         breakage=closing.breakage - opening.breakage,
         closing=closing.liability,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, cast, func, select
@@ -18,7 +19,44 @@ entries: Final = table_of(Entry)
 FRESH_KINDS: Final = ("award", "exchange_in", "mint")
 # Where expired lots may have come back to new life by the brand's grace (SPEC 3.13).
 RENEWING_KINDS: Final = ("capture", "release", "timeout", "refund", "unwind_in")
+UNWOUND: Final = "unwind_in"
 ROWS_AT_ONCE: Final = 1_000
+
+
+@dataclass(slots=True)
+class Entered:
+    """Points that came to be in each lot, by expiry epoch; of them the renewed ones, and of these the once burnt."""
+
+    points: Counter[int] = field(default_factory=Counter)
+    renewed: Counter[int] = field(default_factory=Counter)
+    of_burnt: Counter[int] = field(default_factory=Counter)
+
+    def renew(self, expiry: int, points: int, of_burnt: int) -> None:
+        """Points of earlier lots that grace gave new life."""
+        self.points[expiry] += points
+        self.renewed[expiry] += points
+        self.of_burnt[expiry] += of_burnt
+
+    def cohort(self, clock: Clock, expiry: int, outstanding: int) -> Cohort:
+        """The cohort of a lot of which so much is or was left."""
+        return Cohort(
+            expiry,
+            clock.expires_at(expiry),
+            self.points[expiry],
+            outstanding,
+            renewed=self.renewed[expiry],
+            renewed_of_burnt=self.of_burnt[expiry],
+        )
+
+
+def renewal(kind: str, detail: Mapping[str, Any]) -> tuple[int, int]:
+    """What an entry of RENEWING_KINDS renewed, and how much of it had been burnt before: used and given back.
+
+    What an exchange took was burnt, all of it; a refund says itself how much (chain.mirror.projection); the others give back
+    what lay with the desk, and of that only what expired there is renewed.
+    """
+    renewed = int(detail.get("renewed", 0))
+    return renewed, renewed if kind == UNWOUND else int(detail.get("renewed_of_burnt", 0))
 
 
 def cohorts(connection: Connection, token: Mapping[str, Any], at: Moment) -> list[Cohort]:
@@ -30,17 +68,16 @@ def cohorts(connection: Connection, token: Mapping[str, Any], at: Moment) -> lis
     entered = _entered(connection, token, clock, at.number)
     now = {lot.expiry_epoch: lot.points for lot in history.supply(connection, token["token"], at.number).by_expiry}
     found = []
-    for expiry in sorted(entered | now.keys()):
+    for expiry in sorted(entered.points.keys() | now.keys()):
         expires_at = clock.expires_at(expiry)
         over = expires_at is not None and expires_at <= at.time
         left = _left(connection, token["token"], expiry, expires_at or 0) if over else now.get(expiry, 0)
-        found.append(Cohort(expiry, expires_at, entered.get(expiry, 0), left))
+        found.append(entered.cohort(clock, expiry, left))
     return found
 
 
-def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, block: int) -> Counter[int]:
-    """Points that came to be in each lot, by expiry epoch."""
-    entered: Counter[int] = Counter()
+def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, block: int) -> Entered:
+    entered = Entered()
     where = (entries.c.token == token["token"], entries.c.block_number <= block)
     # With lifetime 0 the clock stands (SPEC 1.3): all is of epoch 0.
     epoch = (
@@ -52,23 +89,25 @@ def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, blo
         .group_by("epoch")
     )
     for number, points in connection.execute(fresh):
-        entered[number + 1 + clock.lifetime_epochs] += int(points)
-    for expiry, points in renewals(connection, where, clock, int(token["grace_s"])):
-        entered[expiry] += points
+        entered.points[number + 1 + clock.lifetime_epochs] += int(points)
+    for expiry, points, of_burnt in renewals(connection, where, clock, int(token["grace_s"])):
+        entered.renew(expiry, points, of_burnt)
     return entered
 
 
-def renewals(connection: Connection, where: Iterable[Any], clock: Clock, grace_s: int) -> Iterator[tuple[int, int]]:
-    """(expiry epoch, points) of everything that was given new life."""
+def renewals(
+    connection: Connection, where: Iterable[Any], clock: Clock, grace_s: int
+) -> Iterator[tuple[int, int, int]]:
+    """(expiry epoch, points, of these burnt before) of everything that was given new life."""
     if not grace_s:
         return
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-        select(entries.c.block_time, entries.c.detail).where(*where, entries.c.kind.in_(RENEWING_KINDS))
+        select(entries.c.block_time, entries.c.kind, entries.c.detail).where(*where, entries.c.kind.in_(RENEWING_KINDS))
     )
-    for at, detail in rows:
-        renewed = int(detail.get("renewed", 0))
+    for at, kind, detail in rows:
+        renewed, of_burnt = renewal(kind, detail)
         if renewed:
-            yield -(-(at + grace_s - clock.origin) // clock.epoch_s), renewed
+            yield -(-(at + grace_s - clock.origin) // clock.epoch_s), renewed, of_burnt
 
 
 def _left(connection: Connection, token: str, expiry: int, expires_at: int) -> int:

@@ -97,7 +97,7 @@ def _sums(
     clock = Clock(int(token["origin"]), int(token["epoch_s"]), int(token["lifetime_epochs"]))
     returning = select(entries.c.detail).where(*where, entries.c.kind.in_(RETURNING_KINDS))
     returned = sum(int(detail["returned"]) for (detail,) in connection.execute(returning))
-    renewed = sum(points for _, points in renewals(connection, where, clock, int(token["grace_s"])))
+    renewed = sum(points for _, points, _ in renewals(connection, where, clock, int(token["grace_s"])))
     return sums, returned, renewed
 
 

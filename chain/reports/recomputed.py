@@ -13,7 +13,7 @@ from chain.contracts import lots
 from chain.contracts.lots import Clock
 from chain.reports import bundle
 from chain.reports.breakage import Cohort
-from chain.reports.cohorts import FRESH_KINDS, RENEWING_KINDS
+from chain.reports.cohorts import FRESH_KINDS, RENEWING_KINDS, Entered, renewal
 from chain.reports.datasets import DATASETS
 from chain.reports.errors import ExportInvalid
 
@@ -36,23 +36,26 @@ def cohorts_of(folder: Path, brand_id: int, *, block: int | None = None) -> tupl
     if block is None:
         at = manifest["block"]["time"]
     found = [
-        Cohort(expiry, clock.expires_at(expiry), entered[expiry], left[expiry])
-        for expiry in sorted(entered.keys() | {expiry for expiry, points in left.items() if points})
+        entered.cohort(clock, expiry, left[expiry])
+        for expiry in sorted(entered.points.keys() | {expiry for expiry, points in left.items() if points})
     ]
     return found, at
 
 
-def _entered(folder: Path, manifest: Any, token: Any, clock: Clock, last: int) -> Counter[int]:
-    entered: Counter[int] = Counter()
+def _entered(folder: Path, manifest: Any, token: Any, clock: Clock, last: int) -> Entered:
+    entered = Entered()
     names = [name for name, _ in DATASETS["entries"].columns]
     for values in bundle.rows_of(folder, manifest, "entries"):
         row = dict(zip(names, values, strict=True))
         if row["token"] != token["token"] or row["block_number"] > last:
             continue
         if row["kind"] in FRESH_KINDS:
-            entered[clock.epoch(row["block_time"]) + 1 + clock.lifetime_epochs] += row["points"]
-        elif row["kind"] in RENEWING_KINDS and (renewed := int(orjson.loads(row["detail"]).get("renewed", 0))):
-            entered[-(-(row["block_time"] + token["grace_s"] - clock.origin) // clock.epoch_s)] += renewed
+            entered.points[clock.epoch(row["block_time"]) + 1 + clock.lifetime_epochs] += row["points"]
+        elif row["kind"] in RENEWING_KINDS:
+            renewed, of_burnt = renewal(row["kind"], orjson.loads(row["detail"]))
+            if renewed:
+                expiry = -(-(row["block_time"] + token["grace_s"] - clock.origin) // clock.epoch_s)
+                entered.renew(expiry, renewed, of_burnt)
     return entered
 
 

@@ -45,6 +45,7 @@ def income_to_public(found: Income) -> dict[str, Any]:
         "money": {
             "opening": str(lines.opening),
             "deferred": str(lines.deferred),
+            "renewed": str(lines.renewed),
             "used": str(lines.used),
             "breakage": str(lines.breakage),
             "closing": str(lines.closing),
@@ -67,6 +68,8 @@ def cohort_to_public(cohort: Cohort, at: int) -> dict[str, Any]:
         "expiry_epoch": cohort.expiry_epoch,
         "expires_at": cohort.expires_at,
         "entered": str(cohort.entered),
+        "renewed": str(cohort.renewed),
+        "renewed_of_burnt": str(cohort.renewed_of_burnt),
         "outstanding": str(cohort.outstanding),
         "over": cohort.over(at),
     }

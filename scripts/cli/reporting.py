@@ -106,8 +106,8 @@ def show_income(
     console.print(table)
     table = sheet(f"Contract liability of {title}, minor units", "", "money")
     for name, amount in (
-        ("opening", lines.opening), ("deferred by awards", lines.deferred), ("used", -lines.used),
-        ("breakage", -lines.breakage), ("closing", lines.closing),
+        ("opening", lines.opening), ("deferred by awards", lines.deferred), ("renewed by grace", lines.renewed),
+        ("used", -lines.used), ("breakage", -lines.breakage), ("closing", lines.closing),
     ):  # fmt: skip
         table.add_row(name, f"{amount:,}")
     console.print(table)

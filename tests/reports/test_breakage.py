@@ -16,7 +16,15 @@ PRICES = st.fractions(min_value=0, max_value=1_000, max_denominator=10_000)
 def cohorts(draw: st.DrawFn) -> Cohort:
     entered = draw(st.integers(0, 2**48))
     expires_at = draw(st.one_of(st.none(), st.integers(1, 1_000)))
-    return Cohort(draw(st.integers(1, 100)), expires_at, entered, draw(st.integers(0, entered)))
+    renewed = draw(st.integers(0, entered))
+    return Cohort(
+        draw(st.integers(1, 100)),
+        expires_at,
+        entered,
+        draw(st.integers(0, entered)),
+        renewed=renewed,
+        renewed_of_burnt=draw(st.integers(0, renewed)),
+    )
 
 
 def test_a_cohort_never_has_more_outstanding_than_entered() -> None:
@@ -73,8 +81,8 @@ def test_money_deferred_is_used_broken_or_owed_and_none_is_negative(
 ) -> None:
     """SPEC 15.6"""
     told = position(found, at=at, price=price, breakage=share)
-    assert told.deferred == told.used + told.breakage + told.liability
-    assert min(told.deferred, told.used, told.breakage) >= 0
+    assert told.deferred + told.renewed == told.used + told.breakage + told.liability
+    assert min(told.deferred, told.renewed, told.used, told.breakage) >= 0
     # Two sums are each rounded down, so the rest may be a unit more, never less than nothing.
     assert told.liability >= 0
 
@@ -87,10 +95,69 @@ def test_a_roll_forward_adds_up_to_the_unit(
     opening = position(first, at=10, price=price, breakage=share)
     closing = position(second, at=500, price=price, breakage=later)
     lines = roll_forward(opening, closing)
-    assert lines.opening + lines.deferred - lines.used - lines.breakage == lines.closing
+    assert lines.opening + lines.deferred + lines.renewed - lines.used - lines.breakage == lines.closing
 
 
 @given(st.lists(cohorts(), min_size=1, max_size=8), st.integers(0, 1_100))
 def test_the_estimate_is_a_share(found: list[Cohort], at: int) -> None:
     """SPEC 15.7"""
     assert 0 <= expected_breakage(found, at) <= 1
+
+
+HELD = 900
+
+
+def carried(times: int) -> list[Cohort]:
+    """9.00 points that a hold carried beyond their end, so many times; each time grace gave them new life."""
+    lots = [Cohort(1, 100, HELD, HELD)]
+    lots += [Cohort(1 + step, 100 + 100 * step, HELD, HELD, renewed=HELD) for step in range(1, times + 1)]
+    return lots
+
+
+@pytest.mark.parametrize("times", [1, 2, 7])
+def test_points_that_a_hold_carries_beyond_their_end_are_owed_once_and_break_nothing(times: int) -> None:
+    """SPEC 15.6, 15.7: once booked as deferred again each time, until breakage was 100 % and the liability 0."""
+    found = carried(times)
+    at = 100 + 100 * times - 1
+
+    share = expected_breakage(found, at)
+    told = position(found, at=at, price=Fraction(1), breakage=share)
+
+    assert share == 0
+    assert (told.deferred, told.renewed, told.used, told.breakage) == (HELD, HELD * times, 0, HELD * times)
+    assert told.liability == HELD
+
+
+def test_points_that_expire_for_good_after_a_renewal_break_once() -> None:
+    """SPEC 15.7"""
+    found = carried(2)
+    assert expected_breakage(found, 300) == 1
+    told = position(found, at=300, price=Fraction(1), breakage=Fraction(1))
+    assert (told.liability, told.deferred + told.renewed - told.breakage) == (0, 0)
+
+
+def test_points_used_and_given_back_to_new_life_are_owed_again_and_never_count_as_unused() -> None:
+    """SPEC 15.6, 15.7: a refund after the end takes revenue back."""
+    used = [Cohort(1, 100, HELD, 0)]
+    back = [*used, Cohort(3, 300, HELD, HELD, renewed=HELD, renewed_of_burnt=HELD)]
+    for at in (200, 300):
+        assert expected_breakage(used, at) == expected_breakage(back, at) == 0
+    told = position(back, at=200, price=Fraction(1), breakage=Fraction(0))
+    assert (told.deferred, told.used, told.renewed, told.liability) == (HELD, HELD, HELD, HELD)
+
+
+@given(st.lists(cohorts(), min_size=1, max_size=6), st.integers(0, 2**48), st.booleans(), st.integers(1, 1_100))
+def test_a_renewal_never_raises_the_estimate(found: list[Cohort], points: int, of_burnt: bool, at: int) -> None:
+    """SPEC 15.7: whatever was renewed, into whichever cohort, and whatever becomes of it."""
+    at_once = Cohort(200, at + 1, points, points, renewed=points, renewed_of_burnt=points if of_burnt else 0)
+    over = Cohort(200, at, points, points, renewed=points, renewed_of_burnt=points if of_burnt else 0)
+
+    for later in (at_once, over):
+        assert expected_breakage([*found, later], at) <= expected_breakage(found, at)
+
+
+@pytest.mark.parametrize("renewed", [(-1, 0), (11, 0), (5, 6), (5, -1)])
+def test_a_cohort_never_has_more_renewed_than_entered(renewed: tuple[int, int]) -> None:
+    """SPEC 15.4"""
+    with pytest.raises(ValueError, match="renewed"):
+        Cohort(1, None, 10, 5, renewed=renewed[0], renewed_of_burnt=renewed[1])

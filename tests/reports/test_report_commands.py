@@ -135,7 +135,8 @@ def test_a_roll_forward_adds_up_and_an_export_gives_its_inputs_again(
     told = moa.json(*words)
     assert told["adds_up"] is True
     money = {name: int(value) for name, value in told["money"].items()}
-    assert money["opening"] + money["deferred"] - money["used"] - money["breakage"] == money["closing"]
+    came = money["deferred"] + money["renewed"]
+    assert money["opening"] + came - money["used"] - money["breakage"] == money["closing"]
     assert "adds up" in moa(*words).stdout
 
     folder = str(tmp_path / "out")
