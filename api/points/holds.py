@@ -42,7 +42,7 @@ from chain.contracts.authorisation import Domain
 from chain.mirror.models import Hold
 from chain.outbox import calls, operations
 from chain.outbox.models import Operation
-from chain.outbox.operations import NewOperation
+from chain.relayer import deadlines
 
 STEPS_MAX = 100
 _STATES: dict[str, HoldState] = {
@@ -131,20 +131,23 @@ def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int 
         hold_id=request.chain_id,
         points=wanted,
     )
-    return _step(session, request, "capture", wanted, made)
+    return _step(session, request, "capture", wanted, operations.enqueue(session.connection(), made))
 
 
 def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPublic:
-    """Asks for the whole hold to go back to the member."""
+    """Asks for the whole hold to go back to the member; after its deadline, by the one operation that time owes it."""
     request, hold = _held(session, caller=caller, hold_id=hold_id)
+    points = int(hold.points if hold is not None else request.points)
+    if now_s(session) > request.hold_until:
+        owed = calls.timeout(brand=request.brand, member=_address(session, request), hold_id=request.chain_id)
+        return _step(session, request, "release", points, deadlines.owe(session.connection(), owed))
     made = calls.release(
         key=_step_key(session, request, "release"),
         brand=request.brand,
         member=_address(session, request),
         hold_id=request.chain_id,
-        timeout=now_s(session) > request.hold_until,
     )
-    return _step(session, request, "release", int(hold.points if hold is not None else request.points), made)
+    return _step(session, request, "release", points, operations.enqueue(session.connection(), made))
 
 
 def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int | None) -> HoldPublic:
@@ -170,7 +173,7 @@ def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int |
         points=wanted,
         refunded_before=int(hold.refunded),
     )
-    return _step(session, request, "refund", wanted, made)
+    return _step(session, request, "refund", wanted, operations.enqueue(session.connection(), made))
 
 
 def hold_of(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> HoldRequest:
@@ -270,14 +273,14 @@ def _next_step(session: Session, request: HoldRequest) -> int:
     return int(number) + 1
 
 
-def _step(session: Session, request: HoldRequest, kind: str, points: int, made: NewOperation) -> HoldPublic:
+def _step(session: Session, request: HoldRequest, kind: str, points: int, operation: int) -> HoldPublic:
     number = _next_step(session, request)
     step = HoldStep(
         hold_id=request.id,
         number=number,
         kind=kind,
         points=str(points),
-        operation=operations.enqueue(session.connection(), made),
+        operation=operation,
         created_at_ms=now_ms(),
     )
     session.add(step)

@@ -1,6 +1,7 @@
 """What a range says of the operations that were waiting for it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, select, update
 
@@ -8,9 +9,11 @@ from chain.base.clock import now_ms
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror.checkpoint import known_blocks
-from chain.outbox import operations, transactions
-from chain.outbox.operations import CONFIRMED, MINED
+from chain.outbox import calls, operations, transactions
+from chain.outbox.operations import CONFIRMED, MINED, Outcome
 from chain.outbox.outcomes import outcomes
+
+ENDS_OF_HOLDS: Final = ("HoldCaptured", "HoldReleased")
 
 
 def record_outcomes(
@@ -19,7 +22,23 @@ def record_outcomes(
     """Operations and transactions that these logs decide."""
     state = CONFIRMED if confirmed_depth == 0 else MINED
     operations.record_outcomes(connection, outcomes(logs, deployment), state)
+    operations.settle_keys(connection, _ended_holds(logs), state)
     transactions.see_mined(connection, {log.tx_hash: (log.block_number, log.block_hash) for log in logs})
+
+
+def _ended_holds(logs: Sequence[EventLog]) -> dict[str, Outcome]:
+    """What ended each hold, by the key of the release that time owed to it: by then it owes none."""
+    return {
+        calls.timeout_key(log.args["holdId"]): Outcome(
+            tx_hash=log.tx_hash,
+            block_number=log.block_number,
+            block_hash=log.block_hash,
+            log_index=log.log_index,
+            result={"event": log.name, **log.args},
+        )
+        for log in logs
+        if log.name in ENDS_OF_HOLDS
+    }
 
 
 def confirm(connection: Connection, number: int, confirmed_depth: int) -> None:

@@ -95,6 +95,17 @@ def release(*, key: str, brand: str, member: str, hold_id: str, timeout: bool = 
     return NewOperation(key, "timeout" if timeout else "release", brand, member.lower(), {"hold_id": hold_id})
 
 
+def timeout(*, brand: str, member: str, hold_id: str) -> NewOperation:
+    """Gives a whole hold back after its deadline, which anyone may. Asked for once a hold, whoever asks: the key is the
+    hold's own (chain.relayer.deadlines)."""
+    return release(key=timeout_key(hold_id), brand=brand, member=member, hold_id=hold_id, timeout=True)
+
+
+def timeout_key(hold_id: str) -> str:
+    """The key of the one operation that releases a hold after its deadline."""
+    return f"timeout/{hold_id}"
+
+
 def refund(*, key: str, brand: str, member: str, hold_id: str, points: int, refunded_before: int) -> NewOperation:
     """Gives captured points back; refused when something else was refunded meanwhile."""
     payload = {"hold_id": hold_id, "points": str(points), "refunded_before": str(refunded_before)}

@@ -251,6 +251,22 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
         connection.exec_driver_sql(_settling(kind, state, place), rows)
 
 
+def settle_keys(connection: Connection, ended: Mapping[str, Outcome], state: str) -> None:
+    """Operations that ask for what somebody else did, by their keys: they count as done by it.
+
+    What is decided stays; what failed because it was done already, or is still on its way, counts all the same. A reorg
+    opens it again like any other (take_back).
+    """
+    if not ended:
+        return
+    at_ms = now_ms()
+    rows = [
+        (one.tx_hash, one.block_number, one.block_hash, one.log_index, _dumps(one.result), at_ms, key)
+        for key, one in ended.items()
+    ]
+    connection.exec_driver_sql(_settling("by key", state, PLACE[connection.dialect.name]), rows)
+
+
 def ours(connection: Connection, tx_hashes: Iterable[str]) -> dict[str, int]:
     """The transaction of each hash that was signed by us."""
     found: dict[str, int] = {}
@@ -470,9 +486,11 @@ def _refused(place: str) -> str:
 @lru_cache(64)
 def _settling(kind: str, state: str, place: str) -> str:
     """One UPDATE by place: the values in the order in which settle gives them."""
-    counted = kind in ("award", "award of a stranger", "single")
+    counted = kind in ("award", "award of a stranger", "single", "by key")
     found = f"brand = {place} AND operation_id = {place}"
-    if kind.startswith("single"):
+    if kind == "by key":
+        found = f"key = {place}"
+    elif kind.startswith("single"):
         found = f"operation_id IS NULL AND transaction_id = {place}"
     elif kind == "award of a stranger":
         found += f" AND lane = {place}"

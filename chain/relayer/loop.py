@@ -25,6 +25,7 @@ from chain.outbox.transactions import Transaction
 from chain.outbox.wake import Wake
 from chain.relayer import circuit_breaker
 from chain.relayer.circuit_breaker import CircuitBreaker
+from chain.relayer.deadlines import Deadlines
 from chain.relayer.node_state import NodeState
 from chain.relayer.nonce_gaps import Gaps
 from chain.relayer.receipts import Receipts
@@ -80,6 +81,7 @@ class Relayer:
             engine, deployment.chain_id, keystore, served, self.node_state, self.receipts, self.breaker
         )
         self.gaps = Gaps(engine, self.node_state, list(served))
+        self.deadlines = Deadlines(engine, deployment)
         self._heads = heads
         self._announced = True
         self._told: dict[str, tuple[str, str]] = {}
@@ -140,6 +142,7 @@ class Relayer:
         self._under_way -= decided
         changed |= self.gaps.fill(flight)
         changed |= self._retry()
+        changed |= self.deadlines.look()
         sent = False
         made: list[Transaction] = []
         state = self.breaker.state

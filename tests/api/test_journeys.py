@@ -214,6 +214,29 @@ def test_capture_after_the_deadline_is_refused_and_release_is_a_timeout(funded: 
     assert release.json()["operation"]["kind"] == "timeout"
 
 
+@pytest.mark.parametrize("state", ["none", "queued", "failed"])
+def test_release_after_the_deadline_is_the_one_that_time_owes(funded: World, state: str) -> None:
+    """SPEC 7.81: asked for by the worker before, or refused to it, or first by the till."""
+    hold = placed(funded).json()
+    on_chain(funded, hold, "held")
+    funded.run("UPDATE hold_request SET hold_until = :past", past=int(time.time()) - 5)
+    [(chain_id,)] = funded.rows("SELECT chain_id FROM hold_request")
+    if state != "none":
+        funded.run(
+            "INSERT INTO operation (key, kind, brand, lane, payload, state, error, created_at_ms, updated_at_ms)"
+            " VALUES (:k, 'timeout', 'cdnow', '0x', '{}', :s, NULL, 1, 1)",
+            k=f"timeout/{chain_id}",
+            s=state,
+        )
+
+    first = funded.brand.write(f"/v1/holds/{hold['id']}/release")
+    second = funded.brand.write(f"/v1/holds/{hold['id']}/release")
+
+    [(id, now)] = funded.rows("SELECT id, state FROM operation WHERE kind = 'timeout'")
+    assert (first.status_code, first.json()["operation"]["id"], now) == (202, str(id), "queued")
+    assert second.json()["error"] == "HoldStateWrong"
+
+
 def test_refund_gives_back_at_most_what_was_captured(funded: World) -> None:
     """SPEC 9.10"""
     hold = placed(funded).json()

@@ -54,6 +54,7 @@ def judge(stage: Stage, desk: Desk, rebuilt_url: str) -> list[str]:
         lambda: _holds(desk.engine, told),
         lambda: _debts(desk.engine, told),
         lambda: _supplies(stage, desk.engine, told),
+        lambda: _histories(stage, desk.engine, told),
         lambda: _operations(stage, desk.engine, told),
         lambda: _once(stage, desk, told),
         lambda: _transactions(desk.engine, told),
@@ -143,6 +144,19 @@ def _supplies(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
                 yield f"entries of brand {number} sum up to {moved}, its supply is {supply}"
 
 
+def _histories(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
+    """The entries of every account, ends of points among them, make up what the model says that it can spend."""
+    at, desk = int(told.head["timestamp"], 16), stage.deployment.address("RedemptionDesk")
+    sums: Counter[tuple[str, str]] = Counter()
+    for row in _rows(engine, _mirror_table("entry")):
+        sums[row.token, row.account] += int(row.points)
+    for token in told.ledger.tokens.values():
+        for account in sorted({one for address, one in sums if address == token.address} | set(token.accounts)):
+            live = sum(token.lots_of(account, at).values())
+            if account != desk and sums[token.address, account] != live:
+                yield f"entries of {account} in {token.name} make up {sums[token.address, account]}, the model {live}"
+
+
 def _operations(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
     """Each operation is finished, and what it says of the chain is there."""
     for row in _rows(engine, operations.table):
@@ -174,9 +188,16 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
     confirmed: Counter[tuple[str, str]] = Counter()
     failed: dict[tuple[str, str], list[Any]] = {}
     ours = set(stage.signers)
+    rows = _rows(desk.engine, operations.table)
     with reading(desk.engine) as connection:
         again = diary.given_up(connection, stage.stolen)
-    for row in _rows(desk.engine, operations.table):
+        signed = transactions.hashes_of(connection, sorted({row.transaction_id for row in rows} - {None}))
+    for row in rows:
+        if row.key.startswith(calls.timeout_key("")) and row.state == operations.CONFIRMED:
+            mine = {tx_hash for tx_hash, _ in signed.get(row.transaction_id, ())}
+            if row.tx_hash not in mine:
+                # Time owed a release, and somebody else ended the hold: theirs is the effect.
+                continue
         name = f"operation {row.id} ({row.kind} {row.brand} {row.operation_id or ''}, {row.state} {row.error or ''})"
         if row.kind == operations.AWARD:
             key = int(row.brand.removeprefix("brand")), int(row.operation_id)

@@ -17,7 +17,7 @@ from chain.mirror import row_cache
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
 from chain.outbox import operations, transactions
-from chain.relayer import sender
+from chain.relayer import deadlines, sender
 from chain.relayer.loop import RelayerSettings
 from chain.worker import run
 
@@ -67,6 +67,10 @@ def arm(place: str) -> None:
         operations.record_outcomes = after(operations.record_outcomes)
     elif place == "right after the mirror's transaction":
         mirror.Mirror._commit = after(mirror.Mirror._commit)  # type: ignore[method-assign]
+    elif place == "inside the transaction that asks for a release":
+        deadlines.owe = after(deadlines.owe)
+    elif place == "right after a release was asked for":
+        deadlines.Deadlines._ask = after(deadlines.Deadlines._ask)  # type: ignore[method-assign]
     elif place != "nowhere":
         raise SystemExit(f"no place is called {place!r}")
 

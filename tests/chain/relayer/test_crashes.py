@@ -87,6 +87,37 @@ def test_killed_at_any_place_nothing_is_lost_and_nothing_doubled(world, until, p
     assert world.rows("SELECT state FROM hold WHERE hold_id = :id", id=hold_id) == [("held",)]
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "inside the transaction that asks for a release",
+        "right after a release was asked for",
+        "after the nonce, before signing",
+        "after sending, before it is stored as sent",
+        "right after the mirror's transaction",
+    ],
+)
+def test_a_release_that_time_owes_is_done_once_wherever_the_worker_dies(world, until, place):
+    """SPEC 7.80, 7.81: nobody asks for it but the worker itself."""
+    asked, hold_id = world.hold("ada", 500, hold_s=600)
+    world.enqueue(world.award("ada", 1000), asked)
+    world.drain()
+    world.rpc.call("evm_increaseTime", 601)
+    world.mine()
+
+    dying = start(world, place)
+    assert dying.wait(30) == -signal.SIGKILL, (world.folder / "worker.log").read_text()[-2000:]
+    world.restart()
+    until(lambda: (world.relayer.step(), world.drain(), world.count("hold", "state = 'timed_out'"))[2] == 1)
+
+    assert world.rows("SELECT key, state FROM operation WHERE kind = 'timeout'") == [
+        (f"timeout/{hold_id}", "confirmed")
+    ]
+    assert world.rows("SELECT points, held FROM entry WHERE kind = 'timeout'") == [("500", "-500")]
+    assert world.balance_on_chain("ada") == 1500
+    assert world.count("entry", "kind IN ('release', 'timeout')") == 1
+
+
 def test_killed_again_and_again_in_the_middle_of_much_work(world, until):
     """SPEC 7.8, 8.1"""
     ids = world.enqueue(*(world.award(f"member {i % 7}", 100) for i in range(120)))
