@@ -348,7 +348,7 @@ def _entry(row: Row, slugs: dict[str, str]) -> AuditEntry:
         tx_hash=row[7],
         block_number=row[8],
         block_hash=row[9],
-        log_index=row[10],
+        log_index=None if row[7] is None else row[10],
         contract=checksum(row[11]),
         operation_id=row[12],
         detail=json_value(row[13]),

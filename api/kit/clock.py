@@ -20,5 +20,10 @@ def rfc3339(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def second_of(told: str) -> int:
+    """The unix second of a time as `rfc3339` tells it."""
+    return int(datetime.fromisoformat(told).timestamp())
+
+
 def rfc3339_or_none(at_ms: int | None) -> str | None:
     return None if at_ms is None else rfc3339(at_ms)

@@ -71,7 +71,8 @@ def entry_to_public(
             "tx_hash": tx_hash,
             "block_number": block_number,
             "block_hash": block_hash,
-            "log_index": log_index,
+            # What time alone brings has no event; its number below 0 only says where it stands in the history.
+            "log_index": None if tx_hash is None else log_index,
             "contract": checksum(contract),
         },
         "operation_id": None if order is None else str(order[0]),

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from api.kit.addresses import checksum
-from api.kit.clock import now_ms, rfc3339
+from api.kit.clock import now_ms, rfc3339, second_of
 from api.kit.container import State
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
@@ -35,12 +35,31 @@ _FACTS = (
 )
 
 
+class Clock:
+    """The second it is, for views: never earlier than one told before, so that what ended does not live again when the
+    machine's clock is set back. A chain that is ahead of the machine, and goes back, is followed both ways."""
+
+    def __init__(self) -> None:
+        self._ours = 0
+
+    def second(self, block_time_s: int) -> int:
+        """Ours, or the chain's when its clock is ahead."""
+        self._ours = max(self._ours, now_ms() // 1000)
+        return max(self._ours, block_time_s)
+
+
+def next_end_s(view: Mapping[str, Any]) -> int | None:
+    """The second at which the first of a view's lots ends, None when none ever does."""
+    ends = [lot["expires_at"] for balance in view["balances"] for lot in balance["expiring"][:1]]
+    return min((second_of(end) for end in ends if end is not None), default=None)
+
+
 def member_view(
     read: Snapshot, *, state: State, catalogue: Catalogue, member_id: str, address: str, only: str | None
 ) -> dict[str, Any]:
     """A MemberView as plain values. only: the one brand that the reader may see."""
     as_of = moment(read)
-    at_s = max(as_of.block_time, now_ms() // 1000)
+    at_s = state.singleton(Clock).second(as_of.block_time)
     words: dict[str, str] = {}
     held: dict[str, int] = {}
     pending: dict[str, int] = {}
@@ -62,7 +81,9 @@ def member_view(
     for slug in sorted(shown):
         card = catalogue.by_slug.get(slug)
         if card is not None:
-            found = _balance(card, catalogue, words.get(card.token), held, pending, at_s=at_s)
+            found = _balance(
+                card, catalogue, words.get(card.token), held, pending, at_s=at_s, block_time_s=as_of.block_time
+            )
             balances.append(found if only is None else {**found, "exchange_to": []})
     return {
         "member": {"id": member_id, "address": checksum(address), "name": None},
@@ -79,14 +100,19 @@ def _balance(
     pending: Mapping[str, int],
     *,
     at_s: int,
+    block_time_s: int,
 ) -> dict[str, Any]:
     live = [] if words is None else lots.expiring(words, card.clock, at_s)
+    spendable = sum(points for points, _ in live)
+    # What the entries up to the view's block make up, less what can be spent now.
+    expired = 0 if words is None else lots.spendable(words, card.clock, block_time_s) - spendable
     return {
         "brand": card.told,
         "decimals": card.decimals,
-        "spendable": str(sum(points for points, _ in live)),
+        "spendable": str(spendable),
         "held": str(held.get(card.token, 0)),
         "pending": str(pending.get(card.slug, 0)),
+        "expired": str(expired),
         "expiring": [
             {"points": str(points), "expires_at": None if expires_at is None else rfc3339(expires_at * 1000)}
             for points, expires_at in live

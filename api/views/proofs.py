@@ -1,45 +1,95 @@
-"""An entry looked up at the node now: is the transaction there, in that block, with that event of that contract?"""
+"""An entry looked up at the node now: is the transaction there, in that block, with that event of that contract? Or,
+where time alone made it: did these points lie in a lot whose end that block was the first to reach?"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from api.events.schemas import Receipt
 from api.kit.addresses import checksum
 from api.kit.container import State
+from api.kit.database import Row
+from api.programmes.catalogue import json_value
 from api.views import history
 from api.views.errors import EntryUnknown
-from api.views.schemas import Check, EntryProof
+from api.views.schemas import Check, EntryPlace, EntryProof
+from chain.contracts import lots
 
 
 def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
-    """Compares the mirror's entry with the node's own receipt and block; needs the node, not the mirror's word."""
+    """Compares the mirror's entry with what the node itself says; needs the node, not the mirror's word."""
     row = state.database.reads(lambda read: history.one(read, address=address, seq=entry_id))
     if row is None:
         raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
     tx_hash, block_number, block_hash, log_index, contract = row[5], row[6], row[7], row[9], row[10]
-    receipt, block, head = state.node.rpc.batch(
-        [
-            ("eth_getTransactionReceipt", [tx_hash]),
-            ("eth_getBlockByNumber", [hex(block_number), False]),
-            ("eth_blockNumber", []),
-        ]
-    )
-    checks = _checks(
-        receipt, block, block_number=block_number, block_hash=block_hash, log_index=log_index, contract=contract
-    )
+    if tx_hash is None:
+        checks, head = _of_time(state, address, row)
+    else:
+        receipt, block, head = state.node.rpc.batch(
+            [
+                ("eth_getTransactionReceipt", [tx_hash]),
+                ("eth_getBlockByNumber", [hex(block_number), False]),
+                ("eth_blockNumber", []),
+            ]
+        )
+        checks = _checks(
+            receipt, block, block_number=block_number, block_hash=block_hash, log_index=log_index, contract=contract
+        )
     return EntryProof(
         verified=all(check.ok for check in checks),
         checks=checks,
-        receipt=Receipt(
+        receipt=EntryPlace(
             tx_hash=tx_hash,
             block_number=block_number,
             block_hash=block_hash,
-            log_index=log_index,
+            log_index=None if tx_hash is None else log_index,
             contract=checksum(contract),
         ),
         confirmations=max(0, int(head, 16) - block_number + 1),
     )
+
+
+def _of_time(state: State, address: str, row: Row) -> tuple[list[Check], str]:
+    """What must hold of an entry that no event made, and the node's head: the lot's end lies between two blocks, and in
+    the first of them these points were in it."""
+    points, block_number, block_hash, token, detail = row[3], row[6], row[7], row[10], json_value(row[12])
+    codec, asked = state.deployment.codec, checksum(address)
+    calldata = "0x" + codec.calldata("LoyaltyToken", "packedLotsOf", asked).hex()
+    before, block, words, head = state.node.rpc.try_batch(
+        [
+            ("eth_getBlockByNumber", [hex(block_number - 1), False]),
+            ("eth_getBlockByNumber", [hex(block_number), False]),
+            ("eth_call", [{"to": token, "data": calldata}, hex(block_number - 1)]),
+            ("eth_blockNumber", []),
+        ]
+    )
+    for answer in (before, block, head):
+        if isinstance(answer, Exception):
+            raise answer
+    ends, undone = int(detail["expires_at"]), not points.startswith("-")
+    passed = False
+    if before is not None and block is not None:
+        lived, lives = (int(found["timestamp"], 16) < ends for found in (before, block))
+        passed = lives and not lived if undone else lived and not lives
+    # A node that forgets old states cannot say it; then it is not verified here, and not refuted.
+    had = None if isinstance(words, Exception) else codec.result("LoyaltyToken", "packedLotsOf", words)
+    held = had is not None and lots.points_of(lots.pack([int(word) for word in had]), int(detail["expiry_epoch"]))
+    return [
+        Check(
+            name="chain",
+            ok=block is not None and block["hash"] == block_hash,
+            detail="The node's chain has this block at this height.",
+        ),
+        Check(
+            name="end",
+            ok=passed,
+            detail="The points' end lies after the block before and not after this one, or the other way round.",
+        ),
+        Check(
+            name="lot",
+            ok=held == abs(int(points)),
+            detail="These points were in the account in the block before.",
+        ),
+    ], head
 
 
 def _checks(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.events.schemas import EXAMPLE_HASH, Receipt
+from api.events.schemas import EXAMPLE_HASH
 from api.kit.amounts import Points
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, ResponseModel
 from api.programmes.schemas import RuleCited
@@ -27,6 +27,16 @@ class AsOf(ResponseModel):
         examples=[False],
         description="The chain took blocks back; this view is earlier than one shown before.",
     )
+
+
+class EntryPlace(ResponseModel):
+    """Where on the chain an entry is. What time alone brings (`expire`) has a block but no transaction and no log."""
+
+    tx_hash: str | None = Field(examples=[EXAMPLE_HASH])
+    block_number: int = Field(examples=[1042])
+    block_hash: str = Field(examples=[EXAMPLE_HASH])
+    log_index: int | None = Field(examples=[3])
+    contract: str = Field(examples=[EXAMPLE_ADDRESS])
 
 
 class BrandCard(ResponseModel):
@@ -50,6 +60,10 @@ class Balance(ResponseModel):
     spendable: Points
     held: Points = Field(examples=["0"])
     pending: Points = Field(description="Earned, on the way to the chain.", examples=["0"])
+    expired: Points = Field(
+        description="Ended since the view's block: no longer spendable; their entries come with the next block.",
+        examples=["0"],
+    )
     expiring: list[Lot] = Field(description="All spendable lots, the oldest first.")
     exchange_to: list[BrandCard] = Field(description="Brands with an agreement from this one.")
     token: str = Field(examples=[EXAMPLE_ADDRESS])
@@ -73,7 +87,7 @@ class Entry(ResponseModel):
     id: str = Field(description="Grows along the history; also the stream's event id.", examples=["311"])
     brand: BrandCard
     kind: str = Field(
-        description="award, hold, capture, release, timeout, refund, exchange_out, exchange_in, transfer_in, …",
+        description="award, hold, capture, release, timeout, refund, expire, exchange_out, transfer_in, …",
         examples=["award"],
     )
     points: Points = Field(description="Signed change of what is spendable.")
@@ -81,7 +95,7 @@ class Entry(ResponseModel):
     decimals: int = Field(examples=[2])
     at: str = Field(examples=[EXAMPLE_TIME])
     state: Finality = Field(examples=["latest"])
-    proof: Receipt
+    proof: EntryPlace
     operation_id: str | None = Field(default=None, examples=["17"])
     rule: RuleCited | None = None
     reference: str | None = Field(default=None, description="The brand's order id.", examples=["order-1"])
@@ -106,7 +120,7 @@ class EntryProof(ResponseModel):
 
     verified: bool = Field(examples=[True])
     checks: list[Check]
-    receipt: Receipt
+    receipt: EntryPlace
     confirmations: int = Field(examples=[12])
 
 

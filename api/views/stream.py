@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -57,12 +58,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round sends: events, the place after them, the block they show; more: entries are left."""
+    """What one round sends: events, the place after them, the block they show; more: entries are left.
+
+    next_end_s: the second at which points of the view end, with or without a block. None: never, or not looked at.
+    """
 
     events: bytes
     place: Place
     block_hash: str
     more: bool
+    next_end_s: int | None = None
 
 
 class StreamAnswer(Response):
@@ -98,6 +103,7 @@ class StreamAnswer(Response):
         heartbeat_s = self._state.settings.heartbeat.total_seconds()
         subscriber.changed = True
         block_at, block_hash = 0.0, ""
+        next_end_s: int | None = None
         while not self._state.stopping.is_set() and await reads.off_loop(self._is_open):
             events, at = b"", self._hub.moment
             if subscriber.changed:
@@ -106,16 +112,21 @@ class StreamAnswer(Response):
                     told = await reads.off_loop(self._round)
                 except ViewUnavailable:
                     # The mirror is being built anew; the hub wakes everybody when its first block is there.
-                    subscriber.changed = True
+                    subscriber.changed, next_end_s = True, None
                 else:
                     events, self._place, block_hash, block_at = told.events, told.place, told.block_hash, loop.time()
+                    next_end_s = told.next_end_s
                     if told.more:
                         subscriber.tell(changed=True)
             elif at is not None and at.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
                 events, block_hash, block_at = _event("block", at.told(self._state)), at.block_hash, loop.time()
             if events:
                 await _body(send, events)
-            if not await _woken(subscriber.wake, heartbeat_s):
+            woken = await _woken(subscriber.wake, min(heartbeat_s, _left_s(next_end_s)))
+            if _left_s(next_end_s) == 0.0:
+                # Points ended, whether a block came or not: the view is another one.
+                subscriber.changed = True
+            elif not woken:
                 # Nothing new is news too: the view is as fresh as the mirror's last look at the chain.
                 at = self._hub.moment
                 await _body(send, PING if at is None else _event("block", at.told(self._state)))
@@ -155,7 +166,8 @@ class StreamAnswer(Response):
             only=None,
         )
         events.append(_event("view", view, event_id=cursors.told(as_of, seq)))
-        return Round(b"".join(events), place, as_of.block_hash, more=False)
+        end_s = views.next_end_s(view)
+        return Round(b"".join(events), place, as_of.block_hash, more=False, next_end_s=end_s)
 
     def _known(self, read: Snapshot, as_of: Moment) -> int | None:
         """The entry up to which was told, or that the caller asked for; None where the mirror has no such place."""
@@ -165,6 +177,11 @@ class StreamAnswer(Response):
             return None
         asked = self._asked.number()
         return asked if asked <= cursors.entry_last(read) else None
+
+
+def _left_s(second: int | None) -> float:
+    """How long until a second of the clock; for ever when there is none."""
+    return math.inf if second is None else max(0, second * 1000 - now_ms()) / 1000
 
 
 async def _woken(wake: asyncio.Event, within_s: float) -> bool:

@@ -111,6 +111,24 @@ def test_stream_resumes_after_the_last_event_seen(live: World) -> None:
     assert seen[3][0] == "view"
 
 
+def test_stream_tells_a_new_view_when_points_end_though_no_event_came(live: World) -> None:
+    """SPEC 9.81"""
+    member = live.member()
+    live.holds_points(member["address"], 900)
+    ends = int(time.time()) + 3
+    live.run("UPDATE brand_token SET lifetime_epochs = 1, origin = :o, epoch_s = 3600", o=ends - 3600)
+
+    with served(live) as (url, _), listening(url, live.session(member).key) as events:
+        before, first_id = events.until("view")
+        after, second_id = events.until("view")
+        told_at = time.time()
+
+    assert (before["balances"][0]["spendable"], before["balances"][0]["expired"]) == ("900", "0")
+    assert (after["balances"][0]["spendable"], after["balances"][0]["expired"]) == ("0", "900")
+    assert first_id == second_id, "no entry came between them"
+    assert ends <= told_at < ends + ENTRY_S_MAX
+
+
 def test_stream_tells_nothing_of_others(live: World) -> None:
     """SPEC 9.3"""
     member, third_party = live.member(), live.member("m-2")

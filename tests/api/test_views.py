@@ -109,6 +109,57 @@ def test_expired_points_are_not_shown_though_the_words_hold_them(seen: World) ->
     view = seen.session(member_of(seen)).get("/v1/me/view").json()
 
     assert view["balances"][1]["spendable"] == "0"
+    assert view["balances"][1]["expired"] == "0", "the block is behind the end: the entry says it"
+
+
+def _ends_at(world: World, second: int) -> None:
+    """The first brand's points, all of them, end at this second."""
+    world.run(
+        "UPDATE brand_token SET lifetime_epochs = 1, origin = :o, epoch_s = 3600 WHERE brand_id = '1'", o=second - 3_600
+    )
+
+
+def test_points_that_ended_since_the_block_are_told_apart_until_the_next_block_has_their_entry(seen: World) -> None:
+    """SPEC 9.80: the entries make up what is spendable and what has ended since the block."""
+    now = int(time.time())
+    _ends_at(seen, now)
+    seen.run("UPDATE mirror_checkpoint SET block_time = :t", t=now - 60)
+
+    view = MemberView.model_validate(seen.session(member_of(seen)).get("/v1/me/view").json())
+
+    assert (view.balances[1].spendable, view.balances[1].expired, view.balances[1].expiring) == ("0", "4399", [])
+    # The other brand's points never end.
+    assert (view.balances[0].spendable, view.balances[0].expired) == ("700", "0")
+
+
+def test_what_ended_does_not_live_again_when_the_machines_clock_is_set_back(
+    seen: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SPEC 9.80"""
+    now = int(time.time())
+    _ends_at(seen, now)
+    seen.run("UPDATE mirror_checkpoint SET block_time = :t", t=now - 60)
+    member = seen.session(member_of(seen))
+    told = []
+    for ago_s in (0, 30):
+        monkeypatch.setattr("api.views.member_view.now_ms", lambda ago_s=ago_s: (now + 1 - ago_s) * 1000)
+        told.append(member.get("/v1/me/view").json()["balances"][1]["spendable"])
+
+    assert told == ["0", "0"]
+
+
+def test_an_entry_of_time_alone_has_a_block_and_no_transaction(seen: World) -> None:
+    """SPEC 9.12"""
+    member = member_of(seen)
+    seen.entry(member["address"], -7, index=-1)
+    seen.run("UPDATE entry SET kind = 'expire', tx_hash = NULL, detail = '{}' WHERE log_index = -1")
+
+    entry = EntryPage.model_validate(seen.session(member).get("/v1/me/entries").json()).entries[0]
+    audited = seen.auditor().get("/v1/audit/entries").json()["entries"][-1]
+
+    assert (entry.kind, entry.points, entry.related) == ("expire", "-7", [])
+    assert (entry.proof.tx_hash, entry.proof.log_index, entry.proof.block_number) == (None, None, 7)
+    assert (audited["kind"], audited["tx_hash"], audited["log_index"]) == ("expire", None, None)
 
 
 def test_view_before_the_mirrors_first_block_is_unavailable(world: World) -> None:

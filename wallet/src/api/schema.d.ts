@@ -1725,9 +1725,10 @@ export interface components {
             kind: string;
             /**
              * Log Index
+             * @description null: time alone brought it.
              * @example 3
              */
-            log_index: number;
+            log_index: number | null;
             /**
              * Operation Id
              * @description The id that the contract counted.
@@ -1747,9 +1748,10 @@ export interface components {
             token: string;
             /**
              * Tx Hash
+             * @description null: time alone brought it.
              * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
              */
-            tx_hash: string;
+            tx_hash: string | null;
         };
         /** AuditHold */
         AuditHold: {
@@ -2043,6 +2045,12 @@ export interface components {
              * @description Brands with an agreement from this one.
              */
             exchange_to: components["schemas"]["BrandCard"][];
+            /**
+             * Expired
+             * @description Ended since the view's block: no longer spendable; their entries come with the next block.
+             * @example 0
+             */
+            expired: string;
             /**
              * Expiring
              * @description All spendable lots, the oldest first.
@@ -2364,6 +2372,18 @@ export interface components {
              * @example false
              */
             over: boolean;
+            /**
+             * Renewed
+             * @description Of these, given new life by grace: deferred in an earlier cohort.
+             * @example 2933
+             */
+            renewed: string;
+            /**
+             * Renewed Of Burnt
+             * @description Of the renewed, those that had been used and were given back.
+             * @example 2933
+             */
+            renewed_of_burnt: string;
         };
         /**
          * ConsistencyProof
@@ -2468,7 +2488,7 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description award, hold, capture, release, timeout, refund, exchange_out, exchange_in, transfer_in, …
+             * @description award, hold, capture, release, timeout, refund, expire, exchange_out, transfer_in, …
              * @example award
              */
             kind: string;
@@ -2483,7 +2503,7 @@ export interface components {
              * @example 2933
              */
             points: string;
-            proof: components["schemas"]["Receipt"];
+            proof: components["schemas"]["EntryPlace"];
             /**
              * Reference
              * @description The brand's order id.
@@ -2521,6 +2541,37 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * EntryPlace
+         * @description Where on the chain an entry is. What time alone brings (`expire`) has a block but no transaction and no log.
+         */
+        EntryPlace: {
+            /**
+             * Block Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            block_hash: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Contract
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            contract: string;
+            /**
+             * Log Index
+             * @example 3
+             */
+            log_index: number | null;
+            /**
+             * Tx Hash
+             * @example 0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6
+             */
+            tx_hash: string | null;
+        };
+        /**
          * EntryProof
          * @description An entry looked up at the node now, past the mirror.
          */
@@ -2532,7 +2583,7 @@ export interface components {
              * @example 12
              */
             confirmations: number;
-            receipt: components["schemas"]["Receipt"];
+            receipt: components["schemas"]["EntryPlace"];
             /**
              * Verified
              * @example true
@@ -3232,7 +3283,8 @@ export interface components {
         };
         /**
          * MoneyTold
-         * @description Minor units: opening + deferred - used - breakage = closing. A line is negative where it was taken back.
+         * @description Minor units: opening + deferred + renewed - used - breakage = closing. A line is negative where it was taken
+         *     back. renewed: revenue taken back, because points that had expired or been used live once more by grace.
          */
         MoneyTold: {
             /**
@@ -3255,6 +3307,11 @@ export interface components {
              * @example 108000
              */
             opening: string;
+            /**
+             * Renewed
+             * @example 0
+             */
+            renewed: string;
             /**
              * Used
              * @example 12000

@@ -56,6 +56,11 @@ export function BalanceCard({ balance, onExchange, onRedeem }: BalanceCardProps)
         </div>
       </dl>
       <Lots balance={balance} />
+      {balance.expired !== "0" && (
+        <p className="card-line" data-expired={balance.expired}>
+          {messages.justExpired(`${formatPoints(balance.expired, decimals, language)} ${brand.symbol}`)}
+        </p>
+      )}
       <div className="card-actions">
         <button type="button" className="card-button card-button-full" disabled={!canSpend} onClick={onRedeem}>
           {messages.redeem}

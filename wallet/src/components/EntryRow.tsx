@@ -17,6 +17,7 @@ const ICONS: Record<string, IconName> = {
   timeout: "back",
   refund: "back",
   expire: "fade",
+  expire_undone: "back",
   exchange_in: "swap",
   exchange_out: "swap",
   unwind_in: "back",

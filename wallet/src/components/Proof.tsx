@@ -17,7 +17,7 @@ export function Proof({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
     ["tx_hash", messages.transaction, tx_hash],
     ["block_number", messages.block, String(block_number), new Intl.NumberFormat(language).format(block_number)],
     ["block_hash", messages.blockHash, block_hash],
-    ["log_index", messages.logIndex, String(log_index)],
+    ["log_index", messages.logIndex, log_index === null ? null : String(log_index)],
     ["contract", messages.contract, contract],
   ];
   return (
@@ -38,7 +38,8 @@ export function Proof({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
         )}
       </dl>
       <Check entry={entry} gateway={gateway} />
-      <Verify entry={entry} gateway={gateway} />
+      {/* What time alone brought has no event that a bundle could show. */}
+      {tx_hash !== null && <Verify entry={entry} gateway={gateway} />}
     </section>
   );
 }

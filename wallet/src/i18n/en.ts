@@ -30,6 +30,7 @@ export const en = {
   neverExpire: "These points never expire",
   lots: "Points by expiry",
   lotsNote: "The oldest points are spent first.",
+  justExpired: (points: string) => `${points} have just expired. The entry follows with the next block.`,
   lotNever: "No expiry",
   nothingYet: "No points yet",
   noBalances: "Your points will appear here with your first purchase.",
@@ -58,6 +59,7 @@ export const en = {
     timeout: "Returned to you",
     refund: "Refunded",
     expire: "Expired",
+    expire_undone: "Expiry undone",
     exchange_in: "Exchange",
     exchange_out: "Exchange",
     pay: "Paid with partner points",
@@ -77,6 +79,7 @@ export const en = {
   >,
 
   holdUntil: "Set aside until",
+  ended: "Ended",
   fromHold: "From points on hold",
   returned: "Returned to you",
   gave: "You gave",
@@ -112,6 +115,8 @@ export const en = {
     chain: "The block is part of the chain",
     log: "The event is at this place",
     contract: "It comes from this contract",
+    end: "The points' end fell between the block before and this one",
+    lot: "These points were there in the block before",
   } as Record<string, string>,
 
   exchange: "Exchange",

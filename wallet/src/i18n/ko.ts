@@ -29,6 +29,7 @@ export const ko: Messages = {
   neverExpire: "유효 기간이 없는 포인트예요",
   lots: "유효 기간별 포인트",
   lotsNote: "먼저 소멸되는 포인트부터 사용돼요.",
+  justExpired: (points) => `방금 ${points} 소멸됐어요. 내역은 다음 블록에 기록돼요.`,
   lotNever: "유효 기간 없음",
   nothingYet: "아직 포인트가 없어요",
   noBalances: "첫 구매를 하면 포인트가 여기에 나타나요.",
@@ -56,6 +57,7 @@ export const ko: Messages = {
     timeout: "예약 만료",
     refund: "사용 취소",
     expire: "소멸",
+    expire_undone: "소멸 취소",
     exchange_in: "교환",
     exchange_out: "교환",
     pay: "제휴 포인트 결제",
@@ -72,6 +74,7 @@ export const ko: Messages = {
   states: { pending: "처리 중", latest: "체인에 기록됨", safe: "확인됨", final: "확정", failed: "거절됨" },
 
   holdUntil: "예약 기한",
+  ended: "소멸 시각",
   fromHold: "예약한 포인트",
   returned: "돌려받은 포인트",
   gave: "보낸 포인트",
@@ -107,6 +110,8 @@ export const ko: Messages = {
     chain: "체인에 속한 블록이에요",
     log: "기록의 위치가 같아요",
     contract: "이 컨트랙트에서 나온 기록이에요",
+    end: "바로 앞 블록과 이 블록 사이에 유효 기간이 끝났어요",
+    lot: "바로 앞 블록까지 있던 포인트예요",
   },
 
   exchange: "교환",

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Balance, Entry } from "../api/types";
 import { en } from "../i18n/en";
-import { entryLines, mainPoints } from "./facts";
+import { ko } from "../i18n/ko";
+import { entryLines, kindText, mainPoints } from "./facts";
 
 const CAFE = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
 const TEA = { slug: "tea", name: "Tea", symbol: "TEA", colour: "#654321", decimals: 2 };
@@ -42,16 +43,31 @@ test("an award shows its formula and cites its rule", () => {
   });
 });
 
+test.each([
+  [en, "en", "Expired", "Ended", "Jan 15, 2026"],
+  [ko, "ko", "소멸", "소멸 시각", "2026년 1월 15일"],
+])("points that ended have a line that says when, without a transaction", (messages, language, kind, label, when) => {
+  const ended: Entry = {
+    ...entry("expire", "-700", { expiry_epoch: "13", expires_at: "1768478400" }),
+    proof: { tx_hash: null, block_number: 9, block_hash: "0x", log_index: null, contract: "0xaa" },
+  };
+  const lines = Object.fromEntries(entryLines(ended, { language, messages, balances: [] }));
+
+  expect(kindText(ended, messages.kinds)).toBe(kind);
+  expect(mainPoints(ended)).toBe("-700");
+  expect(lines[label]).toContain(when);
+});
+
 function told(of: Entry): Record<string, string> {
   return Object.fromEntries(entryLines(of, { language: "en", messages: en, balances: [balance(CAFE, "0xaa"), balance(TEA, "0xBB")] }));
 }
 
 function balance(brand: typeof CAFE, token: string): Balance {
-  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", expiring: [], exchange_to: [], token };
+  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", expired: "0", expiring: [], exchange_to: [], token };
 }
 
 function entry(kind: string, points: string, detail: Entry["detail"], held_delta = "0"): Entry {
-  const proof = { tx_hash: "0x", block_number: 1, block_hash: "0x", log_index: 0 };
+  const proof = { tx_hash: "0x", block_number: 1, block_hash: "0x", log_index: 0, contract: "0x" };
   return {
     id: "1", brand: CAFE, kind, points, held_delta, decimals: 2, at: "2026-01-01T00:00:00Z",
     state: "latest", proof, related: [], detail,

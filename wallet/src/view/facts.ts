@@ -35,6 +35,7 @@ export function entryLines(entry: Entry, reader: Reader): Line[] {
     rule == null ? null : [messages.rule, messages.ruleVersion(messages.kinds[rule.name] ?? rule.name, `${rule.version}`)],
     ...exchangeLines(entry, reader),
     ...holdLines(entry, reader),
+    ...expiryLines(entry, reader),
     reference == null ? null : [messages.order, reference],
     [messages.time, when],
   ];
@@ -64,6 +65,11 @@ function holdLines(entry: Entry, { language, messages }: Reader): (Line | null)[
     isSplit ? [messages.fromHold, pointsText((-BigInt(entry.held_delta)).toString(), entry, language)] : null,
     isSplit ? [messages.returned, pointsText(entry.points, entry, language)] : null,
   ];
+}
+
+function expiryLines(entry: Entry, { language, messages }: Reader): (Line | null)[] {
+  const ended = entry.kind === "expire" ? units(entry, "expires_at") : null;
+  return [ended === null ? null : [messages.ended, momentOf(ended, language)]];
 }
 
 function momentOf(seconds: string, language: string): string {

@@ -106,12 +106,12 @@ function asOf(block: number, reorganised = false): AsOf {
 const BRAND = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
 
 function view(block: number, spendable: string, reorganised = false): MemberView {
-  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", expiring: [], exchange_to: [], token: "0x" };
+  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", expired: "0", expiring: [], exchange_to: [], token: "0x" };
   return { member: { id: "mem", address: "0x" }, as_of: asOf(block, reorganised), balances: [balance] };
 }
 
 function entry(id: string): Entry {
-  const proof = { tx_hash: "0x", block_number: 1, block_hash: "0x", log_index: 0 };
+  const proof = { tx_hash: "0x", block_number: 1, block_hash: "0x", log_index: 0, contract: "0x" };
   return {
     id, brand: BRAND, kind: "award", points: "100", held_delta: "0", decimals: 2, at: "2026-01-01T00:00:00Z",
     state: "latest", proof, related: [], detail: {},
