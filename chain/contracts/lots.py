@@ -63,8 +63,11 @@ def difference(before: str, after: str) -> dict[int, int]:
             continue
         for sign, text in ((-1, before), (1, after)):
             word = int(text[start : start + 64], 16)
-            for expiry, points in of_word(word):
-                found[expiry] = found.get(expiry, 0) + sign * points
+            first = SLOTS * (word >> TAG_SHIFT)
+            for slot in range(SLOTS):
+                points = word >> (SLOT_BITS * slot) & SLOT_MASK
+                if points:
+                    found[first + slot] = found.get(first + slot, 0) + sign * points
     return {expiry: points for expiry, points in found.items() if points}
 
 

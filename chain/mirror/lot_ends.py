@@ -28,13 +28,6 @@ table: Final = table_of(LotEnd)
 events: Final = table_of(LedgerEvent)
 tokens: Final = table_of(BrandToken)
 
-_DROP: Final = delete(table).where(
-    table.c.expires_at == bindparam("b_expires_at"),
-    table.c.token == bindparam("b_token"),
-    table.c.account == bindparam("b_account"),
-    table.c.block_number > bindparam("b_above"),
-)
-
 
 class Place(NamedTuple):
     """A lot of an account, by the second at which it ends: the primary key of the index."""
@@ -42,6 +35,16 @@ class Place(NamedTuple):
     expires_at: int
     token: str
     account: str
+
+
+COLUMNS: Final = (*Place._fields, "block_number")
+
+_DROP: Final = delete(table).where(
+    table.c.expires_at == bindparam("b_expires_at"),
+    table.c.token == bindparam("b_token"),
+    table.c.account == bindparam("b_account"),
+    table.c.block_number > bindparam("b_above"),
+)
 
 
 class LotEnds(Protocol):
@@ -89,8 +92,8 @@ class StoredLotEnds:
 
     def flush(self) -> None:
         """Writes what began."""
-        rows = [{**place._asdict(), "block_number": block_number} for place, block_number in self._pending.items()]
-        bulk.insert_missing(self._connection, table, rows)
+        rows = [(*place, block_number) for place, block_number in self._pending.items()]
+        bulk.insert_missing(self._connection, table, COLUMNS, rows)
         self._pending = {}
 
     def _first_after(self, at: int) -> int:

@@ -81,6 +81,8 @@ class Projector:
         self.entries: list[Row] = []
         self._hand_on = hand_on
         self._clocks: dict[str, lots.Clock] = {}
+        # The second at which a token's expiry epoch ends, None for never.
+        self._ends: dict[tuple[str, int], int | None] = {}
         self._time = 0
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
@@ -164,7 +166,7 @@ class Projector:
         points = int(before["points"]) if before else 0
         for expiry, moved in lots.difference(had, words).items():
             points += moved
-            if moved > 0 and account != self.context.desk and not lots.points_of(had, expiry):
+            if moved > 0 and (before is None or not lots.points_of(had, expiry)):
                 self._began(log, account, expiry)
             self._moved[log.address, expiry] = self._moved.get((log.address, expiry), 0) + moved
         self.ledger.put(
@@ -180,8 +182,12 @@ class Projector:
         )
 
     def _began(self, log: EventLog, account: str, expiry: int) -> None:
-        expires_at = self._clock(log.address).expires_at(expiry)
-        if expires_at is not None:
+        """Points of a lot that the account had none of; what lies with the desk ends unseen."""
+        lot = log.address, expiry
+        if lot not in self._ends:
+            self._ends[lot] = self._clock(log.address).expires_at(expiry)
+        expires_at = self._ends[lot]
+        if expires_at is not None and account != self.context.desk:
             self.lot_ends.began(Place(expires_at, log.address, account), log.block_number)
 
     def _put_supply_lots(self) -> None:

@@ -23,9 +23,13 @@ def insert(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     _write(connection, table, rows, replace=False)
 
 
-def insert_missing(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Inserts rows that all have the same columns; those whose primary key is there already are left out."""
-    _write(connection, table, rows, replace=None)
+def insert_missing(
+    connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Inserts rows of these columns, none of them a document; those whose primary key is there already are left out."""
+    if rows:
+        statement = f"{_statement(table, names, connection.dialect.name, False)} ON CONFLICT DO NOTHING"
+        connection.exec_driver_sql(statement, list(rows))
 
 
 def replace(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -33,7 +37,7 @@ def replace(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     _write(connection, table, rows, replace=True)
 
 
-def _write(connection: Connection, table: Table, rows: Sequence[Row], *, replace: bool | None) -> None:
+def _write(connection: Connection, table: Table, rows: Sequence[Row], *, replace: bool) -> None:
     if not rows:
         return
     names = tuple(rows[0])
@@ -47,16 +51,14 @@ def _write(connection: Connection, table: Table, rows: Sequence[Row], *, replace
 
 
 @lru_cache(256)
-def _statement(table: Table, names: tuple[str, ...], dialect: str, replace: bool | None) -> str:
+def _statement(table: Table, names: tuple[str, ...], dialect: str, replace: bool) -> str:
     columns = ", ".join(f'"{name}"' for name in names)
     places = ", ".join([PLACE[dialect]] * len(names))
     # Every name here is one of our own tables' or columns'; values only ever go by place.
     statement = f'INSERT INTO "{table.name}" ({columns}) VALUES ({places})'  # noqa: S608
-    if replace is False:
+    if not replace:
         return statement
     keys = [column.name for column in table.primary_key.columns]
-    if replace is None:
-        return f"{statement} ON CONFLICT DO NOTHING"
     changes = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in keys)
     same = ", ".join(f'"{name}"' for name in keys)
     return f"{statement} ON CONFLICT ({same}) DO UPDATE SET {changes}"
