@@ -44,7 +44,7 @@ test("an award shows its formula and cites its rule", () => {
 });
 
 test.each([
-  [en, "en", "Expired", "Ended", "Jan 15, 2026"],
+  [en, "en", "Expired", "Ended", "15 Jan 2026"],
   [ko, "ko", "소멸", "소멸 시각", "2026년 1월 15일"],
 ])("points that ended have a line that says when, without a transaction", (messages, language, kind, label, when) => {
   const ended: Entry = {
