@@ -96,8 +96,8 @@ def _check_entries(
     desk = next((row[address] for row in rows("events") if row[contract] == DESK), NOTHING)
     fold = Projector(cast(RowCache, ledger), Context(desk=desk, tokens=tokens, token_rows=terms))
     found, last_seq = rows("entries"), 0
-    for logs, time in _blocks(told, files["events"], manifest, rows("events"), own):
-        fold.block(logs, time)
+    for block in _blocks(told, files["events"], manifest, rows, own):
+        fold.block(block.logs, block.time)
         for made in fold.entries:
             if made["token"] not in own:
                 continue
@@ -113,13 +113,21 @@ def _check_entries(
         told.differs(files["entries"], f"entry {row[0]}", row[1:], "no event makes it")
 
 
-def _blocks(
-    told: _Told, file: str, manifest: Mapping[str, Any], rows: Iterator[Values], own: set[str]
-) -> Iterator[tuple[list[EventLog], int]]:
-    """The events block by block, each with its block's time; what contradicts itself is told."""
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block that an export tells of, with the events that it has of it."""
+
+    number: int
+    hash: str
+    time: int
+    logs: list[EventLog]
+
+
+def _blocks(told: _Told, file: str, manifest: Mapping[str, Any], rows: Rows, own: set[str]) -> Iterator[_Block]:
+    """Every block with events, in order; what contradicts itself is told."""
     addresses: dict[str, str] = {}
     before, end = (-1, -1), manifest["block"]
-    for number, group in groupby(rows, key=lambda row: row[0]):
+    for number, group in groupby(rows("events"), key=lambda row: row[0]):
         logs: list[EventLog] = []
         at, transactions = None, 0
         for row in group:
@@ -145,7 +153,7 @@ def _blocks(
         assert at is not None, "a group has a row"
         if number > end["number"] or (number == end["number"] and at != (end["hash"], end["time"])):
             told.differs(file, f"block {number}", at, (end["hash"], end["time"]))
-        yield logs, at[1]
+        yield _Block(number, *at, logs)
 
 
 def _entry(made: Row) -> Values:

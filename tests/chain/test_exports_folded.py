@@ -194,6 +194,15 @@ def an_entry_of_nothing(rows: Rows) -> None:
         rows.append({**first, "seq": last + number, "points": points})
 
 
+def an_entry_that_nothing_but_time_made(rows: Rows) -> None:
+    """Points that end without an event."""
+    first = rows[0]
+    rows.insert(0, {**first, "seq": first["seq"] - 1, "kind": "expire", "points": -1, "tx_hash": None, "log_index": -1})
+    rows.insert(1, {**rows[0], "seq": first["seq"], "points": 1})
+    for number, row in enumerate(rows, first["seq"] - 1):
+        row["seq"] = number
+
+
 def holds_owners(rows: Rows) -> None:
     swap(*two(rows, ("token", "state")), "account")
 
@@ -239,7 +248,7 @@ CHANGES: dict[str, list[Callable[[Rows], None]]] = {
     ],
     "entries": [
         entries_owners, entries_points, entrys_time, entrys_place, entrys_member, entrys_hold, entrys_held_points,
-        entrys_operation, entries_order, an_entry_twice, an_entry_of_nothing,
+        entrys_operation, entries_order, an_entry_twice, an_entry_of_nothing, an_entry_that_nothing_but_time_made,
     ],
     "holds": [holds_owners, holds_time, holds_deadline, holds_points, hold_that_was_captured, holds_reward],
     "obligations": [obligation_to_another, obligation_of_more, no_obligation],
