@@ -226,7 +226,7 @@ def test_supply_liability_and_the_chain_agree(gateway: Gateway, place: str) -> N
         assert int(answer, 16) == int(one["live"])
         assert int(one["minted"]) - int(one["burnt"]) - int(one["expired"]) == int(one["live"])
     live = {one["brand"]: one["live"] for one in supplies["supplies"]}
-    assert live.keys() == set(SLUGS)
+    assert live.keys() >= set(SLUGS)
     for slug in SLUGS:
         told = gateway.told(f"/v1/reports/liability{place}", slug)
         assert told["outstanding"] == live[slug]
@@ -239,7 +239,7 @@ def test_a_member_and_its_brand_see_the_balance_of_then(gateway: Gateway) -> Non
     for block in (90, 250, 400):
         mine = gateway.told(f"/v1/me/balances?block={block}", "member")
         assert mine["as_of"]["block_number"] == block
-        assert {one["brand"] for one in mine["balances"]} == set(SLUGS)
+        assert {one["brand"] for one in mine["balances"]} >= set(SLUGS)
         with snapshot(engine) as connection:
             for one in mine["balances"]:
                 right = history.points_of(connection, one["token"].lower(), gateway.address, block)
