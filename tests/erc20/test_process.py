@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHIN_S = 5.0
+ENDED_S_MAX = 60.0
 LOGS = "eth_getLogs"
 # A backfill commits once a second. From a node that takes few blocks at once and answers late it reads some sixty
 # blocks in that time, so the chains below take it several commits. Where it is killed, all of it is five times as fast.
@@ -49,7 +50,8 @@ class Process:
         with log.open("ab") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, stderr=output, stdout=output)
 
-    def ended(self, timeout_s: float = 10.0) -> int:
+    def ended(self, timeout_s: float = ENDED_S_MAX) -> int:
+        """Its exit code. The bound is for a process that hangs; a busy machine takes long to start one."""
         return self.process.wait(timeout_s)
 
     def terminate(self) -> tuple[int, float]:
