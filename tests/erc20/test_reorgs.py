@@ -172,6 +172,7 @@ def test_a_mistake_of_our_own_stops_it_and_the_checkpoint_says_so(
     monkeypatch.setattr(one.follower, "_forward", mistake)
     traffic.mine(blocks=1, transfers=2)
     until(lambda: bool(one.failures))
+    assert isinstance(one.failures.pop(), ZeroDivisionError)
     assert books.checkpoint()[2:] == ("stopped", "ZeroDivisionError: of ours")
 
 
