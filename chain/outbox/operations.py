@@ -414,7 +414,7 @@ def payloads_of(connection: Connection | Session, transaction_id: int) -> dict[s
                 relation.c.transaction_id == transaction_id, relation.c.operation_id.is_not(None)
             )
         )
-        found |= {operation_id: payload for operation_id, payload in rows}
+        found |= {row.operation_id: row.payload for row in rows}
     return found
 
 

@@ -212,8 +212,9 @@ class Relayer:
             stop.wait(self.settings.poll_s)
             return
         until = time.monotonic() + (self.settings.idle_s if self._idle else 0.0)
+        pause_s = self.settings.idle_poll_s if self._idle else self.settings.poll_s
         while not stop.is_set():
-            self._announced = self._heads.wait(self.settings.poll_s) or self._announced
+            self._announced = self._heads.wait(pause_s) or self._announced
             # A block in which nothing of ours can be waits for the next look.
             if (self._announced and not self._idle) or time.monotonic() >= until or self._wake.changed():
                 return

@@ -25,8 +25,9 @@ class RelayerSettings:
     lines_every_s: float = 0.5
     undecided_max: int = 32
     poll_s: float = 0.02
-    # Nothing to do and nothing announced: so long at most between two rounds.
+    # Nothing to do: so long at most between two rounds, and between two questions whether anything was queued.
     idle_s: float = 1.0
+    idle_poll_s: float = 0.04
     # Between two looks at the node when it announces its blocks; without announcements every round looks.
     look_s: float = 0.25
     # The mirror usually tells of a transaction; asking the node for a receipt as well costs it a second rendering of

@@ -312,3 +312,32 @@ def test_an_act_that_commits_after_a_later_one_finds_its_place(world: World) -> 
     leaves = [orjson.loads(leaf) for (leaf,) in world.rows("SELECT leaf FROM log_entry ORDER BY seq")]
     actors = [leaf["actor"] for leaf in leaves if leaf["act"] == "salt.forgotten"]
     assert actors == ["command/early", "command/late"]
+
+
+@pytest.mark.parametrize("keys", [1, 6])
+def test_a_refused_order_that_many_send_again_at_once_is_asked_again_once(world: World, keys: int) -> None:
+    """SPEC 9.20: under one key, and under one each."""
+    world.member()
+    first = world.brand.write("/v1/purchases", purchase(), key="key-0").json()["operation"]["id"]
+    with database.writing(world.database.engine) as connection:
+        operations.fail(connection, int(first), "BudgetExceeded", {})
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(
+            pool.map(lambda n: world.brand.write("/v1/purchases", purchase(), key=f"key-{n % keys}"), range(6))
+        )
+
+    assert {(answer.status_code, answer.json()["operation"]["id"]) for answer in answers} == {(202, first)}
+    assert world.rows("SELECT state, refusals, operation_id FROM operation") == [("queued", 1, "1")]
+    assert world.rows("SELECT COUNT(*) FROM operation_refusal")[0][0] == 1
+
+
+def test_lines_beyond_a_brands_bound_are_refused_by_name_and_nothing_of_them_is_written(world: World) -> None:
+    """SPEC 9.23"""
+    world.member()
+    world.app.state.moa.settings = replace(world.settings, backlog_lines_max=3)
+    body = b"\n".join(orjson.dumps(purchase(number)) for number in range(5))
+    told = [orjson.loads(line) for line in world.brand.write("/v1/purchases", body, **NDJSON).content.splitlines()]
+
+    assert [line["status"] for line in told] == ["accepted"] * 3 + ["refused"] * 2
+    assert {line["problem"]["error"] for line in told[3:]} == {"BacklogFull"}
+    assert world.rows("SELECT COUNT(*) FROM event")[0][0] == world.rows("SELECT COUNT(*) FROM operation")[0][0] == 3
