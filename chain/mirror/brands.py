@@ -30,7 +30,7 @@ def resolve(connection: Connection, deployment: Deployment, names: Iterable[str]
 
 
 def paused(connection: Connection, known: Mapping[str, Brand]) -> list[str]:
-    """Those of the brands that the mirror knows as not issuing; a brand of which it knows nothing is not among them."""
+    """Those of the brands that the mirror knows as suspended or stopped by a switch."""
     if not known:
         return []
     wanted = [ALL_BRANDS, *(str(brand.id) for brand in known.values())]
@@ -40,5 +40,5 @@ def paused(connection: Connection, known: Mapping[str, Brand]) -> list[str]:
         )
     ).all()
     all_stopped = any(row.brand_id == ALL_BRANDS and row.moa_switch for row in rows)
-    stopped = {row.brand_id for row in rows if row.status != "active" or row.brand_switch or row.moa_switch}
+    stopped = {row.brand_id for row in rows if row.status == "suspended" or row.brand_switch or row.moa_switch}
     return [name for name, brand in known.items() if all_stopped or str(brand.id) in stopped]
