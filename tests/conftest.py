@@ -14,6 +14,8 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.durations import durations
+
 settings.register_profile("moa", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("moa")
 
@@ -25,6 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before pytest chooses its folder; one that is named on the command line stays."""
     if config.option.basetemp is None:
         config.stash[OWN_FOLDER] = config.option.basetemp = tempfile.mkdtemp(prefix="moa-tests-")
+    config.pluginmanager.register(durations(), "moa-durations")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
