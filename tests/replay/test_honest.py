@@ -21,8 +21,6 @@ from tests.replay.chain_of import blocks_of, facts_of
 from tests.replay.conftest import RANDOM_SEED, Walked
 from tests.replay.told import FACTS, Item, Told, address
 
-pytestmark = pytest.mark.slow
-
 GANACHE_STEPS = int(os.environ.get("MOA_REPLAY_GANACHE_STEPS", "12"))
 MORE_STEPS_MAX = 200
 CUT_EVERY = 5
@@ -140,6 +138,7 @@ def go_on_until_awarded(world: World) -> None:
         world.do(walk.next(world.record[-1].step.at))
 
 
+@pytest.mark.slow
 def test_the_same_on_ganache(tmp_path: Path) -> None:
     """SPEC 12, on the default node"""
     print(f"MOA_SEED={RANDOM_SEED}")
@@ -154,6 +153,7 @@ def test_the_same_on_ganache(tmp_path: Path) -> None:
     assert Counter(whole.counts)["Awarded"] > 0
 
 
+@pytest.mark.slow
 def test_twenty_thousand_events_are_replayed_at_the_pace_of_an_audit() -> None:
     """100,000 events in 30 seconds on one core"""
     told = Told()

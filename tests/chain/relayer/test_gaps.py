@@ -49,10 +49,8 @@ class Desk:
 
     def states(self) -> dict[int, str]:
         with reading(self.engine) as connection:
-            rows = connection.execute(
-                text("SELECT nonce, state FROM chain_transaction WHERE signer = :s"), {"s": SIGNER}
-            )
-            return {nonce: state for nonce, state in rows}
+            query = text("SELECT nonce, state FROM chain_transaction WHERE signer = :s")
+            return {row.nonce: row.state for row in connection.execute(query, {"s": SIGNER})}
 
 
 def test_what_is_missing_begins_at_the_count_and_ends_before_the_first_on_its_way(engine: Engine) -> None:
