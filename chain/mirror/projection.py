@@ -423,7 +423,12 @@ class Projector:
                     self._put_obligation(log, debtor_id, creditor_id, "0")
 
     def _collateral(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        self._put_collateral(args.get("creditorId", args["brandId"]), collateral=args["collateral"])
+        self._put_collateral(args["brandId"], collateral=args["collateral"])
+
+    def _claim_paid(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        # What was not paid of the claim is lost: nothing is owed any more.
+        self._put_obligation(log, args["brandId"], args["creditorId"], "0")
+        self._put_collateral(args["creditorId"], collateral=args["collateral"])
 
     def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         before = self.ledger.get("collateral", args["brandId"])
@@ -564,7 +569,7 @@ _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], No
     "CollateralDeposited": Projector._collateral,
     "CollateralWithdrawn": Projector._collateral,
     "PositionSettled": Projector._collateral,
-    "ClaimPaid": Projector._collateral,
+    "ClaimPaid": Projector._claim_paid,
     "BrandDefaulted": Projector._defaulted,
     "DefaultCured": Projector._cured,
     "BrandInvited": Projector._invited,

@@ -121,7 +121,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrored]:
 
 
 def test_everything_agrees(mirrored: Mirrored) -> None:
-    """SPEC 12.1, 12.4, 12.5, 12.6"""
+    """SPEC 12.1, 12.4, 12.5, 12.6, 5.13"""
     report = mirrored.audit()
 
     assert report.finished
