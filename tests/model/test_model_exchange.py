@@ -3,11 +3,14 @@
 import copy
 
 import pytest
+from eth_abi import abi
 
+from chain.base.hashing import keccak
 from chain.model.agreements import AgreementTerms
 from chain.model.call import Call
 from chain.model.errors import (
     AuthorisationExpired,
+    AuthorisationUsed,
     DailyCapExceeded,
     ERC20InsufficientBalance,
     OutBelowMinimum,
@@ -18,7 +21,7 @@ from chain.model.errors import (
 )
 from chain.model.exchange import Exchange, Quote
 from chain.model.ledger import Ledger
-from tests.model.test_model_ledger import ANYONE, DAY, HASH, MEMBER, OWNER, START, award, ledger
+from tests.model.test_model_ledger import ANYONE, DAY, HASH, MEMBER, OWNER, STAFF, START, award, hold, ledger
 
 __all__ = ["ledger"]  # the fixture
 
@@ -114,3 +117,46 @@ def test_a_payment_takes_exactly_the_price_and_leaves_what_is_above(funded: Ledg
     assert funded.tokens[2].balance_of(MEMBER, AT) == 10
     hold = funded.desk.holds[funded.exchanges.payment_id(exchange_id)]
     assert (hold.points, hold.captured, hold.hold_until) == (90, 90, AT)
+
+
+def test_an_exchanges_id_is_the_members_nonce_and_payments_share_the_nonces(funded: Ledger) -> None:
+    """SPEC 4.15"""
+    call = Call(ANYONE, AT)
+    exchange_id, _ = funded.exchanges.exchange(call, quote(100, 0, nonce=7), MEMBER)
+    assert exchange_id == "0x" + keccak(abi.encode(["address", "uint256"], [MEMBER, 7])).hex()
+    before = copy.deepcopy(funded)
+    with pytest.raises(AuthorisationUsed):
+        funded.exchanges.pay_at_partner(call, quote(100, 50, nonce=7), HASH, MEMBER)
+    assert funded == before
+    paid, _ = funded.exchanges.pay_at_partner(call, quote(100, 50, nonce=8), HASH, MEMBER)
+    assert paid == "0x" + keccak(abi.encode(["address", "uint256"], [MEMBER, 8])).hex()
+    refused(funded, quote(100, 0, nonce=8), AuthorisationUsed)
+
+
+def owed(ledger: Ledger, debtor: int) -> int:
+    """By the rule: what a brand owes each, and what was netted and is not settled."""
+    account = ledger.clearing.account_of(debtor)
+    return account.due + sum(ledger.clearing.obligation_of(debtor, creditor) for creditor in ledger.tokens)
+
+
+def test_an_exchange_adds_its_obligation_and_only_unwinding_netting_and_settling_take_away(funded: Ledger) -> None:
+    """SPEC 5.1, 5.7"""
+    call, clearing = Call(ANYONE, AT), funded.clearing
+    exchange_id, first = funded.exchanges.exchange(call, quote(100, 0, nonce=1), MEMBER)
+    assert clearing.obligation_of(1, 2) == first.obligation == 100
+    _, second = funded.exchanges.exchange(call, quote(60, 0, nonce=2), MEMBER)
+    assert clearing.obligation_of(1, 2) == owed(funded, 1) == first.obligation + second.obligation == 160
+    assert (owed(funded, 1), owed(funded, 2)) == (clearing.account_of(1).owed, clearing.account_of(2).owed) == (160, 0)
+
+    hold(funded, 10, AT, nonce=9)
+    award(funded, 5, AT, 77)
+    assert owed(funded, 1) == 160
+
+    funded.exchanges.unwind(Call(STAFF, AT), exchange_id, first, AT, MEMBER)
+    assert owed(funded, 1) == clearing.account_of(1).owed == 60
+
+    clearing.net(Call("0x0b", AT), 1, [1, 2])
+    assert clearing.obligation_of(1, 2) == 0
+    assert (clearing.account_of(1).due, owed(funded, 1), clearing.account_of(1).owed) == (60, 60, 60)
+    clearing.settle(Call(ANYONE, AT), 1, [1, 2], [-60, 60])
+    assert (owed(funded, 1), clearing.account_of(1).owed) == (0, 0)
