@@ -341,6 +341,6 @@ def test_a_suspended_brands_members_still_redeem_at_home(world, member, older):
 
 
 def test_only_the_exchange_pays(world, member, third_party):
-    """SPEC 4.12, 6.11"""
+    """SPEC 1.23, 4.12, 6.11"""
     with refused("ExchangeOnly", third_party):
         world.desk.pay.call(b"\1" * 32, world.cafe.id, member.address, 1, b"\0" * 32, {"from": third_party})

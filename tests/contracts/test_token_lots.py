@@ -81,7 +81,7 @@ def test_points_cannot_go_where_no_member_reaches_them(world, holder, receiver):
 
 
 def test_only_moas_contracts_mint_burn_and_set_aside(world, third_party):
-    """SPEC 6.11"""
+    """SPEC 1.23, 6.11"""
     token = world.cafe.token
     for caller in (third_party, world.cafe.owner, world.operator):
         frm = {"from": caller}

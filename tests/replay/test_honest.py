@@ -76,7 +76,7 @@ EVERY_EVENT = frozenset(
 
 @pytest.mark.parametrize("transactions", [False, True], ids=["events alone", "with transactions"])
 def test_an_honest_chain_is_replayed_without_a_difference(walked: Walked, transactions: bool) -> None:
-    """SPEC 12: events alone, and with the transactions behind them"""
+    """SPEC 12.14, 12.15, 12.16: events alone, and with the transactions behind them"""
     found = replay(walked.blocks if transactions else walked.events_only, walked.facts)
 
     assert found.found == 0, "\n".join(map(str, found.differences[:5]))
@@ -96,7 +96,7 @@ def test_the_books_end_like_the_contracts_storage(walked: Walked) -> None:
 
 
 def test_the_books_end_like_the_model_that_made_the_steps(walked: Walked) -> None:
-    """SPEC 1-6"""
+    """SPEC 12.4: the model of chapters 1 to 6"""
     found = replay(walked.blocks, walked.facts).books
     model = walked.stage.world.ledger
 
@@ -114,7 +114,7 @@ def test_the_books_end_like_the_model_that_made_the_steps(walked: Walked) -> Non
 
 
 def test_a_replay_cut_at_any_block_ends_like_the_whole(walked: Walked) -> None:
-    """SPEC 12: a finished audit is continued"""
+    """SPEC 12.21, 12.12: a finished audit is continued"""
     whole = replay(walked.blocks, walked.facts).state()
     going = Replay(walked.facts)
 
@@ -140,7 +140,7 @@ def go_on_until_awarded(world: World) -> None:
 
 @pytest.mark.slow
 def test_the_same_on_ganache(tmp_path: Path) -> None:
-    """SPEC 12, on the default node"""
+    """SPEC 12.14: on the default node"""
     print(f"MOA_SEED={RANDOM_SEED}")
     with Ganache(tmp_path) as node, closing(Rpc(node.url)) as rpc:
         world = run(rpc, node.chain_id, seed=RANDOM_SEED, steps=GANACHE_STEPS, anvil=False)

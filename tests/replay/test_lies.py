@@ -96,7 +96,7 @@ LIES: dict[str, tuple[str, Callable[[EventLog], bool], lies.Change, str, str]] =
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_planted_lie_is_found_named_and_told_once(walked: Walked, lie: str) -> None:
-    """SPEC 12"""
+    """SPEC 12.15, 12.16, 12.17, 12.18"""
     event, fits, change, what, rule = LIES[lie]
     blocks = walked.events_only
     found_at = lies.places(blocks, event, fits)

@@ -48,7 +48,7 @@ def test_every_mutant_is_in_the_table() -> None:
 
 
 def test_every_broken_contract_is_named(walked: Walked) -> None:
-    """SPEC 12: a contract that broke its own rule is named"""
+    """SPEC 12.17, 12.19, 12.20: a contract that broke its own rule is named; where no event shows it, storage does"""
     chain = walked.stage.world.chain
     facts = facts_of(chain)
     silent = []

@@ -22,14 +22,14 @@ AMOUNT = st.integers(min_value=1, max_value=2**48 - 1)
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"format":"moa-replay/0"}', b'{"format":"moa-replay/1"}'])
 def test_what_is_no_state_is_refused(text: bytes) -> None:
-    """A file that was cut or changed is no state."""
+    """SPEC 12.21: a file that was cut or changed is no state."""
     with pytest.raises(StateInvalid):
         Replay.restore(FACTS, text)
 
 
 @pytest.mark.parametrize("field", ["place", "books", "differences", "doubts"])
 def test_a_state_without_a_part_is_refused(field: str) -> None:
-    """Every part is needed."""
+    """SPEC 12.21: every part is needed."""
     told = Told()
     state = replay(told.blocks, FACTS).state()
 

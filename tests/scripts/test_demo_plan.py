@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from scripts.console.printed import points
 from scripts.demo.plan import BACK_POINTS, EXCHANGE_POINTS, HOLD_POINTS, Agreement, expect, points_of
 from scripts.demo.purchases import CDNOW_MEMBERS, CDNOW_PURCHASES, Purchase, cdnow, hanok
 from scripts.demo.verdict import Line
+from scripts.deploy.terms import terms
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 RULE = {"numerator": 3, "denominator": 2, "rounding": "down"}
 RULES = {"cdnow": RULE, "hanok": RULE}
 AGREEMENTS = {("cdnow", "hanok"): Agreement(4, 5, 200), ("hanok", "cdnow"): Agreement(6, 5, 200)}
@@ -60,6 +63,7 @@ def test_an_exchange_rounds_the_gross_down_and_the_fee_up() -> None:
 
 
 def test_the_plan_conserves_points_but_for_captures_fees_and_rates() -> None:
+    """SPEC 11.3, 11.4"""
     orders = {"cdnow": list(cdnow()), "hanok": list(hanok())}
 
     plan = expect(orders, RULES, AGREEMENTS)
@@ -75,6 +79,45 @@ def test_the_plan_conserves_points_but_for_captures_fees_and_rates() -> None:
     assert {one.capture for one in plan.redemptions} == {0, 900, HOLD_POINTS}, "every way a hold can end is played"
     assert len(plan.exchanges) > 50
     assert len(plan.returns) > 10
+
+
+def test_the_same_file_gives_the_same_plan_and_another_file_another() -> None:
+    """SPEC 11.3"""
+    orders = {"cdnow": list(cdnow()), "hanok": list(hanok())}
+    shorter = {**orders, "cdnow": orders["cdnow"][:-1_000]}
+
+    plan, again = (expect(orders, RULES, AGREEMENTS) for _ in range(2))
+
+    assert plan == again
+    assert expect(shorter, RULES, AGREEMENTS).redemptions != plan.redemptions
+
+
+def test_what_is_expected_is_computed_without_the_system_that_is_checked() -> None:
+    """SPEC 11.4"""
+    ours = ("chain", "api", "scripts", "httpx", "sqlalchemy", "sqlite3")
+    for name in ("plan", "purchases"):
+        tree = ast.parse((SCRIPTS / "demo" / f"{name}.py").read_text())
+        imported = {
+            module
+            for node in ast.walk(tree)
+            for module in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+            + ([one.name for one in node.names] if isinstance(node, ast.Import) else [])
+        }
+        assert not {one for one in imported if one.split(".")[0] in ours} - {"scripts.demo.purchases"}
+
+
+def test_the_second_brand_has_purchases_a_rule_and_agreements_of_its_own() -> None:
+    """SPEC 11.2"""
+    published = terms()
+    orders = list(hanok())
+
+    assert [brand["slug"] for brand in published["brands"]] == ["cdnow", "hanok"]
+    assert published["brands"][0]["rules"]["purchase"] != published["brands"][1]["rules"]["purchase"]
+    assert {(one["from"], one["to"]) for one in published["agreements"]} == {("cdnow", "hanok"), ("hanok", "cdnow")}
+    assert len(orders) == len({order.id for order in orders}) == 200
+    assert {order.currency for order in orders} == {"KRW"}
+    for order in [*orders[:50], *list(cdnow())[:50]]:
+        assert order.as_json()["amount"] == str(order.amount), "whole units of the currency's smallest coin, as text"
 
 
 def test_the_verdict_falls_when_any_one_figure_differs() -> None:

@@ -15,6 +15,7 @@ from chain.storage.keystore import LocalKeystore
 
 
 def test_a_wrong_password_an_altered_file_and_a_missing_one_are_told_apart(tmp_path):
+    """SPEC 7.24"""
     path = tmp_path / "keystore.json"
     LocalKeystore.create(path, "right")
     with pytest.raises(KeystoreLocked):
