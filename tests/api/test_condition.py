@@ -117,6 +117,7 @@ def test_ready_notices_a_database_of_another_schema(world: World) -> None:
 
 
 def test_database_that_is_away_is_told_as_such(world: World) -> None:
+    """SPEC 9.19"""
     member = world.session(world.member())
     world.run("ALTER TABLE mirror_checkpoint RENAME TO gone")
     before = world.everything()

@@ -368,6 +368,7 @@ def test_bad_exchange_is_refused_and_changes_nothing(
 
 
 def test_exchange_without_a_node_is_refused_as_unavailable(funded: World) -> None:
+    """SPEC 9.19"""
     [(member_id,)] = funded.rows("SELECT id FROM member")
     member = funded.session({"id": member_id})
     funded.agreement()

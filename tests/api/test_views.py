@@ -163,6 +163,7 @@ def test_an_entry_of_time_alone_has_a_block_and_no_transaction(seen: World) -> N
 
 
 def test_view_before_the_mirrors_first_block_is_unavailable(world: World) -> None:
+    """SPEC 9.19"""
     answer = world.session(world.member()).get("/v1/me/view")
 
     assert (answer.status_code, answer.json()["error"]) == (503, "ViewUnavailable")
@@ -277,6 +278,7 @@ def test_proof_of_anothers_entry_is_unknown(seen: World) -> None:
 
 
 def test_proof_without_a_node_is_unavailable(seen: World) -> None:
+    """SPEC 9.19"""
     [(entry,)] = seen.rows("SELECT seq FROM entry WHERE points = '700'")
 
     answer = seen.session(member_of(seen)).get(f"/v1/me/entries/{entry}/proof")
