@@ -9,7 +9,8 @@ SETUP := scripts/setup.sh
 # Given or chosen free: make demo PORT=8080 RPC_PORT=8545
 DEMO := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(PORT),--port $(PORT)) $(if $(RPC_PORT),--rpc-port $(RPC_PORT))
 
-.PHONY: help demo test check bench setup lint types layers unit unit-api unit-rest generate wallet-test forge-test fuzz proofs mutants \
+.PHONY: help demo test check bench setup lint types layers citations unit unit-api unit-rest generate wallet-test forge-test fuzz proofs \
+        mutants mutate \
         slither gas slow-test slow-chain slow-end simulate contracts-test hooks locks clean generated
 
 help: ## this list
@@ -30,7 +31,7 @@ test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, 
 
 check: ## the two-minute part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
-	@$(MAKE) lint layers generated
+	@$(MAKE) lint layers generated citations
 	@$(MAKE) -j2 --output-sync=target unit-api unit-rest types wallet-test
 
 lint:
@@ -41,6 +42,9 @@ types:
 
 layers:
 	@.venv/bin/lint-imports
+
+citations: ## every rule of SPECIFICATION.md is cited by a test, and no other
+	@$(PY) -m scripts.verify.citations
 
 generate: ## ABI, storage layout, OpenAPI document and the wallet's client, made again
 	@$(PY) -m scripts.generate.abi && $(PY) -m scripts.generate.layout && $(PY) -m scripts.generate.openapi && npm run --silent client
@@ -77,6 +81,11 @@ fuzz: setup ## twenty times as much
 
 proofs: ## symbolic proofs by halmos, and a planted bug for each that makes it fail
 	@$(PY) -m scripts.verify.proofs
+
+# make mutate MUTANTS=200 SEED=7
+MUTANTS ?= 60
+mutate: setup ## faults put into the core's Python on purpose: how many the quick tests catch (MUTANTS=60 SEED=1)
+	@$(PY) -m scripts.verify.mutate --mutants $(MUTANTS) --seed $(or $(SEED),1)
 
 mutants: ## faults put into the contracts on purpose, each caught by a named test
 	@$(PY) -m scripts.verify.mutants

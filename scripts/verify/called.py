@@ -1,7 +1,7 @@
 """A plugin of pytest that writes down which functions each test calls: `-p scripts.verify.called`, file in MOA_CALLED.
 
 Only the entry into a function is traced, in every thread; what a fixture calls belongs to the test that asked for it
-first. The file is JSON: {test: [seconds, ["path:line of the function", ...]]}.
+first. The file is JSON: {test: [seconds, ["path:line of the function", ...]]}, of tests that passed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ ROOT = Path.cwd()
 _called: set[CodeType] = set()
 _written: dict[str, tuple[float, list[str]]] = {}
 _took_s: dict[str, float] = {}
+_failed: set[str] = set()
 
 
 def _enter(frame: FrameType, _event: str, _argument: Any) -> None:
@@ -44,7 +45,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _took_s[report.nodeid] = _took_s.get(report.nodeid, 0.0) + report.duration
+    if not report.passed:
+        _failed.add(report.nodeid)
 
 
 def pytest_sessionfinish() -> None:
-    Path(os.environ["MOA_CALLED"]).write_text(json.dumps(_written))
+    passed = {name: told for name, told in _written.items() if name not in _failed}
+    Path(os.environ["MOA_CALLED"]).write_text(json.dumps(passed))

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPECIFICATION = ROOT / "SPECIFICATION.md"
 PLACES = (("tests", "*.py"), ("tests", "*.sol"), ("wallet/src", "*.test.ts"), ("wallet/src", "*.test.tsx"))
 MARK = "*(definition)*"
-RULE = re.compile(r"^(?:- |\*\*)?(\d+\.\d+)(?:\*\*)? (.*)$")
+RULE = re.compile(r"^(?:- )?(?:\*\*)?(\d+\.\d+)(?:\*\*)? (.*)$")
 CITED = re.compile(r"SPEC (\d+\.\d+(?:(?:, | and )\d+\.\d+)*)")
 NUMBER = re.compile(r"\d+\.\d+")
 

@@ -122,8 +122,12 @@ def who_calls(tree: Path) -> Called:
         print("the quick tests run once, and it is written down what each calls", flush=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
         file = tree / "called.json"
-        if pytest(tree, "tests", "-p", "scripts.verify.called", timeout_s=TRACED_S_MAX, MOA_CALLED=str(file)) != 0:
-            raise SystemExit("The quick tests do not pass on the unbroken tree (or not in time).")
+        # A test that fails under the tracer (it is slow) judges nothing; one that always fails is `make check`'s to say.
+        code = pytest(
+            tree, "tests", "-p", "scripts.verify.called", timeout_s=TRACED_S_MAX, MOA_CALLED=str(file), MOA_CEILINGS="0"
+        )
+        if code not in (0, 1) or not file.exists():
+            raise SystemExit("The quick tests of the unbroken tree did not end.")
         shutil.move(file, kept)
     found: Called = json.loads(kept.read_text())
     return found

@@ -75,7 +75,7 @@ def writes(state: Path) -> Counter[str]:
 
 @pytest.mark.parametrize("victim", ["gateway", "worker", "node"])
 def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
-    """SPEC 11.7: run again after kill -9, the demo goes on where it was and its verdict holds."""
+    """SPEC 11.2, 11.7: run again after kill -9, the demo goes on where it was and its verdict holds."""
     process = start_demo(tmp_path)
     until(
         lambda: awards_confirmed(tmp_path) >= LIMIT // 4,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 
 from chain.base.errors import NodeAway
 from chain.contracts.deployment import Deployment
@@ -105,6 +106,37 @@ def test_a_programmers_mistake_is_not_swallowed(stage: Stage) -> None:
     stage.play = AssertionError("a mistake")
     with pytest.raises(AssertionError):
         stage.run()
+
+
+PARTS = ("verdict", "time", "evidence", "audit")
+
+
+@pytest.mark.parametrize("wrong", [None, *PARTS])
+def test_the_verdict_holds_only_if_every_part_of_it_does(monkeypatch: pytest.MonkeyPatch, wrong: str | None) -> None:
+    """SPEC 11.15, 11.6: the audit is the last of them, and looked at whatever was found before."""
+    looked: list[str] = []
+
+    def part(name: str) -> Any:
+        def look(*_: Any) -> bool:
+            looked.append(name)
+            return name != wrong
+
+        return look
+
+    played = SimpleNamespace(**dict.fromkeys(("purchases", "redemptions", "exchanges"), lambda *_: None))
+    played.enrol = lambda *_: {"cdnow-0001": "mem_1"}
+    played.progress = lambda: nullcontext()
+    plan = SimpleNamespace(redemptions=[], exchanges=[], returns=[])
+    monkeypatch.setattr(demo, "replay", played)
+    monkeypatch.setattr(demo, "expectation", lambda _: plan)
+    monkeypatch.setattr(demo, "verdict", SimpleNamespace(judge=lambda *_: [], show=part("verdict")))
+    monkeypatch.setattr(demo, "_show_time", part("time"))
+    monkeypatch.setattr(demo, "_leave_evidence", part("evidence"))
+    monkeypatch.setattr(demo, "audited", SimpleNamespace(check=part("audit")))
+    system: Any = object()
+
+    assert demo._play(system, Console(quiet=True), limit=1) is (wrong is None)
+    assert looked == list(PARTS)
 
 
 def deployment(genesis: str, start: int = 1) -> Deployment:

@@ -167,6 +167,19 @@ def test_a_rebuilt_mirror_has_the_same_history(brand: Brand, mirror: Mirror, eng
     check_every_block(engine, brand)
 
 
+def test_blocks_in_which_nothing_happened_are_kept_too(brand: Brand, mirror: Mirror, engine: Engine) -> None:
+    """SPEC 8.19"""
+    brand.mine(3, 1)
+    brand.chain.mine_empty(40)
+    brand.mine(1, 1)
+    brand.chain.mine_empty(5)
+    follow(mirror)
+
+    with reading(engine) as connection:
+        rows = connection.execute(text("SELECT number, hash, time FROM mirror_block ORDER BY number")).all()
+    assert [tuple(row) for row in rows] == [(one.number, one.hash, one.timestamp) for one in brand.chain.blocks]
+
+
 def test_blocks_whose_times_go_backwards_are_answered_by_number(brand: Brand, mirror: Mirror, engine: Engine) -> None:
     """SPEC 8.14, 8.17"""
     brand.mine(3, 2)
