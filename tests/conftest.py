@@ -10,16 +10,25 @@ PostgreSQL of another session (a user of its own, when we are root) loses its da
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.databases import Postgres, served
 from tests.support.durations import durations
 
 settings.register_profile("moa", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("moa")
 
 OWN_FOLDER = pytest.StashKey[str]()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """The run's PostgreSQL, started when it is first asked for."""
+    with served(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
 
 
 @pytest.hookimpl(tryfirst=True)

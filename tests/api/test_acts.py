@@ -22,6 +22,7 @@ from api.audit_log.tallies import GROUPS_MAX, NOBODY_GROUPS_MAX, Count, Group, T
 from api.kit.clock import now_ms
 from chain.tlog.errors import LogForked
 from tests.api.conftest import NDJSON, Caller, World, Worlds, purchase
+from tests.api.conftest import both as kind  # noqa: F401
 
 
 @pytest.fixture
@@ -249,7 +250,7 @@ def test_field_or_member_that_does_not_belong_is_never_recorded() -> None:
         leaf("worker.started", **good, detail={"version": "mem_" + "0" * 32})
     with pytest.raises(KeyError):
         leaf("worker.slept", **good, detail={})
-    assert all(kind.sentence.endswith(".") for kind in KINDS.values())
+    assert all(one.sentence.endswith(".") for one in KINDS.values())
 
 
 def test_act_of_a_transaction_that_rolls_back_never_happened(world: World) -> None:

@@ -15,7 +15,6 @@ import httpx
 import orjson
 import pytest
 
-from api import migrate
 from api.audit_log.recording import record
 from api.audit_log.sequencer import drain
 from api.kit.database import Database
@@ -55,12 +54,12 @@ def placed(url: str, what: str) -> list[int]:
     return [leaf["detail"]["rows"] for leaf in leaves if leaf["detail"].get("what") == what]
 
 
-def test_acts_survive_kill_nine_between_any_two_steps(url: str, tmp_path: Path) -> None:
+def test_acts_survive_kill_nine_between_any_two_steps(migrated: str, tmp_path: Path) -> None:
     """SPEC 14.8"""
     seed = random.randrange(2**32)
     print("seed", seed)
     draw = random.Random(seed)
-    migrate.run(url)
+    url = migrated
     told: list[int] = []
     for _ in range(KILLS):
         process = acting("record", url, tmp_path, (told[-1] + 2) if told else 0)
@@ -79,9 +78,9 @@ def test_acts_survive_kill_nine_between_any_two_steps(url: str, tmp_path: Path) 
     assert found == sorted(found)
 
 
-def test_several_processes_write_and_order_acts_at_once(url: str, tmp_path: Path) -> None:
+def test_several_processes_write_and_order_acts_at_once(migrated: str, tmp_path: Path) -> None:
     """SPEC 14.8"""
-    migrate.run(url)
+    url = migrated
     databases = [Database(url) for _ in range(SEQUENCERS)]
     done = threading.Event()
 
@@ -114,9 +113,9 @@ def test_several_processes_write_and_order_acts_at_once(url: str, tmp_path: Path
         assert of_writer == sorted(of_writer), "the acts of one are in the order in which they happened"
 
 
-def test_refusal_that_was_answered_is_counted_though_the_gateway_is_killed(url: str, tmp_path: Path) -> None:
+def test_refusal_that_was_answered_is_counted_though_the_gateway_is_killed(migrated: str, tmp_path: Path) -> None:
     """SPEC 14.9"""
-    migrate.run(url)
+    url = migrated
     database = Database(url)
     made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
     headers = {"Authorization": f"Bearer {made.brand_keys['cdnow']}"}

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from api.app import create_app
 from api.auth import callers
 from tests.api.conftest import TOKENS, Caller, World
+from tests.api.conftest import both as kind  # noqa: F401
 from tests.api.test_acts import of
 from tests.api.test_routes import GUARDED, PUBLIC, call, filled, named
 
@@ -220,7 +221,7 @@ def test_ended_auditors_key_opens_nothing(make_world: Any) -> None:
 
 def test_identity_has_four_kinds_of_callers() -> None:
     """A fifth kind must be judged here too."""
-    assert {kind.__name__ for kind in callers.Caller.__args__} == {
+    assert {one.__name__ for one in callers.Caller.__args__} == {
         "OperatorCaller",
         "AuditorCaller",
         "BrandCaller",

@@ -8,6 +8,7 @@ import pytest
 
 from chain.mirror.models import Hold
 from tests.api.conftest import TOKENS, Caller, World, purchase
+from tests.api.conftest import both as kind  # noqa: F401
 
 MEMBERS = 5
 ENTRIES_EACH = 2

@@ -35,12 +35,11 @@ from tests.api.test_stream import listening
 
 
 @pytest.fixture
-def world(url: str, tmp_path: Path) -> Iterator[World]:
+def world(migrated: str, tmp_path: Path) -> Iterator[World]:
     """A gateway on the database."""
-    migrate.run(url)
-    settings = replace(settings_in(tmp_path, url), chunk_lines=50)
+    settings = replace(settings_in(tmp_path, migrated), chunk_lines=50)
     app = create_app(settings, opened=state_without_node)
-    store = Database(url)
+    store = Database(migrated)
     made = identity.bootstrap(store, deployment=deployment(), brand_keys=True)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(

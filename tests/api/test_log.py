@@ -16,7 +16,6 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from api import migrate
 from api.app import create_app
 from api.audit_log.keys import log_signers
 from api.audit_log.loop import sequencer_of
@@ -46,15 +45,14 @@ LATER = timedelta(hours=1)
 
 
 @pytest.fixture
-def world(url: str, tmp_path: Path) -> Iterator[World]:
+def world(migrated: str, tmp_path: Path) -> Iterator[World]:
     """A gateway whose log is put in order by the test alone, and that knows one witness."""
-    migrate.run(url)
     witness = Witness.of(keystore(), name="witness.example/w1", state=tmp_path / "none.json").signer.verifier
     settings = replace(
-        settings_in(tmp_path, url), checkpoint_every=NOW, refusal_window=LATER, log_witnesses=(witness.vkey,)
+        settings_in(tmp_path, migrated), checkpoint_every=NOW, refusal_window=LATER, log_witnesses=(witness.vkey,)
     )
     app = create_app(settings, opened=state_without_node)
-    store = Database(url)
+    store = Database(migrated)
     made = identity.bootstrap(store, deployment=deployment(), brand_keys=True)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(
@@ -78,7 +76,7 @@ def source(world: World) -> Iterator[DatabaseLog]:
     opened.close()
 
 
-SQLITE = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+SQLITE = pytest.mark.parametrize("migrated", ["sqlite"], indirect=True)
 
 
 def keystore() -> Any:

@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from tests.api.conftest import GRACE_S, World, Worlds, purchase, served
+from tests.api.conftest import both as kind  # noqa: F401
 
 # An entry is told in milliseconds; who finds it only when the line next breaks needs longer than any of these.
 ENTRY_S_MAX = 5.0

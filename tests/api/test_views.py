@@ -11,6 +11,7 @@ from api.views import history
 from api.views import member_view as views
 from api.views.schemas import EntryPage, MemberView
 from tests.api.conftest import TOKENS, World, purchase
+from tests.api.conftest import both as kind  # noqa: F401
 
 
 @pytest.fixture
@@ -253,6 +254,7 @@ def test_history_may_be_asked_of_one_brand(seen: World) -> None:
     assert nobody.json()["error"] == "BrandUnknown"
 
 
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("statement", [history._NEWEST, history._NEWEST_OF, history._AFTER, history._ONE, views._FACTS])
 def test_reads_of_one_member_never_walk_through_a_brand(world: World, statement: str) -> None:
     with world.database.engine.connect() as connection:

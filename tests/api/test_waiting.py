@@ -10,8 +10,6 @@ import pytest
 from api.writes.unit_of_work import WAIT_S_MAX, wanted_wait_s
 from tests.api.conftest import World, Worlds, purchase
 
-FIRST = "CREATE TRIGGER settle AFTER INSERT ON operation BEGIN UPDATE operation SET {} WHERE id = NEW.id; END"
-
 
 @pytest.mark.parametrize(
     ("prefer", "seconds"),
@@ -43,9 +41,7 @@ def test_a_preference_is_read_and_never_longer_than_thirty_seconds(prefer: str |
 def test_a_confirmed_operation_is_answered_with_201_and_its_place_on_the_chain(world: World) -> None:
     """SPEC 9.9"""
     world.member()
-    world.run(
-        FIRST.format("state = 'confirmed', tx_hash = '0xaa', block_number = 7, block_hash = '0xbb', log_index = 3")
-    )
+    world.settles("state = 'confirmed', tx_hash = '0xaa', block_number = 7, block_hash = '0xbb', log_index = 3")
 
     answer = world.brand.write("/v1/purchases", purchase(), Prefer="wait=20")
 
@@ -60,7 +56,7 @@ def test_a_confirmed_operation_is_answered_with_201_and_its_place_on_the_chain(w
 def test_an_operation_that_is_not_mirrored_is_not_confirmed(world: World, state: str) -> None:
     """SPEC 9.9: mined is not enough."""
     world.member()
-    world.run(FIRST.format(f"state = '{state}'"))
+    world.settles(f"state = '{state}'")
 
     answer = world.brand.write("/v1/purchases", purchase(), Prefer="wait=1")
 
@@ -70,7 +66,7 @@ def test_an_operation_that_is_not_mirrored_is_not_confirmed(world: World, state:
 def test_without_the_preference_nobody_waits(world: World) -> None:
     """SPEC 9.9"""
     world.member()
-    world.run(FIRST.format("state = 'confirmed'"))
+    world.settles("state = 'confirmed'")
 
     answer = world.brand.write("/v1/purchases", purchase())
 

