@@ -137,7 +137,7 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
         children.append(start("worker", [*moa, "worker"], log=log / "worker.log", env=settings))
         children.append(start("gateway", [*moa, "gateway", "--port", str(port)], log=log / "gateway.log", env=settings))
         pids = {"node": node.pid, **{child.name: child.process.pid for child in children}}
-        (plan.state / "pids.json").write_text(json.dumps(pids))
+        _write_whole(plan.state / "pids.json", json.dumps(pids))
         running_world = LocalStack(
             plan=plan,
             rpc_url=node.url,
@@ -154,13 +154,39 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
         yield running_world
 
 
+# Names of ports that this process was given, held until it ends: no other process of ours is given one of them.
+_reserved: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port that nobody listens on at this moment, and that the system gives to nobody by itself."""
+    """A port that nobody listens on at this moment, that the system gives to nobody by itself, and that free_port gives
+    to no other process as long as this one lives."""
     for port in random.SystemRandom().sample(PORTS, PORT_ATTEMPTS_MAX):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _reserve(port)
             return port
     raise LocalStackError(f"No port was free among {PORT_ATTEMPTS_MAX} from {PORTS.start} to {PORTS.stop - 1}.")
+
+
+def _reserve(port: int) -> None:
+    """Raises OSError when another process was given the port. Linux keeps such names without files; elsewhere none."""
+    if sys.platform != "linux":
+        return
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0moa-port-{port}")
+    except OSError:
+        name.close()
+        raise
+    _reserved.append(name)
+
+
+def _write_whole(path: Path, content: str) -> None:
+    """Whoever reads the file at any moment reads the old content or the new."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(content)
+    beside.replace(path)
 
 
 @contextlib.contextmanager

@@ -311,7 +311,9 @@ def test_changed_tree_is_never_signed_over(world: World, lie: str) -> None:
     if lie == "cut":
         world.run("UPDATE log_state SET size = size - 2")
     else:
-        world.run("UPDATE log_tile SET hashes = zeroblob(length(hashes))")
+        for level, number, hashes in world.rows("SELECT level, number, hashes FROM log_tile"):
+            changed = bytes(len(hashes))
+            world.run("UPDATE log_tile SET hashes = :h WHERE level = :l AND number = :n", h=changed, l=level, n=number)
     world.run("INSERT INTO act_pending (leaf) VALUES ('{}')")
 
     with pytest.raises(LogForked):
@@ -339,6 +341,7 @@ def test_memo_that_is_erased_is_an_act(world: World) -> None:
     assert "jasmine" not in str(act)
 
 
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_words_of_an_erased_memo_are_in_no_file_of_sqlite(world: World) -> None:
     """SPEC 13.9"""
     world.member("m-1")

@@ -1,4 +1,4 @@
-"""The demo on real purchases: killed in the middle, run again, and nothing is missing or doubled."""
+"""The demo on real purchases: killed in the middle, run again, and nothing is missing or doubled. Seven starts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -73,46 +73,59 @@ def writes(state: Path) -> Counter[str]:
     return Counter(re.sub(r"mem_[0-9a-f]{32}", "{member_id}", route) for route in routes)
 
 
-@pytest.mark.parametrize("victim", ["gateway", "worker", "node"])
-def test_a_part_killed_in_the_middle_of_the_replay_costs_and_doubles_nothing(tmp_path: Path, victim: str) -> None:
-    """SPEC 11.2, 11.7: run again after kill -9, the demo goes on where it was and its verdict holds."""
-    process = start_demo(tmp_path)
-    until(
-        lambda: awards_confirmed(tmp_path) >= LIMIT // 4,
-        seconds=STARTED_S_MAX,
-        what="a quarter of the purchases is confirmed",
-    )
-    os.kill(pids(tmp_path)[victim], signal.SIGKILL)
-    output, _ = process.communicate(timeout=RUN_TIMEOUT_S)
-    assert process.returncode == 1, output
-    assert "run the command again" in output
+def in_the_middle(process: subprocess.Popen[str], state: Path, confirmed: int) -> None:
+    """Until so many purchases are confirmed, while the demo still plays."""
 
-    returncode, output = run_demo(tmp_path)
+    def reached() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        return awards_confirmed(state) >= confirmed
 
-    assert returncode == 0, output
-    assert "The books balance." in output
-    assert f"{LIMIT:,} of {LIMIT:,}" in output
+    until(reached, seconds=STARTED_S_MAX, what=f"{confirmed} purchases are confirmed")
 
 
-def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -> None:
-    """SPEC 11.10: whatever ends the demo, everything it started ends with it."""
-    process = start_demo(tmp_path)
-    until(
-        lambda: awards_confirmed(tmp_path) >= LIMIT // 4,
-        seconds=STARTED_S_MAX,
-        what="a quarter of the purchases is confirmed",
-    )
+@pytest.fixture
+def demos() -> Iterator[list[subprocess.Popen[str]]]:
+    """The demos that a test started, ended when it fails half way."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    for process in started:
+        process.communicate(timeout=2 * ENDED_S_MAX)
+
+
+def test_whatever_is_killed_in_the_middle_the_next_run_goes_on_and_the_books_are_right(
+    tmp_path: Path, demos: list[subprocess.Popen[str]]
+) -> None:
+    """SPEC 11.2, 11.7, 11.10: each part in turn, then the command itself; every run is of the state the last one left.
+
+    Starts are what takes long here, so one state goes through all of it.
+    """
+    for share, victim in enumerate(("gateway", "worker", "node"), 1):
+        demos.append(process := start_demo(tmp_path))
+        in_the_middle(process, tmp_path, share * LIMIT // 6)
+        os.kill(pids(tmp_path)[victim], signal.SIGKILL)
+        output, _ = process.communicate(timeout=RUN_TIMEOUT_S)
+        assert process.returncode == 1, f"{victim}: {output}"
+        assert "run the command again" in output
+
+    demos.append(process := start_demo(tmp_path))
+    in_the_middle(process, tmp_path, 4 * LIMIT // 6)
     started = pids(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.wait()
-
     until(
         lambda: not any(psutil.pid_exists(pid) for pid in started.values()),
         seconds=ENDED_S_MAX,
         what="all children are gone",
     )
+
     returncode, output = run_demo(tmp_path)
+
     assert returncode == 0, output
+    assert "The books balance." in output
+    assert f"{LIMIT:,} of {LIMIT:,}" in output, "what was replayed five times counts once"
 
     before, deployed = writes(tmp_path), (tmp_path / "log" / "deploy.log").stat().st_mtime_ns
     again, second = run_demo(tmp_path)
@@ -125,34 +138,25 @@ def test_the_command_killed_leaves_no_process_and_is_run_again(tmp_path: Path) -
     assert (tmp_path / "log" / "deploy.log").stat().st_mtime_ns == deployed, "the contracts are there"
 
 
-def test_ctrl_c_ends_everything_within_twenty_seconds(tmp_path: Path) -> None:
-    """SPEC 11.10"""
-    process = start_demo(tmp_path)
-    until(lambda: "gateway" in pids(tmp_path), seconds=STARTED_S_MAX, what="the gateway has started")
-    started = pids(tmp_path)
-
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=ENDED_S_MAX)
-
-    assert process.returncode == 130, output
-    assert not any(psutil.pid_exists(pid) for pid in started.values())
-
-
-def test_two_demos_run_side_by_side_but_never_on_one_state(tmp_path: Path) -> None:
-    """SPEC 11.9: ports are chosen free; a second demo on the same folder is refused with a sentence."""
+def test_two_demos_run_side_by_side_never_on_one_state_and_ctrl_c_ends_all_of_one(
+    tmp_path: Path, demos: list[subprocess.Popen[str]]
+) -> None:
+    """SPEC 11.9, 11.10: ports are chosen free; a second demo on the same folder is refused with a sentence."""
     # Neither ends by itself: the first still has its folder when that is asked for again, however long all this takes.
-    running = []
-    try:
-        running.append(start_demo(tmp_path / "a", once=False))
-        until(lambda: "gateway" in pids(tmp_path / "a"), seconds=STARTED_S_MAX, what="the first demo runs")
-        running.append(start_demo(tmp_path / "b", once=False))
-        until(lambda: "gateway" in pids(tmp_path / "b"), seconds=STARTED_S_MAX, what="the second demo runs beside it")
-        refused, sentence = run_demo(tmp_path / "a")
-        assert [process.poll() for process in running] == [None, None]
-    finally:
-        for process in running:
-            process.send_signal(signal.SIGINT)
-        for process in running:
-            process.communicate(timeout=2 * ENDED_S_MAX)
+    for name in ("a", "b"):
+        demos.append(start_demo(tmp_path / name, once=False))
+        until(lambda name=name: "gateway" in pids(tmp_path / name), seconds=STARTED_S_MAX, what=f"demo {name} runs")  # type: ignore[misc]
+    first, second = demos
+    refused, sentence = run_demo(tmp_path / "a")
+    assert [first.poll(), second.poll()] == [None, None]
     assert refused == 1
     assert "Another Moa runs" in sentence
+    of_each = [pids(tmp_path / name) for name in ("a", "b")]
+    assert not set(of_each[0].values()) & set(of_each[1].values())
+
+    first.send_signal(signal.SIGINT)
+    output, _ = first.communicate(timeout=ENDED_S_MAX)
+
+    assert first.returncode == 130, output
+    assert not any(psutil.pid_exists(pid) for pid in of_each[0].values())
+    assert all(psutil.pid_exists(pid) for pid in of_each[1].values()), "the other is left alone"
