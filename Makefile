@@ -56,10 +56,10 @@ generated: generate
 unit: unit-api unit-rest
 
 unit-api:
-	@$(PY) -m pytest -q -m "not slow" tests/api
+	@$(PY) -m pytest -q --durations=10 -m "not slow" tests/api
 
 unit-rest:
-	@$(PY) -m pytest -q -m "not slow" tests --ignore tests/api
+	@$(PY) -m pytest -q --durations=10 -m "not slow" tests --ignore tests/api
 
 wallet-test:
 	@npm run --silent test
@@ -99,10 +99,10 @@ gas: ## gas of whole transactions beside OpenZeppelin's ERC-20, against the snap
 slow-test: slow-chain slow-end ## what needs a node, a database server or a browser
 
 slow-chain:
-	@$(PY) -m pytest -q -m slow tests/chain tests/api
+	@$(PY) -m pytest -q --durations=10 -m slow tests/chain tests/api
 
 slow-end:
-	@$(PY) -m pytest -q -m slow tests --ignore tests/chain --ignore tests/api
+	@$(PY) -m pytest -q --durations=10 -m slow tests --ignore tests/chain --ignore tests/api
 
 bench: setup ## side-by-side benchmarks into build/bench.json
 	@$(PY) -m scripts.cli bench

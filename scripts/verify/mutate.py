@@ -165,6 +165,8 @@ def judge(tree: Path, called: Called, mutant: Mutant) -> str:
         code = pytest(tree, "-x", f"--timeout={HANGS_S}", *tests, timeout_s=RUN_S_MAX, MOA_CEILINGS="0")
     finally:
         file.write_text(before)
+    if code not in (None, 0, 1):
+        raise SystemExit(f"pytest ended with {code} for {mutant.key}: the tests could not be run at all.")
     return "hangs" if code is None else "survived" if code == 0 else "caught"
 
 
@@ -173,6 +175,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--mutants", type=int, default=60)
     asked.add_argument("--seed", type=int, default=1)
+    asked.add_argument("--called", type=Path, help="which test calls what, as build/mutate keeps it from a run before")
     asked.add_argument("--only", default="", help="files whose path contains this")
     wanted = asked.parse_args()
     begin = time.monotonic()
@@ -184,7 +187,7 @@ def main() -> int:
         trees = [Path(folder) / str(number) for number in range(WORKERS)]
         for tree in trees:
             copy_tree(tree)
-        called = who_calls(trees[0])
+        called: Called = json.loads(wanted.called.read_text()) if wanted.called else who_calls(trees[0])
         free = list(trees)
 
         def one(mutant: Mutant) -> tuple[Mutant, str]:

@@ -26,6 +26,7 @@ from api.audit_log.sequencer import drain
 from api.kit.database import Database
 from api.members import service as identity
 from api.views.schemas import MemberView
+from api.writes.idempotency import Claim, Stored, claim, keep
 from chain.outbox import operations
 from chain.outbox.operations import NewOperation
 from chain.storage import database
@@ -136,6 +137,42 @@ def at_once(threads: int, call: Any) -> list[Any]:
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(wait_and_call, range(threads)))
+
+
+class Broken(Exception):
+    """What a write may run into after it has taken its key."""
+
+
+def test_a_key_whose_first_holder_rolls_back_is_the_seconds(world: World) -> None:
+    """SPEC 9.5: who waits for the first one's transaction finds the key free, and takes it."""
+    wanted = Claim("brand:cdnow", "k", "POST /v1/purchases", "hash")
+    taken, waiting, may_end = threading.Event(), threading.Event(), threading.Event()
+
+    def first() -> None:
+        with world.database.write() as session:
+            assert claim(session, wanted) is None
+            taken.set()
+            assert may_end.wait(30)
+            raise Broken
+
+    def second() -> Any:
+        assert taken.wait(30)
+        waiting.set()
+        with world.database.write() as session:
+            before = claim(session, wanted)
+            keep(session, wanted, 202, b"{}")
+            return before
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.submit(first), pool.submit(second)
+        assert waiting.wait(30)
+        may_end.set()
+        with pytest.raises(Broken):
+            one.result(30)
+        assert two.result(30) is None, "nothing was answered before"
+    with world.database.write() as session:
+        assert claim(session, wanted) == Stored(202, b"{}")
+    assert world.rows("SELECT COUNT(*) FROM idempotent_write") == [(1,)]
 
 
 def test_one_key_many_times_at_once_has_one_effect(world: World) -> None:

@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -302,20 +303,19 @@ def world(chain: Chain, engine: Engine, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def loops(world: World) -> Iterator[Callable[[], threading.Event]]:
-    """Starts relayer and mirror in threads; ends them after the test."""
-    stop, threads = threading.Event(), []
+    """Starts relayer and mirror in threads; ends them after the test, and fails it when one of them failed."""
+    stop = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        running: list[Future[None]] = []
 
-    def start() -> threading.Event:
-        for work in (world.new_relayer(), world.new_mirror()):
-            thread = threading.Thread(target=work.run, args=(stop,))
-            thread.start()
-            threads.append(thread)
-        return stop
+        def start() -> threading.Event:
+            running.extend(pool.submit(work.run, stop) for work in (world.new_relayer(), world.new_mirror()))
+            return stop
 
-    yield start
-    stop.set()
-    for thread in threads:
-        thread.join(30)
+        yield start
+        stop.set()
+        for one in running:
+            one.result(30)
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 60.0) -> None:

@@ -70,10 +70,8 @@ def told(took_s: Iterable[tuple[str, float]], count: int) -> list[str]:
 
 
 def durations() -> Durations:
-    """With the ceilings of the file. Raises when one is named for a module that is not there."""
+    """With the ceilings of the file."""
     read = tomllib.loads(CEILINGS.read_text())
-    gone = [name for name in read["modules"] if not CEILINGS.with_name(name).exists()]
-    assert not gone, f"tests/ceilings.toml names modules that are not there: {', '.join(gone)}"
     if os.environ.get("MOA_CEILINGS") == "0":
         return Durations({}, float("inf"))
     return Durations(read["modules"], read["common_s"])
