@@ -37,7 +37,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
         return (yield)
     finally:
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type]
+        threading.settrace(None)
         ours = (code for code in list(_called) if code.co_filename.startswith(f"{ROOT}{os.sep}"))
         names = {f"{Path(code.co_filename).relative_to(ROOT)}:{code.co_firstlineno}" for code in ours}
         _written[item.nodeid] = (round(_took_s.get(item.nodeid, 0.0), 3), sorted(names))

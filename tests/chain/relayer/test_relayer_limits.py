@@ -33,7 +33,6 @@ from tests.support.scripted_node.faults import SEND, Behaviour
 from tests.support.scripted_node.node import ScriptedNode
 from tests.support.scripted_node.pool import GETH
 
-pytestmark = pytest.mark.slow
 # Long enough for five steps on a machine that is busy with something else.
 PAUSE_S = 2.0
 
