@@ -32,7 +32,9 @@ from chain.mirror.loop import Mirror
 from chain.mirror.rebuild import forget
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
+from chain.reports import bundle
 from chain.reports.cohorts import cohorts
+from chain.reports.datasets import Scope
 from chain.reports.liability import liability
 from chain.reports.movements import movements
 from chain.storage.database import engine as make_engine
@@ -176,6 +178,24 @@ def test_reports_of_the_walk_add_up_and_agree_with_the_chain(mirrored: Mirrored)
                     assert 0 <= cohort.used <= cohort.entered
                 awarded += moved.awarded
     assert awarded > 0
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_an_export_of_the_walk_adds_up_and_holds_every_row_up_to_its_block(
+    mirrored: Mirrored, format: str, tmp_path: Path
+) -> None:
+    """SPEC 15.9, 15.10"""
+    with snapshot(mirrored.engine) as connection:
+        last = history.span(connection).last.number
+        entries = connection.execute(text("SELECT COUNT(*), MAX(block_number) FROM entry")).one()
+        for block in {last, entries[1]}:
+            folder = tmp_path / str(block)
+            written = bundle.write(connection, folder, scope=Scope(block), format=format, chain={"id": "1"})
+
+            _, problems = bundle.check(folder)
+
+            assert problems == [], f"MOA_SEED={SEED}"
+            assert {one["dataset"]: one["rows"] for one in written["files"]}["entries"] == entries[0]
 
 
 def test_what_accounts_had_at_any_block_is_what_the_chain_says(mirrored: Mirrored) -> None:

@@ -11,8 +11,6 @@ from chain.replay import replay
 from tests.replay import lies
 from tests.replay.conftest import SEED, Walked
 
-pytestmark = pytest.mark.slow
-
 PLACES = 3
 SHUFFLED = 0.1
 
