@@ -16,25 +16,26 @@ from starlette.routing import Route
 from api.audit_log import loop as acts
 from api.audit_log.refusals import noting
 from api.auditors.log_routes import router as log_of_acts
-from api.auditors.routes import router as audit
+from api.auditors.routes import router as auditors
 from api.events.routes import router as events
 from api.evidence.routes import router as evidence
+from api.health.routes import router as health
 from api.kit import problems
 from api.kit.container import State, open_state, put_state
 from api.kit.head_requests import HeadAsGet
 from api.kit.settings import Settings
 from api.members.operator_routes import router as operators
-from api.members.routes import router as identity
+from api.members.routes import router as members
 from api.members.session_routes import router as sessions
 from api.metrics import Metered, get_metrics, serve_metrics
 from api.openapi import describe
-from api.points.routes import router as journeys
-from api.programmes.routes import router as decisions
+from api.points.routes import router as points
+from api.programmes.routes import router as programmes
 from api.reports.routes import router as reports
 from api.traced import Traced
 from api.views import loops
 from api.views.routes import get_my_view
-from api.views.routes import router as channels
+from api.views.routes import router as views
 from api.wallet_files import wallet_routes
 from api.writes.body_limit import BodyLimit
 from api.writes.ndjson import takes_lines
@@ -111,17 +112,18 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
     # function alone: it takes nothing that FastAPI would have to gather, and is only described by its route.
     app.router.routes.append(Route("/v1/me/view", get_my_view, methods=["GET"], include_in_schema=False))
     routers = (
-        channels,
+        views,
+        health,
         evidence,
         events,
-        journeys,
-        decisions,
-        identity,
+        points,
+        programmes,
+        members,
         sessions,
         operators,
         reports,
         log_of_acts,
-        audit,
+        auditors,
     )
     for router in routers:
         app.include_router(router)

@@ -9,12 +9,13 @@ from starlette.concurrency import run_in_threadpool
 
 from api import migrate
 from api.audit_log.loop import Standing
+from api.health.schemas import Health, Ready
 from api.kit.clock import now_ms
 from api.kit.container import State
 from api.kit.log import log
 from api.views.as_of import moment
 from api.views.errors import ViewUnavailable
-from api.views.schemas import AsOf, Check, Health, Ready
+from api.views.schemas import AsOf, Check
 from chain.base.errors import ChainError
 from chain.health.loops import LOOPS, NOTICES, SystemHealth, system_health
 from chain.storage.database import snapshot

@@ -1,4 +1,4 @@
-"""Routes of channels: views, history, the live stream, proofs, the books, health."""
+"""Routes of views: views, history, the live stream, proofs, the books."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.auth.callers import BY_MEMBER, CALLER_PROBLEMS, ByBrand, ByMember, looked, token_of
-from api.health import service as condition
 from api.kit.container import state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import MemberId, Slug
 from api.members.errors import BrandUnknown, MemberUnknown
 from api.views import books, proofs, service, stream
 from api.views.errors import CursorExpired, CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
-from api.views.schemas import Books, EntryPage, EntryProof, Health, MemberView, Ready
+from api.views.schemas import Books, EntryPage, EntryProof, MemberView
 from api.writes.strict import AS_TEXT, StrictRoute, refuse_queries
 
 router = APIRouter(route_class=StrictRoute)
@@ -155,22 +154,3 @@ async def list_member_entries(
 async def get_books(request: Request) -> Books:
     """For each brand: supply in the mirror now; supply, balances on the chain and in the mirror as last compared."""
     return await books.latest(state_of(request))
-
-
-@router.get("/health", tags=["public"], operation_id="getHealth", response_model=Health)
-async def get_health(request: Request) -> Health:
-    """Whether the process answers."""
-    return condition.health(state_of(request))
-
-
-@router.get(
-    "/ready",
-    tags=["public"],
-    operation_id="getReady",
-    response_model=Ready,
-    responses={503: {"model": Ready, "description": "Not ready; the checks say what is wrong."}},
-)
-async def get_ready(request: Request) -> Response:
-    """Whether everything that the gateway needs is there, and what is not."""
-    told = await condition.ready(state_of(request))
-    return Response(told.model_dump_json(), status_code=200 if told.ready else 503, media_type="application/json")

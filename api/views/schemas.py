@@ -151,16 +151,3 @@ class Books(ResponseModel):
     block_hash: str | None = Field(examples=[EXAMPLE_HASH])
     compared_at: str | None = Field(examples=[EXAMPLE_TIME])
     brands: list[BrandBooks]
-
-
-class Health(ResponseModel):
-    status: Literal["alive"] = "alive"
-    uptime_s: float = Field(examples=[12.5])
-
-
-class Ready(ResponseModel):
-    """ready only when every check is ok; a check that is not says what is wrong."""
-
-    ready: bool = Field(examples=[True])
-    checks: list[Check]
-    as_of: AsOf | None = None

@@ -266,10 +266,10 @@ class DeploymentMismatch(DeploymentError):
 
 
 class AbiMissing(DeploymentError):
-    """The interface of a contract is not in chain/abi."""
+    """The interface of a contract is not in chain/contracts/abi."""
 
     def __init__(self, contract: str):
-        super().__init__(f"chain/abi has no {contract}.json; export the ABI by deploying.")
+        super().__init__(f"chain/contracts/abi has no {contract}.json; export the ABI by deploying.")
         self.contract = contract
 
 

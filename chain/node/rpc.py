@@ -2,7 +2,8 @@
 
 An Rpc belongs to one thread; each loop makes its own. Reads are asked again a bounded number of times when the node
 does not answer; a write never is, because its effect is then unknown and only its sender knows how to find out. All
-Rpcs of one process share one pace for each node (chain.node.outage_limiter), so that an outage costs it a few requests a second.
+Rpcs of one process share one limiter for each node (chain.node.outage_limiter), so that an outage costs it a few
+requests a second.
 """
 
 import time
@@ -30,7 +31,8 @@ from chain.base.errors import (
     Underpriced,
 )
 from chain.base.reverts import plain_revert, storable
-from chain.node import outage_limiter, transport
+from chain.node import transport
+from chain.node.outage_limiter import OutageLimiter, limiter_of
 
 BATCH_MAX: Final = 200
 BATCH_STEP: Final = 5
@@ -107,9 +109,7 @@ class Rpc:
         self.timeout_s = timeout_s
         self._decode_revert = decode_revert
         self._observe = observe
-        self._limiter = (
-            outage_limiter.limiter_of(self.shown) if paced else outage_limiter.OutageLimiter(self.shown, rationed=False)
-        )
+        self._limiter = limiter_of(self.shown) if paced else OutageLimiter(self.shown, rationed=False)
         # What the node takes in one batch, and what it takes at the moment.
         self._batch_limit = BATCH_MAX
         self._batch_max = BATCH_MAX

@@ -18,7 +18,6 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from chain.base.clock import now_ms
 from chain.base.errors import QueueMoved
-from chain.mirror.models import MirrorBlock
 from chain.outbox import operations
 from chain.outbox.models import ChainSigner, ChainTransaction, ChainTransactionHash
 from chain.outbox.transitions import (
@@ -47,7 +46,6 @@ FILL: Final = "fill"
 table: Final = table_of(ChainTransaction)
 hashes: Final = table_of(ChainTransactionHash)
 signers: Final = table_of(ChainSigner)
-blocks: Final = table_of(MirrorBlock)
 operation: Final = operations.table
 # Both dialects have it; their common type does not know of it.
 _INSERT: Final[dict[str, Any]] = {"sqlite": sqlite_insert, "postgresql": postgresql_insert}
@@ -275,21 +273,6 @@ def take_back(connection: Connection, above_block: int) -> None:
             .where(table.c.block_number > above_block, table.c.state.in_(before))
             .values(state=after, block_number=None, block_hash=None, updated_at_ms=now_ms())
         )
-
-
-def orphans(connection: Connection, first_block: int) -> list[tuple[int, int]]:
-    """(id, block) of what a receipt placed in a block, from `first_block` on, that the mirror knows to be another."""
-    found = connection.execute(
-        select(table.c.id, table.c.block_number)
-        .join(blocks, blocks.c.number == table.c.block_number)
-        .where(
-            table.c.block_number >= first_block,
-            table.c.block_hash != blocks.c.hash,
-            table.c.state.in_((MINED, REVERTED, FILLED)),
-        )
-        .order_by(table.c.id)
-    )
-    return [(id, number) for id, number in found]
 
 
 def take_back_one(connection: Connection, id: int) -> None:

@@ -47,7 +47,10 @@ CAPPED: Final = "capped"
 
 
 class Announcements(Protocol):
-    """Whoever says that there is a new block (chain.node.head_subscription). `subscribed` is clear while nobody announces any."""
+    """Whoever says that there is a new block (chain.node.head_subscription).
+
+    `subscribed` is clear while nobody announces any.
+    """
 
     subscribed: threading.Event
 

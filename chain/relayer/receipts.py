@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, select
 from chain.base.errors import Reverted, RpcError
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror import queries
 from chain.node.blocks import believable, counted
 from chain.outbox import operations, transactions
 from chain.outbox.operations import Outcome, record_outcomes
@@ -23,7 +23,6 @@ from chain.relayer import circuit_breaker as breaker
 from chain.relayer.circuit_breaker import CircuitBreaker
 from chain.relayer.node_state import NodeState
 from chain.relayer.signer import is_fill
-from chain.storage.columns import table_of
 from chain.storage.database import reading, writing
 
 log = logging.getLogger(__name__)
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 THIRD_PARTY_AFTER_S: Final = 5.0
 # Blocks below the mirror's tip in which a receipt's block may still turn out to be gone.
 ORPHANS_DEPTH: Final = 256
-checkpoint: Final = table_of(MirrorCheckpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,8 @@ class Receipts:
     def reconcile(self) -> bool:
         """Takes back what a receipt placed in a block that is not on the mirror's chain. True when there was any."""
         with reading(self._engine) as connection:
-            tip = connection.execute(select(checkpoint.c.block_number).where(checkpoint.c.id == 1)).scalar()
-            found = transactions.orphans(connection, tip - ORPHANS_DEPTH) if tip is not None else []
+            tip = queries.tip(connection)
+            found = queries.misplaced_transactions(connection, tip - ORPHANS_DEPTH) if tip is not None else []
         for id, block_number in found:
             log.warning("block %d of transaction %d is gone", block_number, id)
             with writing(self._engine) as connection:
@@ -106,7 +104,7 @@ class Receipts:
 
     def _look_at_mirror(self, now: float) -> None:
         with reading(self._engine) as connection:
-            tip = connection.execute(select(checkpoint.c.block_number).where(checkpoint.c.id == 1)).scalar()
+            tip = queries.tip(connection)
         if tip is not None and tip != self._mirrored.block_number:
             self._mirrored = Mirrored(tip, now)
 

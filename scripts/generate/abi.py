@@ -1,4 +1,4 @@
-"""Writes chain/abi/<Contract>.json from what Brownie compiled: the arrow from contracts to chain."""
+"""Writes chain/contracts/abi/<Contract>.json from what Brownie compiled: the arrow from contracts to chain."""
 
 from __future__ import annotations
 

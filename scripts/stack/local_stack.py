@@ -344,4 +344,4 @@ def _short(path: Path) -> str:
     return str(path)
 
 
-__all__ = ["ChildEnded", "Plan", "LocalStack", "LocalStackError", "free_port", "stack"]
+__all__ = ["ChildEnded", "LocalStack", "LocalStackError", "Plan", "free_port", "stack"]

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-import chain.tables  # noqa: F401 - makes the tables known
+import chain.tables
 from chain.base.errors import ChainError
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domains

@@ -1,4 +1,4 @@
-"""scripts/deploy/contracts.py: a declared plan, safe to repeat, refused when chain, record and sources do not fit together."""
+"""scripts/deploy: a declared plan, safe to repeat, refused when chain, record and sources do not fit together."""
 
 import json
 

@@ -1,8 +1,8 @@
 """The mirror as of any block since the deployment: points, supply, holds, obligations, rules in force.
 
-Every function takes a connection that sees one moment of the tables (chain.storage.database.snapshot) and a block number, and
-costs the same however long the history is. Where there is no history it says so (HistoryNotAvailable), and never
-answers with nothing.
+Every function takes a connection that sees one moment of the tables (chain.storage.database.snapshot) and a block
+number, and costs the same however long the history is. Where there is no history it says so (HistoryNotAvailable), and
+never answers with nothing.
 
     moments ◀─ points, rows
 """

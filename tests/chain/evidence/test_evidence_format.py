@@ -249,8 +249,8 @@ def test_verifying_needs_no_part_of_moa_that_runs() -> None:
     program = (
         "import sys; from chain.evidence.verify import verify;"
         f"assert verify(open({str(SAMPLES / 'memo.json')!r}, 'rb').read()).verdict == 'consistent';"
-        "print(sorted(set(sys.modules) & {'sqlalchemy', 'sqlmodel', 'httpx', 'chain.node.rpc', 'chain.storage.database', 'api',"
-        " 'socket', 'web3', 'fastapi'}))"
+        "print(sorted(set(sys.modules) & {'sqlalchemy', 'sqlmodel', 'httpx', 'chain.node.rpc',"
+        " 'chain.storage.database', 'api', 'socket', 'web3', 'fastapi'}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, timeout=30, check=True

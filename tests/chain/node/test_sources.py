@@ -18,7 +18,7 @@ from tests.support.scripted_node.tokens import Traffic, address_of
 
 # A new connection and an answer on it, on a machine that is busy with something else.
 PATIENT_S = 5.0
-# An announcement comes in milliseconds; who polled would need longer than this (chain.node.head_subscription itself never polls).
+# An announcement comes in milliseconds; who polled would need longer than this (head_subscription never polls).
 ANNOUNCED_S_MAX = 3.0
 # Fifty requests rationed as in an outage would take more than twenty.
 UNRATIONED_S_MAX = 10.0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from chain import mirror
+from chain.mirror import loop as mirror_loop
 from chain.mirror import row_cache
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
@@ -60,13 +60,13 @@ def arm(place: str) -> None:
     elif place == "inside the transaction that stores sent":
         transactions.keep_sent = after(transactions.keep_sent)
     elif place == "before the mirror writes":
-        mirror.Mirror._commit = die  # type: ignore[method-assign]
+        mirror_loop.Mirror._commit = die  # type: ignore[method-assign]
     elif place == "inside the mirror's transaction, after the rows":
         row_cache.RowCache.flush = after(row_cache.RowCache.flush)  # type: ignore[method-assign]
     elif place == "inside the mirror's transaction, after the operations":
         operations.record_outcomes = after(operations.record_outcomes)
     elif place == "right after the mirror's transaction":
-        mirror.Mirror._commit = after(mirror.Mirror._commit)  # type: ignore[method-assign]
+        mirror_loop.Mirror._commit = after(mirror_loop.Mirror._commit)  # type: ignore[method-assign]
     elif place == "inside the transaction that asks for a release":
         deadlines.owe = after(deadlines.owe)
     elif place == "right after a release was asked for":

@@ -1,7 +1,7 @@
 """Moa's own contracts as far as a mirror and a relayer see them: one brand, its awards and its members' transfers.
 
-Events and calls are encoded from chain/abi by eth_abi, not by the codec under test. A batch of awards that is sent to
-the node is carried out as RewardRules would (rule 1: a point for each unit), each operation id once.
+Events and calls are encoded from chain/contracts/abi by eth_abi, not by the codec under test. A batch of awards that
+is sent to the node is carried out as RewardRules would (rule 1: a point for each unit), each operation id once.
 """
 
 from collections.abc import Mapping
