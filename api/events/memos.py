@@ -20,7 +20,7 @@ from api.kit.clock import now_ms
 from api.kit.problems import Problem, told_by_validation
 from chain.contracts import memos
 from chain.evidence.shapes import TEXT
-from chain.outbox import calls, transactions
+from chain.outbox import calls, operations, transactions
 from chain.outbox.models import Operation
 from chain.storage.columns import document, table_of
 
@@ -170,8 +170,6 @@ def items(session: Session, operation: int) -> list[tuple[int, bytes | None]]:
     if sent is None or sent.transaction_id is None:
         return []
     ids = calls.batched(transactions.calldata(connection, sent.transaction_id))
-    found = connection.execute(
-        select(table.c.operation_id, table.c.payload).where(table.c.brand == sent.brand, table.c.operation_id.in_(ids))
-    )
-    roots = {row.operation_id: row.payload.get("memo_root") for row in found}
+    found = operations.carried_payloads(connection, transaction_id=sent.transaction_id, brand=sent.brand, ids=ids)
+    roots = {id: payload.get("memo_root") for id, payload in found.items()}
     return [(int(id), bytes.fromhex(root[2:]) if (root := roots.get(id)) else None) for id in ids]

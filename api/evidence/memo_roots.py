@@ -18,6 +18,7 @@ from chain.contracts import memos
 from chain.contracts.deployment import Deployment
 from chain.evidence.claims import carried
 from chain.mirror.models import LedgerEvent
+from chain.outbox import operations as outbox
 from chain.outbox.models import ChainTransactionHash, Operation
 from chain.storage.columns import table_of
 
@@ -38,12 +39,12 @@ def root_on_chain(
     if tx_hash is None:
         return None
     try:
-        raw = session.connection().execute(select(sent.c.raw).where(sent.c.tx_hash == tx_hash)).scalar()
-        transaction = bytes.fromhex((raw or "0x")[2:])
-        if "0x" + keccak(transaction).hex() != tx_hash:
+        kept = session.connection().execute(select(sent).where(sent.c.tx_hash == tx_hash)).one_or_none()
+        transaction = bytes.fromhex("" if kept is None else kept.raw[2:])
+        if kept is None or "0x" + keccak(transaction).hex() != tx_hash:
             raise ValueError("the transaction that is kept is another one")
         _, ids, root = carried(transaction)
-        roots = _roots(session, row.brand, ids)
+        roots = _roots(session, kept.transaction_id, row.brand, ids)
         if memos.root(memos.leaves_of([(one, roots.get(one)) for one in ids])) != root:
             raise ValueError("the roots that are kept do not make up the one that the transaction carries")
         found = roots.get(int(row.operation_id))
@@ -67,16 +68,12 @@ def _awarded_in(session: Session, row: Any, deployment: Deployment) -> str | Non
     return str(event.tx_hash) if said == (str(brand.id), row.operation_id) else None
 
 
-def _roots(session: Session, brand: str, ids: Sequence[int]) -> dict[int, bytes]:
-    """Operation id → the memo root that was asked to be carried for it."""
-    wanted = [str(one) for one in ids]
-    rows = session.connection().execute(
-        select(operations.c.operation_id, operations.c.payload).where(
-            operations.c.brand == brand, operations.c.operation_id.in_(wanted)
-        )
-    )
+def _roots(session: Session, transaction_id: int, brand: str, ids: Sequence[int]) -> dict[int, bytes]:
+    """Operation id → the memo root that the transaction was to carry for it."""
+    carried = [str(one) for one in ids]
+    found = outbox.carried_payloads(session, transaction_id=transaction_id, brand=brand, ids=carried)
     return {
         int(operation_id): bytes.fromhex(payload["memo_root"][2:])
-        for operation_id, payload in rows
+        for operation_id, payload in found.items()
         if payload.get("memo_root")
     }

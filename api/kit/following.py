@@ -3,8 +3,8 @@
 PostgreSQL gives a row its number when it is written, and shows it when its transaction commits: a lower number may
 appear after a higher one. So a number that was passed over is a gap that is looked at again until every transaction
 has ended that could fill it. Which these are follows from the order of writing: a writer takes the number of its
-transaction before the number of a row (chain.outbox.operations.enqueue_many), the row that is seen was numbered after both,
-and `mark` is taken after that. Once all transactions below the mark have ended (`horizon`), what is not there will
+transaction before the number of a row (operations.enqueue_many), the row that is seen was numbered after both, and
+`mark` is taken after that. Once all transactions below the mark have ended (`horizon`), what is not there will
 never be. No clock is asked, and nothing is stored that another server, or a restored copy, could understand otherwise.
 
 SQLite's writers queue before they number anything: there are no gaps there.

@@ -9,8 +9,8 @@ from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.points.errors import ERC20InsufficientBalance
 from chain.contracts import lots
-from chain.mirror.models import OPEN_OPERATION, Balance, BrandToken, MirrorCheckpoint
-from chain.outbox.models import Operation
+from chain.mirror.models import Balance, BrandToken, MirrorCheckpoint
+from chain.outbox.models import OPEN_OPERATION, Operation
 
 OPEN_STATES = ("queued", "assigned", "sent", "mined")
 

@@ -8,40 +8,6 @@ from sqlmodel import Field, SQLModel
 from chain.storage.columns import SERIAL, big, document, serial
 
 
-def partial(name: str, *columns: str, where: str) -> Index:
-    """An index of the rows of which `where` is true. Statements that are to use it say the same words."""
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
-
-
-# The conditions of the partial indexes of operations: PostgreSQL and SQLite use these where a statement repeats them.
-OPEN_OPERATION: Final = "state IN ('queued', 'assigned', 'sent', 'mined')"
-REFUSED_OPERATION: Final = "state IN ('failed', 'waiting')"
-QUEUED_SINGLE: Final = "state = 'queued' AND kind <> 'award'"
-
-
-class OperationRefusal(SQLModel, table=True):
-    """A refusal of an operation that was sent again afterwards: what was asked, what was answered, and where."""
-
-    __tablename__ = "operation_refusal"
-    __table_args__ = (Index("operation_refusal_transaction_id", "transaction_id"),)
-    operation: int = Field(sa_type=BigInteger, primary_key=True)
-    number: int = Field(primary_key=True)
-    payload: dict[str, Any] = document(nullable=False)
-    # What the asker wants to be kept of the fact behind it, when that was corrected.
-    fact: dict[str, Any] | None = document(nullable=True)
-    operation_id: str | None = None
-    error: str
-    error_args: dict[str, Any] | None = document(nullable=True)
-    transaction_id: int | None = big(default=None, nullable=True)
-    item_index: int | None = None
-    tx_hash: str | None = None
-    block_number: int | None = big(default=None, nullable=True)
-    block_hash: str | None = None
-    log_index: int | None = big(default=None, nullable=True)
-    refused_at_ms: int = big()
-    again_at_ms: int = big()
-
-
 class MirrorCheckpoint(SQLModel, table=True):
     """One row (id 1): how far the mirror is. State: backfilling, live, stopped."""
 

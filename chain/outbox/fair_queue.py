@@ -1,7 +1,8 @@
 """The queue as it is read: brand by brand in turns, apart what a person waits for and what was sent as a file of lines.
 
-Every statement walks an index of the queued rows alone (chain.mirror.models.partial), so that a look costs the same however
-many are queued and however many were ever done. The conditions stand in the statements as they stand in the indexes.
+Every statement walks an index of the queued rows alone (chain.storage.columns.partial), so that a look costs
+the same however many are queued and however many were ever done. The conditions stand in the statements as they stand
+in the indexes.
 A brand, or a lane, is named by bounds and leads the order: by an equality and an order by id alone, PostgreSQL would
 rather walk through the whole table by its primary key, past everything that was ever done. SQLite, which knows no
 better without statistics, is told the index by its name.
@@ -13,8 +14,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from chain.mirror.models import OPEN_OPERATION
 from chain.outbox.batching import Waiting
+from chain.outbox.models import OPEN_OPERATION
 from chain.storage.bulk import PLACE, indexed_by
 
 # A person waits for it; one of many lines.

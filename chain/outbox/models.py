@@ -1,11 +1,16 @@
 """The tables of the outbox: operations, and the transactions that bring them to the chain. They cannot be rebuilt."""
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, SmallInteger, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from chain.storage.columns import big, document, serial
+from chain.storage.columns import big, document, partial, serial
+
+# The conditions of the partial indexes of operations: PostgreSQL and SQLite use these where a statement repeats them.
+OPEN_OPERATION: Final = "state IN ('queued', 'assigned', 'sent', 'mined')"
+REFUSED_OPERATION: Final = "state IN ('failed', 'waiting')"
+QUEUED_SINGLE: Final = "state = 'queued' AND kind <> 'award'"
 
 
 class Operation(SQLModel, table=True):
@@ -53,6 +58,28 @@ class Operation(SQLModel, table=True):
     refusals: int = Field(default=0, sa_column=Column(Integer, nullable=False, server_default="0"))
     created_at_ms: int = big()
     updated_at_ms: int = big()
+
+
+class OperationRefusal(SQLModel, table=True):
+    """A refusal of an operation that was sent again afterwards: what was asked, what was answered, and where."""
+
+    __tablename__ = "operation_refusal"
+    __table_args__ = (Index("operation_refusal_transaction_id", "transaction_id"),)
+    operation: int = Field(sa_type=BigInteger, primary_key=True)
+    number: int = Field(primary_key=True)
+    payload: dict[str, Any] = document(nullable=False)
+    # What the asker wants to be kept of the fact behind it, when that was corrected.
+    fact: dict[str, Any] | None = document(nullable=True)
+    operation_id: str | None = None
+    error: str
+    error_args: dict[str, Any] | None = document(nullable=True)
+    transaction_id: int | None = big(default=None, nullable=True)
+    tx_hash: str | None = None
+    block_number: int | None = big(default=None, nullable=True)
+    block_hash: str | None = None
+    log_index: int | None = big(default=None, nullable=True)
+    refused_at_ms: int = big()
+    again_at_ms: int = big()
 
 
 class OperationCounter(SQLModel, table=True):

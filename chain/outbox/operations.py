@@ -21,8 +21,7 @@ from sqlalchemy.orm import Session
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
-from chain.mirror.models import REFUSED_OPERATION, OperationRefusal
-from chain.outbox.models import ChainTransactionHash, Operation, OperationCounter
+from chain.outbox.models import REFUSED_OPERATION, ChainTransactionHash, Operation, OperationCounter, OperationRefusal
 from chain.outbox.retries import PAUSES_MAX, next_try
 from chain.outbox.transitions import ASSIGNED as ASSIGNED
 from chain.outbox.transitions import CONFIRMED as CONFIRMED
@@ -104,7 +103,7 @@ class OperationView:
         return self.state in (CONFIRMED, FAILED)
 
 
-_KEPT: Final = ("payload", "operation_id", "error", "error_args", "transaction_id", "item_index", "tx_hash",
+_KEPT: Final = ("payload", "operation_id", "error", "error_args", "transaction_id", "tx_hash",
                 "block_number", "block_hash", "log_index")  # fmt: skip
 VIEW: Final = [table.c[name] for name in OperationView.__dataclass_fields__]
 
@@ -418,6 +417,25 @@ def payloads_of(connection: Connection | Session, transaction_id: int) -> dict[s
     return found
 
 
+def carried_payloads(
+    connection: Connection | Session, *, transaction_id: int, brand: Any, ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """Operation id → payload of each award of a call, as that transaction carried it.
+
+    What was corrected since, or is on its way in another transaction, is told as it was.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for start in range(0, len(ids), KEYS_PER_QUERY_MAX):
+        chosen = ids[start : start + KEYS_PER_QUERY_MAX]
+        rows = connection.execute(
+            select(table.c.operation_id, table.c.payload).where(
+                table.c.brand == brand, table.c.operation_id.in_(chosen)
+            )
+        )
+        found |= {row.operation_id: row.payload for row in rows}
+    return found | payloads_of(connection, transaction_id)
+
+
 def refused_in(connection: Connection | Session, ids: Sequence[int]) -> dict[int, int]:
     """The highest block in which each of these was ever refused; those that never were in a block are not in it."""
     found: dict[int, int] = {}
@@ -456,7 +474,7 @@ def _again(connection: Connection | Session, ids: Sequence[int], *, keep_all: bo
     if change.retry_until_ms is not None:
         values["retry_until_ms"] = change.retry_until_ms
     gone = dict.fromkeys(
-        ("transaction_id", "item_index", "tx_hash", "block_number", "block_hash", "log_index", "error", "retry_at_ms")
+        ("transaction_id", "tx_hash", "block_number", "block_hash", "log_index", "error", "retry_at_ms")
     )
     values |= {"result": null(), "error_args": null()}
     queued = update(table).where(*which).values(

@@ -14,6 +14,7 @@ import orjson
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
 from chain.contracts.lots import Clock
+from chain.mirror.lot_ends import MemoryLotEnds
 from chain.mirror.projection import Context, Projector
 from chain.mirror.row_cache import KEYS, Key, Row, RowCache
 from chain.reports import formats
@@ -94,9 +95,14 @@ def _check_entries(
     own = {row["token"] for row in manifest["tokens"]}
     address, contract = _EVENTS.index("address"), _EVENTS.index("contract")
     desk = next((row[address] for row in rows("events") if row[contract] == DESK), NOTHING)
-    fold = Projector(cast(RowCache, ledger), Context(desk=desk, tokens=tokens, token_rows=terms))
-    found, last_seq = rows("entries"), 0
-    for block in _blocks(told, files["events"], manifest, rows, own):
+    fold = Projector(cast(RowCache, ledger), Context(desk=desk, tokens=tokens, token_rows=terms), MemoryLotEnds())
+    found, last_seq, before = rows("entries"), 0, 0
+    timely = {row[1]: _Block(row[1], row[3], row[2], []) for row in rows("entries") if row[4] is None}
+    end = manifest["block"]
+    timely[end["number"]] = _Block(end["number"], end["hash"], end["time"], [])
+    for block in _with(timely, _blocks(told, files["events"], manifest, rows, own)):
+        fold.pass_time(before, number=block.number, block_hash=block.hash, time=block.time)
+        before = block.time
         fold.block(block.logs, block.time)
         for made in fold.entries:
             if made["token"] not in own:
@@ -154,6 +160,18 @@ def _blocks(told: _Told, file: str, manifest: Mapping[str, Any], rows: Rows, own
         if number > end["number"] or (number == end["number"] and at != (end["hash"], end["time"])):
             told.differs(file, f"block {number}", at, (end["hash"], end["time"]))
         yield _Block(number, *at, logs)
+
+
+def _with(timely: dict[int, _Block], blocks: Iterator[_Block]) -> Iterator[_Block]:
+    """The blocks with events, and between them those of which only their time is told, in order."""
+    waiting = sorted(timely.values(), key=lambda one: one.number)
+    for block in blocks:
+        while waiting and waiting[0].number <= block.number:
+            earlier = waiting.pop(0)
+            if earlier.number < block.number:
+                yield earlier
+        yield block
+    yield from waiting
 
 
 def _entry(made: Row) -> Values:

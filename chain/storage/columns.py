@@ -6,7 +6,7 @@ time in milliseconds, `*_time` the block's unix seconds.
 
 from typing import Any, Final
 
-from sqlalchemy import JSON, BigInteger, Column, Integer, Table
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Table, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -36,3 +36,8 @@ def table_of(model: type[SQLModel]) -> Table:
     """The table behind a model, for statements without objects."""
     table: Table = model.__table__  # type: ignore[attr-defined]
     return table
+
+
+def partial(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows of which `where` is true. Statements that are to use it say the same words."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))

@@ -40,7 +40,8 @@ CORE = (
 )  # fmt: skip
 # Nodes under supervision, tempo, how processes are started and set: what is left of them in quick tests is nothing.
 NOT_CORE = (
-    "chain/devnet/supervisor.py", "chain/devnet/parent_watchdog.py", "chain/worker/gc_tuning.py", "chain/worker/run.py", "chain/worker/shutdown.py", "chain/worker/leader.py",
+    "chain/devnet/supervisor.py", "chain/devnet/parent_watchdog.py", "chain/worker/gc_tuning.py", "chain/worker/run.py",
+    "chain/worker/shutdown.py", "chain/worker/leader.py",
     "chain/telemetry/metrics.py", "chain/health/collector.py", "api/metrics.py", "api/server.py", "api/openapi.py",
 )  # fmt: skip
 QUICK = ["-q", "-m", "not slow", "-p", "no:cacheprovider"]

@@ -40,7 +40,6 @@ def upgrade() -> None:
         sa.Column("error", sa.String(), nullable=False),
         sa.Column("error_args", DOCUMENT, nullable=True),
         sa.Column("transaction_id", sa.BigInteger(), nullable=True),
-        sa.Column("item_index", sa.Integer(), nullable=True),
         sa.Column("tx_hash", sa.String(), nullable=True),
         sa.Column("block_number", sa.BigInteger(), nullable=True),
         sa.Column("block_hash", sa.String(), nullable=True),

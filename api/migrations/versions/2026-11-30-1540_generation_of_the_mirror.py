@@ -5,8 +5,8 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_generation"
-down_revision = "0006"
+revision = "0008_generation"
+down_revision = "0007_queue"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_batch_order"
-down_revision = "0007_generation"
+revision = "0009_batch_order"
+down_revision = "0008_generation"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009_session_end"
-down_revision = "0008_batch_order"
+revision = "0010_session_end"
+down_revision = "0009_batch_order"
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Points end without an event: the mirror writes an entry at the first block whose time reaches the end, and no other.
 
-What is true of every block is told by tests/support/scripted_node/expiring.py, account by account, without an index and without
-the mirror's code.
+What is true of every block is told by tests/support/scripted_node/expiring.py, account by account, without an index
+and without the mirror's code.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0007_time"
-down_revision = "0006"
+revision = "0012_time"
+down_revision = "0011_chain_id"
 branch_labels = None
 depends_on = None
 

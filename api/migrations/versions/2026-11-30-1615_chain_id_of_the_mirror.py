@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007_chain_id"
-down_revision = "0006"
+revision = "0011_chain_id"
+down_revision = "0010_session_end"
 branch_labels = None
 depends_on = None
 
