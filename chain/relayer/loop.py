@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from sqlalchemy import Engine, select
 
+from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent, ChainReplaced, DeploymentError, NodeUnavailable, RpcError
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
@@ -182,11 +183,11 @@ class Relayer:
         if now < self._retry_at:
             return False
         with reading(self.engine) as connection:
-            due = operations.any_due(connection, operations.now_ms())
+            due = operations.any_due(connection, now_ms())
         looked = 0
         if due:
             with writing(self.engine) as connection:
-                looked = operations.again_in_time(connection, operations.now_ms(), self.settings.retries_max)
+                looked = operations.again_in_time(connection, now_ms(), self.settings.retries_max)
         self._retry_at = now if looked == self.settings.retries_max else now + self.settings.retry_every_s
         return looked > 0
 
