@@ -262,7 +262,7 @@ def test_hold_goes_its_way_on_both(world: World) -> None:
     assert capture.json()["error"] == "CaptureExceedsHold"
 
 
-ON_POSTGRESQL = pytest.mark.parametrize("url", [pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("migrated", [pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 SEEN_S_MAX = 30.0
 
 
