@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1/audit", tags=["auditor"], route_class=StrictRoute
 PAGE_MAX = 500
 PAGE = 200
 CURSOR_LENGTH_MAX = 100
-patterned("^[0-9a-zA-Zx]+$", "give the next_cursor of the page before, or none")
+patterned("^[0-9a-zA-Z.]+$", "give the next_cursor of the page before, or none")
 
 Cursor = Annotated[
     str | None,

@@ -45,6 +45,7 @@ def is_late(*, occurred_at_ms: int, received_at_ms: int) -> bool:
 RetryFor = Annotated[
     int,
     Field(
+        strict=True,
         ge=0,
         le=RETRY_S_MAX,
         description=f"For so many seconds it is asked again by itself while only a pause of the brand"

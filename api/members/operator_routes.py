@@ -16,11 +16,12 @@ from api.kit.problems import RequestMalformed, responses
 from api.members import operator_keys, service
 from api.members.errors import KeyEnded, KeyUnknown, LastOperatorKey
 from api.members.models import ApiKey
-from api.members.schemas import KeyCreated, KeyList, KeyPublic, KeyRotate
+from api.members.schemas import KeyCreated, KeyId, KeyList, KeyPublic, KeyRotate
+from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
-router = APIRouter(prefix="/v1/operators", tags=["operator"])
-KeyId = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", examples=["5f0c2a9b7d31"])]
+router = APIRouter(prefix="/v1/operators", tags=["operator"], route_class=StrictRoute)
+KeyPath = Annotated[KeyId, Path(examples=["5f0c2a9b7d31"])]
 OVERLAP_S = 3_600
 
 
@@ -59,7 +60,7 @@ async def list_operator_keys(request: Request, _: ByOperator) -> KeyList:
     responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, RequestMalformed, KeyUnknown, KeyEnded),
 )
 async def rotate_operator_key(
-    caller: ByOperator, key_id: KeyId, write: Writes, wanted: KeyRotate | None = None
+    caller: ByOperator, key_id: KeyPath, write: Writes, wanted: KeyRotate | None = None
 ) -> Response:
     """Makes a key's successor; the key itself ends after the overlap, an hour unless another is asked for."""
     overlap_s = OVERLAP_S if wanted is None or wanted.overlap_s is None else wanted.overlap_s
@@ -76,7 +77,7 @@ async def rotate_operator_key(
     response_model=KeyPublic,
     responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, RequestMalformed, KeyUnknown, LastOperatorKey),
 )
-async def revoke_operator_key(caller: ByOperator, key_id: KeyId, write: Writes) -> Response:
+async def revoke_operator_key(caller: ByOperator, key_id: KeyPath, write: Writes) -> Response:
     """Ends a key of the operator at once; the last one only after its successor is made."""
 
     def effect(session: Session) -> Answer:

@@ -137,4 +137,4 @@ class SessionList(ResponseModel):
 class KeyRotate(RequestModel):
     """How long the key still opens beside its successor."""
 
-    overlap_s: int | None = Field(default=None, ge=0, le=7 * 24 * 3600, examples=[3600])
+    overlap_s: int | None = Field(default=None, strict=True, ge=0, le=7 * 24 * 3600, examples=[3600])

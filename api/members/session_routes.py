@@ -13,13 +13,16 @@ from api.auth.callers import CALLER_PROBLEMS, ByMember, ByOperator
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, responses
 from api.kit.schemas import MemberId
+from api.kit.texts import patterned
 from api.members import sessions
 from api.members.errors import MemberUnknown, SessionUnknown
 from api.members.schemas import SessionList, SessionPublic
+from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 
-router = APIRouter(prefix="/v1")
-SessionId = Annotated[str, Path(pattern=r"^[0-9a-f]{12}$", examples=["5f0c2a9b7d31"])]
+router = APIRouter(prefix="/v1", route_class=StrictRoute)
+SessionName = Annotated[str, patterned(r"^[0-9a-f]{12}$", "a session's id is 12 hex digits in lower case")]
+SessionId = Annotated[SessionName, Path(examples=["5f0c2a9b7d31"])]
 ENDING = (*CALLER_PROBLEMS, *WRITE_PROBLEMS, RequestMalformed, SessionUnknown)
 
 

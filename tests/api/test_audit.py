@@ -158,10 +158,10 @@ def test_pages_follow_each_other_without_gap_or_repetition(
 @pytest.mark.parametrize(
     ("query", "status", "errors"),
     [
-        ({"cursor": "no cursor"}, 422, {"RequestMalformed", "CursorMalformed"}),
-        ({"cursor": "-1"}, 422, {"RequestMalformed", "CursorMalformed"}),
+        ({"cursor": "no cursor"}, 422, {"RequestMalformed"}),
+        ({"cursor": "-1"}, 422, {"RequestMalformed"}),
         ({"cursor": "9" * 40}, 422, {"CursorMalformed"}),
-        ({"cursor": "x" * 81}, 422, {"RequestMalformed"}),
+        ({"cursor": "x" * 101}, 422, {"RequestMalformed"}),
         ({"limit": "0"}, 422, {"RequestMalformed"}),
         ({"limit": "501"}, 422, {"RequestMalformed"}),
         ({"brand": "ghost"}, 404, {"BrandUnknown"}),

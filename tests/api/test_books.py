@@ -109,7 +109,7 @@ def ask(world: World) -> Any:
 
 
 def kept(world: World) -> Ledgered:
-    return cast(Ledgered, world.app.state.moa.keep(Ledgered))
+    return cast(Ledgered, world.app.state.moa.singleton(Ledgered))
 
 
 def until_compared(world: World, block: int) -> Any:
@@ -174,7 +174,7 @@ def test_the_next_block_waits_until_the_node_has_rested(
 def test_a_long_comparison_is_followed_by_a_longer_rest() -> None:
     """SPEC 9.18"""
     made = Ledgered(ended_at_s=time.monotonic() - 100, took_s=40.0)
-    at = books.Moment(7, "0x07", 0, 0, 0, 0)
+    at = books.Moment(7, "0x07", 0, 0, 0, 0, "g")
 
     assert not made.may_begin(at)
     made.ended_at_s -= 100

@@ -287,14 +287,14 @@ def test_a_query_field_is_known_and_given_once(
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=named)
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "", "application/x-www-form-urlencoded", "application/xml", "application/jsonp"]
+    "media_type", ["text/plain", "", "application/x-www-form-urlencoded", "application/xml", "application/jsonp"]
 )
 def test_a_body_of_another_type_is_refused_as_such(
-    world: World, callers: dict[str, Caller], operation: tuple[str, str, Any], kind: str
+    world: World, callers: dict[str, Caller], operation: tuple[str, str, Any], media_type: str
 ) -> None:
     """SPEC 9.41"""
     raw = orjson.dumps(body_of(operation))
-    answer = call(world, callers, operation, address(operation), content=raw, headers={"Content-Type": kind})
+    answer = call(world, callers, operation, address(operation), content=raw, headers={"Content-Type": media_type})
 
     assert told(answer) == (415, "ContentTypeUnsupported")
 
@@ -306,8 +306,8 @@ def test_a_compressed_body_is_refused_as_such(
 ) -> None:
     """SPEC 9.41"""
     raw = gzip.compress(orjson.dumps(body_of(operation)))
-    for kind in ("application/json", "application/x-ndjson"):
-        headers = {"Content-Encoding": encoding, "Content-Type": kind}
+    for media_type in ("application/json", "application/x-ndjson"):
+        headers = {"Content-Encoding": encoding, "Content-Type": media_type}
         answer = call(world, callers, operation, address(operation), content=raw, headers=headers)
         assert told(answer) == (415, "EncodingUnsupported")
         assert answer.headers["accept-encoding"] == "identity"

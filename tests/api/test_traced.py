@@ -68,15 +68,15 @@ def test_the_access_log_names_operations_and_nobody(world: World, caplog: pytest
         assert secret not in "".join(lines)
 
 
-@pytest.mark.parametrize("kind", ["application/json", "application/x-ndjson"])
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
 def test_a_caller_who_goes_away_in_the_middle_of_a_body_is_no_fault(
-    world: World, caplog: pytest.LogCaptureFixture, kind: str
+    world: World, caplog: pytest.LogCaptureFixture, media_type: str
 ) -> None:
     """SPEC 9.44: it left a traceback in the log."""
     caplog.set_level(logging.INFO)
     with served(world) as (url, server):
         with Wire(url) as wire:
-            wire.send(start_of_body(world, kind) + b'{"id"')
+            wire.send(start_of_body(world, media_type) + b'{"id"')
             while not server.server_state.tasks:
                 pass
         while server.server_state.tasks:

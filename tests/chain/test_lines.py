@@ -41,7 +41,7 @@ def desk(engine: Engine, keystore: LocalKeystore) -> Iterator[Desk]:
 
 def use(desk: Desk, **changes: object) -> None:
     settings = replace(RELAYER, signers=1, **changes)  # type: ignore[arg-type]
-    desk.relayer = Relayer(desk.engine, desk.relayer.line.rpc, desk.brand.deployment, desk.keystore, settings)
+    desk.relayer = Relayer(desk.engine, desk.relayer.node_state.rpc, desk.brand.deployment, desk.keystore, settings)
 
 
 def queue(desk: Desk, lines: int, people: int) -> None:

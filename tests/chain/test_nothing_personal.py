@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-ABI = sorted((Path(__file__).resolve().parents[2] / "chain" / "abi").glob("*.json"))
+ABI = sorted((Path(__file__).resolve().parents[2] / "chain" / "contracts" / "abi").glob("*.json"))
 # Of fixed size: nothing that a person wrote fits in it but by agreement.
 PLAIN = re.compile(r"(address|bool|u?int\d+|bytes([1-9]|[12]\d|3[0-2]))(\[\d*\])*")
 # What is of any length all the same.

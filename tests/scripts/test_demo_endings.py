@@ -29,7 +29,7 @@ class Stage:
         self.play: bool | BaseException = True
         self.serve: BaseException | None = None
         self.served = False
-        monkeypatch.setattr(demo, "world", self._world)
+        monkeypatch.setattr(demo, "stack", self._world)
         monkeypatch.setattr(demo, "_play", self._play)
         monkeypatch.setattr(demo, "_serve", self._serve)
 

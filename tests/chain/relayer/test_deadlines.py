@@ -284,9 +284,6 @@ def test_a_look_costs_the_same_however_many_holds_have_ended(
     brand: ExpiringBrand, mirror: Mirror, engine: Engine, held: str
 ) -> None:
     """SPEC 7.84"""
-    # The gateway's migrations make it; a table without it is not what runs.
-    change(engine, "CREATE INDEX operation_open_lane ON operation (lane)"
-           " WHERE state IN ('queued', 'assigned', 'sent', 'mined')")  # fmt: skip
     brand.pass_to(brand.origin + 61, count=0)
     with planned(engine) as walks:
         follow(mirror)

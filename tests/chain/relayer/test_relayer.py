@@ -171,8 +171,8 @@ def test_the_first_nonce_of_a_signer_carries_no_operation_and_offering_it_again_
             transactions.table.update().where(transactions.table.c.nonce == 0).values(state="sent", block_number=None)
         )
     sent = []
-    real = world.relayer.line.rpc.call
-    world.relayer.line.rpc.call = lambda method, *a, **k: (sent.append(method), real(method, *a, **k))[1]
+    real = world.relayer.node_state.rpc.call
+    world.relayer.node_state.rpc.call = lambda method, *a, **k: (sent.append(method), real(method, *a, **k))[1]
     world.drain()
 
     assert "eth_sendRawTransaction" not in sent
@@ -213,7 +213,7 @@ def test_a_nonce_used_by_a_stranger_costs_no_operation(world, monkeypatch):
     address = world.keystore.address_of("signer/0")
     signed = sign(
         world.keystore, "signer/0", chain_id=world.deployment.chain_id, nonce=nonce, target=address,
-        calldata=b"", gas=21_000, fees=world.relayer.line.fees(),
+        calldata=b"", gas=21_000, fees=world.relayer.node_state.fees(),
     )  # fmt: skip
     world.rpc.call("eth_sendRawTransaction", signed.raw)
     world.drain()
@@ -232,7 +232,7 @@ def test_an_award_that_someone_else_submitted_first_is_confirmed_as_theirs(world
     nonce = int(world.rpc.call("eth_getTransactionCount", address, "latest"), 16)
     signed = sign(
         world.keystore, "signer/1", chain_id=world.deployment.chain_id, nonce=nonce, target=target,
-        calldata=data, gas=calls.batch_gas(1), fees=other.line.fees(),
+        calldata=data, gas=calls.batch_gas(1), fees=other.node_state.fees(),
     )  # fmt: skip
     world.rpc.call("eth_sendRawTransaction", signed.raw)
     world.drain()

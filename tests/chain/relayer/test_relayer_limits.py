@@ -58,7 +58,7 @@ def desk(node: ScriptedNode, engine: Engine, keystore: LocalKeystore) -> Iterato
 
 def use(desk: Desk, **changes: Any) -> None:
     """A relayer with other settings from here on."""
-    rpc = desk.relayer.line.rpc
+    rpc = desk.relayer.node_state.rpc
     desk.relayer = Relayer(desk.engine, rpc, desk.brand.deployment, desk.keystore, replace(RELAYER, **changes))
 
 
@@ -260,7 +260,7 @@ def third_party(desk: Desk, signer: str, nonce: int) -> str:
         desk.keystore, desk.relayer.refs[signer], chain_id=desk.brand.deployment.chain_id, nonce=nonce, target=signer,
         calldata=b"\x01", gas=30_000, fees=Fees(4 * 10**9, 10**9),
     )  # fmt: skip
-    desk.relayer.line.rpc.call(SEND, signed.raw)
+    desk.relayer.node_state.rpc.call(SEND, signed.raw)
     return signed.tx_hash
 
 
@@ -385,7 +385,7 @@ def test_a_count_that_no_chain_can_have_is_waited_out(desk: Desk, count: str):
 def test_a_brand_invited_after_the_deployment_is_served_once_the_mirror_knows_it(desk: Desk, keystore: LocalKeystore):
     """SPEC 7.22"""
     deployment = replace(desk.brand.deployment, brands={})
-    relayer = Relayer(desk.engine, desk.relayer.line.rpc, deployment, keystore, RELAYER)
+    relayer = Relayer(desk.engine, desk.relayer.node_state.rpc, deployment, keystore, RELAYER)
     mirror = Mirror(desk.engine, desk.rpcs[1], deployment, MIRROR)
     desk.relayer, desk.mirror = relayer, mirror
     mirror.catch_up()
