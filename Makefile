@@ -36,6 +36,7 @@ check: ## the two-minute part: lint, types, layers, generated files, unit tests
 
 lint:
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@npm run --silent lint
 
 types:
 	@.venv/bin/mypy && npm run --silent types

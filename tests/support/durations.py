@@ -2,9 +2,9 @@
 
 `make test` has a budget, and a suite gets slow one module at a time. Times are seconds of wall clock over set-up, test
 and teardown, so what a shared fixture takes counts for the module that asks first. Ceilings are in
-tests/support/ceilings.toml: a module's own stands there when it measured more than a quarter of the common one. They are four times what was
-measured and more, so that a busy machine is no failure. With MOA_DURATIONS=FILE the times are written there as JSON;
-MOA_CEILINGS=0 measures only.
+tests/support/ceilings.toml: a module's own stands there when it measured more than a quarter of the common one. They
+are four times what was measured and more, so that a busy machine is no failure. With MOA_DURATIONS=FILE the times are
+written there as JSON; MOA_CEILINGS=0 measures only.
 """
 
 from __future__ import annotations

@@ -63,9 +63,7 @@ export function openGateway(token: string, refused: () => void): Gateway {
     entries: (brand, cursor) =>
       answer(client.GET("/v1/me/entries", { params: { query: { brand, cursor, limit: PAGE_ENTRIES } } })),
     proof(entry) {
-      // The document calls it an integer of 64 bits; as text it stays exact where a float would not.
-      const entry_id = entry as unknown as number;
-      return answer(client.GET("/v1/me/entries/{entry_id}/proof", { params: { path: { entry_id } } }));
+      return answer(client.GET("/v1/me/entries/{entry_id}/proof", { params: { path: { entry_id: entry } } }));
     },
     async evidence(block) {
       const query = { block, from_block: block };

@@ -43,15 +43,23 @@ describe("language", () => {
 /** Refusals of a request that only a faulty wallet would send, or that it answers without words: they get the common sentence. */
 const OURS = new Set([
   "BodyTooLarge",
+  "CharacterRefused",
+  "ContentTypeUnsupported",
   "CursorExpired",
   "CursorMalformed",
+  "EncodingUnsupported",
+  "FieldRepeated",
+  "HeadersTooLarge",
   "IdempotencyKeyMalformed",
   "IdempotencyKeyMissing",
+  "InternalFault",
   "KeyInvalid",
   "KeyMissing",
   "MemberUnclear",
   "MemberUnknown",
+  "RequestLineTooLong",
   "RequestMalformed",
+  "RequestTimedOut",
   "SessionUnknown",
   "StreamsTooMany",
 ]);

@@ -81,7 +81,8 @@ export class Ground {
     let last = "";
     for (const [hash, node] of nodes.map((one) => [keccak(raw(one)), raw(one)] as const)) {
       if (hash <= last) fail("NodesUnsorted", `node ${hash} does not stand after the one before it`);
-      this.nodes.set((last = hash), node);
+      last = hash;
+      this.nodes.set(hash, node);
       this.unused.add(hash);
     }
   }

@@ -237,7 +237,7 @@ class Known {
     for (let block = first; block <= this.ground.block.number; block++) {
       const { bloom, receipts } = this.ground.header(block);
       if (!may(bloom, topicMask) || !masks.some((one: bigint) => may(bloom, one))) continue;
-      for (let index = 0n, receipt; (receipt = this.ground.indexed(receipts, index)) !== null; index++)
+      for (let index = 0n, receipt = this.ground.indexed(receipts, 0n); receipt !== null; receipt = this.ground.indexed(receipts, ++index))
         for (const log of logs(receipt, account))
           if (followed.includes(log.address) && log.topics.includes(topic, 1)) proven.push(told(block, index, log));
     }
@@ -257,7 +257,10 @@ class Known {
     const contract = this.need(claim.contract, "RewardRules"), names = ["block", "index", "item", "brand_id", "operation_id"];
     const [block, index, at, brand, operation] = names.map((name) => number(claim[name])) as [bigint, bigint, bigint, bigint, bigint];
     const { txs, receipts } = this.ground.header(block), tx = this.ground.indexed(txs, index), receipt = this.ground.indexed(receipts, index);
-    if (tx === null || receipt === null) return fail("ClaimFalse", `block ${block} has no transaction ${index}`);
+    if (tx === null || receipt === null) {
+      fail("ClaimFalse", `block ${block} has no transaction ${index}`);
+      return;
+    }
     const kind = ["01", "02"].indexOf(tx.slice(0, 2)) + 1, parts = listed(kind ? raw(tx) : tx);
     if (parts.length < kind + 6) bad("a transaction has more parts");
     const to = str(parts[kind + 3]), data = str(parts[kind + 5]), call = data.slice(8), many = SELECTORS.indexOf(data.slice(0, 8));
@@ -291,7 +294,8 @@ const FORMATS: Record<string, (found: Any, options: Options) => Verdict> = {
     if (body.claims.filter((claim: Any) => claim.type === "history").length > 16) fail("TooLarge", "more than 16 histories");
     for (const one of body.headers.map((hex: string) => header(raw(hex))) as Header[]) {
       if (top && (one.number !== top.number + 1n || one.parent !== top.hash)) fail("HeaderBroken", `at block ${one.number}`);
-      headers.set(String(one.number), (top = one));
+      top = one;
+      headers.set(String(one.number), one);
     }
     const anchor = { number: String(top!.number), hash: "0x" + top!.hash }, at = headers.get(body.block);
     if ((options.pin ?? anchor.hash) !== anchor.hash) fail("PinMismatch", `the bundle stands on ${anchor.number}, ${anchor.hash}`);

@@ -19,7 +19,7 @@ function watch(watcher: () => void): () => void {
 
 function tick(): void {
   now = performance.now();
-  watchers.forEach((watcher) => watcher());
+  for (const watcher of watchers) watcher();
 }
 
 /** Milliseconds of `performance.now()`, renewed each second. Never goes back when the wall clock is set. */
