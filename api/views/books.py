@@ -36,7 +36,7 @@ _TOKENS = (
     " FROM brand_token t JOIN brand b ON b.number = t.brand_id"
     " LEFT JOIN balance h ON h.token = t.token AND h.account = ? ORDER BY b.slug LIMIT ?"
 )
-_SUPPLY = "SELECT token, expiry_epoch, points FROM supply_lots LIMIT ?"
+_SUPPLY = "SELECT token, expiry_epoch, points FROM supply_lots ORDER BY token, expiry_epoch LIMIT ?"
 
 
 class _Ended(Exception):

@@ -98,7 +98,7 @@ def test_an_order_whose_memo_was_erased_is_known_whatever_memo_it_comes_with(
         ({"Item": "x"}, "MemoMalformed"),
         ({"": "x"}, "MemoMalformed"),
         ({"item": ""}, "MemoMalformed"),
-        ({"item": "a\x00b"}, "MemoMalformed"),
+        ({"item": "a\x00b"}, "CharacterRefused"),
         ({"item": "a\nb"}, None),
     ],
 )

@@ -112,7 +112,9 @@ PARTS = ("verdict", "time", "evidence", "audit")
 
 
 @pytest.mark.parametrize("wrong", [None, *PARTS])
-def test_the_verdict_holds_only_if_every_part_of_it_does(monkeypatch: pytest.MonkeyPatch, wrong: str | None) -> None:
+def test_the_verdict_holds_only_if_every_part_of_it_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: str | None
+) -> None:
     """SPEC 11.15, 11.6: the audit is the last of them, and looked at whatever was found before."""
     looked: list[str] = []
 
@@ -133,7 +135,8 @@ def test_the_verdict_holds_only_if_every_part_of_it_does(monkeypatch: pytest.Mon
     monkeypatch.setattr(demo, "_show_time", part("time"))
     monkeypatch.setattr(demo, "_leave_evidence", part("evidence"))
     monkeypatch.setattr(demo, "audited", SimpleNamespace(check=part("audit")))
-    system: Any = object()
+    where = SimpleNamespace(genesis_hash="0x00", start_block=1)
+    system: Any = SimpleNamespace(plan=SimpleNamespace(state=tmp_path), deployment=where)
 
     assert demo._play(system, Console(quiet=True), limit=1) is (wrong is None)
     assert looked == list(PARTS)

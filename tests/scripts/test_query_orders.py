@@ -20,6 +20,8 @@ WHETHER = {
     ("api/members/service.py", "bootstrap"),
     ("api/points/balances.py", "refuse_shortage"),
     ("chain/outbox/transactions.py", "any_mined"),
+    # A walk from one brand to the next: its rows come in the order of the walk.
+    ("chain/outbox/fair_queue.py", "_brands"),
     ("chain/audit/sampling.py", "_compare_row"),
     ("scripts/bench/relaying.py", "_open"),
 }
