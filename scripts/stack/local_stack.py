@@ -154,10 +154,6 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
         yield running_world
 
 
-# Names of ports that this process was given, held until it ends: no other process of ours is given one of them.
-_reserved: list[socket.socket] = []
-
-
 def free_port() -> int:
     """A port that nobody listens on at this moment, that the system gives to nobody by itself, and that free_port gives
     to no other process as long as this one lives."""
@@ -170,7 +166,10 @@ def free_port() -> int:
 
 
 def _reserve(port: int) -> None:
-    """Raises OSError when another process was given the port. Linux keeps such names without files; elsewhere none."""
+    """Holds the port's name until this process ends. Raises OSError when another process was given the port.
+
+    Linux keeps such names without files; elsewhere nothing is held.
+    """
     if sys.platform != "linux":
         return
     name = socket.socket(socket.AF_UNIX)
@@ -179,7 +178,8 @@ def _reserve(port: int) -> None:
     except OSError:
         name.close()
         raise
-    _reserved.append(name)
+    # Nobody closes it but the end of the process.
+    name.detach()
 
 
 def _write_whole(path: Path, content: str) -> None:
