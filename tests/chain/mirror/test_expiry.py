@@ -61,7 +61,7 @@ def check(engine: Engine, brand: ExpiringBrand) -> int:
         rows = connection.execute(
             text(
                 "SELECT block_number, account, kind, points, tx_hash, log_index, block_hash, block_time, seq, detail"
-                " FROM entry ORDER BY block_number, log_index, seq"
+                " FROM entry ORDER BY block_number, CASE WHEN log_index < 0 THEN -1 ELSE log_index END, seq"
             )
         ).all()
         kinds = {-1: "expire", 1: "expire_undone"}
