@@ -1,4 +1,4 @@
-"""Sessions and operator keys are ended, by whom they may be and by nobody else (SPEC 9.43, 9.44)."""
+"""Sessions and operator keys are ended, by whom they may be and by nobody else (SPEC 9.33, 9.34)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def refusal(answer: Any) -> tuple[int, str]:
 
 
 def test_a_member_ends_its_own_session_and_is_out_from_the_next_request_on(world: World) -> None:
-    """SPEC 9.43"""
+    """SPEC 9.33"""
     member = world.member()
     phone, desk = world.session(member), world.session(member)
     assert sorted(ids(phone)) == sorted([id_of(phone), id_of(desk)])
@@ -65,7 +65,7 @@ def test_a_member_ends_its_own_session_and_is_out_from_the_next_request_on(world
 
 
 def test_a_member_ends_another_session_of_its_own_and_only_of_its_own(world: World) -> None:
-    """SPEC 9.43"""
+    """SPEC 9.33"""
     member, third_party = world.member(), world.session(world.member("m-2"))
     phone, desk = world.session(member), world.session(member)
 
@@ -91,7 +91,7 @@ def test_a_member_ends_another_session_of_its_own_and_only_of_its_own(world: Wor
 
 
 def test_the_operator_ends_one_or_all_sessions_of_a_member_and_nobody_else_can(world: World) -> None:
-    """SPEC 9.43"""
+    """SPEC 9.33"""
     member, other = world.member(), world.member("m-2")
     phone, desk, tablet = (world.session(member) for _ in range(3))
     third_party = world.session(other)
@@ -120,7 +120,7 @@ def test_the_operator_ends_one_or_all_sessions_of_a_member_and_nobody_else_can(w
 
 
 def test_an_open_stream_ends_with_a_session_that_is_ended(make_world: Worlds) -> None:
-    """SPEC 9.13, 9.43: without a request of its own that could be refused."""
+    """SPEC 9.13, 9.33: without a request of its own that could be refused."""
     world = make_world(heartbeat=timedelta(milliseconds=100), stream_poll=timedelta(milliseconds=20))
     world.mirror()
     member = world.member()
@@ -147,7 +147,7 @@ def further(world: World) -> Caller:
 
 
 def test_the_last_operator_key_cannot_be_ended_before_its_successor_is_made(world: World) -> None:
-    """SPEC 9.44"""
+    """SPEC 9.34"""
     own = f"/v1/operators/keys/{id_of(world.operator)}"
     assert refusal(world.operator.write(own, method=END)) == (409, "LastOperatorKey")
     assert world.operator.get("/v1/brands").status_code == 200
@@ -171,7 +171,7 @@ def second_look(caller: Caller, path: str) -> Any:
 
 
 def test_only_the_operator_makes_sees_and_ends_operator_keys(world: World) -> None:
-    """SPEC 9.44"""
+    """SPEC 9.34"""
     second = further(world)
     path = f"/v1/operators/keys/{id_of(second)}"
     member = world.session(world.member())
@@ -194,7 +194,7 @@ def test_only_the_operator_makes_sees_and_ends_operator_keys(world: World) -> No
 
 
 def test_a_rotated_key_opens_until_the_overlap_is_over_and_its_successor_at_once(world: World) -> None:
-    """SPEC 9.44"""
+    """SPEC 9.34"""
     old = id_of(world.operator)
     made = world.operator.write(f"/v1/operators/keys/{old}/rotate", {"overlap_s": 600}, key="rotation")
     successor = Caller(world.client, made.json()["key"], "successor")
@@ -215,7 +215,7 @@ def test_a_rotated_key_opens_until_the_overlap_is_over_and_its_successor_at_once
 
 
 def test_a_rotation_without_overlap_ends_the_key_at_once_and_one_with_too_much_is_refused(world: World) -> None:
-    """SPEC 9.44"""
+    """SPEC 9.34"""
     old = f"/v1/operators/keys/{id_of(world.operator)}/rotate"
     for wrong in (-1, 604_801, "x"):
         assert refusal(world.operator.write(old, {"overlap_s": wrong})) == (422, "RequestMalformed")
@@ -226,7 +226,7 @@ def test_a_rotation_without_overlap_ends_the_key_at_once_and_one_with_too_much_i
 
 
 def test_two_who_end_each_others_keys_at_once_leave_one(both: World) -> None:
-    """SPEC 9.44"""
+    """SPEC 9.34"""
     pair = [both.operator, further(both)]
     together = threading.Barrier(2)
 
@@ -252,7 +252,7 @@ def moa(world: World, *words: str) -> Result:
 
 
 def test_commands_see_make_and_end_keys_where_no_key_is_left_to_ask_with(world: World) -> None:
-    """SPEC 9.44: whoever may write the database comes in again, and the log says so."""
+    """SPEC 9.34: whoever may write the database comes in again, and the log says so."""
     own = id_of(world.operator)
     assert [key["id"] for key in orjson.loads(moa(world, "keys", "list").stdout)] == [own]
     last = moa(world, "keys", "revoke", own)
@@ -272,7 +272,7 @@ def test_commands_see_make_and_end_keys_where_no_key_is_left_to_ask_with(world: 
 
 
 def test_commands_see_and_end_sessions(world: World) -> None:
-    """SPEC 9.43"""
+    """SPEC 9.33"""
     member = world.member()
     phone, desk = world.session(member), world.session(member)
     listed = orjson.loads(moa(world, "sessions", "list", member["id"]).stdout)

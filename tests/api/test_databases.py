@@ -281,7 +281,7 @@ def award(number: int, address: str, brand: str = "cdnow") -> NewOperation:
 
 @ON_POSTGRESQL
 def test_a_stream_is_told_of_what_commits_after_a_later_one(world: World) -> None:
-    """SPEC 9.13, 9.41: two transactions; the one with the lower number is the last to commit."""
+    """SPEC 9.13, 9.31: two transactions; the one with the lower number is the last to commit."""
     world.mirror()
     world.rule()
     member = world.member()
@@ -310,7 +310,7 @@ def test_a_stream_is_told_of_what_commits_after_a_later_one(world: World) -> Non
 
 @ON_POSTGRESQL
 def test_an_auditors_page_ends_before_what_may_still_come(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SPEC 9.41: the page waits for the lower number, or says that it is being written; nothing is passed over."""
+    """SPEC 9.31: the page waits for the lower number, or says that it is being written; nothing is passed over."""
     monkeypatch.setattr("api.kit.following.LOOKS_MAX", 2)
     world.mirror()
     auditor = world.auditor()
@@ -335,7 +335,7 @@ def test_an_auditors_page_ends_before_what_may_still_come(world: World, monkeypa
 
 @ON_POSTGRESQL
 def test_an_act_that_commits_after_a_later_one_finds_its_place(world: World) -> None:
-    """SPEC 9.41, 14.8: the sequencer takes what is there and keeps no place of its own; each act is in the log once."""
+    """SPEC 9.31, 14.8: the sequencer takes what is there and keeps no place of its own; each act is in the log once."""
     sequencer = sequencer_of(world.app.state.moa)
     with world.database.engine.connect() as slow:
         audit_log.record(slow, "salt.forgotten", actor="command/late")

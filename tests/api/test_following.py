@@ -1,4 +1,4 @@
-"""Rows whose numbers appear out of order: told once each, whatever commits when (SPEC 9.41).
+"""Rows whose numbers appear out of order: told once each, whatever commits when (SPEC 9.31).
 
 A model of PostgreSQL's snapshots for every order of events, and PostgreSQL itself with two real transactions.
 """
@@ -92,7 +92,7 @@ STEPS = st.lists(
 @settings(max_examples=400)
 @given(before=STEPS, after=STEPS, gaps_max=st.sampled_from([1, 256]))
 def test_every_row_is_told_once_whatever_commits_when(before: Any, after: Any, gaps_max: int) -> None:
-    """SPEC 9.41"""
+    """SPEC 9.31"""
     server, followed = Postgres(), Followed("operation", "id, lane")
     told: list[int] = []
     blind: set[int] = set()
@@ -136,7 +136,7 @@ def test_every_row_is_told_once_whatever_commits_when(before: Any, after: Any, g
 
 
 def test_a_gap_is_looked_at_until_its_writers_have_ended() -> None:
-    """SPEC 9.41: the order of events by which the highest number seen would be a trap."""
+    """SPEC 9.31: the order of events by which the highest number seen would be a trap."""
     server, followed = Postgres(), Followed("operation", "id, lane")
     position = followed.look(Look(server), None, ROWS_MAX).position
     position = followed.look(Look(server), position, ROWS_MAX).position
@@ -179,7 +179,7 @@ def database(url: str) -> Any:
 @pytest.mark.parametrize("ends", ["commits", "rolls back"])
 @pytest.mark.parametrize("kind", ["hold", "award"])
 def test_a_lower_number_that_commits_later_is_not_missed(database: Database, ends: str, kind: str) -> None:
-    """SPEC 9.41: two transactions on PostgreSQL; the one with the lower number is the last to commit."""
+    """SPEC 9.31: two transactions on PostgreSQL; the one with the lower number is the last to commit."""
     followed = Followed("operation", "id, lane")
     with ExitStack() as late:
         position = database.reads(lambda read: followed.look(read, None, 10)).position
@@ -209,7 +209,7 @@ def test_a_lower_number_that_commits_later_is_not_missed(database: Database, end
 @pytest.mark.slow
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_what_was_under_way_at_the_first_look_concerns_anybody(database: Database) -> None:
-    """SPEC 9.41"""
+    """SPEC 9.31"""
     followed = Followed("operation", "id, lane")
     with database.engine.connect() as slow:
         operations.enqueue(slow, asked(1))
@@ -227,7 +227,7 @@ def test_what_was_under_way_at_the_first_look_concerns_anybody(database: Databas
 @pytest.mark.slow
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_what_is_settled_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SPEC 9.41"""
+    """SPEC 9.31"""
     followed = Followed("operation", "id")
     with database.write() as session:
         operations.enqueue(session, asked(1))
@@ -242,7 +242,7 @@ def test_what_is_settled_is_waited_for(database: Database, monkeypatch: pytest.M
 
 
 def test_one_writer_at_a_time_needs_no_gaps(tmp_path: Any) -> None:
-    """SPEC 9.41: on SQLite a writer has its turn before it numbers anything."""
+    """SPEC 9.31: on SQLite a writer has its turn before it numbers anything."""
     url = f"sqlite:///{tmp_path}/moa.db"
     migrate.run(url)
     database, followed = Database(url), Followed("operation", "id, lane")

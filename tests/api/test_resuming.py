@@ -1,4 +1,4 @@
-"""Places of before a rebuild, and places that never were: told by name, obeyed, and never believed (SPEC 9.40)."""
+"""Places of before a rebuild, and places that never were: told by name, obeyed, and never believed (SPEC 9.30)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rebuilt(world: World, address: str, points: int) -> None:
 def test_a_stream_that_cannot_go_on_says_so_first_and_begins_from_now(
     live: World, member: dict[str, Any], place: str
 ) -> None:
-    """SPEC 9.40"""
+    """SPEC 9.30"""
     with served(live) as (url, _), listening(url, live.session(member).key, place) as events:
         name, told, reset_id = events.next()
         after, view, view_id = events.next()
@@ -72,7 +72,7 @@ def test_a_place_that_there_is_resumes_without_a_reset(live: World, member: dict
 
 
 def test_an_open_stream_is_told_when_the_mirror_is_built_anew(live: World, member: dict[str, Any]) -> None:
-    """SPEC 9.40: also while there is no mirror at all, and though its numbers begin below those that were told."""
+    """SPEC 9.30: also while there is no mirror at all, and though its numbers begin below those that were told."""
     with served(live) as (url, _), listening(url, live.session(member).key) as events:
         events.settle()
         live.run("DELETE FROM mirror_checkpoint")
@@ -116,7 +116,7 @@ def fill(world: World, address: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_of_the_mirror_before_is_refused_by_name(live: World, member: dict[str, Any], page: str) -> None:
-    """SPEC 9.40"""
+    """SPEC 9.30"""
     fill(live, member["address"])
     caller = caller_of(live, member, page)
     query = BRAND.get(page, {}) | {"limit": "2"}
@@ -152,7 +152,7 @@ def test_a_page_of_the_mirror_before_is_refused_by_name(live: World, member: dic
 def test_a_place_that_never_was_is_not_believed(
     live: World, member: dict[str, Any], page: str, cursor: str, status: int, error: str
 ) -> None:
-    """SPEC 9.40"""
+    """SPEC 9.30"""
     caller = caller_of(live, member, page)
 
     answer = caller.get(page, **BRAND.get(page, {}), cursor=cursor)

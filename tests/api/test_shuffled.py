@@ -1,4 +1,4 @@
-"""What the gateway answers does not depend on where rows lie (SPEC 9.42)."""
+"""What the gateway answers does not depend on where rows lie (SPEC 9.32)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def answers(world: World, ada: dict[str, Any], callers: dict[str, Caller]) -> di
 
 
 def test_every_answer_is_the_same_wherever_rows_lie(world: World, url: str, monkeypatch: Any) -> None:
-    """SPEC 9.42: also where only some of the rows are counted, because there are more than the bound."""
+    """SPEC 9.32: also where only some of the rows are counted, because there are more than the bound."""
     monkeypatch.setattr(member_view, "HOLDS_MAX", 5)
     monkeypatch.setattr(member_view, "PENDING_MAX", 5)
     ada = fill(world)

@@ -1,4 +1,4 @@
-"""Every query that takes one of several rows, or only some of them, says which (SPEC 9.42): found in the sources.
+"""Every query that takes one of several rows, or only some of them, says which (SPEC 9.32): found in the sources.
 
 What merely asks whether there is any row needs no order; those are named here, so that a new one is looked at.
 """
@@ -70,7 +70,7 @@ def unordered(tree: ast.Module) -> Iterator[tuple[str, int, str]]:
 
 @pytest.mark.parametrize("room", ["api", "chain", "scripts"])
 def test_whatever_takes_some_rows_says_which(room: str) -> None:
-    """SPEC 9.42"""
+    """SPEC 9.32"""
     looked, found = 0, []
     for source in sources():
         file = str(source.relative_to(ROOT))

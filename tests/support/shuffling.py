@@ -1,6 +1,6 @@
 """A database whose rows lie in another order than they were written, and are given in another than they lie.
 
-No answer may change by that (SPEC 9.42). PostgreSQL moves a row whenever it is updated, and reads a table from wherever
+No answer may change by that (SPEC 9.32). PostgreSQL moves a row whenever it is updated, and reads a table from wherever
 another reader is; SQLite mostly gives rows by number, so what has no order looks as if it had one until it has none.
 """
 

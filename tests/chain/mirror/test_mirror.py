@@ -192,7 +192,7 @@ def test_a_reorg_deeper_than_the_horizon_stops_the_mirror_and_says_so(world):
 
 
 def test_a_rebuilt_mirror_has_the_same_rows(world):
-    """SPEC 8.2, 9.40: and its entries are numbered in a generation of their own, which nothing else begins."""
+    """SPEC 8.2, 9.30: and its entries are numbered in a generation of their own, which nothing else begins."""
     world.mirror.catch_up()
     history(world)
     before = tables(world)

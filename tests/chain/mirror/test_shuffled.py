@@ -1,4 +1,4 @@
-"""What the chain room reads does not depend on where rows lie (SPEC 9.42), a memo's path least of all (SPEC 13.9)."""
+"""What the chain room reads does not depend on where rows lie (SPEC 9.32), a memo's path least of all (SPEC 13.9)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def reads(world: Any) -> dict[str, Any]:
 
 
 def test_every_reading_is_the_same_wherever_rows_lie(world: Any, database_url: str) -> None:
-    """SPEC 9.42, 13.9: and each memo of a batch with a refused item in the middle is proven."""
+    """SPEC 9.32, 13.9: and each memo of a batch with a refused item in the middle is proven."""
     fields = {}
     asked = []
     for number in range(7):

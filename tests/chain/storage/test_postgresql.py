@@ -81,7 +81,7 @@ def test_one_leads(world: Any, postgresql: str) -> None:
 
 
 def test_the_numbers_of_entries_are_given_to_one_mirror_at_a_time(engine: Engine) -> None:
-    """SPEC 9.41: so a lower one never commits after a higher one, whoever believes that it leads."""
+    """SPEC 9.31: so a lower one never commits after a higher one, whoever believes that it leads."""
     base = BlockHeader(4, "0x" + "44" * 32, "0x" + "33" * 32, 1_000, 0, 0)
     tip = Tip(base.number, base.hash, base.time)
     with writing(engine) as connection:

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Frame } from "./frames";
 import { openStream } from "./stream";
 
-/** SPEC 10.6, 9.40 */
+/** SPEC 10.6, 9.30 */
 let asked: (string | null)[];
 let frames: Frame[];
 

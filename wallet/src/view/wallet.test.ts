@@ -61,7 +61,7 @@ describe("what the wallet knows", () => {
     expect(apart.cursor).toBe("98");
   });
 
-  /** SPEC 9.40 */
+  /** SPEC 9.30 */
   test("after a reset nothing that was numbered before is mixed with what comes", () => {
     const known = after(
       { fact: "head", brand: null, page: page(["6", "5"], "old.5") },
