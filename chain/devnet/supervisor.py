@@ -120,7 +120,12 @@ class Node:
 
     def alive(self) -> bool:
         """Whether the process still runs."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self.returncode is None
+
+    @property
+    def returncode(self) -> int | None:
+        """How the process ended, a signal as a negative number; None while it runs, or after a stop."""
+        return None if self._process is None else self._process.poll()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -201,6 +201,7 @@ def _until(stack: LocalStack, look: Callable[[], Any], good: Callable[[Any], boo
     """What is looked at, once it is good; while blocks come it may still be waiting for its turn."""
     patience = stack.patience()
     while True:
+        stack.check()
         found = look()
         if good(found):
             return found

@@ -27,7 +27,7 @@ import httpx
 from chain.base.errors import ChainError
 from chain.base.patience import Patience, StandsStill
 from chain.contracts.deployment import Deployment
-from chain.devnet.supervisor import Anvil, Ganache
+from chain.devnet.supervisor import Anvil, Ganache, Node
 from chain.node.rpc import Rpc
 from chain.storage.keystore import LocalKeystore
 from scripts.stack.processes import Child, ChildEnded, running, start, tail
@@ -75,17 +75,19 @@ class LocalStack:
     operator_key: str
     brand_keys: dict[str, str]
     deployment: Deployment
-    node_pid: int
+    node: Node
     children: list[Child]
 
     def check(self) -> None:
         """Raises ChildEnded when a part of the system is gone."""
         for child in self.children:
             child.check()
+        if (returncode := self.node.returncode) is not None:
+            raise ChildEnded("node", returncode, self.node.log_path)
 
     def patience(self) -> Patience:
         """For waiting until the system has brought something about."""
-        return Patience([self.node_pid, *(child.process.pid for child in self.children)])
+        return Patience([self.node.pid, *(child.process.pid for child in self.children)])
 
     def block(self) -> int:
         """The block that the mirror is of, as the gateway says; -1 before the first. Grows while anything happens."""
@@ -147,7 +149,7 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
             operator_key=keys["operator"],
             brand_keys={slug: key for slug, key in keys.items() if slug != "operator"},
             deployment=deployment,
-            node_pid=node.pid,
+            node=node,
             children=children,
         )
         _wait_until_ready(running_world)

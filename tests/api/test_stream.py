@@ -116,13 +116,15 @@ def test_stream_tells_a_new_view_when_points_end_though_no_event_came(live: Worl
     """SPEC 9.81"""
     member = live.member()
     live.holds_points(member["address"], 900)
-    ends = int(time.time()) + 3
-    live.run("UPDATE brand_token SET lifetime_epochs = 1, origin = :o, epoch_s = 3600", o=ends - 3600)
+    key = live.session(member).key
 
-    with served(live) as (url, _), listening(url, live.session(member).key) as events:
-        before, first_id = events.until("view")
-        after, second_id = events.until("view")
-        told_at = time.time()
+    with served(live) as (url, _):
+        ends = int(time.time()) + 6
+        live.run("UPDATE brand_token SET lifetime_epochs = 1, origin = :o, epoch_s = 3600", o=ends - 3600)
+        with listening(url, key) as events:
+            before, first_id = events.until("view")
+            after, second_id = events.until("view")
+            told_at = time.time()
 
     assert (before["balances"][0]["spendable"], before["balances"][0]["expired"]) == ("900", "0")
     assert (after["balances"][0]["spendable"], after["balances"][0]["expired"]) == ("0", "900")

@@ -201,7 +201,7 @@ def test_a_reorg_that_drops_a_confirmed_award_sends_it_again(world):
 
 def test_a_nonce_used_by_a_stranger_costs_no_operation(world, monkeypatch):
     """SPEC 7.11"""
-    monkeypatch.setattr("chain.relayer.receipts.STRANGER_AFTER_S", 0.2)
+    monkeypatch.setattr("chain.relayer.receipts.THIRD_PARTY_AFTER_S", 0.2)
     world.enqueue(world.award("ada", 100))
     world.drain()
     nonce = world.rows("SELECT next_nonce FROM chain_signer")[0][0]

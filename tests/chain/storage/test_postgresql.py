@@ -1,10 +1,12 @@
 """The same promises on PostgreSQL."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from chain.base.errors import AnswerInconsistent, LeaderElsewhere, RpcError
@@ -85,7 +87,7 @@ def test_the_numbers_of_entries_are_given_to_one_mirror_at_a_time(engine: Engine
     base = BlockHeader(4, "0x" + "44" * 32, "0x" + "33" * 32, 1_000, 0, 0)
     tip = Tip(base.number, base.hash, base.time)
     with writing(engine) as connection:
-        checkpoint.make(connection, genesis_hash="0x00", start_block=5, base=base)
+        checkpoint.make(connection, chain_id="1337", genesis_hash="0x00", start_block=5, base=base)
     with writing(engine) as first:
         checkpoint.require(first, tip)
         with engine.connect() as second:
@@ -98,25 +100,34 @@ def test_the_numbers_of_entries_are_given_to_one_mirror_at_a_time(engine: Engine
         checkpoint.require(second, tip)
 
 
+@contextmanager
+def away(engine: Engine) -> Iterator[None]:
+    """Everybody is thrown out of the database, and nobody let in again until the end."""
+    name = engine.url.database
+    admin = create_engine(engine.url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'))
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"), {"name": name}
+        )
+        yield
+        connection.execute(text(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'))
+    admin.dispose()
+
+
 def test_a_database_that_went_away_is_waited_for(world: Any, until: Any) -> None:
     """SPEC 7.13"""
     worker = start(world)
     (first,) = world.enqueue(world.award("ada", 100))
     until(lambda: world.operation(first).state == "confirmed")
 
-    with writing(world.engine) as connection:
-        connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
-            )
-        )
+    with away(world.engine):
+        until(lambda: "waiting for the database" in (world.folder / "worker.log").read_text())
     (second,) = world.enqueue(world.award("ada", 200))
     until(lambda: world.operation(second).state == "confirmed")
 
     worker.terminate()
     assert worker.wait(5) == 0
-    assert "waiting for the database" in (world.folder / "worker.log").read_text()
     assert world.balance_on_chain("ada") == world.balance_in_mirror("ada") == 450
 
 
