@@ -271,7 +271,8 @@ def _mark_deployed(state: Path, chain_id: int, signers: list[str]) -> None:
 def _deployed_of(state: Path, chain_id: int, signers: list[str]) -> str:
     """One hash over all that a deployment follows from, and over what it wrote."""
     found = hashlib.sha256("\n".join(signers).encode())
-    sources = [ROOT / "scripts" / "plan.toml", ROOT / "scripts" / "deploy.py", *sorted(ROOT.glob("contracts/**/*.sol"))]
+    made_of = ROOT / "scripts" / "deploy"
+    sources = [made_of / "plan.toml", made_of / "contracts.py", *sorted(ROOT.glob("contracts/**/*.sol"))]
     for path in (*sources, state / "deployments" / f"{chain_id}.json"):
         found.update(hashlib.sha256(path.read_bytes()).digest() if path.exists() else b"")
     return found.hexdigest()
