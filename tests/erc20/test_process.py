@@ -32,7 +32,7 @@ LOGS = "eth_getLogs"
 NARROW_BLOCKS = 5
 LATE_S = 0.15
 FASTER = 5
-HURRIED = "from chain.erc20 import follower; follower.WRITE_S /= {}; from scripts.cli import app; app()"
+HURRIED = "from chain.erc20 import follower; follower.WRITE_S /= {}; from scripts.cli.app import app; app()"
 KILLS = 7
 KILLS_IN_THE_MIDDLE_MIN = 3
 KILLED_WITHIN_S = 0.3
