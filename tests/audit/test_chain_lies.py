@@ -227,6 +227,23 @@ def test_a_wrong_storage_proof_is_found(ledger: Any, how: str) -> None:
     assert (difference.what, difference.where.address) == ("storage proof", token)
 
 
+def test_a_proof_from_between_two_states_is_asked_for_again(ledger: Any) -> None:
+    """SPEC 12.6: a node that takes a block in; what it tells every time is the lie of the test before."""
+    token, told = ledger.small.deployment.brands["cdnow"].token, 0
+
+    def stumble(method: str, params: Sequence[Any], answer: Any) -> Any:
+        nonlocal told
+        if method == "eth_getProof" and params[0] == token and len(params[1]) > 4 and told < 2:
+            told += 1
+            return _spoil(answer, "a flipped node")
+        return answer
+
+    report = ledger.audit(lambda: Liar(ledger.small.chain.node.url, stumble))
+
+    assert report.agrees
+    assert told == 2
+
+
 def test_a_pin_that_the_node_does_not_know_is_no_verdict(ledger: Any) -> None:
     """SPEC 12.8"""
     with pytest.raises(PinMissing):
