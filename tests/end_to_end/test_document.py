@@ -70,9 +70,7 @@ def test_every_example_runs_as_printed(demo: LocalStack, reader: Reader) -> None
     assert exchanged.status_code == 201, exchanged.text
     assert reader.post("/v1/log/statements", by="operatorKey").status_code == 201
 
-    # These two name what there is only one of: a brand that is taken in already, a witness that nobody has.
-    taken = reader.post("/v1/brands", by="operatorKey")
-    assert (taken.status_code, taken.json()["error"]) == (409, "BrandExists")
+    # This one names a witness that nobody has.
     note = reader.post("/v1/log/cosignatures", by="")
     assert (note.status_code, note.json()["error"]) == (422, "CosignatureInvalid")
 
