@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack
 from tests.api.conftest import documented
 from tests.end_to_end.screen import as_brand
@@ -69,6 +70,10 @@ def test_every_example_runs_as_printed(demo: LocalStack, reader: Reader) -> None
     exchanged = reader.post("/v1/exchanges", by="memberSession")
     assert exchanged.status_code == 201, exchanged.text
     assert reader.post("/v1/log/statements", by="operatorKey").status_code == 201
+
+    with Gateway(demo.url, demo.operator_key) as operator:
+        made = operator.post("/v1/operators/keys", {}, key=f"document-{secrets.token_hex(8)}")
+    assert reader.post("/v1/operators/keys/{key_id}/rotate", by="operatorKey", key_id=made["id"]).status_code == 201
 
     # This one names a witness that nobody has.
     note = reader.post("/v1/log/cosignatures", by="")
