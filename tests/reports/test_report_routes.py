@@ -288,7 +288,7 @@ def test_of_many_exports_at_once_the_rest_are_told_to_wait(gateway: Gateway) -> 
     from api.reports.service import EXPORTS_MAX, Exports
 
     state = state_of(gateway)
-    slots = state.keep(Exports).slots
+    slots = state.singleton(Exports).slots
     for _ in range(EXPORTS_MAX):
         assert slots.acquire(blocking=False)
     answer = gateway.get("/v1/exports", "cafe")
