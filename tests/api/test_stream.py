@@ -124,6 +124,9 @@ def test_stream_tells_a_new_view_when_points_end_though_no_event_came(live: Worl
         with listening(url, key) as events:
             before, first_id = events.until("view")
             after, second_id = events.until("view")
+            while after["balances"] == before["balances"]:
+                # The hub's first look may tell the same once more.
+                after, second_id = events.until("view")
             told_at = time.time()
 
     assert (before["balances"][0]["spendable"], before["balances"][0]["expired"]) == ("900", "0")
