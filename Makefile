@@ -29,7 +29,7 @@ test: setup ## everything: check, contracts on Ganache, chain, gateway, wallet, 
 	@$(MAKE) -j2 --output-sync=target slow-chain slow-end
 	@$(MAKE) simulate N=100
 
-check: ## the two-minute part: lint, types, layers, generated files, unit tests
+check: ## the short part: lint, types, layers, generated files, unit tests
 	@$(SETUP) app node contracts abi
 	@$(MAKE) lint layers generated citations
 	@$(MAKE) -j2 --output-sync=target unit-api unit-rest types wallet-test
