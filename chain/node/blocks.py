@@ -18,6 +18,9 @@ HASH_CHARS: Final = 66
 COUNTED_MAX: Final = (1 << 63) - 1
 MINED_TIMEOUT_S: Final = 60.0
 MINED_POLL_S: Final = 0.002
+# How often, and how far apart, the receipts of a block that a node has shown are asked for while it answers null.
+RECEIPT_LOOKS: Final = 3
+RECEIPT_PAUSE_S: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +165,19 @@ def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str])
 
 
 def logs_of_receipts(rpc: Rpc, block: BlockHeader, addresses: Sequence[str]) -> dict[int, Raw]:
-    """An empty answer proves nothing; the receipts of every transaction of the block do."""
+    """An empty answer proves nothing; the receipts of every transaction of the block do.
+
+    A node may show a block a moment before its receipts (Ganache does): they are asked for again, RECEIPT_LOOKS times
+    in all, before the answer counts as inconsistent.
+    """
     wanted = set(addresses)
-    receipts = rpc.batch([("eth_getTransactionReceipt", [tx_hash]) for tx_hash in block.transactions])
+    asked = [("eth_getTransactionReceipt", [tx_hash]) for tx_hash in block.transactions]
+    receipts = rpc.batch(asked)
+    for _ in range(RECEIPT_LOOKS - 1):
+        if None not in receipts:
+            break
+        time.sleep(RECEIPT_PAUSE_S)
+        receipts = rpc.batch(asked)
     with believable("a receipt"):
         if any(receipt is None or receipt["blockHash"] != block.hash for receipt in receipts):
             raise AnswerInconsistent(f"The receipts of block {block.number} belong to another block.")

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
 import chain.tables
-from chain.base.errors import ChainError
+from chain.base.errors import AnswerInconsistent, ChainError, NodeUnavailable, RpcError
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domains
 from chain.contracts.deployment import Deployment
@@ -35,6 +35,7 @@ from tests.support.databases import Postgres
 from tests.support.deployed import Chain, deployed
 
 DRAIN_TIMEOUT_S = 60.0
+STEPS_IN_VAIN_MAX = 20
 # Nothing waits in tests: batches go at once and receipts are asked for at once.
 RELAYER = RelayerSettings(batch_delay_ms=0, receipt_grace_s=0.0, resend_after_s=0.2, poll_s=0.005)
 MIRROR = MirrorSettings(poll_s=0.01, behind_grace_s=0.0)
@@ -168,7 +169,7 @@ class World:
         while True:
             self.relayer.step()
             if mirrored:
-                while self.mirror.step():
+                while self._mirrored():
                     pass
             decided = (
                 "('confirmed', 'failed', 'waiting')" if mirrored else "('mined', 'confirmed', 'failed', 'waiting')"
@@ -179,6 +180,15 @@ class World:
                 return
             assert time.monotonic() < until, self.rows("SELECT id, kind, state, error FROM operation")[:20]
             time.sleep(0.005)
+
+    def _mirrored(self) -> bool:
+        """A step; a node that cannot answer at the moment is asked again, as the mirror's loop does."""
+        for _ in range(STEPS_IN_VAIN_MAX):
+            try:
+                return self.mirror.step()
+            except (NodeUnavailable, RpcError, AnswerInconsistent):
+                time.sleep(0.05)
+        return self.mirror.step()
 
     def operation(self, id: int) -> OperationView:
         with reading(self.engine) as connection:

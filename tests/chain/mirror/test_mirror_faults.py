@@ -211,6 +211,22 @@ def doubt_the_logs(node: ScriptedNode, lie: Behaviour) -> None:
         node.faults.add(faults.empty_logs())
 
 
+@pytest.mark.parametrize(("nulls", "believed"), [(2, True), (3, False)])
+def test_a_receipt_that_comes_a_moment_late_is_asked_for_three_times(
+    node: ScriptedNode, brand: Brand, mirror: Mirror, nulls: int, believed: bool
+) -> None:
+    """SPEC 8.5"""
+    brand.mine(1, 1)
+    node.faults.add(faults.empty_logs())
+    with node.faults.add(faults.null_receipt(), times=nulls) as planted:
+        if believed:
+            assert mirror.step()
+        else:
+            with pytest.raises(AnswerInconsistent):
+                mirror.step()
+    assert planted.hits == nulls
+
+
 @pytest.mark.parametrize("lie", LIES, ids=_name)
 def test_a_lie_is_never_kept_and_does_no_harm_once_it_ends(
     node: ScriptedNode, brand: Brand, mirror: Mirror, engine: Engine, lie: Behaviour
