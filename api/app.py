@@ -17,7 +17,6 @@ from api.audit_log import loop as acts
 from api.audit_log.refusals import noting
 from api.auditors.log_routes import router as log_of_acts
 from api.auditors.routes import router as auditors
-from api.events.routes import router as events
 from api.evidence.routes import router as evidence
 from api.health.routes import router as health
 from api.kit import problems
@@ -29,6 +28,8 @@ from api.members.routes import router as members
 from api.members.session_routes import router as sessions
 from api.metrics import Metered, get_metrics, serve_metrics
 from api.openapi import describe
+from api.points.operation_routes import router as operations
+from api.points.purchase_routes import router as purchases
 from api.points.routes import router as points
 from api.programmes.routes import router as programmes
 from api.reports.routes import router as reports
@@ -115,7 +116,8 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         views,
         health,
         evidence,
-        events,
+        purchases,
+        operations,
         points,
         programmes,
         members,

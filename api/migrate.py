@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy import Connection, Engine, event, make_url, text
 
 from chain.storage import database
 
@@ -29,14 +30,25 @@ class DatabaseOutdated(Exception):
 def run(url: str) -> None:
     """Migrates to the newest schema, in one transaction."""
     engine = database.engine(url)
+    if engine.dialect.name == "sqlite":
+        # SQLite changes a table by making it anew, and what refers to it must not mind (its own manual's way).
+        event.listen(engine, "connect", _without_references)
     try:
         with _alone(url), database.writer(engine).begin() as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": POSTGRES_LOCK})
                 connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             command.upgrade(configured(connection), "head")
+            if connection.dialect.name == "sqlite":
+                dangling = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if dangling is not None:
+                    raise DatabaseOutdated(f"A row of {dangling[0]} refers to no row of {dangling[2]}.")
     finally:
         engine.dispose()
+
+
+def _without_references(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys = OFF")
 
 
 @contextmanager

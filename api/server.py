@@ -16,6 +16,7 @@ from api.app import create_app
 from api.connections import Config, Connection
 from api.kit.log import access_log
 from api.kit.settings import Settings
+from chain.worker import gc_tuning
 
 BACKLOG = 2_048
 # uvicorn ticks ten times a second; connections are looked at every fifth time.
@@ -71,7 +72,9 @@ def run(settings: Settings) -> None:
     if settings.access_log:
         _keep_access_log()
     _allow_files(settings.connections_max)
-    configured(settings).run()
+    server = configured(settings)
+    gc_tuning.for_chunks()
+    server.run()
 
 
 def _keep_access_log() -> None:

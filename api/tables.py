@@ -12,6 +12,7 @@ from api.audit_log.models import (
     LogState,
     LogTile,
 )
+from api.decisions.models import Award
 from api.events.memos import Memo
 from api.events.models import Event
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
@@ -27,6 +28,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     IdempotentWrite,
     IdempotentBatch,
     Event,
+    Award,
     Memo,
     HoldRequest,
     HoldStep,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -51,11 +51,11 @@ _hold_id = re.compile(r"0x[0-9a-f]{64}", re.ASCII).fullmatch
 _key_id = re.compile(r"[0-9a-f]{12}", re.ASCII).fullmatch
 
 _BRANDS = (
-    "SELECT b.slug, b.name, b.number, b.token, b.currency, b.decimals, s.status, u.minted, u.burnt FROM brand b"
-    " LEFT JOIN brand_standing s ON s.brand_id = b.number LEFT JOIN supply u ON u.token = b.token"
+    "SELECT b.slug, b.name, b.registry_id, b.token, b.currency, b.decimals, s.status, u.minted, u.burnt FROM brand b"
+    " LEFT JOIN brand_standing s ON s.brand_id = CAST(b.registry_id AS TEXT) LEFT JOIN supply u ON u.token = b.token"
     " ORDER BY b.slug LIMIT ?"
 )
-_SLUGS = "SELECT slug, token, number FROM brand ORDER BY slug LIMIT ?"
+_SLUGS = "SELECT slug, token, registry_id FROM brand ORDER BY slug LIMIT ?"
 _BALANCES = (
     "SELECT token, account, points, lots, block_number, log_index FROM balance WHERE token = ? AND account > ?"
     " ORDER BY account LIMIT ?"
@@ -106,7 +106,7 @@ def brands(look: Snapshot, state: State) -> AuditBrands:
             AuditBrand(
                 slug=slug,
                 name=name,
-                brand_id=number,
+                brand_id=str(number),
                 token=checksum(token),
                 currency=currency,
                 decimals=decimals,
@@ -266,16 +266,17 @@ async def operations(state: State, *, cursor: str | None, limit: int) -> AuditOp
             raise PageUnsettled("Operations of this page are still being written; ask again in a moment.")
         asked.settled = max(asked.settled, settled)
         rows = await reads.off_loop(page)
-    return _told_operations(rows, limit)
+    slugs = await reads.off_loop(lambda look: _slugs(look, 2))
+    return _told_operations(rows, limit, slugs)
 
 
-def _told_operations(rows: Sequence[Row], limit: int) -> AuditOperations:
+def _told_operations(rows: Sequence[Row], limit: int, slugs: Mapping[str, str]) -> AuditOperations:
     return AuditOperations(
         operations=[
             AuditOperation(
                 id=str(row[0]),
                 kind=row[1],
-                brand=row[2],
+                brand=slugs.get(str(row[2]), str(row[2])),
                 operation_id=row[3],
                 state=row[4],
                 error=row[5],
@@ -356,8 +357,8 @@ def _entry(row: Row, slugs: dict[str, str]) -> AuditEntry:
 
 
 def _slugs(look: Snapshot, of: int) -> dict[str, str]:
-    """Token (1) or number (2) of each brand → slug."""
-    return {row[of]: row[0] for row in look.rows(_SLUGS, BRANDS_MAX)}
+    """Token (1) or registry id (2) of each brand, as text → slug."""
+    return {str(row[of]): row[0] for row in look.rows(_SLUGS, BRANDS_MAX)}
 
 
 def _token(look: Snapshot, slug: str) -> str:

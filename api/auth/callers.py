@@ -57,10 +57,11 @@ class BrandCaller:
 
     slug: str
     key_id: str
+    registry_id: int
 
     @property
     def principal(self) -> str:
-        return f"brand:{self.slug}"
+        return f"brand:{self.registry_id}"
 
     @property
     def actor(self) -> str:
@@ -85,7 +86,10 @@ class MemberCaller:
 
 Caller = OperatorCaller | AuditorCaller | BrandCaller | MemberCaller
 
-_KEY = "SELECT kind, secret_hash, revoked_at_ms, brand FROM api_key WHERE id = ?"
+_KEY = (
+    "SELECT k.kind, k.secret_hash, k.revoked_at_ms, k.brand, b.registry_id"
+    " FROM api_key k LEFT JOIN brand b ON b.slug = k.brand WHERE k.id = ?"
+)
 _SESSION = (
     "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address"
     " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
@@ -110,7 +114,7 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
         return OperatorCaller(token.id)
     if token.kind == "a":
         return AuditorCaller(token.id)
-    return BrandCaller(found[3], token.id)
+    return BrandCaller(found[3], token.id, found[4])
 
 
 def _has_ended(revoked_at_ms: int | None, at_ms: int) -> bool:

@@ -1,7 +1,7 @@
 """Refusals of events.
 
 Problem
-├── PurchaseConflict    409   the same order id with another content
+├── FactConflict        409   the same id with another content; of purchases PurchaseConflict
 ├── RefusalNotFinal     409   an order is corrected before its refusal is final
 ├── CurrencyWrong       422
 ├── FreeNotZero         422
@@ -19,10 +19,14 @@ from typing import ClassVar
 from api.kit.problems import Problem, told_by_validation
 
 
-class PurchaseConflict(Problem):
-    """This order id was reported before with another content."""
+class FactConflict(Problem):
+    """This id was reported before with another content."""
 
     status = 409
+
+
+class PurchaseConflict(FactConflict):
+    """This order id was reported before with another content."""
 
 
 class RefusalNotFinal(Problem):

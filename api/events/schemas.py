@@ -56,32 +56,41 @@ RetryFor = Annotated[
 ]
 
 
-class PurchaseCreate(RequestModel):
+class FactCreate(RequestModel):
+    """Something that happened at a brand: what every kind of fact has. `id` is the brand's own and counts once."""
+
+    id: Identifier = Field(examples=["order-19970101-00004"])
+    member: MemberReference
+    occurred_at: Annotated[Moment, AfterValidator(within_programme)] = Field(
+        description="Not before the programme began, not more than a minute ahead.", examples=["1997-01-01T00:00:00Z"]
+    )
+    memo: MemoText | None = Field(default=None, examples=[{"receipt": "No. 4711", "item.1": "1 tea, jasmine"}])
+    retry_for_s: RetryFor | None = None
+
+    @model_validator(mode="after")
+    def _of_one_member(self) -> Self:
+        if (self.member.id is None) == (self.member.identifier is None):
+            raise PydanticCustomError("MemberUnclear", "Name the member by id or by identifier, one of them.")
+        return self
+
+
+class PurchaseCreate(FactCreate):
     """A purchase that a member made. `id` is the brand's order id and counts once.
 
     An order that the contract refused is sent again as it is, or with what was wrong corrected.
     """
 
-    id: Identifier = Field(examples=["order-19970101-00004"])
-    member: MemberReference
     amount: AmountOrZero = Field(description="In the currency's base units (cents).")
     currency: Currency = Field(default="USD", examples=["USD"])
-    occurred_at: Annotated[Moment, AfterValidator(within_programme)] = Field(
-        description="Not before the programme began, not more than a minute ahead.", examples=["1997-01-01T00:00:00Z"]
-    )
-    memo: MemoText | None = Field(default=None, examples=[{"receipt": "No. 4711", "item.1": "1 tea, jasmine"}])
     free: bool = Field(
         default=False,
         strict=True,
         description="An order of value nothing; only then may the amount be 0.",
         examples=[False],
     )
-    retry_for_s: RetryFor | None = None
 
     @model_validator(mode="after")
     def _worth(self) -> Self:
-        if (self.member.id is None) == (self.member.identifier is None):
-            raise PydanticCustomError("MemberUnclear", "Name the member by id or by identifier, one of them.")
         if self.amount == 0 and not self.free:
             raise PydanticCustomError(
                 "AmountZero", "The amount is 0; an order of value nothing says so with free: true."
@@ -122,9 +131,8 @@ class RefusedFact(ResponseModel):
     """What an order said before it was corrected."""
 
     member: str = Field(examples=["mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])
-    amount: str = Field(examples=["90000"])
-    currency: str = Field(examples=["USD"])
     occurred_at: str = Field(examples=[EXAMPLE_TIME])
+    data: dict[str, Any] = Field(examples=[{"amount": "90000", "currency": "USD"}])
 
 
 class Refusal(ResponseModel):

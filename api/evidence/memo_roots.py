@@ -15,7 +15,6 @@ from sqlmodel import Session
 from api.views.errors import MemoUnproven
 from chain.base.hashing import keccak
 from chain.contracts import memos
-from chain.contracts.deployment import Deployment
 from chain.evidence.claims import carried
 from chain.mirror.models import LedgerEvent
 from chain.outbox import operations as outbox
@@ -27,15 +26,13 @@ events = table_of(LedgerEvent)
 sent = table_of(ChainTransactionHash)
 
 
-def root_on_chain(
-    session: Session, *, deployment: Deployment, operation: int, fields: Sequence[memos.Field]
-) -> str | None:
+def root_on_chain(session: Session, *, operation: int, fields: Sequence[memos.Field]) -> str | None:
     """The memo root that the chain has of an operation; None until the mirror saw the award.
 
     Raises MemoUnproven when what is kept, of the transaction or of the words, is not what the chain has.
     """
     row = session.connection().execute(select(operations).where(operations.c.id == operation)).one()
-    tx_hash = _awarded_in(session, row, deployment)
+    tx_hash = _awarded_in(session, row)
     if tx_hash is None:
         return None
     try:
@@ -55,20 +52,19 @@ def root_on_chain(
     return "0x" + found.hex()
 
 
-def _awarded_in(session: Session, row: Any, deployment: Deployment) -> str | None:
+def _awarded_in(session: Session, row: Any) -> str | None:
     """The transaction of the mirrored award with the operation's own id; None where there is none."""
     if row.block_number is None or row.log_index is None or row.operation_id is None:
         return None
     place = (events.c.block_number == row.block_number, events.c.log_index == row.log_index)
     event = session.connection().execute(select(events).where(*place, events.c.name == "Awarded")).one_or_none()
-    brand = deployment.brands.get(row.brand)
-    if event is None or brand is None:
+    if event is None:
         return None
     said = (event.args["brandId"], event.args["operationId"])
-    return str(event.tx_hash) if said == (str(brand.id), row.operation_id) else None
+    return str(event.tx_hash) if said == (str(row.brand), row.operation_id) else None
 
 
-def _roots(session: Session, transaction_id: int, brand: str, ids: Sequence[int]) -> dict[int, bytes]:
+def _roots(session: Session, transaction_id: int, brand: int, ids: Sequence[int]) -> dict[int, bytes]:
     """Operation id → the memo root that the transaction was to carry for it."""
     carried = [str(one) for one in ids]
     found = outbox.carried_payloads(session, transaction_id=transaction_id, brand=brand, ids=carried)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api import audit_log
 from api.auth.callers import CALLER_PROBLEMS, BrandCaller, ByBrandOrMember, ByMember, MemberCaller, looked
-from api.events import memos, service
+from api.events import memos
 from api.events.errors import OperationUnknown
 from api.events.memos import MemoMissing
 from api.evidence import service as evidence
@@ -20,6 +20,7 @@ from api.evidence.memo_roots import root_on_chain
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import ResponseModel
+from api.points import operations as service
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from api.writes.strict import AS_TEXT, StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
@@ -208,6 +209,6 @@ def _memo(state: State, caller: BrandCaller | MemberCaller, operation_id: int) -
         service.operation_of(session, caller=caller, operation_id=operation_id)
         fields = memos.fields(session, operation_id)
         member_id = service.member_of(session, operation_id)
-        root = root_on_chain(session, deployment=state.deployment, operation=operation_id, fields=fields)
+        root = root_on_chain(session, operation=operation_id, fields=fields)
     told = [MemoField(name=one.name, value=one.value, salt="0x" + one.salt.hex()) for one in fields]
     return member_id, MemoPublic(operation=str(operation_id), memo_root=root, fields=told)

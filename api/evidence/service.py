@@ -12,8 +12,9 @@ from sqlmodel import Session
 
 from api.auth.callers import BrandCaller, MemberCaller
 from api.events import memos
-from api.events import service as events
 from api.kit.container import State
+from api.members import service as identity
+from api.points import operations as lookups
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
 from chain.contracts.codec import EventLog
 from chain.evidence import receipts
@@ -64,7 +65,7 @@ def operation_bundle(
 ) -> bytes:
     """What an operation of the caller's did, and the shown fields of its memo."""
     with Session(state.database.engine) as session:
-        events.operation_of(session, caller=caller, operation_id=operation_id)
+        lookups.operation_of(session, caller=caller, operation_id=operation_id)
         row = _operation(session, operation_id)
         memo = None
         if show:
@@ -75,8 +76,8 @@ def operation_bundle(
     if row.tx_hash is None or row.block_number is None:
         raise ReceiptNotYet("The operation is not on the chain yet.", operation=str(operation_id))
     award = None
-    if row.kind == AWARD and row.operation_id is not None and row.brand in state.deployment.brands:
-        award = (state.deployment.brands[row.brand].id, int(row.operation_id))
+    if row.kind == AWARD and row.operation_id is not None:
+        award = (int(row.brand), int(row.operation_id))
     with state.singleton(Workshop).place(), closing(state.node.patient(EVIDENCE_TIMEOUT_S)) as rpc:
         try:
             place = Place(int(row.block_number), str(row.tx_hash))
@@ -88,7 +89,7 @@ def operation_bundle(
 def operation_receipt(state: State, *, caller: BrandCaller | MemberCaller, operation_id: int) -> bytes:
     """The signed receipt of a confirmed operation: what its event says, in which block."""
     with Session(state.database.engine) as session:
-        events.operation_of(session, caller=caller, operation_id=operation_id)
+        lookups.operation_of(session, caller=caller, operation_id=operation_id)
     ledger = table_of(LedgerEvent)
     with snapshot(state.database.engine) as connection:
         row = _operation(connection, operation_id)
@@ -141,7 +142,8 @@ def _maker(state: State, rpc: Any) -> Maker:
 
 def _labels(state: State) -> dict[str, str]:
     """Names for the brands' tokens; nobody proves a name."""
-    return {f"token {brand.token}": brand.slug for brand in state.deployment.brands.values()}
+    with Session(state.database.engine) as session:
+        return {f"token {brand.token}": brand.slug for brand in identity.brands(session)}
 
 
 def _operation(session: Any, operation_id: int) -> Any:

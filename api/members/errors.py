@@ -7,7 +7,7 @@ Problem
 ├── BrandUnknown, MemberUnknown, KeyUnknown    404
 ├── SessionUnknown                             404
 ├── KeyEnded, LastOperatorKey                  409
-├── BrandExists, BrandNotDeployed              409
+├── BrandExists                                409
 ├── IdentifierTaken                            409
 └── MemberUnclear                              422
 """
@@ -54,13 +54,7 @@ class LastOperatorKey(Problem):
 
 
 class BrandExists(Problem):
-    """A brand of this name is there already."""
-
-    status = 409
-
-
-class BrandNotDeployed(Problem):
-    """The chain's registry has no such brand."""
+    """Another brand is called so."""
 
     status = 409
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Index
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, String
 from sqlmodel import Field, SQLModel
 
 
+def named_brand(**options: Any) -> Column[Any]:
+    """A column with a brand's slug; when the brand is called otherwise, the database calls it so here too."""
+    options = {"nullable": False, **options}
+    return Column(String(), ForeignKey("brand.slug", onupdate="CASCADE"), **options)
+
+
 class Brand(SQLModel, table=True):
-    """A partner that issues points, bound to its number and token on the chain."""
+    """What the gateway calls a brand of the registry. The slug may change, the registry's id never does."""
 
     __tablename__ = "brand"
 
@@ -17,7 +25,7 @@ class Brand(SQLModel, table=True):
     colour: str
     currency: str
     decimals: int
-    number: str = Field(unique=True)  # the registry's id, uint256 as text
+    registry_id: int = Field(sa_type=BigInteger, unique=True)
     token: str = Field(unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
 
@@ -38,7 +46,7 @@ class Enrolment(SQLModel, table=True):
     __tablename__ = "enrolment"
     __table_args__ = (Index("enrolment_member", "member_id"),)
 
-    brand: str = Field(primary_key=True, foreign_key="brand.slug")
+    brand: str = Field(sa_column=named_brand(primary_key=True))
     identifier: str = Field(primary_key=True, max_length=128)
     member_id: str = Field(foreign_key="member.id")
     created_at_ms: int = Field(sa_type=BigInteger)
@@ -51,7 +59,7 @@ class ApiKey(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=16)
     kind: str = Field(max_length=1)
-    brand: str | None = Field(default=None, foreign_key="brand.slug", index=True)
+    brand: str | None = Field(default=None, sa_column=named_brand(nullable=True, index=True))
     secret_hash: str
     created_at_ms: int = Field(sa_type=BigInteger)
     last_used_at_ms: int | None = Field(default=None, sa_type=BigInteger)

@@ -14,11 +14,11 @@ from api.auth.callers import CALLER_PROBLEMS, ByBrand, ByOperator, looked
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, of_validation, responses
 from api.kit.schemas import Identifier, MemberId, Slug
-from api.members import service
+from api.members import brands, service
 from api.members.enrolments import enrol_lines
-from api.members.errors import BrandExists, BrandNotDeployed, BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
+from api.members.errors import BrandExists, BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.schemas import (
-    BrandCreate,
+    BrandChange,
     BrandList,
     BrandPublic,
     KeyCreated,
@@ -38,20 +38,18 @@ from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
 
 
-@router.post(
-    "/brands",
+@router.patch(
+    "/brands/{slug}",
     tags=["operator"],
-    operation_id="createBrand",
-    status_code=201,
+    operation_id="nameBrand",
     response_model=BrandPublic,
-    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, BrandExists, BrandNotDeployed),
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, BrandUnknown, BrandExists),
 )
-async def create_brand(caller: ByOperator, wanted: BrandCreate, write: Writes) -> Response:
-    """Takes in a brand that the chain's registry knows."""
+async def name_brand(caller: ByOperator, slug: Slug, wanted: BrandChange, write: Writes) -> Response:
+    """Calls a brand otherwise. Its keys, members and points stay its own: they belong to the registry's id."""
 
     def effect(session: Session) -> Answer:
-        made = service.create_brand(session, deployment=write.state.deployment, wanted=wanted, actor=caller.actor)
-        return Answer(service.brand_to_public(made), 201)
+        return Answer(brands.told(brands.rename(session, slug=slug, wanted=wanted, actor=caller.actor)))
 
     return await write(caller, effect)
 
@@ -64,11 +62,11 @@ async def create_brand(caller: ByOperator, wanted: BrandCreate, write: Writes) -
     responses=responses(*CALLER_PROBLEMS),
 )
 async def list_brands(request: Request, _: ByOperator) -> BrandList:
-    """All brands."""
+    """Every brand of the registry that the mirror has."""
 
     def read(state: State) -> BrandList:
         with Session(state.database.engine) as session:
-            return BrandList(brands=[service.brand_to_public(found) for found in service.brands(session)])
+            return BrandList(brands=[brands.told(found) for found in service.brands(session)])
 
     return await run_in_threadpool(read, state_of(request))
 

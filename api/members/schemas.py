@@ -22,15 +22,28 @@ KeyId = Annotated[str, patterned(r"^[0-9a-f]{12}$", "a key's id is 12 hex digits
 Colour = Annotated[str, patterned(r"^#[0-9a-fA-F]{6}$", "a colour is # and 6 hex digits")]
 Currency = Annotated[str, patterned(r"^[A-Z]{3}$", "a currency is three capitals of ISO 4217, such as USD")]
 
+NAME_CHARS_MAX = 80
+SYMBOL_CHARS_MAX = 11
 
-class BrandCreate(RequestModel):
-    """Takes a brand that the chain's registry knows into the gateway."""
+
+class BrandNames(RequestModel):
+    """How a brand is called and shown. The chain has the hash of such a document, in JSON with sorted keys."""
 
     slug: Slug = Field(examples=["cdnow"])
-    name: str = Field(min_length=1, max_length=80, examples=["CDNOW"])
-    symbol: str = Field(min_length=1, max_length=11, examples=["CDN"])
+    name: str = Field(min_length=1, max_length=NAME_CHARS_MAX, examples=["CDNOW"])
+    symbol: str = Field(min_length=1, max_length=SYMBOL_CHARS_MAX, examples=["CDN"])
     colour: Colour = Field(default="#3b5bdb", examples=["#3b5bdb"])
     currency: Currency = Field(default="USD", examples=["USD"])
+
+
+class BrandChange(RequestModel):
+    """Calls a brand otherwise; what is not named stays as it is."""
+
+    slug: Slug | None = Field(default=None, examples=["cdnow"])
+    name: str | None = Field(default=None, min_length=1, max_length=NAME_CHARS_MAX, examples=["CDNOW"])
+    symbol: str | None = Field(default=None, min_length=1, max_length=SYMBOL_CHARS_MAX, examples=["CDN"])
+    colour: Colour | None = Field(default=None, examples=["#3b5bdb"])
+    currency: Currency | None = Field(default=None, examples=["USD"])
 
 
 class BrandPublic(ResponseModel):
@@ -40,7 +53,7 @@ class BrandPublic(ResponseModel):
     colour: str = Field(examples=["#3b5bdb"])
     currency: str = Field(examples=["USD"])
     decimals: int = Field(examples=[2])
-    brand_id: str = Field(description="The registry's number of the brand.", examples=["1"])
+    brand_id: str = Field(description="The registry's id of the brand.", examples=["1"])
     token: str = Field(description="Address of the brand's token.", examples=[EXAMPLE_ADDRESS])
     created_at: str = Field(examples=[EXAMPLE_TIME])
 

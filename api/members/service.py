@@ -18,28 +18,17 @@ from api.auth.tokens import Token, new_token
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.database import Database, Snapshot, lock
-from api.members.errors import BrandExists, BrandNotDeployed, BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
+from api.members.brands import BRANDS_MAX, take_in
+from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
-from api.members.schemas import (
-    BrandCreate,
-    BrandPublic,
-    KeyCreated,
-    KeyPublic,
-    MemberCreate,
-    MemberPublic,
-    MemberReference,
-    SessionCreated,
-)
-from chain.contracts.deployment import Deployment
+from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
 from chain.mirror.models import Balance
+from chain.storage.documents import Documents
 from chain.storage.keystore import Keystore
 
-DECIMALS = 2
-BRANDS_MAX = 1_000
 KEYS_LISTED_MAX = 1_000
 SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
 BOOTSTRAP = "command/bootstrap"
-COLOURS = ("#3b5bdb", "#c2410c", "#0f766e", "#7e22ce", "#be123c", "#4d7c0f")
 
 
 # Brands
@@ -52,56 +41,19 @@ def brand(session: Session, *, slug: str) -> Brand:
     return found
 
 
+def slug_of(session: Session, registry_id: int) -> str:
+    """What the gateway calls a brand of the registry; its number as long as it has no name."""
+    found = session.exec(select(Brand.slug).where(Brand.registry_id == registry_id)).first()
+    return str(registry_id) if found is None else found
+
+
+def slugs(session: Session) -> dict[int, str]:
+    """Registry id → slug of every brand."""
+    return {found.registry_id: found.slug for found in brands(session)}
+
+
 def brands(session: Session) -> list[Brand]:
     return list(session.exec(select(Brand).order_by(Brand.slug).limit(BRANDS_MAX)))
-
-
-def brand_to_public(found: Brand) -> BrandPublic:
-    return BrandPublic(
-        slug=found.slug,
-        name=found.name,
-        symbol=found.symbol,
-        colour=found.colour,
-        currency=found.currency,
-        decimals=found.decimals,
-        brand_id=found.number,
-        token=checksum(found.token),
-        created_at=rfc3339(found.created_at_ms),
-    )
-
-
-def create_brand(session: Session, *, deployment: Deployment, wanted: BrandCreate, actor: str) -> Brand:
-    """Takes in a brand that the chain's registry knows; its number and token are the registry's."""
-    if session.get(Brand, wanted.slug) is not None:
-        raise BrandExists(f"A brand is called {wanted.slug} already.", brand=wanted.slug)
-    deployed = deployment.brands.get(wanted.slug)
-    if deployed is None:
-        raise BrandNotDeployed(
-            f"The registry has no brand {wanted.slug}; invite it on the chain first.", brand=wanted.slug
-        )
-    made = Brand(
-        slug=wanted.slug,
-        name=wanted.name,
-        symbol=wanted.symbol,
-        colour=wanted.colour,
-        currency=wanted.currency,
-        decimals=DECIMALS,
-        number=str(deployed.id),
-        token=deployed.token.lower(),
-        created_at_ms=now_ms(),
-    )
-    session.add(made)
-    session.flush()
-    audit_log.record(
-        session.connection(),
-        "brand.made",
-        actor=actor,
-        subject=f"brand/{made.slug}",
-        brand=made.slug,
-        brand_id=made.number,
-        token=made.token,
-    )
-    return made
 
 
 # Keys
@@ -362,33 +314,21 @@ class Bootstrapped:
     brand_keys: Mapping[str, str | None]
 
 
-def bootstrap(
-    database: Database,
-    *,
-    deployment: Deployment,
-    named: Mapping[str, BrandCreate] | None = None,
-    brand_keys: bool = False,
-) -> Bootstrapped:
-    """Makes the operator's key once and takes in every brand of the deployment; safe to repeat.
+def bootstrap(database: Database, *, documents: Documents | None = None, brand_keys: bool = False) -> Bootstrapped:
+    """Makes the operator's key once and takes in every brand that the mirror has; safe to repeat.
 
-    named: how brands are to be called, by slug; else by their slug. brand_keys: also a first key for each
-    brand that has none.
+    documents: where brands' public names are. brand_keys: also a first key for each brand that has none.
     """
     with database.write() as session:
         operator = session.exec(select(ApiKey).where(ApiKey.kind == "o").limit(1)).first()
         operator_key = None
         if operator is None:
             operator_key = create_key(session, kind="o", slug=None, actor=BOOTSTRAP)[1].text
+        take_in(session, documents=documents or Documents(), actor=BOOTSTRAP)
         made: dict[str, str | None] = {}
-        for position, slug in enumerate(sorted(deployment.brands)):
-            if session.get(Brand, slug) is None:
-                wanted = (named or {}).get(slug) or BrandCreate(
-                    slug=slug, name=slug.title(), symbol=slug[:11].upper(), colour=COLOURS[position % len(COLOURS)]
-                )
-                create_brand(session, deployment=deployment, wanted=wanted, actor=BOOTSTRAP)
-            if brand_keys:
-                known = session.exec(select(ApiKey).where(ApiKey.brand == slug).limit(1)).first()
-                made[slug] = None
-                if known is None:
-                    made[slug] = create_key(session, kind="b", slug=slug, actor=BOOTSTRAP)[1].text
+        for found in brands(session) if brand_keys else ():
+            known = session.exec(select(ApiKey).where(ApiKey.brand == found.slug).limit(1)).first()
+            made[found.slug] = None
+            if known is None:
+                made[found.slug] = create_key(session, kind="b", slug=found.slug, actor=BOOTSTRAP)[1].text
     return Bootstrapped(operator_key, made)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from api.auth.callers import MemberCaller
-from api.events.service import operation_by_id_to_public
 from api.kit.clock import now_ms
 from api.kit.container import State
 from api.members import service as identity
 from api.members.models import Brand
 from api.points.balances import now_s, refuse_shortage
 from api.points.models import ExchangeRequest
+from api.points.operations import told_operation_of
 from api.points.schemas import ExchangeCreate, ExchangePublic
 from api.programmes import service as decisions
 from api.programmes.catalogue import read_catalogue
@@ -58,7 +58,7 @@ def exchange(
 ) -> ExchangePublic:
     """Asks for the exchange with the member's authorisation."""
     source = identity.brand(session, slug=wanted.source)
-    refuse_full(session, state.settings, brand=source.slug)
+    refuse_full(session, state.settings, brand=source.registry_id)
     refuse_shortage(session, token=source.token, address=caller.address, points=wanted.points_in)
 
     at_ms = now_ms()
@@ -82,7 +82,7 @@ def exchange(
 
     asked = calls.exchange(
         key=f"exchange/{key}",
-        brand=wanted.source,
+        brand=source.registry_id,
         member=caller.address,
         agreement_id=int(terms.agreement_id),
         version=wanted.agreement_version,
@@ -119,7 +119,7 @@ def exchange_of(session: Session, *, exchange_id: str) -> ExchangeRequest:
 
 def to_public(session: Session, request: ExchangeRequest) -> ExchangePublic:
     """The exchange as it stands; the points given are the chain's to say."""
-    operation = operation_by_id_to_public(session, request.operation)
+    operation = told_operation_of(session, request.operation)
     view = operations.get(session.connection(), request.operation)
     result = (view.result if view is not None else None) or {}
     return ExchangePublic(

@@ -17,7 +17,6 @@ from sqlmodel import Session, col, func, select
 
 from api.auth.callers import BrandCaller, MemberCaller
 from api.auth.errors import NotYours
-from api.events.service import operation_by_id_to_public
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.database import lock
@@ -35,6 +34,7 @@ from api.points.errors import (
     RefundExceedsCapture,
 )
 from api.points.models import HoldRequest, HoldStep
+from api.points.operations import told_operation_of
 from api.points.schemas import HoldPlace, HoldPublic, HoldState
 from api.writes.backlog import refuse_full
 from chain.contracts import authorisation
@@ -61,7 +61,7 @@ def place(
     brand = _brand_of(session, caller=caller, wanted=wanted)
     member = identity.referred(session, caller=caller, reference=wanted.member)
     member_id, address = member.id, member.address
-    refuse_full(session, state.settings, brand=brand.slug)
+    refuse_full(session, state.settings, brand=brand.registry_id)
     refuse_shortage(session, token=brand.token, address=address, points=wanted.points)
 
     at_ms = now_ms()
@@ -73,7 +73,7 @@ def place(
     reward_id = "0x" + sha256(wanted.reward.encode()).hexdigest() if wanted.reward else "0x" + "00" * 32
     values = {
         "member": address,
-        "brandId": int(brand.number),
+        "brandId": brand.registry_id,
         "points": wanted.points,
         "rewardId": reward_id,
         "holdUntil": hold_until,
@@ -86,8 +86,7 @@ def place(
         session.connection(),
         calls.hold(
             key=f"hold/{hold_key.hex}",
-            brand=brand.slug,
-            brand_id=int(brand.number),
+            brand=brand.registry_id,
             member=address,
             points=wanted.points,
             reward_id=reward_id,
@@ -126,7 +125,7 @@ def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int 
         raise HoldOver("The hold's last second has passed.", hold=hold_id, hold_until=str(request.hold_until))
     made = calls.capture(
         key=_step_key(session, request, "capture"),
-        brand=request.brand,
+        brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
         points=wanted,
@@ -139,11 +138,13 @@ def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPubli
     request, hold = _held(session, caller=caller, hold_id=hold_id)
     points = int(hold.points if hold is not None else request.points)
     if now_s(session) > request.hold_until:
-        owed = calls.timeout(brand=request.brand, member=_address(session, request), hold_id=request.chain_id)
+        owed = calls.timeout(
+            brand=_registry_id(session, request), member=_address(session, request), hold_id=request.chain_id
+        )
         return _step(session, request, "release", points, deadlines.owe(session.connection(), owed))
     made = calls.release(
         key=_step_key(session, request, "release"),
-        brand=request.brand,
+        brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
     )
@@ -167,7 +168,7 @@ def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int |
         )
     made = calls.refund(
         key=_step_key(session, request, "refund"),
-        brand=request.brand,
+        brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
         points=wanted,
@@ -196,12 +197,12 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
     newest = session.exec(
         select(HoldStep.operation).where(HoldStep.hold_id == request.id).order_by(col(HoldStep.number).desc()).limit(1)
     ).first()
-    operation = operation_by_id_to_public(session, request.operation if newest is None else newest)
+    operation = told_operation_of(session, request.operation if newest is None else newest)
     state: HoldState = "requested"
     if hold is not None:
         state = _STATES[hold.state]
     else:
-        placed = operation_by_id_to_public(session, request.operation)
+        placed = told_operation_of(session, request.operation)
         if placed.state == "failed":
             # Whatever was asked of it since can only fail too; the reason is the one for which it was never placed.
             state, operation = "refused", placed
@@ -290,3 +291,7 @@ def _step(session: Session, request: HoldRequest, kind: str, points: int, operat
 
 def _address(session: Session, request: HoldRequest) -> str:
     return session.get_one(Member, request.member_id).address
+
+
+def _registry_id(session: Session, request: HoldRequest) -> int:
+    return session.get_one(Brand, request.brand).registry_id

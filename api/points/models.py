@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Index
 from sqlmodel import Field, SQLModel
 
+from api.members.models import named_brand
+
 
 class HoldRequest(SQLModel, table=True):
     """A hold that was asked for, by whom and for what. `chain_id` is its id at the desk."""
@@ -14,7 +16,7 @@ class HoldRequest(SQLModel, table=True):
 
     id: str = Field(primary_key=True, max_length=40)
     chain_id: str = Field(unique=True)
-    brand: str = Field(foreign_key="brand.slug")
+    brand: str = Field(sa_column=named_brand())
     member_id: str = Field(foreign_key="member.id")
     points: str
     reward: str
@@ -45,8 +47,8 @@ class ExchangeRequest(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=40)
     chain_id: str = Field(unique=True)
     member_id: str = Field(foreign_key="member.id")
-    source: str = Field(foreign_key="brand.slug")
-    target: str = Field(foreign_key="brand.slug")
+    source: str = Field(sa_column=named_brand())
+    target: str = Field(sa_column=named_brand())
     points_in: str
     minimum_out: str
     agreement_id: str

@@ -33,7 +33,7 @@ class BrandCard:
     colour: str
     currency: str
     decimals: int
-    number: str
+    registry_id: int
     token: str
     clock: Clock
 
@@ -70,10 +70,10 @@ class Catalogue:
     read_at_ms: int
     by_slug: Mapping[str, BrandCard]
     by_token: Mapping[str, BrandCard]
-    by_number: Mapping[str, BrandCard]
-    # (brand number, rule id, version) → terms; and the version in force of (brand number, rule id).
-    terms: Mapping[tuple[str, str, int], Mapping[str, Any]]
-    in_force: Mapping[tuple[str, str], int]
+    by_id: Mapping[int, BrandCard]
+    # (registry id, rule id, version) → terms; and the version in force of (registry id, rule id).
+    terms: Mapping[tuple[int, str, int], Mapping[str, Any]]
+    in_force: Mapping[tuple[int, str], int]
     agreements: Mapping[tuple[str, str], AgreementCard]
 
     def exchange_to(self, slug: str) -> list[dict[str, Any]]:
@@ -82,9 +82,9 @@ class Catalogue:
             self.by_slug[target].told for source, target in self.agreements if source == slug and target in self.by_slug
         ]
 
-    def rule_in_force(self, number: str, rule_id: str) -> tuple[int, Mapping[str, Any]] | None:
-        version = self.in_force.get((number, rule_id))
-        return None if version is None else (version, self.terms[number, rule_id, version])
+    def rule_in_force(self, brand: int, rule_id: str) -> tuple[int, Mapping[str, Any]] | None:
+        version = self.in_force.get((brand, rule_id))
+        return None if version is None else (version, self.terms[brand, rule_id, version])
 
 
 class Catalogues:
@@ -96,12 +96,17 @@ class Catalogues:
     def newest(self, read: Snapshot) -> Catalogue:
         at_ms = now_ms()
         if self._newest is None or at_ms - self._newest.read_at_ms >= CATALOGUE_LIFE_MS:
-            self._newest = read_catalogue(read, at_ms=at_ms)
+            return self.anew(read)
+        return self._newest
+
+    def anew(self, read: Snapshot) -> Catalogue:
+        """The catalogue of this very look."""
+        self._newest = read_catalogue(read, at_ms=now_ms())
         return self._newest
 
 
 _BRANDS = (
-    "SELECT b.slug, b.name, b.symbol, b.colour, b.currency, b.decimals, b.number, b.token,"
+    "SELECT b.slug, b.name, b.symbol, b.colour, b.currency, b.decimals, b.registry_id, b.token,"
     " t.origin, t.epoch_s, t.lifetime_epochs"
     " FROM brand b LEFT JOIN brand_token t ON t.token = b.token ORDER BY b.slug LIMIT ?"
 )
@@ -121,16 +126,16 @@ def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
         BrandCard(*card, Clock(origin or 0, epoch_s or 1, lifetime or 0))  # type: ignore[call-arg]
         for *card, origin, epoch_s, lifetime in read.rows(_BRANDS, BRANDS_MAX)
     ]
-    by_number = {card.number: card for card in cards}
-    terms: dict[tuple[str, str, int], Mapping[str, Any]] = {}
-    in_force: dict[tuple[str, str], int] = {}
+    by_id = {card.registry_id: card for card in cards}
+    terms: dict[tuple[int, str, int], Mapping[str, Any]] = {}
+    in_force: dict[tuple[int, str], int] = {}
     for brand_id, rule_id, version, in_force_at, text in read.rows(_RULES, RULES_MAX):
-        terms[brand_id, rule_id, version] = json_value(text)
+        terms[int(brand_id), rule_id, version] = json_value(text)
         if in_force_at <= at_ms // 1000:
-            in_force[brand_id, rule_id] = version
+            in_force[int(brand_id), rule_id] = version
     agreements: dict[tuple[str, str], AgreementCard] = {}
     for agreement_id, source_id, target_id, ends_at, text in read.rows(_AGREEMENTS, AGREEMENTS_MAX):
-        source, target = by_number.get(source_id), by_number.get(target_id)
+        source, target = by_id.get(int(source_id)), by_id.get(int(target_id))
         current = _current(json_value(text), at_s=at_ms // 1000)
         ended = ends_at is not None and ends_at <= at_ms // 1000
         if source is not None and target is not None and current is not None and not ended:
@@ -141,7 +146,7 @@ def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
         read_at_ms=at_ms,
         by_slug={card.slug: card for card in cards},
         by_token={card.token: card for card in cards},
-        by_number=by_number,
+        by_id=by_id,
         terms=terms,
         in_force=in_force,
         agreements=agreements,

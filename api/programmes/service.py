@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from sqlmodel import Session
+
+from api.decisions.mappings import MAPPINGS
 from api.events.errors import RuleMissing
-from api.events.purchases import PURCHASE
+from api.events.kinds import PURCHASE
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.currency import decimals_of
@@ -12,27 +15,29 @@ from api.programmes.catalogue import AgreementCard, BrandCard, Catalogue, read_c
 from api.programmes.errors import AgreementUnknown
 from api.programmes.schemas import AgreementCited, AwardQuote, ExchangeQuote, Rate, RuleCited
 from chain.contracts import quotes
+from chain.mirror import brands
 
+ACTIVITY = MAPPINGS[PURCHASE.name].activity
 # A preview for anyone: nobody's day or balance plays a part.
 NOBODY_YET = "0x" + "11" * 20
 
 
 def quote_award(state: State, *, slug: str, amount: int) -> AwardQuote:
     """The points that a purchase of `amount` would earn now; the contract's refusal otherwise."""
-    deployed = state.deployment.brands.get(slug)
-    rule_id = None if deployed is None else deployed.rules.get(PURCHASE)
-    if deployed is None or rule_id is None:
-        raise RuleMissing(f"{slug} publishes no rule for purchases.", brand=slug)
-    quote = quotes.award(
-        state.node.rpc, state.deployment, brand=slug, member=NOBODY_YET, rule=rule_id, base_amount=amount
-    )
     catalogue = _catalogue(state)
     card = catalogue.by_slug[slug]
-    terms = catalogue.terms.get((card.number, str(rule_id), quote.version), {})
+    with Session(state.database.engine) as session:
+        rule_id = brands.rule_for(session, card.registry_id, ACTIVITY, at_s=now_ms() // 1000)
+    if rule_id is None:
+        raise RuleMissing(f"{slug} publishes no rule for purchases.", brand=slug)
+    quote = quotes.award(
+        state.node.rpc, state.deployment, brand=card.registry_id, member=NOBODY_YET, rule=rule_id, base_amount=amount
+    )
+    terms = catalogue.terms.get((card.registry_id, str(rule_id), quote.version), {})
     cited = RuleCited(
         id=str(rule_id),
         version=quote.version,
-        name=PURCHASE,
+        name=ACTIVITY,
         base_amount=str(amount),
         base_decimals=decimals_of(card.currency),
         currency=card.currency,

@@ -307,13 +307,13 @@ def _tokens(connection: Connection, moment: Moment, only: str | None) -> Iterato
 
 
 def _slugs(connection: Connection) -> dict[str, str]:
-    """Brand numbers and the names that the gateway gave them; a brand it does not know goes by its number."""
-    found = connection.execute(select(brands.c.number, brands.c.slug).order_by(brands.c.slug).limit(BRANDS_MAX))
-    return {row.number: row.slug for row in found}
+    """The registry's ids as text, and the names that the gateway gave them; a brand it does not know goes by its id."""
+    found = connection.execute(select(brands.c.registry_id, brands.c.slug).order_by(brands.c.slug).limit(BRANDS_MAX))
+    return {str(row.registry_id): row.slug for row in found}
 
 
 def _number(connection: Connection, slug: str) -> int:
-    found = connection.execute(select(brands.c.number).where(brands.c.slug == slug)).scalar_one_or_none()
+    found = connection.execute(select(brands.c.registry_id).where(brands.c.slug == slug)).scalar_one_or_none()
     if found is None:
         raise BrandUnknown(f"No brand is called {slug}.", brand=slug)
     return int(found)

@@ -57,7 +57,7 @@ def entry_to_public(
     card = catalogue.by_token.get(token)
     if card is None:
         return None
-    order = read.row(_ORDER, card.slug, operation_id) if operation_id is not None else None
+    order = read.row(_ORDER, card.registry_id, operation_id) if operation_id is not None else None
     return {
         "id": str(seq),
         "brand": card.told,
@@ -88,7 +88,7 @@ def _rule(card: BrandCard, catalogue: Catalogue, detail: dict[str, Any]) -> dict
     if "rule" not in detail:
         return None
     rule_id, version = str(detail["rule"]), int(detail["version"])
-    terms = catalogue.terms.get((card.number, rule_id, version), {})
+    terms = catalogue.terms.get((card.registry_id, rule_id, version), {})
     return {
         "id": rule_id,
         "version": version,
@@ -109,9 +109,9 @@ def _activity(word: str) -> str:
 
 
 def _order_id(key: str) -> str | None:
-    """The brand's order id inside an operation's key purchase/<brand>/<order id>."""
+    """The brand's own id of a fact inside the key of its award's operation: <kind>/<brand>/<id>."""
     parts = key.split("/", 2)
-    return parts[2] if len(parts) == 3 and parts[0] == "purchase" else None
+    return parts[2] if len(parts) == 3 else None
 
 
 def _related(read: Snapshot, *, address: str, row: Row, detail: dict[str, Any], only: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What runs beside the requests: the stream's hub, and the small housekeeping of keys."""
+"""What runs beside the requests: the stream's hub, names for brands that are new, and the housekeeping of keys."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api.kit.container import State
 from api.kit.log import log
+from api.members import brands
 from api.members import service as identity
 from api.views import books
 from api.views.hub import Hub, hub_running
 from api.writes import idempotency
 
+BRANDS_PERIOD_S = 0.25
+GATEWAY = "command/gateway"
 USES_PERIOD_S = 5.0
 FORGET_EVERY = 720  # of those periods: an hour
 
@@ -23,14 +26,17 @@ FORGET_EVERY = 720  # of those periods: an hour
 @asynccontextmanager
 async def running(state: State) -> AsyncIterator[Hub]:
     """The loops while the gateway runs; all of them have ended when this ends."""
-    housekeeping = asyncio.create_task(_housekeep(state))
+    await run_in_threadpool(_take_in_brands, state)
+    loops = [asyncio.create_task(loop(state)) for loop in (_housekeep, _meet_brands)]
     try:
         async with hub_running(state) as hub:
             yield hub
     finally:
-        housekeeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await housekeeping
+        for loop in loops:
+            loop.cancel()
+        for loop in loops:
+            with suppress(asyncio.CancelledError):
+                await loop
         await books.finish(state)
         await run_in_threadpool(_note_uses, state)
 
@@ -47,6 +53,24 @@ async def _housekeep(state: State) -> None:
                 await run_in_threadpool(state.database.in_write, _forget)
         except Exception as fault:
             log.warning("housekeeping failed and is tried again: %s", fault)
+
+
+async def _meet_brands(state: State) -> None:
+    """A brand that the mirror shows for the first time is served from then on."""
+    while True:
+        await asyncio.sleep(BRANDS_PERIOD_S)
+        try:
+            if await state.database.reads.off_loop(brands.any_unknown):
+                await run_in_threadpool(_take_in_brands, state)
+        except Exception as fault:
+            log.warning("new brands could not be taken in, which is tried again: %s", fault)
+
+
+def _take_in_brands(state: State) -> None:
+    if state.database.reads(brands.any_unknown):
+        state.database.in_write(
+            lambda session: brands.take_in(session, documents=state.deployment.documents, actor=GATEWAY)
+        )
 
 
 def _forget(session: Session) -> None:

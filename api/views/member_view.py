@@ -29,8 +29,10 @@ _FACTS = (
     "SELECT 'balance', token, lots FROM balance WHERE account = ?"
     " UNION ALL SELECT * FROM"
     " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
-    " UNION ALL SELECT 'enrolled', brand, '' FROM enrolment WHERE member_id = ?"
-    " UNION ALL SELECT * FROM (SELECT 'pending', brand, CAST(payload AS TEXT) FROM operation WHERE lane = ?"
+    " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
+    " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
+    " UNION ALL SELECT * FROM"
+    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE lane = ?"
     " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
 )
 
@@ -55,36 +57,33 @@ def next_end_s(view: Mapping[str, Any]) -> int | None:
 
 
 def member_view(
-    read: Snapshot, *, state: State, catalogue: Catalogue, member_id: str, address: str, only: str | None
+    read: Snapshot, *, state: State, catalogue: Catalogue, member_id: str, address: str, only: int | None
 ) -> dict[str, Any]:
-    """A MemberView as plain values. only: the one brand that the reader may see."""
+    """A MemberView as plain values. only: the one brand that the reader may see, by the registry's id."""
     as_of = moment(read)
     at_s = state.singleton(Clock).second(as_of.block_time)
     words: dict[str, str] = {}
     held: dict[str, int] = {}
-    pending: dict[str, int] = {}
-    shown: set[str] = set()
+    pending: dict[int, int] = {}
+    shown: dict[int, BrandCard] = {}
     for what, where, value in read.rows(_FACTS, address, address, HOLDS_MAX, member_id, address, PENDING_MAX):
+        if what == "hold":
+            held[where] = held.get(where, 0) + int(value)
+            continue
+        card = catalogue.by_token.get(where) if what == "balance" else catalogue.by_id.get(int(where))
         if what == "balance":
             words[where] = value
-            if where in catalogue.by_token:
-                shown.add(catalogue.by_token[where].slug)
-        elif what == "hold":
-            held[where] = held.get(where, 0) + int(value)
-        else:
-            shown.add(where)
-            if what == "pending":
-                pending[where] = pending.get(where, 0) + _expected(catalogue, where, value)
-    if only is not None:
-        shown &= {only}
+        if card is None or only not in (None, card.registry_id):
+            continue
+        shown[card.registry_id] = card
+        if what == "pending":
+            pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
     balances = []
-    for slug in sorted(shown):
-        card = catalogue.by_slug.get(slug)
-        if card is not None:
-            found = _balance(
-                card, catalogue, words.get(card.token), held, pending, at_s=at_s, block_time_s=as_of.block_time
-            )
-            balances.append(found if only is None else {**found, "exchange_to": []})
+    for card in sorted(shown.values(), key=lambda one: one.slug):
+        found = _balance(
+            card, catalogue, words.get(card.token), held, pending, at_s=at_s, block_time_s=as_of.block_time
+        )
+        balances.append(found if only is None else {**found, "exchange_to": []})
     return {
         "member": {"id": member_id, "address": checksum(address), "name": None},
         "as_of": as_of.told(state),
@@ -97,7 +96,7 @@ def _balance(
     catalogue: Catalogue,
     words: str | None,
     held: Mapping[str, int],
-    pending: Mapping[str, int],
+    pending: Mapping[int, int],
     *,
     at_s: int,
     block_time_s: int,
@@ -111,7 +110,7 @@ def _balance(
         "decimals": card.decimals,
         "spendable": str(spendable),
         "held": str(held.get(card.token, 0)),
-        "pending": str(pending.get(card.slug, 0)),
+        "pending": str(pending.get(card.registry_id, 0)),
         "expired": str(expired),
         "expiring": [
             {"points": str(points), "expires_at": None if expires_at is None else rfc3339(expires_at * 1000)}
@@ -122,8 +121,8 @@ def _balance(
     }
 
 
-def _expected(catalogue: Catalogue, slug: str, payload: str) -> int:
+def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:
     """The points of an award on its way, by the rule in force now."""
-    asked, card = orjson.loads(payload), catalogue.by_slug.get(slug)
-    rule = None if card is None else catalogue.rule_in_force(card.number, str(asked["rule"]))
+    asked = orjson.loads(payload)
+    rule = catalogue.rule_in_force(card.registry_id, str(asked["rule"]))
     return 0 if rule is None else award_points(rule[1], int(asked["base_amount"]))

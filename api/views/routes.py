@@ -122,7 +122,7 @@ async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId
     state = state_of(request)
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
     await looked(request, caller, known.id)
-    body = await service.view(state, member_id=known.id, address=known.address, only=caller.slug)
+    body = await service.view(state, member_id=known.id, address=known.address, only=caller.registry_id)
     return PrivateJson(body)
 
 
@@ -140,7 +140,9 @@ async def list_member_entries(
     state = state_of(request)
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
     await looked(request, caller, known.id)
-    body = await service.entries(state, address=known.address, only=caller.slug, brand=None, cursor=cursor, limit=limit)
+    body = await service.entries(
+        state, address=known.address, only=caller.registry_id, brand=None, cursor=cursor, limit=limit
+    )
     return PrivateJson(body)
 
 

@@ -16,7 +16,7 @@ from api.kit.database import Snapshot
 from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.service import KnownMember
-from api.programmes.catalogue import Catalogues
+from api.programmes.catalogue import BrandCard, Catalogue, Catalogues
 from api.views import cursors, history
 from api.views import member_view as views
 from api.views.as_of import moment
@@ -24,8 +24,8 @@ from api.views.as_of import moment
 T = TypeVar("T")
 
 
-async def view(state: State, *, member_id: str, address: str, only: str | None) -> bytes:
-    """A MemberView in JSON. only: the one brand that the reader may see."""
+async def view(state: State, *, member_id: str, address: str, only: int | None) -> bytes:
+    """A MemberView in JSON. only: the one brand that the reader may see, by the registry's id."""
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.singleton(Catalogues).newest(read)
@@ -57,20 +57,26 @@ async def my_view(state: State, token: Token) -> bytes:
 
 
 async def entries(
-    state: State, *, address: str, only: str | None, brand: str | None, cursor: str | None, limit: int
+    state: State, *, address: str, only: int | None, brand: str | None, cursor: str | None, limit: int
 ) -> bytes:
-    """An EntryPage in JSON, the newest first. only: the one brand that the reader may see. brand: is asked for."""
-    wanted = only or brand
+    """An EntryPage in JSON, the newest first.
+
+    only: the one brand that the reader may see, by the registry's id. brand: is asked for, by its slug.
+    """
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.singleton(Catalogues).newest(read)
         as_of = moment(read)
         before = cursors.entry_place(read, as_of, cursor, first=cursors.SEQ_END)
         token = None
-        if wanted is not None:
-            card = catalogue.by_slug.get(wanted)
+        if only is not None or brand is not None:
+            card = _asked(catalogue, only, brand)
             if card is None:
-                raise BrandUnknown(f"No brand is called {wanted}.", brand=wanted)
+                # Named a moment ago, perhaps.
+                catalogue = state.singleton(Catalogues).anew(read)
+                card = _asked(catalogue, only, brand)
+            if card is None:
+                raise BrandUnknown(f"No brand is called {brand or only}.", brand=brand or str(only))
             token = card.token
         rows = history.newest(read, address=address, token=token, before=before, limit=limit + 1)
         told = [
@@ -96,6 +102,10 @@ async def entries(
 async def brands_member(state: State, *, slug: str, member_id: str) -> KnownMember:
     """The member as the brand knows it, or MemberUnknown."""
     return await _read(state, lambda read: identity.member_of(read, slug=slug, member_id=member_id))
+
+
+def _asked(catalogue: Catalogue, only: int | None, brand: str | None) -> BrandCard | None:
+    return catalogue.by_slug.get(brand or "") if only is None else catalogue.by_id.get(only)
 
 
 async def _read(state: State, compose: Callable[[Snapshot], T]) -> T:

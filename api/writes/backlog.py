@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from sqlmodel import Session
 
@@ -22,13 +22,13 @@ class BacklogFull(Problem):
     headers: ClassVar[Mapping[str, str]] = {"Retry-After": str(RETRY_AFTER_S)}
 
 
-def room(session: Session, settings: Settings, *, brand: Any, bulk: bool) -> int:
+def room(session: Session, settings: Settings, *, brand: int, bulk: bool) -> int:
     """How many more operations of the brand may be queued; lines and single requests have a bound each."""
     most = settings.backlog_lines_max if bulk else settings.backlog_max
     return max(0, most - fair_queue.backlog(session.connection(), brand, BULK if bulk else PERSON, most))
 
 
-def refuse_full(session: Session, settings: Settings, *, brand: Any) -> None:
+def refuse_full(session: Session, settings: Settings, *, brand: int) -> None:
     """Raises BacklogFull when a single request has no room."""
     if room(session, settings, brand=brand, bulk=False) == 0:
         raise full(settings, bulk=False)

@@ -31,7 +31,6 @@ from chain.storage.database import snapshot
 
 LOGS_PER_BATCH: Final = 3_000
 BLOCKS_PER_BATCH_MAX: Final = 64
-COVER_BPS_DEFAULT: Final = 10_000
 
 
 class Audit:
@@ -183,7 +182,7 @@ class Audit:
             authority=contracts.address("AccessManager"),
             implementation=self._deployment.address("LoyaltyToken"),
             chain_id=self._deployment.chain_id,
-            cover_bps=int(self._deployment.raw.get("cover_bps", COVER_BPS_DEFAULT)),
+            cover_bps=self._deployment.cover_bps,
             terms=terms,
         )
 

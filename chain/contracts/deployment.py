@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import orjson
 
@@ -13,6 +13,9 @@ from chain.base.hashing import keccak
 from chain.contracts.codec import Codec
 from chain.node.blocks import believable
 from chain.node.rpc import Rpc
+from chain.storage.documents import Documents
+
+COVER_BPS_DEFAULT: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -25,26 +28,17 @@ class Contract:
 
 
 @dataclass(frozen=True)
-class Brand:
-    """A brand as the deployment plan named it; token in lower case. Rule ids by the plan's names."""
-
-    slug: str
-    id: int
-    token: str
-    rules: Mapping[str, int]
-
-
-@dataclass(frozen=True)
 class Deployment:
-    """Everything the chain room must know about one chain."""
+    """Where Moa is on one chain. Of brands, rules and agreements the chain says more (chain.mirror.brands)."""
 
     chain_id: int
     start_block: int
     genesis_hash: str
     contracts: Mapping[str, Contract]
-    brands: Mapping[str, Brand]
-    raw: Mapping[str, Any]
     codec: Codec
+    # The share of its debts that a brand's collateral must cover, in hundredths of a percent; the clearing house's own.
+    cover_bps: int = COVER_BPS_DEFAULT
+    documents: Documents = field(default_factory=Documents)
 
     @classmethod
     def load(cls, folder: Path | str, chain_id: int, *, codec: Codec | None = None) -> Self:
@@ -58,38 +52,29 @@ class Deployment:
         except orjson.JSONDecodeError as error:
             raise DeploymentMismatch(path.name, "a deployment in JSON", str(error)) from error
         try:
-            found = cls._parsed(raw, codec or Codec.load())
+            found = cls._parsed(raw, codec or Codec.load(), Documents(Path(folder) / "documents"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             fault = f"{type(error).__name__}: {error}"
-            raise DeploymentMismatch(path.name, "chain, contracts and brands", fault) from error
+            raise DeploymentMismatch(path.name, "chain and contracts", fault) from error
         if found.chain_id != chain_id:
             raise DeploymentMismatch(path.name, f"chain {chain_id}", f"chain {found.chain_id} in it")
         return found
 
     @classmethod
-    def _parsed(cls, raw: Any, codec: Codec) -> Self:
+    def _parsed(cls, raw: Any, codec: Codec, documents: Documents) -> Self:
         """The deployment that a file's JSON is; KeyError, TypeError, ValueError or AttributeError when it is none."""
         contracts = {
             name: Contract(name, _hex(item["address"], 40), _hex(item["bytecode_hash"], 64))
             for name, item in raw["contracts"].items()
-        }
-        brands = {
-            slug: Brand(
-                slug=slug,
-                id=int(item["id"]),
-                token=_hex(item["token"], 40),
-                rules={name: int(rule["id"]) for name, rule in item.get("rules", {}).items()},
-            )
-            for slug, item in raw["brands"].items()
         }
         return cls(
             chain_id=int(raw["chain_id"]),
             start_block=int(raw["start_block"]),
             genesis_hash=_hex(raw["genesis_hash"], 64),
             contracts=contracts,
-            brands=brands,
-            raw=raw,
             codec=codec,
+            cover_bps=int(raw.get("cover_bps", COVER_BPS_DEFAULT)),
+            documents=documents,
         )
 
     def verify(self, rpc: Rpc) -> None:
@@ -115,10 +100,6 @@ class Deployment:
             return self.contracts[contract].address
         except KeyError:
             raise DeploymentMissing(f"the deployment ({contract} is not in it)", self.chain_id) from None
-
-    def slug(self, brand_id: int) -> str:
-        """The brand's slug; a brand invited after the deployment goes by its number."""
-        return next((brand.slug for brand in self.brands.values() if brand.id == brand_id), str(brand_id))
 
 
 def _hex(text: str, digits: int) -> str:

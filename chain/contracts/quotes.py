@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from chain.base.errors import OperationInvalid, Reverted
+from chain.base.errors import Reverted
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
 
@@ -25,13 +25,14 @@ class ExchangeQuote:
     version: int
 
 
-def award(rpc: Rpc, deployment: Deployment, *, brand: str, member: str, rule: int, base_amount: int) -> AwardQuote:
-    """What awarding would do; raises Reverted with the error that the award would have."""
-    if brand not in deployment.brands:
-        raise OperationInvalid(f"The deployment has no brand {brand!r}.")
+def award(rpc: Rpc, deployment: Deployment, *, brand: int, member: str, rule: int, base_amount: int) -> AwardQuote:
+    """What awarding by a brand would do; raises Reverted with the error that the award would have.
+
+    brand: the registry's id.
+    """
     # An operation id that no queue gives out: the quote is about the rule, not about an id.
     item = {"operationId": (1 << 256) - 1, "ruleId": rule, "member": member, "baseAmount": base_amount}
-    points, version, reason = _ask(rpc, deployment, "RewardRules", deployment.brands[brand].id, item)
+    points, version, reason = _ask(rpc, deployment, "RewardRules", brand, item)
     if len(reason) > 2:
         name, values = deployment.codec.revert(bytes.fromhex(reason[2:]))
         raise Reverted("quote", 3, "the award would be refused", reason, name, values)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chain.base.hashing import keccak_text
 from chain.contracts import lots, memos
 from chain.contracts.deployment import Deployment
 from chain.evidence import claims, document, events
@@ -18,6 +17,7 @@ from chain.evidence.shapes import EVIDENCE
 from chain.evidence.witness_store import WitnessStore, bloom_mask, logs
 from chain.evidence.witness_store import header as read_header
 from chain.node.rpc import Rpc
+from chain.storage.documents import Documents
 
 BRANDS_MAX: Final = 60
 RULES_MAX: Final = 64
@@ -56,12 +56,6 @@ class Maker:
         self._deployment = deployment
         self._headers = headers
         self._signer = signer
-        self._texts = {
-            "0x" + keccak_text(rule["text"]).hex(): rule["text"]
-            for brand in deployment.raw.get("brands", {}).values()
-            for rule in brand.get("rules", {}).values()
-            if "text" in rule
-        }
 
     def head(self) -> int:
         """The newest block of the node."""
@@ -198,7 +192,7 @@ class Maker:
         return head, head if anchor is None else max(anchor, head)
 
     def _draft(self, first: int, last: int, block: int) -> "Draft":
-        return Draft(Gatherer(self._rpc, first, last, block=block, known=self._headers), self._deployment, self._texts)
+        return Draft(Gatherer(self._rpc, first, last, block=block, known=self._headers), self._deployment)
 
     def _sealed(self, draft: "Draft", labels: Mapping[str, str] | None) -> bytes:
         """The bundle with the nodes that its claims need and no others; every claim is checked on the way."""
@@ -232,12 +226,11 @@ class Maker:
 class Draft:
     """A bundle in the making: what was gathered, and the claims so far."""
 
-    def __init__(self, gathered: Gatherer, deployment: Deployment, texts: Mapping[str, str]):
+    def __init__(self, gathered: Gatherer, deployment: Deployment):
         self.gathered = gathered
         self.claims: list[dict[str, Any]] = []
         self.token_of: dict[int, str] = {}
         self._deployment = deployment
-        self._texts = texts
         self._wanted: dict[str, set[int]] = {}
         self._named: set[str] = set()
         self._read: set[tuple[str, int]] = set()
@@ -330,7 +323,7 @@ class Draft:
         for (brand_id, rule_id), first in codes.items():
             words = {at: self.word("RewardRules", (first + at) % 2**256) for at in (0, 1, 3, 4, 5, 7)}
             due = words[1] >> 216 and now >= words[1] >> 216
-            self.claims.append(_rule(address, brand_id, rule_id, words, 4 if due else 0, self._texts))
+            self.claims.append(_rule(address, brand_id, rule_id, words, 4 if due else 0, self._deployment.documents))
 
     def books_claims(self, brand_id: int, pairs: Sequence[tuple[int, int]]) -> None:
         """Collateral and debts of a brand."""
@@ -420,7 +413,7 @@ def _lot_slots(account: str) -> list[int]:
 
 
 def _rule(
-    address: str, brand_id: int, rule_id: int, words: Mapping[int, int], code: int, texts: Mapping[str, str]
+    address: str, brand_id: int, rule_id: int, words: Mapping[int, int], code: int, documents: Documents
 ) -> dict[str, Any]:
     rate, life, text_hash = words[code], words[code + 1], f"0x{words[code + 3]:064x}"
     return {
@@ -438,7 +431,7 @@ def _rule(
         "rounding": ("down", "nearest", "up")[rate >> 232 & 0xFF],
         "rule_id": str(rule_id),
         "start": str(life >> 112 & 2**40 - 1),
-        "text": texts.get(text_hash, ""),
+        "text": documents.text(text_hash) or "",
         "text_hash": text_hash,
         "version": str(life >> 192 & 2**24 - 1),
     }

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, select
 
-from chain.base.errors import AnswerInconsistent, OperationInvalid, ResultTooWide
+from chain.base.errors import AnswerInconsistent, ResultTooWide
 from chain.contracts import lots
 from chain.contracts.codec import address_word
 from chain.contracts.deployment import Deployment
@@ -39,9 +39,12 @@ class Difference:
 
 @dataclass(frozen=True)
 class BrandBooks:
-    """One brand's sums in base units. `held` is the part of each sum that lies in the desk. drift 0: all agree."""
+    """One brand's sums in base units; `brand` is the registry's id. `held` is the part that lies in the desk.
 
-    brand: str
+    drift 0: all agree.
+    """
+
+    brand: int
     token: str
     supply_on_chain: int
     sum_on_chain: int
@@ -142,7 +145,7 @@ def _brand(
         if chain != mirror
     ]
     return BrandBooks(
-        brand=deployment.slug(int(token.brand_id)),
+        brand=int(token.brand_id),
         token=token.token,
         supply_on_chain=supply,
         sum_on_chain=sum(on_chain),
@@ -153,14 +156,11 @@ def _brand(
     )
 
 
-def awards_on_chain(rpc: Rpc, deployment: Deployment, slug: str) -> int:
+def awards_on_chain(rpc: Rpc, deployment: Deployment, brand: int) -> int:
     """How many operations of the brand counted, from the chain itself: its Awarded events."""
-    if slug not in deployment.brands:
-        raise OperationInvalid(f"The deployment has no brand {slug!r}.")
     topic = next(shape.topic for shape in deployment.codec.events.values() if shape.name == "Awarded")
-    brand = f"0x{deployment.brands[slug].id:064x}"
     head = int(rpc.call("eth_blockNumber"), 16)
-    wanted = {"address": deployment.address("RewardRules"), "topics": [topic, brand]}
+    wanted = {"address": deployment.address("RewardRules"), "topics": [topic, f"0x{brand:064x}"]}
     return sum(len(logs) for logs in _logs(rpc, wanted, deployment.start_block, head))
 
 

@@ -15,7 +15,7 @@ class Waiting:
 
     id: int
     kind: str
-    brand: str
+    brand: int
     lane: str
     created_at_ms: int
     operation_id: str | None = None
@@ -55,7 +55,7 @@ def choose(
     """
     blocked = set(busy_singles)
     awarded = set(busy_awards)
-    open_batches: dict[str, list[Waiting]] = {}
+    open_batches: dict[int, list[Waiting]] = {}
     choice = Choice()
     for item in queue:
         if item.lane in blocked:
@@ -80,7 +80,7 @@ def choose(
 
 def _in_turns(batches: Sequence[list[Waiting]]) -> list[list[Waiting]]:
     """The first of each brand, then the second of each, in the order in which the brands came."""
-    by_brand: dict[str, list[list[Waiting]]] = {}
+    by_brand: dict[int, list[list[Waiting]]] = {}
     for batch in batches:
         by_brand.setdefault(batch[0].brand, []).append(batch)
     turns = chain.from_iterable(zip_longest(*by_brand.values()))

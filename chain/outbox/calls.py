@@ -1,7 +1,7 @@
 """The kinds of operation: how the gateway asks for each, and how each becomes a call of a contract.
 
-The makers give a NewOperation for operations.enqueue. Addresses are 0x hex; points, base amounts and nonces int;
-signatures 0x hex of the member's authorisation (chain.contracts.authorisation).
+The makers give a NewOperation for operations.enqueue. `brand` is the registry's id. Addresses are 0x hex; points, base
+amounts and nonces int; signatures 0x hex of the member's authorisation (chain.contracts.authorisation).
 """
 
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ BATCH_ITEM_BYTES: Final = 4 * 32
 def award(
     *,
     key: str,
-    brand: str,
+    brand: int,
     member: str,
     rule: int,
     base_amount: int,
@@ -62,8 +62,7 @@ def award(
 def hold(
     *,
     key: str,
-    brand: str,
-    brand_id: int,
+    brand: int,
     member: str,
     points: int,
     reward_id: str,
@@ -75,7 +74,7 @@ def hold(
     """Sets points aside by the member's authorisation. The hold's id is authorisation.record_id(member, nonce)."""
     request = {
         "member": member.lower(),
-        "brandId": str(brand_id),
+        "brandId": str(brand),
         "points": str(points),
         "rewardId": reward_id,
         "holdUntil": str(hold_until),
@@ -85,17 +84,17 @@ def hold(
     return NewOperation(key, "hold", brand, member.lower(), {"request": request, "signature": signature})
 
 
-def capture(*, key: str, brand: str, member: str, hold_id: str, points: int) -> NewOperation:
+def capture(*, key: str, brand: int, member: str, hold_id: str, points: int) -> NewOperation:
     """Burns points of a hold, gives the rest back."""
     return NewOperation(key, "capture", brand, member.lower(), {"hold_id": hold_id, "points": str(points)})
 
 
-def release(*, key: str, brand: str, member: str, hold_id: str, timeout: bool = False) -> NewOperation:
+def release(*, key: str, brand: int, member: str, hold_id: str, timeout: bool = False) -> NewOperation:
     """Gives a whole hold back; `timeout` names the same act after the hold's deadline."""
     return NewOperation(key, "timeout" if timeout else "release", brand, member.lower(), {"hold_id": hold_id})
 
 
-def timeout(*, brand: str, member: str, hold_id: str) -> NewOperation:
+def timeout(*, brand: int, member: str, hold_id: str) -> NewOperation:
     """Gives a whole hold back after its deadline, which anyone may. Asked for once a hold, whoever asks: the key is the
     hold's own (chain.relayer.deadlines)."""
     return release(key=timeout_key(hold_id), brand=brand, member=member, hold_id=hold_id, timeout=True)
@@ -106,7 +105,7 @@ def timeout_key(hold_id: str) -> str:
     return f"timeout/{hold_id}"
 
 
-def refund(*, key: str, brand: str, member: str, hold_id: str, points: int, refunded_before: int) -> NewOperation:
+def refund(*, key: str, brand: int, member: str, hold_id: str, points: int, refunded_before: int) -> NewOperation:
     """Gives captured points back; refused when something else was refunded meanwhile."""
     payload = {"hold_id": hold_id, "points": str(points), "refunded_before": str(refunded_before)}
     return NewOperation(key, "refund", brand, member.lower(), payload)
@@ -115,7 +114,7 @@ def refund(*, key: str, brand: str, member: str, hold_id: str, points: int, refu
 def exchange(
     *,
     key: str,
-    brand: str,
+    brand: int,
     member: str,
     agreement_id: int,
     version: int,
@@ -133,7 +132,7 @@ def exchange(
 def pay(
     *,
     key: str,
-    brand: str,
+    brand: int,
     member: str,
     agreement_id: int,
     version: int,
@@ -151,7 +150,7 @@ def pay(
 
 
 def unwind(
-    *, key: str, brand: str, member: str, exchange_id: str, record: dict[str, Any], deadline: int, signature: str
+    *, key: str, brand: int, member: str, exchange_id: str, record: dict[str, Any], deadline: int, signature: str
 ) -> NewOperation:
     """Undoes an exchange; `record` is the `exchange` of its Exchanged event."""
     payload = {"exchange_id": exchange_id, "record": record, "deadline": str(deadline), "signature": signature}
@@ -159,7 +158,7 @@ def unwind(
 
 
 def transfer(
-    *, key: str, brand: str, member: str, to: str, points: int, nonce: int, deadline: int, signature: str
+    *, key: str, brand: int, member: str, to: str, points: int, nonce: int, deadline: int, signature: str
 ) -> NewOperation:
     """Moves a member's points by the member's authorisation, where the brand's policy allows it."""
     payload = {"to": to.lower(), "points": str(points), "nonce": str(nonce), "deadline": str(deadline)}
@@ -169,7 +168,7 @@ def transfer(
 def leave(
     *,
     key: str,
-    brand: str,
+    brand: int,
     member: str,
     wallet: str,
     nonce: int,
@@ -239,11 +238,11 @@ def batch_gas(items: int) -> int:
 
 
 def single(
-    deployment: Deployment, kind: str, brand: str, lane: str, payload: Mapping[str, Any], *, token: str | None = None
-) -> tuple[str, bytes]:
+    deployment: Deployment, kind: str, lane: str, payload: Mapping[str, Any], *, token: str | None
+) -> tuple[str, bytes] | None:
     """Target and calldata of an operation that has a transaction of its own.
 
-    token: the brand's, when the brand is not of the deployment.
+    token: the brand's; None where it is not known, and then None is the answer when the call goes to it.
     """
     build = _SINGLES.get(kind)
     if build is None:
@@ -254,11 +253,7 @@ def single(
         raise OperationInvalid(f"The call has {len(data)} bytes; no node takes more than {CALLDATA_BYTES_MAX}.")
     if contract != "LoyaltyToken":
         return deployment.address(contract), data
-    if token is None and brand in deployment.brands:
-        token = deployment.brands[brand].token
-    if token is None:
-        raise OperationInvalid(f"The registry has no brand {brand!r}.")
-    return token, data
+    return None if token is None else (token, data)
 
 
 _Build = Callable[[str, Mapping[str, Any]], tuple[str, str, tuple[Any, ...]]]

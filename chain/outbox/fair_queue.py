@@ -38,7 +38,7 @@ HELD: Final = (
 )
 
 
-def brands(connection: Connection, bulk: int, after: Any = None, count_max: int = BRANDS_MAX) -> list[Any]:
+def brands(connection: Connection, bulk: int, after: int | None = None, count_max: int = BRANDS_MAX) -> list[int]:
     """Brands with something queued, in turns: those behind `after` first."""
     if after is None:
         return _brands(connection, bulk, "", (), count_max)
@@ -50,7 +50,7 @@ def brands(connection: Connection, bulk: int, after: Any = None, count_max: int 
 
 
 def heads(
-    connection: Connection, bulk: int, names: Sequence[str], count_max: int, without: Set[str] = frozenset()
+    connection: Connection, bulk: int, names: Sequence[int], count_max: int, without: Set[str] = frozenset()
 ) -> tuple[list[Waiting], bool]:
     """The oldest of each brand in turns (the first of each, the second of each), count_max together but HEAD_MIN of
     each, without those of some lanes; and whether a brand may have more."""
@@ -80,7 +80,7 @@ def drawn(connection: Connection, lanes: Sequence[str]) -> list[Waiting]:
     return [item for lane in chosen for item in _waiting(connection, statement, (lane, lane))]
 
 
-def backlog(connection: Connection, brand: str, bulk: int, count_max: int) -> int:
+def backlog(connection: Connection, brand: int, bulk: int, count_max: int) -> int:
     """How many of the brand's operations are queued; count_max when there are as many or more."""
     place = _place(connection)
     statement = (
@@ -91,7 +91,7 @@ def backlog(connection: Connection, brand: str, bulk: int, count_max: int) -> in
     return int(connection.exec_driver_sql(statement, (brand, brand, count_max)).scalar_one())
 
 
-def _brands(connection: Connection, bulk: int, bound: str, values: tuple[Any, ...], count_max: int) -> list[str]:
+def _brands(connection: Connection, bulk: int, bound: str, values: tuple[Any, ...], count_max: int) -> list[int]:
     """From one brand to the next in the index, without a look at what lies between."""
     place = _place(connection)
     queued = f"SELECT brand FROM operation {_index(connection, bulk)} WHERE state = 'queued' AND bulk = {bulk}"  # noqa: S608

@@ -35,7 +35,8 @@ class Operation(SQLModel, table=True):
     id: int | None = serial()
     key: str
     kind: str
-    brand: str
+    # The registry's id.
+    brand: int = big()
     lane: str
     # The id the contract counts once, dense per brand; decimal text. Only awards have one.
     operation_id: str | None = None
@@ -86,7 +87,8 @@ class OperationCounter(SQLModel, table=True):
     """The next operation id of each brand."""
 
     __tablename__ = "operation_counter"
-    brand: str = Field(primary_key=True)
+    # The registry's id.
+    brand: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
     next_id: int = big()
 
 

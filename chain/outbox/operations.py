@@ -48,11 +48,12 @@ refusals: Final = table_of(OperationRefusal)
 
 @dataclass(frozen=True, slots=True)
 class NewOperation:
-    """What is asked for. `lane`: operations of one lane keep their order (the member's address)."""
+    """What is asked for. `brand`: the registry's id. `lane`: operations of one lane keep their order (the member's
+    address)."""
 
     key: str
     kind: str
-    brand: str
+    brand: int
     lane: str
     payload: dict[str, Any]
     # One of many that were sent as a file of lines: what a person waits for goes before it.
@@ -78,7 +79,7 @@ class OperationView:
     id: int
     key: str
     kind: str
-    brand: str
+    brand: int
     lane: str
     operation_id: str | None
     payload: dict[str, Any]
@@ -200,7 +201,7 @@ class Outcome:
     block_number: int
     block_hash: str
     log_index: int | None
-    brand: str | None = None
+    brand: int | None = None
     operation_id: str | None = None
     lane: str | None = None
     result: dict[str, Any] | None = None
@@ -239,7 +240,7 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
             spent = (
                 *(None, 0) * 2,
                 "OperationUsed",
-                _dumps({"brand": outcome.brand, "operationId": outcome.operation_id}),
+                _dumps({"brandId": str(outcome.brand), "operationId": outcome.operation_id}),
             )
             groups.setdefault("award of a stranger", []).append((*head, *counted, at_ms, *by_id, outcome.lane))
             groups.setdefault("award to another", []).append((*head, *spent, at_ms, *by_id, outcome.lane))
@@ -548,7 +549,7 @@ def _same_or_refuse(asked: NewOperation, row: Any) -> None:
 
 
 def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[dict[str, Any]]:
-    wanted: dict[str, int] = {}
+    wanted: dict[int, int] = {}
     for operation in operations:
         if operation.kind == AWARD:
             wanted[operation.brand] = wanted.get(operation.brand, 0) + 1
@@ -578,7 +579,7 @@ def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) 
     return rows
 
 
-def _take_ids(connection: Connection | Session, brand: str, count: int) -> int:
+def _take_ids(connection: Connection | Session, brand: int, count: int) -> int:
     """The first of `count` operation ids of the brand, taken for good with the caller's transaction."""
     values = {"brand": brand, "following": FIRST_OPERATION_ID + count, "count": count}
     return int(connection.execute(_TAKE_IDS, values).scalar_one()) - count

@@ -57,7 +57,7 @@ def _of_award(log: EventLog, deployment: Deployment) -> Outcome:
         block_number=log.block_number,
         block_hash=log.block_hash,
         log_index=log.log_index,
-        brand=deployment.slug(int(args["brandId"])),
+        brand=int(args["brandId"]),
         operation_id=args["operationId"],
         lane=args["member"],
     )

@@ -16,7 +16,6 @@ from sqlalchemy import Connection, Engine, bindparam, select, text
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
-from chain.contracts.deployment import Deployment
 from chain.mirror.checkpoint import LIVE
 from chain.mirror.checkpoint import table as checkpoint
 from chain.outbox import calls, operations
@@ -69,9 +68,8 @@ class Due:
 class Deadlines:
     """Asks for releases; a part of the relayer's loop. `clock` tells unix seconds."""
 
-    def __init__(self, engine: Engine, deployment: Deployment, clock: Callable[[], float] = time.time):
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time):
         self._engine = engine
-        self._deployment = deployment
         self._clock = clock
         self._next = 0.0
         # Releases asked for and not decided, and the last hold that was looked at: pages go round.
@@ -137,8 +135,7 @@ class Deadlines:
         return bool(ids)
 
     def _release(self, due: Due) -> operations.NewOperation:
-        brand = self._deployment.slug(int(due.brand_id))
-        return calls.timeout(brand=brand, member=due.account, hold_id=due.hold_id)
+        return calls.timeout(brand=int(due.brand_id), member=due.account, hold_id=due.hold_id)
 
 
 def owe(connection: Connection, release: operations.NewOperation) -> int:

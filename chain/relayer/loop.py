@@ -85,7 +85,7 @@ class Relayer:
             engine, deployment.chain_id, keystore, served, self.node_state, self.receipts, self.breaker
         )
         self.gaps = Gaps(engine, self.node_state, list(served))
-        self.deadlines = Deadlines(engine, deployment)
+        self.deadlines = Deadlines(engine)
         self._heads = heads
         self._announced = True
         self._told: dict[str, tuple[str, str]] = {}

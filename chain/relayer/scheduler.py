@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationInvalid, QueueMoved, Reverted, RpcError
-from chain.contracts.deployment import Brand, Deployment
+from chain.contracts.deployment import Deployment
 from chain.mirror import brands
 from chain.mirror.models import MirrorCheckpoint
 from chain.node.blocks import believable
@@ -28,6 +28,8 @@ from chain.telemetry import metrics
 log = logging.getLogger(__name__)
 
 QUEUE_WINDOW: Final = 2_000
+# The mirror's word for having all that there is (chain.mirror.checkpoint).
+LIVE: Final = "live"
 # Beyond what can go at once: operations whose lane or batch must wait still stand in the queue.
 WINDOW_SPARE: Final = 200
 # Past a full window of which nothing may go, the lanes behind it are looked at, so many windows far.
@@ -52,6 +54,8 @@ class Scheduler:
         self._node_state = node_state
         # The mirror's newest block as of the look into the queue: (number, hash).
         self._tip: tuple[int, str] | None = None
+        # Whether the mirror has the whole chain: then a brand that it does not know does not exist.
+        self._mirrored = False
         # Operations that the node would not simulate without saying that they revert: since when, and when next.
         self._doubtful: dict[int, tuple[float, float]] = {}
         # Transactions under way that carry lines; how many went past lines that waited, since the last of these.
@@ -149,35 +153,35 @@ class Scheduler:
                     found = [*fair_queue.drawn(connection, [item.lane for item in found if item.held]), *found]
                     found = list({item.id: item for item in found}.values())
                 busy = _busy(connection) if found else []
-                known = brands.resolve(connection, self._deployment, {item.brand for item in found})
-                paused = brands.paused(connection, known)
-                self._tip = _tip(connection) if found else None
+                tokens = brands.tokens(connection, {item.brand for item in found})
+                paused = brands.paused(connection, {item.brand for item in found})
+                self._tip, self._mirrored = _tip(connection) if found else (None, False)
             if bulk == PERSON:
                 self._person_waits = bool(names)
                 self._person_at = time.monotonic() if names else self._person_at
-            found = self._issuing(found, known, paused)
-            planned = self._planned(found, busy, known, rooms, bulk)
+            found = self._issuing(found, paused)
+            planned = self._planned(found, busy, tokens, rooms, bulk)
             if planned or not full:
                 break
             if window == QUEUE_WINDOW:
                 without |= {item.lane for item in found}
         return planned
 
-    def _issuing(self, found: list[Waiting], known: Mapping[str, Brand], paused: Sequence[str]) -> list[Waiting]:
+    def _issuing(self, found: list[Waiting], paused: Sequence[int]) -> list[Waiting]:
         """All but the awards of brands that the mirror knows as paused, when the registry says so too: these are
         refused here, by the contract's own words, and cost no transaction."""
-        for name in paused:
-            awards = [item.id for item in found if item.brand == name and item.kind == AWARD]
+        for brand in paused:
+            awards = [item.id for item in found if item.brand == brand and item.kind == AWARD]
             if not awards:
                 continue
-            target, data = calls.issuing(self._deployment, known[name].id)
+            target, data = calls.issuing(self._deployment, brand)
             [answer] = self._node_state.rpc.try_batch(
                 [("eth_call", [{"to": target, "data": "0x" + data.hex()}, "latest"])]
             )
             if isinstance(answer, Reverted) and answer.error == PAUSED:
                 with writing(self._engine) as connection:
                     operations.fail_many(connection, awards, answer.error, answer.error_args)
-                found = [item for item in found if item.brand != name or item.kind != AWARD]
+                found = [item for item in found if item.brand != brand or item.kind != AWARD]
         return found
 
     def _items_max(self, bulk: int) -> int:
@@ -189,7 +193,7 @@ class Scheduler:
         self,
         waiting: Sequence[Waiting],
         busy: Sequence[Busy],
-        known: dict[str, Brand],
+        tokens: Mapping[int, str],
         room: Mapping[str, int],
         bulk: int,
     ) -> list[tuple[str, list[Plan]]]:
@@ -216,7 +220,7 @@ class Scheduler:
                 only_full=self._grows(signer, bulk),
                 resting=resting,
             )
-            plans = self._plans(choice, signer, room[signer], known)
+            plans = self._plans(choice, signer, room[signer], tokens)
             if plans:
                 planned.append((signer, plans))
                 served = [item.brand for item in choice.singles] + [batch[0].brand for batch in choice.batches]
@@ -250,55 +254,54 @@ class Scheduler:
             metrics.batch(transaction.kind, transaction.operations)
         return made
 
-    def _plans(self, choice: Choice, signer: str, room: int, known: dict[str, Brand]) -> list[Plan]:
-        singles = self._single_plans(choice.singles, signer, known)
+    def _plans(self, choice: Choice, signer: str, room: int, tokens: Mapping[int, str]) -> list[Plan]:
+        singles = self._single_plans(choice.singles, signer, tokens)
         batches = choice.batches[: max(0, room - len(singles))]
-        plans = [plan for batch in batches if (plan := self._batch_plan(batch, known)) is not None]
+        plans = [plan for batch in batches if (plan := self._batch_plan(batch, tokens)) is not None]
         return singles + plans
 
-    def _batch_plan(self, batch: Sequence[Waiting], known: dict[str, Brand]) -> Plan | None:
-        brand = known.get(batch[0].brand)
-        if brand is None:
+    def _batch_plan(self, batch: Sequence[Waiting], tokens: Mapping[int, str]) -> Plan | None:
+        brand = batch[0].brand
+        if brand not in tokens:
             for item in batch:
-                self._refuse(item, "OperationInvalid", {"message": f"The registry has no brand {item.brand!r}."})
+                self._await_brand(item)
             return None
+        for item in batch if self._doubtful else ():
+            self._doubtful.pop(item.id, None)
         try:
             items = [(item.operation_id or "0", _document(item.payload)) for item in batch]
-            target, data = calls.award_batch(self._deployment, brand.id, items)
+            target, data = calls.award_batch(self._deployment, brand, items)
         except MISFIT as error:
             self._refuse_misfits(batch, brand, error)
             return None
         return Plan("batch", target, data, calls.batch_gas(len(batch)), tuple(item.id for item in batch))
 
-    def _refuse_misfits(self, batch: Sequence[Waiting], brand: Brand, error: Exception) -> None:
+    def _refuse_misfits(self, batch: Sequence[Waiting], brand: int, error: Exception) -> None:
         """Those that cannot be encoded by themselves fail; the others are still in the queue."""
         log.warning("a batch cannot be encoded: %r", error)
         for item in batch:
             try:
-                calls.award_batch(self._deployment, brand.id, [(item.operation_id or "0", _document(item.payload))])
+                calls.award_batch(self._deployment, brand, [(item.operation_id or "0", _document(item.payload))])
             except MISFIT as reason:
                 self._refuse(item, "OperationInvalid", {"message": f"{type(reason).__name__}: {reason}"})
 
-    def _single_plans(self, singles: Sequence[Waiting], signer: str, known: dict[str, Brand]) -> list[Plan]:
+    def _single_plans(self, singles: Sequence[Waiting], signer: str, tokens: Mapping[int, str]) -> list[Plan]:
         """Simulates before a nonce is spent: what would revert fails now, with its error, and costs nothing."""
         plans: list[tuple[Waiting, Plan]] = []
         for item in singles:
-            brand = known.get(item.brand)
             try:
-                target, data = calls.single(
-                    self._deployment,
-                    item.kind,
-                    item.brand,
-                    item.lane,
-                    _document(item.payload),
-                    token=brand.token if brand is not None else None,
+                call = calls.single(
+                    self._deployment, item.kind, item.lane, _document(item.payload), token=tokens.get(item.brand)
                 )
             except OperationInvalid as error:
                 self._refuse(item, error.name, {"message": str(error)})
             except MISFIT as error:
                 self._refuse(item, "OperationInvalid", {"message": f"{type(error).__name__}: {error}"})
             else:
-                plans.append((item, Plan(item.kind, target, data, calls.GAS[item.kind], (item.id,))))
+                if call is not None:
+                    plans.append((item, Plan(item.kind, *call, calls.GAS[item.kind], (item.id,))))
+                else:
+                    self._await_brand(item)
         if not plans:
             return []
         answers = self._node_state.rpc.try_batch([("eth_call", [_call(plan, signer), "latest"]) for _, plan in plans])
@@ -342,6 +345,20 @@ class Scheduler:
             return True
         return False
 
+    def _await_brand(self, item: Waiting) -> None:
+        """Waits for a brand that the mirror does not have; refused once a whole mirror has lacked it for long enough.
+
+        A mirror that is being rebuilt, or that follows a reorg or a node that lags, has it again in a moment.
+        """
+        now = time.monotonic()
+        since, _ = self._doubtful.get(item.id, (now, 0.0))
+        if not self._mirrored:
+            self._doubtful.pop(item.id, None)
+        elif now - since > self._node_state.settings.simulation_patience_s:
+            self._refuse(item, "OperationInvalid", {"message": f"The registry has no brand {item.brand}."})
+        else:
+            self._doubtful[item.id] = (since, now + SIMULATION_PAUSE_S)
+
     def _refuse(self, item: Waiting, error: str, error_args: dict[str, Any]) -> None:
         self._doubtful.pop(item.id, None)
         with writing(self._engine) as connection:
@@ -358,10 +375,11 @@ def _document(payload: Any) -> dict[str, Any]:
     return found
 
 
-def _tip(connection: Connection) -> tuple[int, str] | None:
-    found = connection.execute(select(checkpoint.c.block_number, checkpoint.c.block_hash).where(checkpoint.c.id == 1))
-    row = found.one_or_none()
-    return (row.block_number, row.block_hash) if row is not None else None
+def _tip(connection: Connection) -> tuple[tuple[int, str] | None, bool]:
+    """The mirror's newest block, and whether it is live."""
+    wanted = select(checkpoint.c.block_number, checkpoint.c.block_hash, checkpoint.c.state).where(checkpoint.c.id == 1)
+    row = connection.execute(wanted).one_or_none()
+    return (None, False) if row is None else ((row.block_number, row.block_hash), row.state == LIVE)
 
 
 def _busy(connection: Connection) -> list[Busy]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
@@ -9,6 +10,9 @@ import orjson
 from sqlalchemy import JSON, Connection, Table
 
 Row = dict[str, Any]
+
+# Far below what a statement may have of values: 32,766 on SQLite, 65,535 on PostgreSQL.
+ROWS_MAX: Final = 1_000
 
 PLACE: Final = {"sqlite": "?", "postgresql": "%s"}
 
@@ -35,6 +39,33 @@ def insert_missing(
 def replace(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Inserts rows, or replaces those with the same primary key. Rows name every column."""
     _write(connection, table, rows, replace=True)
+
+
+def insert_returning(
+    connection: Connection, table: Table, rows: Sequence[Row], names: tuple[str, ...]
+) -> list[tuple[Any, ...]]:
+    """Inserts rows that all have the same columns, in one statement for at most ROWS_MAX of them; gives columns of what
+    was made, in no order."""
+    made: list[tuple[Any, ...]] = []
+    for start in range(0, len(rows), ROWS_MAX):
+        chosen = rows[start : start + ROWS_MAX]
+        columns = tuple(chosen[0])
+        documents = {name for name in columns if isinstance(table.c[name].type, JSON)}
+        statement = _many(table, columns, connection.dialect.name, len(chosen), names)
+        if documents:
+            chosen = [row | {name: _dumps(row[name]) for name in documents if row[name] is not None} for row in chosen]
+        values = tuple(chain.from_iterable(map(itemgetter(*columns), chosen)))
+        made += map(tuple, connection.exec_driver_sql(statement, values))
+    return made
+
+
+@lru_cache(256)
+def _many(table: Table, columns: tuple[str, ...], dialect: str, count: int, names: tuple[str, ...]) -> str:
+    listed = ", ".join(f'"{name}"' for name in columns)
+    one = f"({', '.join([PLACE[dialect]] * len(columns))})"
+    wanted = ", ".join(f'"{name}"' for name in names)
+    # Every name here is one of our own tables' or columns'; values only ever go by place.
+    return f'INSERT INTO "{table.name}" ({listed}) VALUES {", ".join([one] * count)} RETURNING {wanted}'  # noqa: S608
 
 
 def _write(connection: Connection, table: Table, rows: Sequence[Row], *, replace: bool) -> None:

@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 import chain.tables  # noqa: F401 - makes the tables known
 from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Anvil
+from chain.mirror.brands import registered
 from chain.mirror.loop import Mirror
 from chain.node.rpc import Rpc
 from chain.outbox.calls import batch_gas
@@ -69,7 +70,7 @@ def auditing() -> list[Figure]:
 
 def _award(bench: Bench) -> None:
     """As many awards as leave EVENTS events."""
-    brand, rules = bench.deployment.brands["cdnow"], bench.deployment.address("RewardRules")
+    brand, rules = registered(bench.rpc, bench.deployment)[0], bench.deployment.address("RewardRules")
     members = ["0x" + keccak(text=f"bench/audit/{index}")[12:].hex() for index in range(MEMBERS)]
     awards = -(-EVENTS // EVENTS_PER_AWARD)
     for start in range(0, awards, ITEMS):

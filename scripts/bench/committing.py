@@ -109,7 +109,7 @@ def _deployment() -> Deployment:
         "RewardRules": RULES
     }
     contracts = {name: Contract(name, address, "0x00") for name, address in addresses.items()}
-    return Deployment(1337, 1, "0x00", contracts, {}, {}, Codec.load())
+    return Deployment(1337, 1, "0x00", contracts, Codec.load())
 
 
 @contextmanager

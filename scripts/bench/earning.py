@@ -72,7 +72,7 @@ def _signed_batches(system: LocalStack, rpc: Rpc, orders: Sequence[Purchase], ru
     keystore = LocalKeystore.open(system.plan.state / "keystore.json", _password(system))
     ref = signer_ref(1)  # the worker uses signer 0
     nonce = int(rpc.call("eth_getTransactionCount", keystore.address_of(ref), "latest"), 16)
-    brand, codec = system.deployment.brands["cdnow"], system.deployment.codec
+    brand, codec = system.brands["cdnow"], system.deployment.codec
     target = system.deployment.address("RewardRules")
     for number, chunk in enumerate(replay.chunks(orders, BATCH_ITEMS)):
         first = FIRST_OPERATION * (run + 1) + number * BATCH_ITEMS

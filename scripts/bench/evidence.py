@@ -18,8 +18,8 @@ from chain.node.rpc import Rpc
 from chain.storage.keystore import LocalKeystore
 from scripts.bench.figures import Figure
 from scripts.demo import replay
-from scripts.demo.gateway import Gateway
 from scripts.demo.purchases import cdnow
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import Plan, stack
 
 PURCHASES = 3_000
@@ -42,7 +42,7 @@ def evidence() -> list[Figure]:
         with closing(Rpc(system.rpc_url)) as rpc:
             # A new maker each time: nothing read before helps, as in a command.
             made = _median(lambda: Maker(rpc, system.deployment, signer=receipts.signer(keys)).member(address))
-            token = system.deployment.brands["cdnow"].token
+            token = system.brands["cdnow"].token
             proof = _median(lambda: rpc.call("eth_getProof", token, ["0x" + "00" * 32], "latest"))
             data = Maker(rpc, system.deployment, signer=receipts.signer(keys)).member(address)
     registry = system.deployment.address("PartnerRegistry").lower()

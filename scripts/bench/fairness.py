@@ -20,7 +20,7 @@ from chain.storage.database import reading
 from scripts.bench.figures import Figure
 from scripts.bench.relaying import enqueue, orders_of
 from scripts.demo import replay
-from scripts.demo.gateway import WAIT_S, Gateway
+from scripts.stack.gateway import WAIT_S, Gateway
 from scripts.stack.local_stack import LocalStack, Plan, stack
 
 LINES: Final = 30_000

@@ -24,7 +24,7 @@ from chain.storage.database import engine as make_engine
 from chain.storage.database import reading
 from scripts.bench.figures import Figure
 from scripts.demo import replay
-from scripts.demo.gateway import Gateway
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack, Plan, stack
 
 AWARDS_PER_S: Final = 20

@@ -17,6 +17,7 @@ from eth_utils.crypto import keccak
 
 from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Ganache
+from chain.mirror.brands import registered
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
 from chain.outbox.calls import batch_gas
@@ -78,7 +79,7 @@ def _measured(name: str, *, cache: bool) -> Figure:
 
 def _in_turn(bench: Bench) -> tuple[float, float]:
     """Seconds in all for the awards, and for the plain mints of as many to as many."""
-    brand = bench.deployment.brands["cdnow"]
+    brand = registered(bench.rpc, bench.deployment)[0]
     rules = bench.deployment.address("RewardRules")
     awards = mints = 0.0
     for number in range(ROUNDS):

@@ -13,8 +13,8 @@ import httpx
 
 from scripts.bench.figures import Figure
 from scripts.demo import replay
-from scripts.demo.gateway import Gateway
 from scripts.demo.purchases import cdnow
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import ROOT, Plan, free_port, stack
 from scripts.stack.processes import running, start
 

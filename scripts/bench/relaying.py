@@ -74,13 +74,13 @@ def _queue_rate(system: LocalStack, engine: Engine, orders: Sequence[Purchase], 
 
 def enqueue(system: LocalStack, engine: Engine, orders: Sequence[Purchase], run: int) -> float:
     """All in one SQL transaction; gives the moment before it is committed."""
-    rule = system.deployment.brands["cdnow"].rules["purchase"]
+    brand = system.brands["cdnow"]
     asked = [
         calls.award(
             key=f"relay {run}/{number}",
-            brand="cdnow",
+            brand=brand.id,
             member=_address(order.member, run),
-            rule=rule,
+            rule=brand.rules["purchase"],
             base_amount=order.amount,
             bulk=True,
         )

@@ -309,14 +309,13 @@ def mirror(
 @app.command()
 def bootstrap(
     database: DatabaseUrl,
-    chain_id: ChainId,
     deployments: Deployments,
     keys: Annotated[Path, typer.Option(help="where to write the keys that are shown only once")],
 ) -> None:
-    """Prepare the database: migrate it, bind the brands of the deployment, make the first keys."""
+    """Prepare the database: migrate it, make the operator's key, and one for each brand that the mirror shows."""
     from scripts.stack.bootstrap import bootstrap as prepare
 
-    prepare(database_url=database, chain_id=chain_id, deployments=deployments, keys=keys)
+    prepare(database_url=database, deployments=deployments, keys=keys)
 
 
 @app.command()

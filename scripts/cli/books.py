@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from chain.base.errors import ChainError
 from chain.contracts.deployment import Deployment
 from chain.mirror.books import Books, BrandBooks, books
 from chain.node.rpc import Rpc
+from chain.storage.database import reading
 from scripts.cli.status import UNKNOWN, existing, unreadable
 from scripts.console.printed import plain, points
+from scripts.stack.brand_names import NamedBrand, of_gateway, slug_of
 
 AMOUNTS = ("supply_on_chain", "sum_on_chain", "sum_in_mirror", "held", "drift")
 
@@ -25,7 +28,7 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
     """0 when nothing drifts, 1 when something does, 2 when node, mirror or deployment cannot be read."""
     console = Console(highlight=False, soft_wrap=True)
     try:
-        found = _compared(database_url, rpc_url, chain_id, deployments)
+        found, named = _compared(database_url, rpc_url, chain_id, deployments)
     except (ChainError, SQLAlchemyError, FileNotFoundError) as error:
         reason = str(error) if isinstance(error, ChainError) else unreadable(error)
         if as_json:
@@ -35,7 +38,11 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
         return UNKNOWN
     balanced = all(brand.drift == 0 for brand in found.brands)
     if as_json:
-        answer = {"balanced": balanced, "block_number": found.block_number, "brands": list(map(told, found.brands))}
+        answer = {
+            "balanced": balanced,
+            "block_number": found.block_number,
+            "brands": [told(one, named) for one in found.brands],
+        }
         console.out(orjson.dumps(answer, option=orjson.OPT_INDENT_2).decode(), highlight=False)
         return 0 if balanced else 1
 
@@ -44,23 +51,25 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, deployments: Path, a
         table.add_column(title, justify="left" if title == "brand" else "right")
     for brand in found.brands:
         sums = (brand.supply_on_chain, brand.sum_on_chain, brand.sum_in_mirror, brand.held)
-        table.add_row(brand.brand, *(points(value) for value in sums), str(brand.drift))
+        table.add_row(plain(slug_of(named, brand.brand)), *(points(value) for value in sums), str(brand.drift))
     console.print(table)
     console.print("[bold green]balanced[/]" if balanced else "[bold red]NOT balanced[/]")
     return 0 if balanced else 1
 
 
-def _compared(database_url: str, rpc_url: str, chain_id: int, deployments: Path) -> Books:
+def _compared(database_url: str, rpc_url: str, chain_id: int, deployments: Path) -> tuple[Books, list[NamedBrand]]:
     deployment = Deployment.load(deployments, chain_id)
     engine, rpc = existing(database_url), Rpc(rpc_url)
     try:
-        return books(rpc, engine, deployment)
+        with reading(engine) as connection:
+            named = of_gateway(connection)
+        return books(rpc, engine, deployment), named
     finally:
         rpc.close()
         engine.dispose()
 
 
-def told(brand: BrandBooks) -> dict[str, Any]:
+def told(brand: BrandBooks, named: Sequence[NamedBrand]) -> dict[str, Any]:
     """One brand's books as JSON values: amounts as strings, the number of accounts as a number."""
     amounts = {name: str(getattr(brand, name)) for name in AMOUNTS}
     differences = [
@@ -68,7 +77,7 @@ def told(brand: BrandBooks) -> dict[str, Any]:
         for one in brand.differences
     ]
     return {
-        "brand": brand.brand,
+        "brand": slug_of(named, brand.brand),
         "token": brand.token,
         **amounts,
         "accounts": brand.accounts,

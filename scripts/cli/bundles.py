@@ -13,9 +13,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from api.events import memos, service
+from api.events import memos
 from api.kit.problems import Problem
 from api.members.models import Member
+from api.points import operations as lookups
 from chain.base.addresses import parse_address
 from chain.base.errors import ChainError
 from chain.contracts.deployment import Deployment
@@ -30,6 +31,7 @@ from scripts.cli.log.errors import ActUnrecorded
 from scripts.cli.log.looks import record_look
 from scripts.cli.status import existing, unreadable
 from scripts.console.printed import plain
+from scripts.stack.brand_names import NamedBrand, find, of_chain, of_gateway
 
 RPC_TIMEOUT_S = 60.0
 
@@ -91,20 +93,29 @@ def make(source: Source, asked: BundleRequest) -> bytes:
     with closing(Rpc(source.rpc_url, timeout_s=RPC_TIMEOUT_S)) as rpc:
         deployment.verify(rpc)
         maker = Maker(rpc, deployment, signer=signer)
-        labels = {f"token {brand.token}": brand.slug for brand in deployment.brands.values()}
+        named = _named(source, rpc, deployment)
+        labels = {f"token {brand.token}": brand.slug for brand in named}
         if asked.member is not None:
             account = _account(source, asked.member)
             return maker.member(
                 account, block=asked.block, from_block=asked.from_block, anchor=asked.anchor, labels=labels
             )
         if asked.brand is not None:
-            if asked.brand not in deployment.brands:
-                raise EvidenceMissing(f"The deployment has no brand {asked.brand}.")
-            brand_id = deployment.brands[asked.brand].id
+            brand_id = find(named, asked.brand)
+            if brand_id is None:
+                raise EvidenceMissing(f"There is no brand {asked.brand}.")
             return maker.brand(brand_id, block=asked.block, anchor=asked.anchor, labels=labels)
         assert asked.operation is not None, "one of the three is named"
-        place, award, memo = _operation(source, maker, deployment, asked)
+        place, award, memo = _operation(source, maker, named, asked)
         return maker.operation(place, award=award, memo=memo, block=asked.block, anchor=asked.anchor, labels=labels)
+
+
+def _named(source: Source, rpc: Rpc, deployment: Deployment) -> list[NamedBrand]:
+    """The brands as the gateway calls them; without its database, as the chain and their documents do."""
+    if source.database_url is None:
+        return of_chain(rpc, deployment)
+    with _reading(source, "A brand's name") as session:
+        return of_gateway(session.connection())
 
 
 def _account(source: Source, member: str) -> str:
@@ -122,15 +133,16 @@ def _account(source: Source, member: str) -> str:
 
 
 def _operation(
-    source: Source, maker: Maker, deployment: Deployment, asked: BundleRequest
+    source: Source, maker: Maker, named: Sequence[NamedBrand], asked: BundleRequest
 ) -> tuple[Place, tuple[int, int] | None, Memo | None]:
     """Place, (brand id, operation id) of an award, and its memo when fields of it are to be shown."""
     wanted = asked.operation or ""
     slug, _, number = wanted.rpartition("/")
     if slug:
-        if slug not in deployment.brands or not number.isdecimal():
+        brand_id = find(named, slug)
+        if brand_id is None or not number.isdecimal():
             raise EvidenceMissing(f"{wanted} is no operation: <brand>/<number of the brand>, or the gateway's number.")
-        award = (deployment.brands[slug].id, int(number))
+        award = (brand_id, int(number))
         return maker.find_award(*award, last=asked.block), award, None
     if not wanted.isdecimal():
         raise EvidenceMissing(f"{wanted} is no operation: <brand>/<number of the brand>, or the gateway's number.")
@@ -142,14 +154,14 @@ def _operation(
         memo = None
         if asked.show:
             memo = Memo(memos.fields(session, row.id), asked.show, memos.items(session, row.id))
-            member_id = service.member_of(session, row.id)
+            member_id = lookups.member_of(session, row.id)
     if memo is not None and source.database_url is not None:
         record_look(
             source.database_url, command="memo prove", member_id=member_id, otherwise=f"operation/{int(wanted)}"
         )
     of_award = None
-    if row.kind == "award" and row.brand in deployment.brands:
-        of_award = (deployment.brands[row.brand].id, int(row.operation_id))
+    if row.kind == "award":
+        of_award = (int(row.brand), int(row.operation_id))
     return Place(int(row.block_number), str(row.tx_hash)), of_award, memo
 
 

@@ -8,8 +8,9 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
-from api.events import memos, service
+from api.events import memos
 from api.events.memos import MemoMissing
+from api.points import operations as lookups
 from scripts.cli.log.errors import ActUnrecorded
 from scripts.cli.log.looks import record_look
 from scripts.cli.status import UNKNOWN, existing, unreadable
@@ -23,7 +24,7 @@ def show(*, database_url: str, operation: int, as_json: bool) -> int:
         try:
             with Session(engine) as session:
                 fields = memos.fields(session, operation)
-                member_id = service.member_of(session, operation)
+                member_id = lookups.member_of(session, operation)
         finally:
             engine.dispose()
         record_look(database_url, command="memo show", member_id=member_id, otherwise=f"operation/{operation}")

@@ -44,6 +44,7 @@ from chain.tlog.notes import KeySigner, Verifier
 from scripts.cli.log.errors import ActUnrecorded
 from scripts.cli.status import existing, unreadable
 from scripts.console.printed import plain, points
+from scripts.stack.brand_names import find, of_gateway, slug_of
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -57,7 +58,7 @@ def show_liability(
         at = chosen(connection, block, time)
         found = liability(
             connection,
-            brand_id=brand_id(deployment, brand),
+            brand_id=brand_id(connection, brand),
             desk=deployment.address("RedemptionDesk"),
             block=at.number,
         )
@@ -84,10 +85,9 @@ def show_income(
 ) -> None:
     """The contract liability of a brand from one date to another, with breakage after IFRS 15; 0 only if it adds up."""
     with looking(database) as connection:
-        deployment = Deployment.load(deployments, chain_id)
         found = income(
             connection,
-            brand_id=brand_id(deployment, brand),
+            brand_id=brand_id(connection, brand),
             from_block=place(connection, since).number,
             to_block=place(connection, until).number,
             price=fraction_of(price),
@@ -155,14 +155,14 @@ def write_export(
         at = chosen(connection, block, time)
         token, number = None, None
         if brand is not None:
-            number = brand_id(deployment, brand)
+            number = brand_id(connection, brand)
             token = token_of(connection, number, at.number)["token"]
         record = partial(
             record_command,
             database,
             command="export write",
             what="books",
-            brand=None if number is None else slug_of(deployment, number),
+            brand=None if number is None else slug_of(of_gateway(connection), number),
             block_number=at.number,
         )
         record("export.made")
@@ -348,18 +348,16 @@ def seconds(text: str) -> int:
     return int(moment.timestamp())
 
 
-def brand_id(deployment: Deployment, brand: str) -> int:
-    """The brand's number on the chain, from its short name or the number itself."""
-    if brand in deployment.brands:
-        return deployment.brands[brand].id
-    if brand.isdecimal() and len(brand) < 20:
-        return int(brand)
-    return fail(f"BrandUnknown: there is no brand {brand!r}; there are {', '.join(deployment.brands)}.")
-
-
-def slug_of(deployment: Deployment, number: int) -> str:
-    """The brand's short name, or its number where the deployment does not know it."""
-    return next((slug for slug, brand in deployment.brands.items() if brand.id == number), str(number))
+def brand_id(connection: Connection, brand: str) -> int:
+    """The registry's id of a brand, from the gateway's name for it or the id itself."""
+    known = of_gateway(connection)
+    found = find(known, brand)
+    if found is None:
+        names = ", ".join(one.slug for one in known)
+        return fail(
+            f"BrandUnknown: there is no brand {brand!r}; there are {names or 'none with names: give its number'}."
+        )
+    return found
 
 
 def _address(text: str) -> str:

@@ -120,7 +120,7 @@ def _hold_times_out(copy: Copy, member_id: str) -> Step:
         stack.plan.state / "keystore.json", (stack.plan.state / "keystore.password").read_text()
     )
     ref = f"member/{member_id}"
-    member, brand = keystore.address_of(ref).lower(), stack.deployment.brands["cdnow"]
+    member, brand = keystore.address_of(ref).lower(), stack.brands["cdnow"]
     until = copy.now() + DAY_S
     nonce = authorisation.fresh_nonce()
     request: dict[str, Any] = {
@@ -149,7 +149,8 @@ def _hold_times_out(copy: Copy, member_id: str) -> Step:
 
 def _netting(copy: Copy) -> Iterator[Step]:
     """SPEC 5: a statement rebuilt from events alone, beside what the contract netted and paid."""
-    ids = sorted(brand.id for brand in copy.stack.deployment.brands.values())
+    slugs = {brand.id: slug for slug, brand in copy.stack.brands.items()}
+    ids = sorted(slugs)
     period = int(copy.call("ClearingHouse", "nextPeriod"))
     rebuilt = statement(copy.logs("ClearingHouse"), ids)
     before = {brand: copy.call("ClearingHouse", "accountOf", brand)["collateral"] for brand in ids}
@@ -158,8 +159,7 @@ def _netting(copy: Copy) -> Iterator[Step]:
     positions = [int(position) for position in netted.args["positions"]]
     yield Step(
         "the month is netted",
-        " · ".join(f"{copy.stack.deployment.slug(brand)} {_money(p)}" for brand, p in rebuilt.items())
-        + " (rebuilt from events alone)",
+        " · ".join(f"{slugs[brand]} {_money(p)}" for brand, p in rebuilt.items()) + " (rebuilt from events alone)",
         positions == list(rebuilt.values()) and sum(positions) == 0 and any(positions),
     )
     copy.send(STRANGER, "ClearingHouse", "settle", period, ids, positions)
@@ -197,7 +197,7 @@ def statement(events: list[EventLog], brands: list[int]) -> dict[int, int]:
 
 def _expiry(copy: Copy) -> Iterator[Step]:
     """SPEC 1: points are all there one second before their lot expires, and gone at the second, with no keeper."""
-    tokens = {slug: brand.token for slug, brand in copy.stack.deployment.brands.items()}
+    tokens = {slug: brand.token for slug, brand in copy.stack.brands.items()}
     lots = [
         (int(lot["expiresAt"]), slug, int(lot["points"]))
         for slug, token in tokens.items()

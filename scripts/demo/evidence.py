@@ -11,8 +11,8 @@ import httpx
 
 from chain.evidence.verify import Verdict, verify
 from chain.node.rpc import Rpc
-from scripts.demo.gateway import Gateway
 from scripts.demo.replay import ReplayError
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack
 
 TIMEOUT_S = 60.0

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from scripts.demo.gateway import Gateway
 from scripts.demo.plan import Expected
 from scripts.demo.purchases import Purchase
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack
 
 FILE: Final = "played.json"

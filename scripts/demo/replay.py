@@ -23,9 +23,9 @@ from rich.progress import (
 from rich.text import Text
 
 from chain.base.patience import StandsStill
-from scripts.demo.gateway import WAIT_S, Gateway, Refused, refused
 from scripts.demo.plan import Exchange, Redemption
 from scripts.demo.purchases import Purchase
+from scripts.stack.gateway import WAIT_S, Gateway, Refused, refused
 from scripts.stack.local_stack import LocalStack
 
 CHUNK_LINES = 500

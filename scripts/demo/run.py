@@ -19,11 +19,11 @@ from rich.markup import escape
 from chain.audit.errors import AuditError
 from chain.base.errors import ChainError
 from scripts.demo import audited, copy_of_chain, evidence, replay, verdict
-from scripts.demo.gateway import Gateway, Refused
 from scripts.demo.plan import HOLD_POINTS, Agreement, Expected, expect
 from scripts.demo.played import Played, played
 from scripts.demo.purchases import Purchase, cdnow, hanok
 from scripts.deploy.terms import terms
+from scripts.stack.gateway import Gateway, Refused
 from scripts.stack.local_stack import LocalStack, LocalStackError, Plan, stack
 from scripts.stack.processes import ChildEnded
 

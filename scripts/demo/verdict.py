@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.console.printed import points
-from scripts.demo.gateway import Gateway
 from scripts.demo.plan import Expected
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def _books(stack: LocalStack) -> dict[str, BrandBooks]:
 
     tables, rpc = engine(stack.database_url), Rpc(stack.rpc_url, timeout_s=BOOKS_TIMEOUT_S)
     try:
-        return {line.brand: line for line in books(rpc, tables, stack.deployment).brands}
+        found = {line.brand: line for line in books(rpc, tables, stack.deployment).brands}
+        return {slug: found[brand.id] for slug, brand in stack.brands.items()}
     finally:
         rpc.close()
         tables.dispose()
@@ -118,7 +119,7 @@ def _awards(stack: LocalStack, brand: str) -> int:
 
     rpc = Rpc(stack.rpc_url)
     try:
-        return awards_on_chain(rpc, stack.deployment, brand)
+        return awards_on_chain(rpc, stack.deployment, stack.brands[brand].id)
     finally:
         rpc.close()
 

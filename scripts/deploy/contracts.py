@@ -1,10 +1,13 @@
-"""Puts Moa on a chain as scripts/deploy/plan.toml declares it: `scripts/brownie run deploy/contracts --network moa`.
+"""Puts Moa on a chain as a plan declares it: `scripts/brownie run deploy/contracts --network moa`.
 
-Safe to repeat: what is there already is checked and left alone. It writes deployments/<chain_id>.json only when all is
-done, so a run that was cut off is simply begun again.
+Safe to repeat: what is on the chain already is checked and left alone, so a brand, a rule or an agreement that is added
+to the plan is invited, published or agreed by running it again, while the system serves. It writes
+deployments/<chain_id>.json, which names the contracts and nothing else, only when they are all there, and beside it
+each document whose hash it puts on the chain: documents/<hash>.
 
 MOA_RPC          the node's address
-MOA_DEPLOYMENTS  where the file goes (default: deployments)
+MOA_PLAN         the plan (default: scripts/deploy/plan.toml)
+MOA_DEPLOYMENTS  where the files go (default: deployments)
 MOA_SIGNERS      addresses of the relayer's hot keys: funded, and given each brand's issuer and till roles
 MOA_KEYS         private keys of the plan's accounts, for a node that has none of its own
 """
@@ -25,6 +28,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PLAN = Path(__file__).with_name("plan.toml")
 OWNER, ISSUER, TILL, TREASURER, GUARDIAN = 1, 2, 3, 4, 5
 OPERATOR, MOA_GUARDIAN = 1, 2
+# Where the contracts' structures have what is asked for here, and what they call its states.
+METADATA_HASH, STATUS, TEXT_HASH = 5, 1, 11
+INVITED, PROPOSED, AGREED = 1, 1, 2
 SIGNER_FUNDS_WEI = 10**21
 SIGNER_FUNDS_MIN_WEI = 10**18
 RECEIPT_PATIENCE_S = 5.0
@@ -77,7 +83,7 @@ def main():
     """Deploys or checks, and says in one line which."""
     began = time.monotonic()
     be_patient()
-    plan = tomllib.loads(PLAN.read_text())
+    plan = tomllib.loads(Path(os.environ.get("MOA_PLAN") or PLAN).read_text())
     actors = _actors()
     path = Path(os.environ.get("MOA_DEPLOYMENTS", ROOT / "deployments")) / f"{web3.eth.chain_id}.json"
     record = _record(path)
@@ -86,12 +92,12 @@ def main():
         done = "deployed"
     else:
         done = "already there"
-    before = json.dumps(record, sort_keys=True)
-    _brands(plan, actors, record)
-    _agreements(plan, actors, record)
-    _signers(plan, actors, record)
-    if done == "deployed" or json.dumps(record, sort_keys=True) != before:
-        _write(path, record)
+    documents = path.parent / "documents"
+    ids = _brands(plan, actors, record, documents)
+    _agreements(plan, actors, record, ids)
+    _signers(plan, actors, record, ids)
+    if done == "deployed":
+        _write(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     _say(f"Moa is {done} on chain {record['chain_id']} ({time.monotonic() - began:.1f} s): {path}")
 
 
@@ -134,7 +140,7 @@ def _record(path):
 
 
 def _deploy(plan, actors):
-    """The contracts, wired and sealed. The record lacks brands, agreements and signers."""
+    """The contracts, wired and sealed."""
     operator = actors[plan["moa"]["operator"]]
     start_block = web3.eth.block_number + 1
     build = project.get_loaded_projects()[0]
@@ -177,53 +183,69 @@ def _deploy(plan, actors):
             }
             for name, contract in deployed.items()
         },
-        "brands": {},
-        "agreements": [],
-        "signers": [],
     }
 
 
-def _brands(plan, actors, record):
-    """Each brand of the plan: invited, its roles given, its rules published, its collateral paid, active."""
+def _brands(plan, actors, record, documents):
+    """Each brand of the plan: invited, its roles given, its rules published, its collateral paid, active.
+
+    Gives the registry's ids by slug.
+    """
+    registry, rules = _at(record, "PartnerRegistry"), _at(record, "RewardRules")
+    invited = {}
+    for number in range(1, registry.brandCount() + 1):
+        invited.setdefault(web3.to_hex(registry.brandOf(number)[METADATA_HASH]), number)
+    ids = {}
     for brand in plan["brands"]:
-        known = record["brands"].get(brand["slug"])
-        if known is None:
-            known = record["brands"][brand["slug"]] = _invite(plan, actors, record, brand)
-        for name, rule in brand["rules"].items():
-            if name not in known["rules"]:
-                known["rules"][name] = _publish(actors[brand["owner"]], record, known["id"], rule)
+        names = json.dumps(
+            {key: brand[key] for key in ("slug", "name", "symbol", "colour", "currency")}, sort_keys=True
+        )
+        metadata_hash = _document(documents, names)
+        brand_id = ids[brand["slug"]] = invited.get(metadata_hash) or _invite(
+            plan, actors, record, brand, metadata_hash
+        )
+        _equip(plan, actors, record, brand, brand_id)
+        terms = [rules.ruleOf(brand_id, rule)[0] for rule in range(1, rules.ruleCount(brand_id) + 1)]
+        published = {web3.to_hex(one[TEXT_HASH]) for one in terms}
+        for rule in brand["rules"].values():
+            if _document(documents, rule["text"]) not in published:
+                _publish(actors[brand["owner"]], record, brand_id, rule)
+    return ids
 
 
-def _invite(plan, actors, record, brand):
+def _invite(plan, actors, record, brand, metadata_hash):
+    operator, owner = actors[plan["moa"]["operator"]], actors[brand["owner"]]
+    policy = ("closed", "allow-list", "open").index(brand["policy"])
+    invitation = (
+        brand["name"],
+        brand["symbol"],
+        brand["epoch_seconds"],
+        brand["lifetime_epochs"],
+        brand["grace_seconds"],
+        policy,
+        owner,
+        owner,
+        metadata_hash,
+    )
+    return _at(record, "PartnerRegistry").invite(invitation, {"from": operator}).events["BrandInvited"]["brandId"]
+
+
+def _equip(plan, actors, record, brand, brand_id):
+    """What a brand needs to issue: roles, collateral, its activation. What is there is left alone."""
     operator, owner = actors[plan["moa"]["operator"]], actors[brand["owner"]]
     registry, manager = _at(record, "PartnerRegistry"), _at(record, "AccessManager")
-    public = json.dumps({key: brand[key] for key in ("slug", "name", "symbol", "colour", "currency")}, sort_keys=True)
-    policy = ("closed", "allow-list", "open").index(brand["policy"])
-    invited = registry.invite(
-        (
-            brand["name"],
-            brand["symbol"],
-            brand["epoch_seconds"],
-            brand["lifetime_epochs"],
-            brand["grace_seconds"],
-            policy,
-            owner,
-            owner,
-            web3.keccak(text=public),
-        ),
-        {"from": operator},
-    ).events["BrandInvited"]
-    brand_id = invited["brandId"]
+    if registry.brandOf(brand_id)[STATUS] != INVITED:
+        return
     for kind in (TILL, TREASURER, GUARDIAN):
-        manager.grantRole(brand_id * 256 + kind, owner, 0, {"from": owner})
-
+        if not manager.hasRole(brand_id * 256 + kind, owner)[0]:
+            manager.grantRole(brand_id * 256 + kind, owner, 0, {"from": owner})
     collateral = int(brand["collateral"])
     settlement, house = _at(record, "SettlementToken"), _at(record, "ClearingHouse")
-    settlement.mint(owner, collateral, {"from": owner})
-    settlement.approve(house, collateral, {"from": owner})
-    house.deposit(brand_id, collateral, {"from": owner})
+    if house.accountOf(brand_id)[0] < collateral:
+        settlement.mint(owner, collateral, {"from": owner})
+        settlement.approve(house, collateral, {"from": owner})
+        house.deposit(brand_id, collateral, {"from": owner})
     registry.activate(brand_id, {"from": operator})
-    return {"id": brand_id, "token": invited["token"], "treasury": owner.address, "owner": owner.address, "rules": {}}
 
 
 def _publish(owner, record, brand_id, rule):
@@ -242,19 +264,20 @@ def _publish(owner, record, brand_id, rule):
         rule["notice_seconds"],
         web3.keccak(text=rule["text"]),
     )
-    published = _at(record, "RewardRules").publish(brand_id, terms, {"from": owner}).events["RulePublished"]
-    return {"id": published["ruleId"], "text": rule["text"]}
+    _at(record, "RewardRules").publish(brand_id, terms, {"from": owner})
 
 
-def _agreements(plan, actors, record):
+def _agreements(plan, actors, record, ids):
     """Each agreement of the plan: proposed by the one brand, accepted by the other."""
     owners = {brand["slug"]: actors[brand["owner"]] for brand in plan["brands"]}
-    known = {(item["from"], item["to"]) for item in record["agreements"]}
     exchange = _at(record, "PartnerExchange")
+    found = [(number, exchange.agreementOf(number)) for number in range(1, exchange.agreementCount() + 1)]
+    known = {tuple(one[:2]): (number, one[2]) for number, one in found if one[2] in (PROPOSED, AGREED)}
     for item in plan["agreements"]:
-        if (item["from"], item["to"]) in known:
+        from_id, to_id = ids[item["from"]], ids[item["to"]]
+        agreement_id, state = known.get((from_id, to_id), (None, None))
+        if state == AGREED:
             continue
-        from_id, to_id = record["brands"][item["from"]]["id"], record["brands"][item["to"]]["id"]
         terms = (
             item["numerator"],
             item["denominator"],
@@ -265,14 +288,14 @@ def _agreements(plan, actors, record):
             int(item["value_denominator"]),
             item["notice_seconds"],
         )
-        proposed = exchange.propose(from_id, from_id, to_id, terms, {"from": owners[item["from"]]})
-        agreement_id = proposed.events["AgreementProposed"]["agreementId"]
+        if agreement_id is None:
+            proposed = exchange.propose(from_id, from_id, to_id, terms, {"from": owners[item["from"]]})
+            agreement_id = proposed.events["AgreementProposed"]["agreementId"]
         terms_hash = web3.keccak(b"".join(term.to_bytes(32, "big") for term in terms))
         exchange.accept(agreement_id, terms_hash, {"from": owners[item["to"]]})
-        record["agreements"].append({"id": agreement_id, "from": item["from"], "to": item["to"]})
 
 
-def _signers(plan, actors, record):
+def _signers(plan, actors, record, ids):
     """The relayer's keys: money for gas, and roles that can move no member's points alone."""
     operator = actors[plan["moa"]["operator"]]
     manager = _at(record, "AccessManager")
@@ -281,13 +304,10 @@ def _signers(plan, actors, record):
         if web3.eth.get_balance(web3.to_checksum_address(signer)) < SIGNER_FUNDS_MIN_WEI:
             operator.transfer(signer, min(SIGNER_FUNDS_WEI, operator.balance() // 4))
         for brand in plan["brands"]:
-            owner, brand_id = actors[brand["owner"]], record["brands"][brand["slug"]]["id"]
             for kind in (ISSUER, TILL):
-                role = brand_id * 256 + kind
+                role = ids[brand["slug"]] * 256 + kind
                 if not manager.hasRole(role, signer)[0]:
-                    manager.grantRole(role, signer, 0, {"from": owner})
-        if signer not in record["signers"]:
-            record["signers"].append(signer)
+                    manager.grantRole(role, signer, 0, {"from": actors[brand["owner"]]})
 
 
 def _at(record, name):
@@ -311,10 +331,19 @@ def _say(line):
     sys.stdout.write(line + "\n")
 
 
-def _write(path, record):
+def _document(folder, text):
+    """Keeps a document under its hash, which is what the chain has of it; gives the hash."""
+    content_hash = web3.keccak(text=text).to_0x_hex()
+    path = folder / content_hash
+    if not path.exists():
+        _write(path, text)
+    return content_hash
+
+
+def _write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Renamed into place: a reader sees the whole record or none.
+    # Renamed into place: a reader sees the whole of it or none.
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    part.write_text(text, encoding="utf-8", newline="")
     part.replace(path)
     network.history.clear()

@@ -28,8 +28,11 @@ from chain.base.errors import ChainError
 from chain.base.patience import Patience, StandsStill
 from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Anvil, Ganache, Node
+from chain.mirror.brands import RegisteredBrand, registered
 from chain.node.rpc import Rpc
 from chain.storage.keystore import LocalKeystore
+from scripts.stack.bootstrap import keep
+from scripts.stack.gateway import Gateway
 from scripts.stack.processes import Child, ChildEnded, running, start, tail
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +80,8 @@ class LocalStack:
     deployment: Deployment
     node: Node
     children: list[Child]
+    # By the gateway's names for them.
+    brands: dict[str, RegisteredBrand] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raises ChildEnded when a part of the system is gone."""
@@ -118,7 +123,7 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
             _mark_deployed(plan.state, node.chain_id, signers)
         deployment = Deployment.load(deployments, node.chain_id)
         _set_aside_other_chain(plan.state, deployment, say)
-        say(f"{len(deployment.contracts)} contracts and {len(deployment.brands)} brands are on chain {node.chain_id}")
+        say(f"{len(deployment.contracts)} contracts are on chain {node.chain_id}")
 
         database_url = f"sqlite:///{plan.state / 'moa.db'}"
         settings = {
@@ -131,7 +136,7 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
             "MOA_CHILD": "1",
             **plan.settings,
         }
-        keys = _bootstrap(settings, plan.state / "keys.json")
+        _bootstrap(settings, plan.state / "keys.json")
 
         port = plan.port or free_port()
         log = plan.state / "log"
@@ -146,13 +151,14 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
             url=f"http://127.0.0.1:{port}",
             database_url=database_url,
             deployments=deployments,
-            operator_key=keys["operator"],
-            brand_keys={slug: key for slug, key in keys.items() if slug != "operator"},
+            operator_key=json.loads((plan.state / "keys.json").read_text())["operator"],
+            brand_keys={},
             deployment=deployment,
             node=node,
             children=children,
         )
         _wait_until_ready(running_world)
+        meet_brands(running_world)
         yield running_world
 
 
@@ -221,8 +227,8 @@ def _keystore(path: Path, password: str) -> LocalKeystore:
     return LocalKeystore.open(path, password) if path.exists() else LocalKeystore.create(path, password)
 
 
-def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> None:
-    """Puts the plan of scripts/deploy/plan.toml on the node, or checks that it is there. Raises WorldError."""
+def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path, *, plan: Path | None = None) -> None:
+    """Puts a plan (scripts/deploy/plan.toml) on the node, or what it lacks of it. Raises WorldError."""
     deployments.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     env = {
@@ -230,6 +236,7 @@ def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path) -> No
         "MOA_RPC": rpc_url,
         "MOA_DEPLOYMENTS": str(deployments),
         "MOA_SIGNERS": ",".join(signers),
+        "MOA_PLAN": str(plan or ""),
     }
     command = [str(ROOT / "scripts" / "brownie"), "run", "deploy/contracts", "--network", "moa"]
     with _brownie_alone(), log.open("wb") as output:
@@ -273,7 +280,9 @@ def _deployed_of(state: Path, chain_id: int, signers: list[str]) -> str:
     found = hashlib.sha256("\n".join(signers).encode())
     made_of = ROOT / "scripts" / "deploy"
     sources = [made_of / "plan.toml", made_of / "contracts.py", *sorted(ROOT.glob("contracts/**/*.sol"))]
-    for path in (*sources, state / "deployments" / f"{chain_id}.json"):
+    written = state / "deployments"
+    documents = sorted((written / "documents").glob("0x*"))
+    for path in (*sources, written / f"{chain_id}.json", *documents):
         found.update(hashlib.sha256(path.read_bytes()).digest() if path.exists() else b"")
     return found.hexdigest()
 
@@ -307,8 +316,8 @@ def _set_aside_other_chain(state: Path, deployment: Deployment, say: Say) -> Non
     mark.write_text(json.dumps(here))
 
 
-def _bootstrap(settings: dict[str, str], path: Path) -> dict[str, str]:
-    """The operator's key and one key per brand, made once and kept beside the demo's state."""
+def _bootstrap(settings: dict[str, str], path: Path) -> None:
+    """The schema, and the operator's key, made once and kept beside the demo's state."""
     # It waits for nobody: what it does ends by itself, however long a busy machine takes.
     done = subprocess.run(
         [sys.executable, "-m", "scripts.cli", "bootstrap", "--keys", str(path)],
@@ -316,8 +325,37 @@ def _bootstrap(settings: dict[str, str], path: Path) -> dict[str, str]:
     )  # fmt: skip
     if done.returncode != 0:
         raise LocalStackError("The gateway's database could not be prepared.\n" + done.stderr.decode()[-2000:])
-    keys: dict[str, str] = json.loads(path.read_text())
-    return keys
+
+
+def meet_brands(system: LocalStack) -> None:
+    """Waits until the gateway has met every brand of the registry, and makes a key for each that has none here."""
+    rpc = Rpc(system.rpc_url)
+    try:
+        there = {brand.id: brand for brand in registered(rpc, system.deployment)}
+    finally:
+        rpc.close()
+    patience = system.patience()
+    with Gateway(system.url, system.operator_key) as operator:
+        while True:
+            system.check()
+            met = {int(one["brand_id"]): one["slug"] for one in operator.get("/v1/brands")["brands"]}
+            if there.keys() <= met.keys():
+                break
+            try:
+                patience.look(system.block(), len(met))
+            except StandsStill as error:
+                raise LocalStackError(f"The gateway knows {len(met)} of {len(there)} brands, {error}.") from None
+            time.sleep(LOOK_S)
+        path = system.plan.state / "keys.json"
+        known = json.loads(path.read_text())
+        fresh = {
+            slug: operator.post(f"/v1/brands/{slug}/keys", {}, key=f"world-{secrets.token_hex(8)}")["key"]
+            for slug in met.values()
+            if slug not in known
+        }
+    known = keep(path, fresh)
+    system.brands = {met[id]: brand for id, brand in there.items()}
+    system.brand_keys = {slug: known[slug] for slug in met.values()}
 
 
 def _wait_until_ready(system: LocalStack) -> None:

@@ -32,7 +32,7 @@ from api.members import service as identity
 from api.server import Server, configured
 from chain.contracts.authorisation import Domain
 from chain.contracts.codec import Codec
-from chain.contracts.deployment import Brand, Contract, Deployment
+from chain.contracts.deployment import Contract, Deployment
 from chain.storage.keystore import LocalKeystore
 from tests.support.databases import Postgres
 
@@ -44,6 +44,33 @@ EPOCH_S = 86_400
 GRACE_S = 15
 
 
+# 3 points for 2 cents, rounded down.
+TERMS = (
+    '{"activity": "0x7075726368617365", "kind": 0, "rounding": 0, "numerator": "3", "denominator": "2",'
+    ' "capPerAward": "0"}'
+)
+
+
+def invited(database: Database) -> None:
+    """The mirror has both brands and a rule for purchases of each, as their invitations and publications made them."""
+    with database.write() as session:
+        for number, (slug, token) in enumerate(TOKENS.items(), 1):
+            session.execute(
+                text(
+                    "INSERT INTO brand_token (token, brand_id, name, symbol, decimals, origin, epoch_s,"
+                    " lifetime_epochs, grace_s, since_block) VALUES (:t, :b, :n, :s, 2, 0, :e, 0, 0, 1)"
+                ),
+                {"t": token, "b": str(number), "n": slug.title(), "s": slug.upper(), "e": EPOCH_S},
+            )
+            session.execute(
+                text(
+                    "INSERT INTO rule (brand_id, rule_id, version, in_force_at, withdrawn, terms)"
+                    " VALUES (:b, '1', 1, 1, false, :t)"
+                ),
+                {"b": str(number), "t": TERMS},
+            )
+
+
 def deployment() -> Deployment:
     names = ("RewardRules", "RedemptionDesk", "PartnerExchange", "SettlementToken")
     return Deployment(
@@ -51,11 +78,6 @@ def deployment() -> Deployment:
         start_block=0,
         genesis_hash="0x" + "00" * 32,
         contracts={name: Contract(name, DESK, "0x" + "00" * 32) for name in names},
-        brands={
-            "cdnow": Brand("cdnow", 1, TOKENS["cdnow"], {"purchase": 1}),
-            "beans": Brand("beans", 2, TOKENS["beans"], {"purchase": 1}),
-        },
-        raw={},
         codec=Codec.load(),
     )
 
@@ -130,7 +152,7 @@ class World:
     def everything(self) -> dict[str, int]:
         """Rows of each table that a refused write must leave as they are."""
         tables = (
-            "brand member enrolment api_key member_session idempotent_write idempotent_batch event operation"
+            "brand member enrolment api_key member_session idempotent_write idempotent_batch event award operation"
             " hold_request hold_step exchange_request operation_counter"
         )
         return {table: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables.split()}
@@ -155,14 +177,6 @@ class World:
     def holds_points(self, address: str, points: int, brand: str = "cdnow") -> None:
         """The mirror has this balance: one lot that never expires."""
         token = TOKENS[brand]
-        self.run("DELETE FROM brand_token WHERE token = :t", t=token)
-        self.run(
-            "INSERT INTO brand_token (token, brand_id, name, symbol, decimals, origin, epoch_s, lifetime_epochs,"
-            " grace_s, since_block) VALUES (:t, :b, 'x', 'X', 2, 0, :e, 0, 0, 1)",
-            t=token,
-            b="1" if brand == "cdnow" else "2",
-            e=EPOCH_S,
-        )
         self.run("DELETE FROM balance WHERE token = :t AND account = :a", t=token, a=address.lower())
         self.run(
             "INSERT INTO balance (token, account, lots, points, block_number, log_index) VALUES (:t, :a, :l, :p, 7, 0)",
@@ -204,15 +218,7 @@ class World:
 
     def rule(self) -> None:
         """The mirror has the first brand's rule: 3 points for 2 cents, rounded down."""
-        terms = (
-            '{"activity": "0x7075726368617365", "kind": 0, "rounding": 0, "numerator": "3", "denominator": "2",'
-            ' "capPerAward": "0"}'
-        )
-        self.run(
-            "INSERT INTO rule (brand_id, rule_id, version, in_force_at, withdrawn, terms)"
-            " VALUES ('1', '1', 1, 1, false, :t)",
-            t=terms,
-        )
+        self.run("UPDATE rule SET terms = :t WHERE brand_id = '1'", t=TERMS)
 
     def settles(self, values: str) -> None:
         """From here on every operation is written with these values, as if the chain room were that quick."""
@@ -413,7 +419,8 @@ def prepared_postgres(postgres_server: Postgres) -> PreparedPostgres:
 def bootstrapped(url: str) -> tuple[str, dict[str, str]]:
     """The operator's key and the brands'."""
     database = Database(url)
-    made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
+    invited(database)
+    made = identity.bootstrap(database, brand_keys=True)
     database.close()
     return made.operator_key or "", {slug: key or "" for slug, key in made.brand_keys.items()}
 

@@ -23,7 +23,7 @@ from scripts.cli.log.checking import check
 from scripts.cli.log.sources import DatabaseLog
 from scripts.stack.local_stack import free_port
 from tests.api.acting import sequencer_on
-from tests.api.conftest import deployment
+from tests.api.conftest import invited
 
 pytestmark = pytest.mark.slow
 KILLS = 4
@@ -117,7 +117,8 @@ def test_refusal_that_was_answered_is_counted_though_the_gateway_is_killed(migra
     """SPEC 14.9"""
     url = migrated
     database = Database(url)
-    made = identity.bootstrap(database, deployment=deployment(), brand_keys=True)
+    invited(database)
+    made = identity.bootstrap(database, brand_keys=True)
     headers = {"Authorization": f"Bearer {made.brand_keys['cdnow']}"}
     answered: list[str] = []
     for _ in range(2):

@@ -113,7 +113,7 @@ def test_auditor_reads_the_ledger_by_address(world: World, auditor: Caller, memb
     [entry] = auditor.get(f"/v1/audit/accounts/{address}/entries").json()["entries"]
     [same] = auditor.get("/v1/audit/balances", brand="cdnow").json()["balances"]
     [operation] = auditor.get("/v1/audit/operations").json()["operations"]
-    [rule] = auditor.get("/v1/audit/rules").json()["rules"]
+    rule, _ = auditor.get("/v1/audit/rules").json()["rules"]
     [agreement] = auditor.get("/v1/audit/agreements").json()["agreements"]
 
     assert (balance["account"], balance["points"], balance["brand"]) == (address, "900", "cdnow")

@@ -31,7 +31,7 @@ from chain.outbox import operations
 from chain.outbox.operations import NewOperation
 from chain.storage import database
 from chain.worker.leader import Leader
-from tests.api.conftest import NDJSON, Caller, World, deployment, purchase, served, settings_in, state_without_node
+from tests.api.conftest import NDJSON, Caller, World, invited, purchase, served, settings_in, state_without_node
 from tests.api.test_stream import listening
 
 
@@ -41,7 +41,8 @@ def world(migrated: str, tmp_path: Path) -> Iterator[World]:
     settings = replace(settings_in(tmp_path, migrated), chunk_lines=50)
     app = create_app(settings, opened=state_without_node)
     store = Database(migrated)
-    made = identity.bootstrap(store, deployment=deployment(), brand_keys=True)
+    invited(store)
+    made = identity.bootstrap(store, brand_keys=True)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(
             app=app,
@@ -274,7 +275,7 @@ def until(good: Any) -> None:
         time.sleep(0.01)
 
 
-def award(number: int, address: str, brand: str = "cdnow") -> NewOperation:
+def award(number: int, address: str, brand: int = 1) -> NewOperation:
     payload = {"member": address, "rule": "1", "base_amount": "100"}
     return NewOperation(f"purchase/{brand}/{number}", "award", brand, address, payload)
 
@@ -296,7 +297,7 @@ def test_a_stream_is_told_of_what_commits_after_a_later_one(world: World) -> Non
         with world.database.engine.connect() as slow:
             lower = operations.enqueue(slow, award(1, address))
             with world.database.write() as session:
-                higher = operations.enqueue(session, award(1, "0x" + "77" * 20, "beans"))
+                higher = operations.enqueue(session, award(1, "0x" + "77" * 20, 2))
             assert lower < higher
             until(lambda: hub._news.asked_at.last >= higher)
             slow.commit()
@@ -321,7 +322,7 @@ def test_an_auditors_page_ends_before_what_may_still_come(world: World, monkeypa
     with world.database.engine.connect() as slow:
         lower = operations.enqueue(slow, award(5, "0x" + "11" * 20))
         with world.database.write() as session:
-            higher = operations.enqueue(session, award(5, "0x" + "22" * 20, "beans"))
+            higher = operations.enqueue(session, award(5, "0x" + "22" * 20, 2))
         settled = auditor.get("/v1/audit/operations", limit=1)
         refused = auditor.get("/v1/audit/operations", limit=3)
         slow.commit()

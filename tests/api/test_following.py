@@ -163,7 +163,7 @@ POSTGRES = [pytest.mark.slow, pytest.mark.parametrize("url", ["postgres"], indir
 
 
 def asked(number: int, kind: str = "hold", lane: str = "0xaa") -> NewOperation:
-    return NewOperation(f"{kind}/{number}", kind, "cdnow", lane, {})
+    return NewOperation(f"{kind}/{number}", kind, 1, lane, {})
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_lower_number_that_commits_later_is_not_missed(database: Database, end
         lower = operations.enqueue(slow, asked(1, kind, "0xaa"))
         with database.write() as session:
             # Of another brand: awards of one brand queue for their dense ids.
-            other = NewOperation("2", kind, "beans", "0xbb", {})
+            other = NewOperation("2", kind, 2, "0xbb", {})
             higher = operations.enqueue(session, other)
         assert lower < higher
 

@@ -11,7 +11,7 @@ import pytest
 
 from api.auth.tokens import new_token, read_token
 from api.members import service as identity
-from tests.api.conftest import NDJSON, Caller, World, Worlds, deployment, purchase
+from tests.api.conftest import NDJSON, Caller, World, Worlds, purchase
 
 
 def test_keys_are_kept_as_hashes_only(world: World) -> None:
@@ -54,7 +54,7 @@ def test_right_id_with_wrong_secret_is_refused(world: World) -> None:
 def test_bootstrap_again_makes_nothing_and_shows_nothing(world: World) -> None:
     before = world.everything()
 
-    again = identity.bootstrap(world.database, deployment=deployment(), brand_keys=True)
+    again = identity.bootstrap(world.database, brand_keys=True)
 
     assert again.operator_key is None
     assert dict(again.brand_keys) == {"beans": None, "cdnow": None}
@@ -102,19 +102,6 @@ def test_unknown_brand_is_refused(world: World, path: str) -> None:
     answer = world.operator.write(path)
 
     assert (answer.status_code, answer.json()["error"]) == (404, "BrandUnknown")
-    assert world.everything() == before
-
-
-@pytest.mark.parametrize(
-    ("slug", "error", "status"),
-    [("cdnow", "BrandExists", 409), ("ghost", "BrandNotDeployed", 409), ("Bad Slug", "RequestMalformed", 422)],
-)
-def test_brand_is_taken_in_only_from_the_registry_and_once(world: World, slug: str, error: str, status: int) -> None:
-    before = world.everything()
-
-    answer = world.operator.write("/v1/brands", {"slug": slug, "name": "Ghost", "symbol": "GHO"})
-
-    assert (answer.status_code, answer.json()["error"]) == (status, error)
     assert world.everything() == before
 
 

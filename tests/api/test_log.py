@@ -38,7 +38,7 @@ from scripts.cli.log.checking import check, grew
 from scripts.cli.log.errors import MemoryUnreadable, SourceFailed
 from scripts.cli.log.sources import DatabaseLog
 from scripts.cli.log.witness import KEY_REF, Witness
-from tests.api.conftest import Caller, World, deployment, settings_in, state_without_node
+from tests.api.conftest import Caller, World, invited, settings_in, state_without_node
 
 NOW = timedelta(0)
 LATER = timedelta(hours=1)
@@ -53,7 +53,8 @@ def world(migrated: str, tmp_path: Path) -> Iterator[World]:
     )
     app = create_app(settings, opened=state_without_node)
     store = Database(migrated)
-    made = identity.bootstrap(store, deployment=deployment(), brand_keys=True)
+    invited(store)
+    made = identity.bootstrap(store, brand_keys=True)
     with TestClient(app, raise_server_exceptions=False) as client:
         yield World(
             app=app,

@@ -87,9 +87,11 @@ def test_a_corrected_order_is_taken_and_what_it_said_before_stays_known(world: W
     asked = orjson.loads(row.payload)
     assert (asked["base_amount"], asked["member"], row.lane) == ("900", other["address"].lower(), asked["member"])
     assert row.operation_id == "1"
-    assert world.rows("SELECT amount, member_id FROM event") == [("900", other["id"])]
+    assert [(orjson.loads(data), subject) for data, subject in world.rows("SELECT data, subject FROM event")] == [
+        ({"amount": "900", "currency": "USD"}, other["id"])
+    ]
     [before] = operation(world, id)["history"]
-    assert (before["error"], before["fact"]["amount"]) == ("BudgetExceeded", "90000")
+    assert (before["error"], before["fact"]["data"]["amount"]) == ("BudgetExceeded", "90000")
     assert world.brand.write("/v1/purchases", corrected).json()["operation"]["id"] == id
     conflict = world.brand.write("/v1/purchases", purchase(amount="901", member="m-2"))
     assert (conflict.status_code, conflict.json()["error"]) == (409, "PurchaseConflict")

@@ -171,7 +171,6 @@ def test_write_without_a_good_idempotency_key_is_refused(
     [scheme] = [name for needed in told["security"] for name in needed]
     caller = {"operatorKey": world.operator, "brandKey": world.brand, "memberSession": member}.get(scheme, world.brand)
     bodies = {
-        "/v1/brands": {"slug": "new", "name": "New", "symbol": "NEW"},
         "/v1/members": {"identifier": "x"},
         "/v1/log/statements": {"act": "adjustment.made", "brand": "cdnow"},
         "/v1/purchases": {

@@ -16,7 +16,7 @@ from api.app import create_app
 from api.kit.database import Database
 from api.members import service as identity
 from api.views import member_view
-from tests.api.conftest import TOKENS, Caller, World, deployment, purchase, settings_in, state_without_node
+from tests.api.conftest import TOKENS, Caller, World, invited, purchase, settings_in, state_without_node
 from tests.support.shuffling import shuffled
 
 MEMBERS = 6
@@ -31,7 +31,8 @@ def world(url: str, tmp_path: Path) -> Iterator[World]:
     migrate.run(url)
     app = create_app(replace(settings_in(tmp_path, url)), opened=state_without_node)
     store = Database(url)
-    made = identity.bootstrap(store, deployment=deployment(), brand_keys=True)
+    invited(store)
+    made = identity.bootstrap(store, brand_keys=True)
     with TestClient(app, raise_server_exceptions=False) as client:
         keys = {name: made.brand_keys[name] or "" for name in made.brand_keys}
         yield World(

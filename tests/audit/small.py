@@ -14,7 +14,7 @@ from chain.node.rpc import Rpc
 from chain.outbox import calls
 from chain.storage.database import engine as make_engine
 from chain.storage.database import writing
-from tests.chain.conftest import Chain, World
+from tests.chain.conftest import CDNOW, Chain, World
 
 GAS = 3_000_000
 LONGEST_LIFE_S = 500 * 86_400
@@ -74,20 +74,20 @@ class Small:
         world.drain()
         ada, bob = world.member("ada"), world.member("bob")
         world.enqueue(
-            calls.capture(key="capture ada", brand="cdnow", member=ada, hold_id=self.holds["ada"], points=200),
-            calls.release(key="release bob", brand="cdnow", member=bob, hold_id=self.holds["bob"]),
+            calls.capture(key="capture ada", brand=CDNOW, member=ada, hold_id=self.holds["ada"], points=200),
+            calls.release(key="release bob", brand=CDNOW, member=bob, hold_id=self.holds["bob"]),
         )
         world.drain()
         world.enqueue(
             calls.refund(
-                key="refund ada", brand="cdnow", member=ada, hold_id=self.holds["ada"], points=50, refunded_before=0
+                key="refund ada", brand=CDNOW, member=ada, hold_id=self.holds["ada"], points=50, refunded_before=0
             )
         )
         world.drain()
 
     def _leave(self, member: str) -> Any:
         world, wallet = self.world, "wallet"
-        token, nonce = self.deployment.brands["cdnow"].token, authorisation.fresh_nonce()
+        token, nonce = world.brands["cdnow"].token, authorisation.fresh_nonce()
         values = {
             "member": world.member(member),
             "wallet": world.member(wallet),
@@ -98,7 +98,7 @@ class Small:
         digest = authorisation.digest(domain, "Leave", values)
         signed = {who: "0x" + world.keystore.sign(f"member/{who}", digest).hex() for who in (member, wallet)}
         return calls.leave(
-            key="leave", brand="cdnow", member=values["member"], wallet=values["wallet"], nonce=nonce,
+            key="leave", brand=CDNOW, member=values["member"], wallet=values["wallet"], nonce=nonce,
             deadline=values["deadline"], member_signature=signed[member], wallet_signature=signed[wallet],
         )  # fmt: skip
 

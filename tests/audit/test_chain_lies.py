@@ -216,7 +216,7 @@ def _spoil(answer: Any, how: str) -> Any:
 )
 def test_a_wrong_storage_proof_is_found(ledger: Any, how: str) -> None:
     """SPEC 12.6"""
-    token = ledger.small.deployment.brands["cdnow"].token
+    token = ledger.small.world.brands["cdnow"].token
 
     def lie(method: str, params: Sequence[Any], answer: Any) -> Any:
         asked = method == "eth_getProof" and params[0] == token and len(params[1]) > 4

@@ -172,7 +172,7 @@ def test_storage_that_says_otherwise_is_named(ledger: Any, storage: Any, what: s
         "budget spent": ("RewardRules", layout.rule(1, 1)[1]),
         "points on hold": ("RedemptionDesk", layout.held(1, ledger.small.world.member("eve"))),
     }[what]
-    at = deployment.brands["cdnow"].token if address == "LoyaltyToken" else deployment.address(address)
+    at = ledger.small.world.brands["cdnow"].token if address == "LoyaltyToken" else deployment.address(address)
     now = int(ledger.small.world.rpc.call("eth_getStorageAt", at, f"0x{slot:064x}", "latest")[2:] or "0", 16)
     # One more in the lowest bit of what is looked at: the budget lies above 56 bits of budget.
     pin = storage(at, slot, now ^ (1 << 56 if what == "budget spent" else 1))

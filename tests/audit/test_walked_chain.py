@@ -105,9 +105,8 @@ def deployed(world: World, rpc: Rpc) -> Deployment:
             name: Contract(name, address, "0x" + keccak(bytes.fromhex(code[2:])).hex())
             for (name, address), code in zip(at.items(), codes, strict=True)
         },
-        brands={},
-        raw={"cover_bps": COVER_BPS},
         codec=Codec.load(),
+        cover_bps=COVER_BPS,
     )
 
 

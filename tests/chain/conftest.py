@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from chain.contracts import authorisation
 from chain.contracts.authorisation import Domains
 from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Node
+from chain.mirror.brands import RegisteredBrand, registered
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
@@ -29,11 +31,14 @@ from chain.relayer.loop import Relayer, RelayerSettings
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
+from scripts.stack.brand_names import of_chain
 from scripts.stack.local_stack import free_port
 from tests.chain.guard import guard
 from tests.support.databases import Postgres
 from tests.support.deployed import Chain, deployed
 
+# The plan's first brand, by the registry's id.
+CDNOW = 1
 DRAIN_TIMEOUT_S = 60.0
 STEPS_IN_VAIN_MAX = 20
 # Nothing waits in tests: batches go at once and receipts are asked for at once.
@@ -57,6 +62,12 @@ class World:
     _relayer: Relayer | None = None
     _number: int = field(default=0)
     _rpcs: list[Rpc] = field(default_factory=list)
+
+    @cached_property
+    def brands(self) -> dict[str, RegisteredBrand]:
+        """By the names that the plan gives them, from the chain."""
+        there = {brand.id: brand for brand in registered(self.rpc, self.deployment)}
+        return {one.slug: there[one.id] for one in of_chain(self.rpc, self.deployment)}
 
     @property
     def relayer(self) -> Relayer:
@@ -99,9 +110,11 @@ class World:
 
     def award(self, member: str = "ada", base_amount: int = 1000, brand: str = "cdnow", **values: Any) -> NewOperation:
         self._number += 1
-        rule = values.pop("rule", self.deployment.brands[brand].rules["purchase"])
+        rule = values.pop("rule", self.brands[brand].rules["purchase"])
         key = values.pop("key", f"award {self._number}")
-        return calls.award(key=key, brand=brand, member=self.member(member), rule=rule, base_amount=base_amount)
+        return calls.award(
+            key=key, brand=self.brands[brand].id, member=self.member(member), rule=rule, base_amount=base_amount
+        )
 
     def hold(self, member: str, points: int, brand: str = "cdnow", **values: Any) -> tuple[NewOperation, str]:
         """A signed hold and its id."""
@@ -109,7 +122,7 @@ class World:
         nonce, now = authorisation.fresh_nonce(), int(time.time())
         request = {
             "member": self.member(member),
-            "brandId": self.deployment.brands[brand].id,
+            "brandId": self.brands[brand].id,
             "points": points,
             "rewardId": "0x" + "11" * 32,
             "holdUntil": now + values.pop("hold_s", 3600),
@@ -123,8 +136,7 @@ class World:
         signature = self.keystore.sign(f"member/{signer}", authorisation.digest(domain, "Hold", request))
         asked = calls.hold(
             key=f"hold {self._number}",
-            brand=brand,
-            brand_id=request["brandId"],
+            brand=request["brandId"],
             member=self.member(member),
             points=points,
             reward_id=request["rewardId"],
@@ -152,7 +164,7 @@ class World:
         signature = self.keystore.sign(f"member/{member}", authorisation.digest(domain, "Exchange", quote))
         return calls.exchange(
             key=f"exchange {self._number}",
-            brand="cdnow",
+            brand=self.brands["cdnow"].id,
             member=self.member(member),
             agreement_id=1,
             version=1,
@@ -205,13 +217,13 @@ class World:
 
     def balance_on_chain(self, member: str, brand: str = "cdnow") -> int:
         data = self.deployment.codec.calldata("LoyaltyToken", "balanceOf", self.member(member))
-        to = self.deployment.brands[brand].token
+        to = self.brands[brand].token
         return int(self.rpc.call("eth_call", {"to": to, "data": "0x" + data.hex()}, "latest"), 16)
 
     def balance_in_mirror(self, member: str, brand: str = "cdnow") -> int:
         found = self.rows(
             "SELECT points FROM balance WHERE token = :token AND account = :account",
-            token=self.deployment.brands[brand].token,
+            token=self.brands[brand].token,
             account=self.member(member),
         )
         return int(found[0][0]) if found else 0

@@ -13,7 +13,7 @@ from chain.relayer.loop import Relayer
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
 from tests.chain.relayer.test_relayer_faults import RELAYER, Desk
-from tests.support.scripted_node.brands import RULE_ID, SLUG, Brand
+from tests.support.scripted_node.brands import BRAND_ID, RULE_ID, Brand
 from tests.support.scripted_node.node import ScriptedNode
 from tests.support.scripted_node.pool import GETH
 
@@ -48,10 +48,14 @@ def queue(desk: Desk, lines: int, people: int) -> None:
     members = desk.brand.accounts
     with writing(desk.engine) as connection:
         asked = [
-            calls.award(key=f"line {n}", brand=SLUG, member=members[-1 - n % 8], rule=RULE_ID, base_amount=3, bulk=True)
+            calls.award(
+                key=f"line {n}", brand=BRAND_ID, member=members[-1 - n % 8], rule=RULE_ID, base_amount=3, bulk=True
+            )
             for n in range(lines)
         ]
-        asked += [calls.release(key=f"person {n}", brand=SLUG, member=members[n], hold_id=HOLD) for n in range(people)]
+        asked += [
+            calls.release(key=f"person {n}", brand=BRAND_ID, member=members[n], hold_id=HOLD) for n in range(people)
+        ]
         operations.enqueue_many(connection, asked)
 
 
@@ -88,7 +92,10 @@ def queue_people(desk: Desk) -> None:
     with writing(desk.engine) as connection:
         operations.enqueue_many(
             connection,
-            [calls.release(key=f"late {n}", brand=SLUG, member=desk.brand.accounts[n], hold_id=HOLD) for n in range(3)],
+            [
+                calls.release(key=f"late {n}", brand=BRAND_ID, member=desk.brand.accounts[n], hold_id=HOLD)
+                for n in range(3)
+            ],
         )
 
 

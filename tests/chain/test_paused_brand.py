@@ -20,7 +20,7 @@ OWNER = 1  # of the first brand, by scripts/deploy/plan.toml; its guardian too
 def switch(world: Any, function: str) -> None:
     """The brand's own switch, thrown by its guardian or owner."""
     registry = world.deployment.address("PartnerRegistry")
-    data = world.deployment.codec.calldata("PartnerRegistry", function, world.deployment.brands["cdnow"].id)
+    data = world.deployment.codec.calldata("PartnerRegistry", function, world.brands["cdnow"].id)
     sender = world.rpc.call("eth_accounts")[OWNER]
     call = {"from": sender, "to": registry, "data": "0x" + data.hex(), "gas": hex(200_000)}
     assert mined(world.rpc, world.rpc.call("eth_sendTransaction", call))["status"] == "0x1"

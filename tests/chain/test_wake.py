@@ -31,7 +31,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
 def enqueue(engine: Engine, key: str = "one") -> int:
     other = make_engine(engine.url.render_as_string(hide_password=False))
     with writing(other) as connection:
-        id = operations.enqueue(connection, calls.award(key=key, brand="cafe", member=MEMBER, rule=1, base_amount=1))
+        id = operations.enqueue(connection, calls.award(key=key, brand=1, member=MEMBER, rule=1, base_amount=1))
     other.dispose()
     return id
 

@@ -68,15 +68,50 @@ def test_another_chain_with_the_same_id_is_deployed_anew(deployed):
     assert json.loads(deployed.read_text())["start_block"] > height
 
 
-def test_the_record_names_what_the_plan_declares(deployed, world):
+def test_the_record_names_the_contracts_and_the_chain_has_what_the_plan_declares(deployed, world):
+    """SPEC 7.40"""
     record = json.loads(deployed.read_text())
 
-    assert set(record["brands"]) == {"cdnow", "hanok"}
-    assert [(item["from"], item["to"]) for item in record["agreements"]] == [("cdnow", "hanok"), ("hanok", "cdnow")]
+    assert set(record) == {"chain_id", "start_block", "genesis_hash", "cover_bps", "contracts"}
     for contract in record["contracts"].values():
         assert web3.keccak(web3.eth.get_code(contract["address"])).to_0x_hex() == contract["bytecode_hash"]
-    manager = world.build.Authority.at(record["contracts"]["AccessManager"]["address"], persist=False)
-    for brand in record["brands"].values():
-        held = [manager.hasRole(brand["id"] * 256 + kind, SIGNER)[0] for kind in range(1, 6)]
+    manager, registry, rules, exchange = (
+        getattr(world.build, contracts.CONTRACTS[name]).at(record["contracts"][name]["address"], persist=False)
+        for name in ("AccessManager", "PartnerRegistry", "RewardRules", "PartnerExchange")
+    )
+    names = []
+    for brand_id in range(1, registry.brandCount() + 1):
+        held = [manager.hasRole(brand_id * 256 + kind, SIGNER)[0] for kind in range(1, 6)]
         assert held == [False, True, True, False, False]
+        assert rules.ruleCount(brand_id) == 1
+        hashes = [
+            registry.brandOf(brand_id)[contracts.METADATA_HASH],
+            rules.ruleOf(brand_id, 1)[0][contracts.TEXT_HASH],
+        ]
+        shown = [(deployed.parent / "documents" / web3.to_hex(one)).read_text() for one in hashes]
+        assert [web3.keccak(text=one) for one in shown] == [bytes(web3.to_bytes(hexstr=web3.to_hex(h))) for h in hashes]
+        names.append(json.loads(shown[0])["slug"])
+    assert names == ["cdnow", "hanok"]
+    assert [tuple(exchange.agreementOf(one)[:3]) for one in (1, 2)] == [
+        (1, 2, contracts.AGREED),
+        (2, 1, contracts.AGREED),
+    ]
     assert web3.eth.get_balance(web3.to_checksum_address(SIGNER)) >= contracts.SIGNER_FUNDS_MIN_WEI
+
+
+def test_what_is_added_to_the_plan_is_added_to_the_chain(deployed, world, monkeypatch, tmp_path):
+    """SPEC 7.40"""
+    before = deployed.read_text()
+    plan = contracts.PLAN.read_text()
+    third = plan.split("[[brands]]")[1].replace('slug = "cdnow"', 'slug = "third"').replace("owner = 1", "owner = 3")
+    (tmp_path / "plan.toml").write_text(plan.replace("[[agreements]]", f"[[brands]]{third}[[agreements]]", 1))
+    monkeypatch.setenv("MOA_PLAN", str(tmp_path / "plan.toml"))
+
+    contracts.main()
+    height = chain.height
+    contracts.main()
+
+    assert (deployed.read_text(), chain.height) == (before, height)
+    address = json.loads(before)["contracts"]["PartnerRegistry"]["address"]
+    registry = world.build.PartnerRegistry.at(address, persist=False)
+    assert (registry.brandCount(), registry.isIssuing(3)) == (3, True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from scripts.demo.gateway import Gateway
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack, Plan, stack
 from tests.end_to_end.screen import CHROMIUM, FLAGS, PHONE, WAIT_MS, Member, Screen, as_brand, buy
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page
 
-from scripts.demo.gateway import Gateway
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -112,7 +112,7 @@ def test_a_member_takes_the_evidence_home(demo: LocalStack, member: tuple[Caller
     assert "no-store" in answer.headers["cache-control"]
     view = me.http.get("/v1/me/view").json()
     shown = {line["brand"]["slug"]: line["spendable"] for line in view["balances"] if line["spendable"] != "0"}
-    tokens = {brand.token: slug for slug, brand in demo.deployment.brands.items()}
+    tokens = {brand.token: slug for slug, brand in demo.brands.items()}
     proven = {tokens[one["token"]]: one["points"] for one in claims(answer.content, "balance") if one["points"] != "0"}
     assert proven == shown
     assert claims(answer.content, "history")[0]["events"][0]["event"] == "Awarded"

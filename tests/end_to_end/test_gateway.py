@@ -182,9 +182,10 @@ def test_capture_above_the_hold_is_refused_by_the_contract_too(
             "SELECT h.chain_id, m.address FROM hold_request h JOIN member m ON m.id = h.member_id WHERE h.id = ?",
             (hold["id"],),
         ).one()
+        brand = demo.brands["cdnow"].id
         past_the_gateway = operations.enqueue(
             connection,
-            calls.capture(key=f"test/{hold['id']}", brand="cdnow", member=address, hold_id=chain_id, points=501),
+            calls.capture(key=f"test/{hold['id']}", brand=brand, member=address, hold_id=chain_id, points=501),
         )
     database.dispose()
 

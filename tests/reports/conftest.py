@@ -89,7 +89,5 @@ def deployment_of(world: World, rpc: Rpc, chain_id: int) -> Deployment:
         start_block=0,
         genesis_hash=rpc.call("eth_getBlockByNumber", "0x0", False)["hash"],
         contracts={name: Contract(name, address, "0x" + "00" * 32) for name, address in world.chain.addresses.items()},
-        brands={},
-        raw={},
         codec=Codec.load(),
     )

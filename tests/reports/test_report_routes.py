@@ -7,7 +7,7 @@ import io
 import itertools
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from api.kit.container import Node, State
 from api.kit.database import Database
 from api.kit.settings import Settings
 from api.members import service as identity
-from chain.contracts.deployment import Brand, Deployment
+from chain.contracts.deployment import Deployment
 from chain.mirror import history
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import MirrorSettings
@@ -69,11 +69,8 @@ def gateway(
     walk_on_anvil: tuple[World, Rpc, Deployment],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    world, rpc, bare = walk_on_anvil
+    world, rpc, deployment = walk_on_anvil
     folder = tmp_path_factory.mktemp("gateway")
-    tokens = {slug: world.chain.addresses[f"LoyaltyToken {number}"] for number, slug in enumerate(SLUGS, 1)}
-    brands = {slug: Brand(slug, number, tokens[slug], {}) for number, slug in enumerate(SLUGS, 1)}
-    deployment = replace(bare, brands=brands)
     with database(folder, request.param) as url:
         migrate.run(url)
         engine = make_engine(url)
@@ -93,7 +90,7 @@ def opened(folder: Path, url: str, rpc: Rpc, deployment: Deployment, address: st
         wallet_dist=folder / "dist",
     )
     store = Database(url)
-    made = identity.bootstrap(store, deployment=deployment, brand_keys=True)
+    made = identity.bootstrap(store, brand_keys=True)
     store.close()
     member = MEMBER
     with writing(make_engine(url)) as connection:

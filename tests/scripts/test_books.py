@@ -10,13 +10,14 @@ import pytest
 
 from chain.mirror.books import BrandBooks, Difference
 from scripts.cli.books import show, told
+from scripts.stack.brand_names import NamedBrand
 
 
 def test_books_are_json_values_with_amounts_as_strings() -> None:
     """SPEC 11.12"""
-    brand = BrandBooks("cdnow", "0xc1", 100, 100, 90, 5, 3, (Difference("0xaa", 2**60, 1),))
+    brand = BrandBooks(1, "0xc1", 100, 100, 90, 5, 3, (Difference("0xaa", 2**60, 1),))
 
-    assert orjson.loads(orjson.dumps(told(brand))) == {
+    assert orjson.loads(orjson.dumps(told(brand, [NamedBrand(1, "cdnow", "0xc1")]))) == {
         "brand": "cdnow",
         "token": "0xc1",
         "supply_on_chain": "100",

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from api import migrate
 from api.app import create_app
 from api.audit_log import names
+from api.decisions.models import Award
 from api.events import memos
 from api.events.models import Event
 from api.kit.database import Database
@@ -108,16 +109,21 @@ def bought(chain: Chain, url: str, folder: Path) -> Books:
     world.drain()
     world.close()
     with closing(Database(url)) as database:
-        made = identity.bootstrap(database, deployment=deployment, brand_keys=True)
+        made = identity.bootstrap(database, documents=deployment.documents, brand_keys=True)
         with database.write() as session:
             session.add(Member(id=MEMBER, address=world.member(MEMBER).lower(), created_at_ms=1))
             session.flush()
             session.add(
                 Event(
-                    brand="cdnow", kind="purchase", external_id="order-1", member_id=MEMBER, amount="5000",
-                    currency="USD", occurred_at_ms=1, received_at_ms=1, content_hash="00", operation=operation,
+                    id=1, source="cdnow", type="purchase", external_id="order-1", subject=MEMBER, occurred_at_ms=1,
+                    received_at_ms=1, data={"amount": "5000", "currency": "USD"}, content_hash="00",
                 )
             )  # fmt: skip
+            session.flush()
+            session.add(
+                Award(event=1, activity="purchase", rule=1, base_amount="5000", operation=operation, decided_at_ms=1)
+            )
+            session.flush()
             memos.store(Session(session.connection()), {operation: fields})
             session.execute(text("DELETE FROM act_pending"))
     engine.dispose()

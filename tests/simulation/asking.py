@@ -16,7 +16,7 @@ from chain.outbox.operations import NewOperation
 from chain.storage.database import reading, writing
 from tests.differential.steps import Signed
 from tests.simulation.schedule import Ask, Asked
-from tests.simulation.stage import Stage, slug
+from tests.simulation.stage import Stage
 
 DAY: Final = 86_400
 RECORD_S_MAX: Final = 0.15
@@ -70,7 +70,9 @@ class Desk:
             data = deployment.codec.calldata("RewardRules", "awardBatch", asked.brand, [item])
             self.stage.send(cast[f"issuer{asked.brand}"], deployment.address("RewardRules"), data)
             return
-        target, data = calls.single(deployment, row.kind, row.brand, row.lane, row.payload)
+        made = calls.single(deployment, row.kind, row.lane, row.payload, token=self.stage.token(row.brand))
+        assert made is not None, "every brand of the walk has a token"
+        target, data = made
         by = cast[f"till{asked.brand}"] if row.kind in TILL_ACTS else cast["stranger"]
         self.stage.send(by, target, data)
 
@@ -87,7 +89,7 @@ class Desk:
         return made
 
     def _award(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation:
-        return calls.award(key=key, brand=slug(asked.brand), member=member, rule=asked.rule, base_amount=asked.points)
+        return calls.award(key=key, brand=asked.brand, member=member, rule=asked.rule, base_amount=asked.points)
 
     def _hold(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation:
         values = {
@@ -102,8 +104,7 @@ class Desk:
         self.records[index] = authorisation.record_id(member, values["nonce"])
         return calls.hold(
             key=key,
-            brand=slug(asked.brand),
-            brand_id=asked.brand,
+            brand=asked.brand,
             member=member,
             points=asked.points,
             reward_id=REWARD,
@@ -116,12 +117,12 @@ class Desk:
     def _capture(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation:
         self.records[index] = self.records[asked.subject]
         hold_id = self.records[asked.subject]
-        return calls.capture(key=key, brand=slug(asked.brand), member=member, hold_id=hold_id, points=asked.points)
+        return calls.capture(key=key, brand=asked.brand, member=member, hold_id=hold_id, points=asked.points)
 
     def _release(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation:
         hold_id = self.records[asked.subject]
         timeout = asked.kind == "timeout"
-        return calls.release(key=key, brand=slug(asked.brand), member=member, hold_id=hold_id, timeout=timeout)
+        return calls.release(key=key, brand=asked.brand, member=member, hold_id=hold_id, timeout=timeout)
 
     _timeout = _release
 
@@ -131,7 +132,7 @@ class Desk:
         self.refunded[hold_id] = before + asked.points
         return calls.refund(
             key=key,
-            brand=slug(asked.brand),
+            brand=asked.brand,
             member=member,
             hold_id=hold_id,
             points=asked.points,
@@ -143,7 +144,7 @@ class Desk:
         self.records[index] = authorisation.record_id(member, quote["nonce"])
         return calls.exchange(
             key=key,
-            brand=slug(asked.brand),
+            brand=asked.brand,
             member=member,
             agreement_id=quote["agreementId"],
             version=quote["version"],
@@ -159,7 +160,7 @@ class Desk:
         values = {**quote, "price": 1, "rewardId": REWARD}
         return calls.pay(
             key=key,
-            brand=slug(asked.brand),
+            brand=asked.brand,
             member=member,
             agreement_id=quote["agreementId"],
             version=quote["version"],
@@ -179,7 +180,7 @@ class Desk:
         values = {"member": record["member"], "exchangeId": exchange_id, "deadline": self._deadline(asked, now)}
         return calls.unwind(
             key=key,
-            brand=slug(asked.brand),
+            brand=asked.brand,
             member=member,
             exchange_id=exchange_id,
             record=record,
@@ -198,7 +199,7 @@ class Desk:
         }
         return calls.transfer(
             key=key,
-            brand=slug(asked.brand),
+            brand=asked.brand,
             member=member,
             to=to,
             points=asked.points,
@@ -217,7 +218,7 @@ class Desk:
         }
         return calls.leave(
             key=key,
-            brand=slug(asked.brand),
+            brand=asked.brand,
             member=member,
             wallet=wallet,
             nonce=values["nonce"],
@@ -263,11 +264,7 @@ class Desk:
         """By the member, or by someone else where the signature shall be wrong."""
         stage = self.stage
         cast = stage.world.cast
-        address = (
-            stage.deployment.brands[slug(asked.brand)].token
-            if contract == "LoyaltyToken"
-            else stage.deployment.address(contract)
-        )
+        address = stage.token(asked.brand) if contract == "LoyaltyToken" else stage.deployment.address(contract)
         signer = by or values.get("member") or values["from"]
         if asked.wrong == "signature":
             signer = cast["stranger"]

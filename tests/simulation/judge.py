@@ -200,7 +200,7 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
                 continue
         name = f"operation {row.id} ({row.kind} {row.brand} {row.operation_id or ''}, {row.state} {row.error or ''})"
         if row.kind == operations.AWARD:
-            key = int(row.brand.removeprefix("brand")), int(row.operation_id)
+            key = row.brand, int(row.operation_id)
             effects = told.awarded[key]
             if effects != (row.state == operations.CONFIRMED):
                 yield f"{name} counted {effects} times on the chain"
@@ -209,7 +209,9 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
             if len([one for one in offered if one not in again]) > 1:
                 yield f"{name} was sent {len(offered)} times by us: {offered}"
             continue
-        target, data = calls.single(stage.deployment, row.kind, row.brand, row.lane, row.payload)
+        made = calls.single(stage.deployment, row.kind, row.lane, row.payload, token=stage.token(row.brand))
+        assert made is not None, "every brand of the walk has a token"
+        target, data = made
         key_of_call = (target, "0x" + data.hex())
         if row.state == operations.CONFIRMED:
             confirmed[key_of_call] += 1

@@ -59,11 +59,6 @@ class Removed:
         return int(self.block["number"], 16)
 
 
-def slug(brand_id: int) -> str:
-    """What the deployment calls a brand."""
-    return f"brand{brand_id}"
-
-
 class LastingAnvil(Anvil):
     """Anvil that forgets no state of a past block: by itself it keeps a few hundred in memory, and after that a
     rollback leads to a block with an empty state."""
@@ -238,6 +233,10 @@ class Stage:
                     error = self.world.do(Step("Authority", "grantRole", values, self.world.cast[f"owner{number}"]))
                     assert not error, error
 
+    def token(self, brand_id: int) -> str:
+        """Where a brand's token is."""
+        return self.world.chain.addresses[f"{TOKEN} {brand_id}"]
+
     def _write_deployment(self) -> None:
         chain = self.world.chain
         addresses = {name: chain.addresses[name] for name in CONTRACTS} | {
@@ -251,14 +250,6 @@ class Stage:
             "contracts": {
                 name: {"address": address, "bytecode_hash": "0x" + keccak(bytes.fromhex(code[2:])).hex()}
                 for (name, address), code in zip(addresses.items(), codes, strict=True)
-            },
-            "brands": {
-                slug(number): {
-                    "id": number,
-                    "token": chain.addresses[f"{TOKEN} {number}"],
-                    "rules": {name: {"id": at} for at, name in enumerate(RULES, 1)},
-                }
-                for number in range(1, len(BRANDS) + 1)
             },
         }
         self.deployments.mkdir(exist_ok=True)

@@ -16,7 +16,7 @@ GOOD: dict[str, Any] = {
     "start_block": 1,
     "genesis_hash": "0x" + "00" * 32,
     "contracts": {"RewardRules": {"address": "0x" + "AB" * 20, "bytecode_hash": "0x" + "cd" * 32}},
-    "brands": {"cdnow": {"id": 1, "token": "0x" + "ef" * 20, "rules": {"base": {"id": 1}}}},
+    "cover_bps": 10_000,
 }
 
 

@@ -14,7 +14,7 @@ from chain.evidence.verify import verify
 from chain.outbox import calls
 from chain.relayer import signer
 from chain.relayer.signer import Fees
-from tests.chain.conftest import World
+from tests.chain.conftest import CDNOW, World
 
 pytestmark = pytest.mark.slow
 BATCH = 100
@@ -31,7 +31,7 @@ def chain(request: pytest.FixtureRequest) -> Any:
 def items(world: World, roots: list[bytes | None]) -> list[tuple[str, dict[str, Any]]]:
     made = [
         calls.award(
-            key=f"m{index}", brand="cdnow", member=world.member(f"m{index}"), rule=1, base_amount=1_000, memo_root=root
+            key=f"m{index}", brand=CDNOW, member=world.member(f"m{index}"), rule=1, base_amount=1_000, memo_root=root
         )
         for index, root in enumerate(roots)
     ]

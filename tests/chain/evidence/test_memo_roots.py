@@ -40,7 +40,7 @@ def awarded(world: World) -> int:
 
 def told(world: World, operation: int, fields: list[memos.Field] = FIELDS) -> str | None:
     with Session(world.engine) as session:
-        return root_on_chain(session, deployment=world.deployment, operation=operation, fields=fields)
+        return root_on_chain(session, operation=operation, fields=fields)
 
 
 def run(world: World, statement: str, **values: Any) -> None:

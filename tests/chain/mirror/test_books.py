@@ -20,11 +20,11 @@ def test_the_books_balance_with_held_and_exchanged_points(world):
     found = books(world.rpc, world.engine, world.deployment)
 
     assert found.balanced
-    brands = {brand.brand: brand for brand in found.brands}
+    brands = {slug: next(one for one in found.brands if one.brand == at.id) for slug, at in world.brands.items()}
     assert brands["cdnow"].supply_on_chain == brands["cdnow"].sum_in_mirror == 1500 + 75 - 300
     assert brands["cdnow"].held == 700
     assert brands["hanok"].supply_on_chain == world.balance_on_chain("ada", "hanok") > 0
-    assert (awards_on_chain(world.rpc, world.deployment, "cdnow"), brands["cdnow"].drift) == (2, 0)
+    assert (awards_on_chain(world.rpc, world.deployment, world.brands["cdnow"].id), brands["cdnow"].drift) == (2, 0)
 
 
 def test_a_balance_that_was_altered_in_the_mirror_is_named(world):
@@ -40,7 +40,7 @@ def test_a_balance_that_was_altered_in_the_mirror_is_named(world):
     found = books(world.rpc, world.engine, world.deployment)
 
     assert not found.balanced
-    cdnow = next(brand for brand in found.brands if brand.brand == "cdnow")
+    cdnow = next(brand for brand in found.brands if brand.brand == world.brands["cdnow"].id)
     assert cdnow.drift == 75
     assert [(one.account, one.on_chain, one.in_mirror) for one in cdnow.differences] == [(world.member("bob"), 75, 0)]
 

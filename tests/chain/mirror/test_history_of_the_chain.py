@@ -49,7 +49,7 @@ def check(world: Any, first: int) -> int:
             header = world.rpc.call("eth_getBlockByNumber", hex(block), False)
             at = history.moment(connection, block)
             assert (at.hash, at.time) == (header["hash"], int(header["timestamp"], 16))
-            for brand in world.deployment.brands.values():
+            for brand in world.brands.values():
                 token = brand.token
                 supply = history.supply(connection, token, block)
                 assert supply.live == int(ask(world, "LoyaltyToken", token, block, "totalSupply"))

@@ -212,7 +212,7 @@ def test_a_rebuilt_mirror_has_the_same_rows(world):
 def test_a_balance_is_what_the_token_holds_lot_by_lot(world):
     """SPEC 8.9"""
     history(world)
-    codec, token = world.deployment.codec, world.deployment.brands["cdnow"].token
+    codec, token = world.deployment.codec, world.brands["cdnow"].token
     (row,) = world.rows("SELECT * FROM brand_token WHERE token = :t", t=token)
     (balance,) = world.rows(
         "SELECT lots FROM balance WHERE token = :t AND account = :a", t=token, a=world.member("ada")
@@ -229,7 +229,7 @@ def test_a_balance_is_what_the_token_holds_lot_by_lot(world):
 def test_points_that_expired_are_not_spendable(world):
     """SPEC 8.9"""
     history(world)
-    token = world.deployment.brands["cdnow"].token
+    token = world.brands["cdnow"].token
     (row,) = world.rows("SELECT * FROM brand_token WHERE token = :t", t=token)
     (balance,) = world.rows(
         "SELECT lots FROM balance WHERE token = :t AND account = :a", t=token, a=world.member("ada")

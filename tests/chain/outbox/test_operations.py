@@ -13,9 +13,10 @@ from chain.storage.database import reading, writer, writing
 
 ADA = "0x" + "aa" * 20
 SIGNER = "0x" + "51" * 20
+CAFE, TEA = 1, 2
 
 
-def award(key: str, base_amount: int = 100, brand: str = "cafe", member: str = ADA) -> operations.NewOperation:
+def award(key: str, base_amount: int = 100, brand: int = CAFE, member: str = ADA) -> operations.NewOperation:
     return calls.award(key=key, brand=brand, member=member, rule=1, base_amount=base_amount)
 
 
@@ -23,7 +24,7 @@ def test_the_same_key_with_another_content_is_refused_and_nothing_changes(engine
     """SPEC 7.2"""
     with writing(engine) as connection:
         operations.enqueue(connection, award("order 1"))
-    for other in (award("order 1", 101), award("order 1", brand="tea"), award("order 1", member="0x" + "bb" * 20)):
+    for other in (award("order 1", 101), award("order 1", brand=TEA), award("order 1", member="0x" + "bb" * 20)):
         with pytest.raises(OperationKeyReused), writing(engine) as connection:
             operations.enqueue_many(connection, [award("order 2"), other])
     with reading(engine) as connection:
@@ -50,10 +51,10 @@ def test_a_repeated_key_gives_the_same_operation_wherever_it_stands(engine):
 def test_operation_ids_are_dense_per_brand_and_only_awards_have_one(engine):
     """SPEC 7.15"""
     with writing(engine) as connection:
-        ids = operations.enqueue_many(connection, [award("a"), award("b", brand="tea"), award("c"), award("a")])
+        ids = operations.enqueue_many(connection, [award("a"), award("b", brand=TEA), award("c"), award("a")])
         ids += operations.enqueue_many(
             connection,
-            [calls.release(key="r", brand="cafe", member=ADA, hold_id="0x" + "01" * 32), award("d")],
+            [calls.release(key="r", brand=CAFE, member=ADA, hold_id="0x" + "01" * 32), award("d")],
         )
     with reading(engine) as connection:
         found = operations.get_many(connection, ids)
@@ -74,7 +75,7 @@ def test_a_confirmed_operation_is_not_failed_by_a_second_submission(engine):
     """SPEC 7.12"""
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
-        at = {"tx_hash": "0x1", "block_number": 5, "block_hash": "0xb", "log_index": 0, "brand": "cafe"}
+        at = {"tx_hash": "0x1", "block_number": 5, "block_hash": "0xb", "log_index": 0, "brand": CAFE}
         operations.record_outcomes(connection, [Outcome(**at, operation_id="1", result={"points": "150"})], "confirmed")
         operations.record_outcomes(connection, [Outcome(**at, operation_id="1", error="OperationUsed")], "confirmed")
         assert operations.get(connection, id).state == "confirmed"
@@ -91,10 +92,10 @@ def test_what_was_decided_above_a_block_is_taken_back(engine):
         [ours] = transactions.assign(connection, SIGNER, [plan])
         transactions.keep_signed(connection, ours, "0xours", "0x02")
         for operation_id, number in (("1", 4), ("2", 5)):
-            at = Outcome("0x1", number, "0xb", 0, brand="cafe", operation_id=operation_id, lane=ADA, result={})
+            at = Outcome("0x1", number, "0xb", 0, brand=CAFE, operation_id=operation_id, lane=ADA, result={})
             operations.record_outcomes(connection, [at], "confirmed")
-        counted = Outcome("0xours", 6, "0xb", 0, brand="cafe", operation_id="3", lane=ADA, result={})
-        refused = Outcome("0xours", 6, "0xb", 1, brand="cafe", operation_id="4", lane=ADA, error="BudgetExceeded")
+        counted = Outcome("0xours", 6, "0xb", 0, brand=CAFE, operation_id="3", lane=ADA, result={})
+        refused = Outcome("0xours", 6, "0xb", 1, brand=CAFE, operation_id="4", lane=ADA, error="BudgetExceeded")
         operations.record_outcomes(connection, [counted, refused], "confirmed")
         assert operations.take_back(connection, 4) == 3
         assert [operations.get(connection, id).state for id in ids] == ["confirmed", "queued", "sent", "sent"]
@@ -105,7 +106,7 @@ def test_what_was_refused_to_a_stranger_says_nothing_of_ours(engine):
     """SPEC 7.12"""
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
-        theirs = Outcome("0x1", 5, "0xb", 0, brand="cafe", operation_id="1", lane=ADA, error="RuleUnknown")
+        theirs = Outcome("0x1", 5, "0xb", 0, brand=CAFE, operation_id="1", lane=ADA, error="RuleUnknown")
         operations.record_outcomes(connection, [theirs], "confirmed")
         assert operations.get(connection, id).state == "queued"
 
@@ -114,11 +115,11 @@ def test_an_id_that_a_stranger_spent_on_another_member_fails_the_operation(engin
     """SPEC 7.12"""
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
-        theirs = Outcome("0x1", 5, "0xb", 0, brand="cafe", operation_id="1", lane="0x" + "bb" * 20, result={})
+        theirs = Outcome("0x1", 5, "0xb", 0, brand=CAFE, operation_id="1", lane="0x" + "bb" * 20, result={})
         operations.record_outcomes(connection, [theirs], "confirmed")
         found = operations.get(connection, id)
     assert (found.state, found.error) == ("failed", "OperationUsed")
-    assert found.error_args == {"brand": "cafe", "operationId": "1"}
+    assert found.error_args == {"brandId": "1", "operationId": "1"}
 
 
 def test_of_two_relayers_that_take_the_same_operation_the_second_takes_nothing(engine):
@@ -140,7 +141,7 @@ def test_of_two_relayers_that_take_the_same_operation_the_second_takes_nothing(e
 numbers = itertools.count(1)
 
 
-def waiting(kind: str, lane: str, brand: str = "cafe", created_at_ms: int = 0) -> Waiting:
+def waiting(kind: str, lane: str, brand: int = CAFE, created_at_ms: int = 0) -> Waiting:
     return Waiting(next(numbers), kind, brand, lane, created_at_ms)
 
 
@@ -184,7 +185,7 @@ def test_a_batch_goes_when_it_is_full_or_old_and_holds_one_brand():
     """SPEC 7.5"""
     full = [waiting("award", f"m{i}", created_at_ms=990) for i in range(3)]
     young = waiting("award", "m9", created_at_ms=990)
-    old = waiting("award", "m8", brand="tea", created_at_ms=900)
+    old = waiting("award", "m8", brand=TEA, created_at_ms=900)
     assert chosen([*full, young, old]).batches == [full, [old]]
     assert chosen([*full, young, old], only_full=True).batches == [full]
 

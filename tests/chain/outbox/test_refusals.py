@@ -27,7 +27,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
 
 
 def asked(connection: Connection, key: str = "order", *, until_ms: int | None = None) -> int:
-    one = calls.award(key=key, brand="cafe", member=ADA, rule=1, base_amount=900)
+    one = calls.award(key=key, brand=1, member=ADA, rule=1, base_amount=900)
     return operations.enqueue(connection, replace(one, retry_until_ms=until_ms))
 
 
@@ -40,7 +40,7 @@ def sent(connection: Connection, id: int, tx_hash: str) -> None:
 
 
 def told(tx_hash: str, block: int, **values: Any) -> Outcome:
-    return Outcome(tx_hash, block, "0xb", 0, brand="cafe", operation_id="1", lane=ADA, **values)
+    return Outcome(tx_hash, block, "0xb", 0, brand=1, operation_id="1", lane=ADA, **values)
 
 
 def state(connection: Connection, id: int) -> tuple[str, str | None]:

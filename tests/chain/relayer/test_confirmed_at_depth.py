@@ -12,7 +12,7 @@ OURS, GONE = "0x" + "11" * 32, "0x" + "22" * 32
 
 def mined(engine: Engine, block_hash: str) -> int:
     """An operation that a receipt placed in block 10, which the mirror has as OURS."""
-    asked = calls.award(key="one", brand="cdnow", member="0x" + "aa" * 20, rule=1, base_amount=5)
+    asked = calls.award(key="one", brand=1, member="0x" + "aa" * 20, rule=1, base_amount=5)
     with writing(engine) as connection:
         connection.execute(insert(known_blocks).values(number=10, hash=OURS, time=1))
         id = operations.enqueue(connection, asked)

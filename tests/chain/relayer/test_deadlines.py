@@ -18,7 +18,7 @@ from chain.relayer.deadlines import AGAIN_MS, MARGIN_S, PAGE_ROWS, UNDER_WAY_MAX
 from chain.storage.database import reading, writing
 from tests.chain.following import follow
 from tests.chain.mirror.test_mirror_plans import planned
-from tests.support.scripted_node.brands import SLUG
+from tests.support.scripted_node.brands import BRAND_ID
 from tests.support.scripted_node.expiring import ExpiringBrand
 from tests.support.scripted_node.node import ScriptedNode
 
@@ -58,7 +58,7 @@ def held(brand: ExpiringBrand, mirror: Mirror) -> str:
 
 def looked(engine: Engine, brand: ExpiringBrand, at: int = EARLY) -> Deadlines:
     """A worker's first look, and what it knows."""
-    made = Deadlines(engine, brand.deployment, lambda: at)
+    made = Deadlines(engine, lambda: at)
     made.look()
     return made
 
@@ -99,7 +99,7 @@ def test_a_hold_is_released_when_a_block_is_past_its_deadline_or_the_clock_well_
     brand: ExpiringBrand, mirror: Mirror, engine: Engine, held: str
 ) -> None:
     """SPEC 7.80: on a chain that nobody writes to no block would come."""
-    right = (f"timeout/{held}", "timeout", "queued", SLUG, brand.accounts[0])
+    right = (f"timeout/{held}", "timeout", "queued", BRAND_ID, brand.accounts[0])
     looked(engine, brand, brand.origin + 60 + MARGIN_S + 1)
     assert asked(engine) == [right]
 
@@ -116,7 +116,7 @@ def test_many_workers_that_look_at_once_ask_once(
     """SPEC 7.81"""
     brand.pass_to(brand.origin + 61, count=0)
     follow(mirror)
-    workers = [Deadlines(engine, brand.deployment, lambda: EARLY) for _ in range(4)]
+    workers = [Deadlines(engine, lambda: EARLY) for _ in range(4)]
     failures: list[BaseException] = []
 
     def look(worker: Deadlines) -> None:
@@ -143,7 +143,7 @@ def test_a_hold_that_somebody_is_about_to_end_is_left_to_them(
     brand.pass_to(brand.origin + 61, count=0)
     follow(mirror)
     with writing(engine) as connection:
-        capture = calls.capture(key="c", brand=SLUG, member=brand.accounts[0], hold_id=held, points=1)
+        capture = calls.capture(key="c", brand=BRAND_ID, member=brand.accounts[0], hold_id=held, points=1)
         id = operations.enqueue(connection, capture)
     deadlines = looked(engine, brand)
     assert [key for key, *_ in asked(engine)] == ["c"]
@@ -269,7 +269,7 @@ def test_many_that_cannot_be_released_do_not_hide_the_one_that_can(
         stuck = [f"0x{number:064x}" for number in range(1_000, 1_000 + 2 * PAGE_ROWS)]
         connection.execute(copy, [{"id": hold_id, "of": held} for hold_id in stuck])
         operations.enqueue_many(
-            connection, [calls.timeout(brand=SLUG, member=brand.accounts[0], hold_id=hold_id) for hold_id in stuck]
+            connection, [calls.timeout(brand=BRAND_ID, member=brand.accounts[0], hold_id=hold_id) for hold_id in stuck]
         )
         connection.execute(text("UPDATE operation SET state = 'failed', error = 'LotOverflow'"))
     deadlines = looked(engine, brand)

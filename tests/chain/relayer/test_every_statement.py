@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from chain.outbox import calls
+from tests.chain.conftest import CDNOW
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[3]
@@ -83,7 +84,7 @@ def scenario(world: Any) -> dict[int, str]:
     """Awards of two members, a hold that is captured, one that is too large, an award of an unknown rule."""
     asked, hold_id = world.hold("ada", 500)
     large, _ = world.hold("bob", 10**9)
-    capture = calls.capture(key="c", brand="cdnow", member=world.member("ada"), hold_id=hold_id, points=200)
+    capture = calls.capture(key="c", brand=CDNOW, member=world.member("ada"), hold_id=hold_id, points=200)
     ids = world.enqueue(
         world.award("ada", 1000), world.award("bob", 100), world.award("eve", 1), asked, large, capture,
         world.award("bob", 7, rule=99), world.award("ada", 10),

@@ -12,6 +12,7 @@ from chain.outbox import calls, operations, transactions
 from chain.outbox.operations import NewOperation
 from chain.relayer.signer import sign
 from chain.storage.database import writer, writing
+from tests.chain.conftest import CDNOW
 
 pytestmark = pytest.mark.slow
 
@@ -258,8 +259,9 @@ def test_a_mined_operation_names_its_transaction_block_and_log(world):
 
 def test_an_operation_of_an_unknown_kind_fails_and_hurts_nobody(world):
     """SPEC 7.6"""
-    ids = world.enqueue(NewOperation("k", "magic", "cdnow", "lane", {}), world.award("ada", 100))
-    unknown_brand = world.enqueue(NewOperation("b", "award", "nobody", "lane 2", world.award("ada", 1).payload))
+    world._relayer = world.new_relayer(simulation_patience_s=0.0)
+    ids = world.enqueue(NewOperation("k", "magic", CDNOW, "lane", {}), world.award("ada", 100))
+    unknown_brand = world.enqueue(NewOperation("b", "award", 77, "lane 2", world.award("ada", 1).payload))
     world.drain()
 
     assert [world.operation(id).error for id in (ids[0], unknown_brand[0])] == ["OperationInvalid", "OperationInvalid"]
@@ -275,9 +277,9 @@ def test_capture_release_and_refund_pass_through_the_queue(world):
         world.award("ada", 1000),
         first,
         second,
-        calls.capture(key="c", brand="cdnow", member=member, hold_id=first_id, points=600),
-        calls.release(key="r", brand="cdnow", member=member, hold_id=second_id),
-        calls.refund(key="f", brand="cdnow", member=member, hold_id=first_id, points=100, refunded_before=0),
+        calls.capture(key="c", brand=CDNOW, member=member, hold_id=first_id, points=600),
+        calls.release(key="r", brand=CDNOW, member=member, hold_id=second_id),
+        calls.refund(key="f", brand=CDNOW, member=member, hold_id=first_id, points=100, refunded_before=0),
     )
     world.drain()
 

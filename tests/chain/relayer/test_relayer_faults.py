@@ -21,7 +21,7 @@ from chain.relayer.loop import Relayer, RelayerSettings
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
 from tests.support.scripted_node import faults
-from tests.support.scripted_node.brands import RULE_ID, SLUG, Brand
+from tests.support.scripted_node.brands import BRAND_ID, RULE_ID, Brand
 from tests.support.scripted_node.brisk import brisk
 from tests.support.scripted_node.faults import BATCH, BY_NUMBER, RECEIPT, SEND, Behaviour
 from tests.support.scripted_node.node import ScriptedNode
@@ -81,7 +81,7 @@ class Desk:
             member = self.brand.accounts[self.asked % 4]
             self.expected[member] = self.expected.get(member, 0) + self.asked
             key = f"award {self.asked}"
-            asked.append(calls.award(key=key, brand=SLUG, member=member, rule=RULE_ID, base_amount=self.asked))
+            asked.append(calls.award(key=key, brand=BRAND_ID, member=member, rule=RULE_ID, base_amount=self.asked))
         with writing(self.engine) as connection:
             operations.enqueue_many(connection, asked)
 

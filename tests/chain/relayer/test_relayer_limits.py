@@ -16,7 +16,6 @@ from eth_account import Account
 from sqlalchemy import Engine, select, text
 
 from chain.base.errors import ChainReplaced
-from chain.mirror.loop import Mirror
 from chain.node.rpc import Rpc
 from chain.outbox import calls, operations, transactions
 from chain.outbox.operations import NewOperation, OperationView
@@ -26,9 +25,9 @@ from chain.relayer.scheduler import QUEUE_WINDOW
 from chain.relayer.signer import Fees, fees_of, is_fill, sign
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
-from tests.chain.relayer.test_relayer_faults import MIRROR, RELAYER, Desk
+from tests.chain.relayer.test_relayer_faults import RELAYER, Desk
 from tests.support.scripted_node import faults
-from tests.support.scripted_node.brands import RULE_ID, SLUG, Brand
+from tests.support.scripted_node.brands import BRAND_ID, RULE_ID, Brand
 from tests.support.scripted_node.faults import SEND, Behaviour
 from tests.support.scripted_node.node import ScriptedNode
 from tests.support.scripted_node.pool import GETH
@@ -292,7 +291,7 @@ def test_a_transaction_that_can_never_be_sent_gives_its_nonce_up_and_fails_typed
     member = desk.brand.accounts[0]
     with writing(desk.engine) as connection:
         asked = [
-            calls.award(key=f"n {n}", brand=SLUG, member=member, rule=RULE_ID, base_amount=points)
+            calls.award(key=f"n {n}", brand=BRAND_ID, member=member, rule=RULE_ID, base_amount=points)
             for n, points in enumerate((5, 777, 6))
         ]
         ids = operations.enqueue_many(connection, asked)
@@ -382,22 +381,43 @@ def test_a_count_that_no_chain_can_have_is_waited_out(desk: Desk, count: str):
     desk.check()
 
 
-def test_a_brand_invited_after_the_deployment_is_served_once_the_mirror_knows_it(desk: Desk, keystore: LocalKeystore):
+def test_a_brand_that_the_whole_mirror_does_not_know_is_refused_and_costs_nothing(desk: Desk):
     """SPEC 7.22"""
-    deployment = replace(desk.brand.deployment, brands={})
-    relayer = Relayer(desk.engine, desk.relayer.node_state.rpc, deployment, keystore, RELAYER)
-    mirror = Mirror(desk.engine, desk.rpcs[1], deployment, MIRROR)
-    desk.relayer, desk.mirror = relayer, mirror
-    mirror.catch_up()
+    use(desk, simulation_patience_s=0.0)
+    desk.mirror.catch_up()
     member = desk.brand.accounts[0]
-    known = calls.award(key="known", brand="1", member=member, rule=RULE_ID, base_amount=3)
-    unknown = calls.award(key="unknown", brand="2", member=member, rule=RULE_ID, base_amount=3)
+    known = calls.award(key="known", brand=BRAND_ID, member=member, rule=RULE_ID, base_amount=3)
+    unknown = calls.award(key="unknown", brand=BRAND_ID + 1, member=member, rule=RULE_ID, base_amount=3)
     with writing(desk.engine) as connection:
         ids = operations.enqueue_many(connection, [known, unknown])
     desk.drain()
     with reading(desk.engine) as connection:
         found = operations.get_many(connection, ids)
     assert [(found[id].state, found[id].error) for id in ids] == [("confirmed", None), ("failed", "OperationInvalid")]
+
+
+def test_an_operation_waits_for_a_brand_that_the_mirror_lost_and_gets_again(desk: Desk):
+    """SPEC 7.22: a rebuild, a reorg or a node that lags takes the brand's row away for a while."""
+    desk.mirror.catch_up()
+    with writing(desk.engine) as connection:
+        kept = connection.execute(text("SELECT * FROM brand_token")).mappings().one()
+        connection.execute(text("DELETE FROM brand_token"))
+    member = desk.brand.accounts[0]
+    asked = calls.award(key="waits", brand=BRAND_ID, member=member, rule=RULE_ID, base_amount=3)
+    with writing(desk.engine) as connection:
+        id = operations.enqueue(connection, asked)
+    for _ in range(3):
+        desk.relayer.step()
+    with reading(desk.engine) as connection:
+        assert operations.get_many(connection, [id])[id].state == "queued"
+    with writing(desk.engine) as connection:
+        names = ", ".join(kept)
+        connection.execute(
+            text(f"INSERT INTO brand_token ({names}) VALUES ({', '.join(f':{name}' for name in kept)})"), dict(kept)
+        )
+    desk.drain()
+    with reading(desk.engine) as connection:
+        assert operations.get_many(connection, [id])[id].state == "confirmed"
 
 
 def test_a_node_that_lost_its_state_stops_the_relayer_which_says_so(desk: Desk, keystore: LocalKeystore):
@@ -562,8 +582,10 @@ def test_two_relayers_that_both_believe_they_lead_double_nothing(desk: Desk, key
 def test_an_operation_that_cannot_be_encoded_fails_and_leaves_its_batch_alone(desk: Desk):
     """SPEC 7.6"""
     member = desk.brand.accounts[0]
-    good = calls.award(key="good", brand=SLUG, member=member, rule=RULE_ID, base_amount=3)
-    bad = NewOperation("bad", "award", SLUG, member, {"member": member, "rule": RULE_ID, "base_amount": str(2**256)})
+    good = calls.award(key="good", brand=BRAND_ID, member=member, rule=RULE_ID, base_amount=3)
+    bad = NewOperation(
+        "bad", "award", BRAND_ID, member, {"member": member, "rule": RULE_ID, "base_amount": str(2**256)}
+    )
     with writing(desk.engine) as connection:
         ids = operations.enqueue_many(connection, [good, bad])
     desk.drain()
@@ -596,7 +618,7 @@ MISFITS = {
 def test_whatever_stands_in_a_payload_fails_alone(desk: Desk, payload: str):
     """SPEC 7.6"""
     member = desk.brand.accounts[0]
-    asked = [calls.award(key=f"n {n}", brand=SLUG, member=member, rule=RULE_ID, base_amount=3) for n in range(3)]
+    asked = [calls.award(key=f"n {n}", brand=BRAND_ID, member=member, rule=RULE_ID, base_amount=3) for n in range(3)]
     with writing(desk.engine) as connection:
         ids = operations.enqueue_many(connection, asked)
         statement = text("UPDATE operation SET payload = :payload WHERE id = :id")
@@ -618,12 +640,12 @@ def test_a_lane_with_a_long_queue_holds_up_no_other(desk: Desk):
     busy, other, further = desk.brand.accounts[:3]
     hold = "0x" + "11" * 32
     long = [
-        calls.release(key=f"{lane} {n}", brand=SLUG, member=lane, hold_id=hold) for lane in (busy, other)
+        calls.release(key=f"{lane} {n}", brand=BRAND_ID, member=lane, hold_id=hold) for lane in (busy, other)
         for n in range(QUEUE_WINDOW + 100)
     ]  # fmt: skip
     with writing(desk.engine) as connection:
         operations.enqueue_many(connection, long)
-        good = calls.award(key="good", brand=SLUG, member=further, rule=RULE_ID, base_amount=3)
+        good = calls.award(key="good", brand=BRAND_ID, member=further, rule=RULE_ID, base_amount=3)
         (id,) = operations.enqueue_many(connection, [good])
     # Nothing but the first of each lane may go, as long as it is not mined.
     desk.node.methods._table["eth_call"] = lambda params, top: "0x"
@@ -643,7 +665,7 @@ def test_operations_that_the_node_cannot_simulate_take_no_place_of_others(desk: 
     desk.drain()
     use(desk, singles_max=2, signers=1)
     hold = "0x" + "11" * 32
-    asked = [calls.release(key=f"n {n}", brand=SLUG, member=desk.brand.accounts[n], hold_id=hold) for n in range(4)]
+    asked = [calls.release(key=f"n {n}", brand=BRAND_ID, member=desk.brand.accounts[n], hold_id=hold) for n in range(4)]
     with writing(desk.engine) as connection:
         ids = operations.enqueue_many(connection, asked)
     desk.node.methods._table["eth_call"] = lambda params, top: "0x"
@@ -658,10 +680,10 @@ def test_operations_that_the_node_cannot_simulate_take_no_place_of_others(desk: 
 def release(desk: Desk, signature_bytes: int = 0) -> int:
     """An operation of its own in the queue; with a signature it is a transfer."""
     member = desk.brand.accounts[0]
-    asked = calls.release(key="single", brand=SLUG, member=member, hold_id="0x" + "11" * 32)
+    asked = calls.release(key="single", brand=BRAND_ID, member=member, hold_id="0x" + "11" * 32)
     if signature_bytes:
         asked = calls.transfer(
-            key="single", brand=SLUG, member=member, to=member, points=1, nonce=1, deadline=1,
+            key="single", brand=BRAND_ID, member=member, to=member, points=1, nonce=1, deadline=1,
             signature="0x" + "11" * signature_bytes,
         )  # fmt: skip
     with writing(desk.engine) as connection:

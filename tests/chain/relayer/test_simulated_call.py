@@ -16,7 +16,7 @@ from chain.relayer.loop import Relayer, RelayerSettings
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
 from tests.support.scripted_node.blocks import Block
-from tests.support.scripted_node.brands import SLUG, Brand
+from tests.support.scripted_node.brands import BRAND_ID, Brand
 from tests.support.scripted_node.methods import Refusal
 from tests.support.scripted_node.node import ScriptedNode
 
@@ -52,10 +52,10 @@ def enqueue(engine: Engine) -> list[int]:
         return operations.enqueue_many(
             connection,
             [
-                calls.release(key="release", brand=SLUG, member=lanes[0], hold_id=holds[0]),
-                calls.capture(key="capture", brand=SLUG, member=lanes[1], hold_id=holds[1], points=30),
+                calls.release(key="release", brand=BRAND_ID, member=lanes[0], hold_id=holds[0]),
+                calls.capture(key="capture", brand=BRAND_ID, member=lanes[1], hold_id=holds[1], points=30),
                 calls.refund(
-                    key="refund", brand=SLUG, member=lanes[2], hold_id=holds[2], points=20, refunded_before=10
+                    key="refund", brand=BRAND_ID, member=lanes[2], hold_id=holds[2], points=20, refunded_before=10
                 ),
             ],
         )

@@ -142,7 +142,7 @@ def test_a_nodes_words_are_stored_whatever_stands_in_them(engine: Engine) -> Non
     heartbeat.beat(engine, "mirror", "waiting", "what else a node says: \0")
     member = "0x" + "11" * 20
     with writing(engine) as connection:
-        id = operations.enqueue(connection, NewOperation("said", "capture", "cdnow", member, {}))
+        id = operations.enqueue(connection, NewOperation("said", "capture", 1, member, {}))
         name, values = plain_revert(bytes.fromhex("08c379a0") + (32).to_bytes(32) + (3).to_bytes(32) + b"a\0b")
         assert operations.fail(connection, id, name, values | {"said": refused.value.message})
     with writing(engine) as connection:

@@ -140,10 +140,6 @@ def bench(node: ScriptedNode, engine: Engine, tmp_path: Path) -> Bench:
         "contracts": {
             name: {"address": one.address, "bytecode_hash": one.bytecode_hash} for name, one in known.contracts.items()
         },
-        "brands": {
-            slug: {"id": one.id, "token": one.token, "rules": {name: {"id": id} for name, id in one.rules.items()}}
-            for slug, one in known.brands.items()
-        },
     }
     (tmp_path / f"{known.chain_id}.json").write_bytes(orjson.dumps(document))
     return Bench(node, brand, engine, tmp_path)

@@ -193,7 +193,6 @@ def test_the_worker_serves_its_metrics(engine: Engine, node: ScriptedNode, brand
         "contracts": {
             name: {"address": one.address, "bytecode_hash": one.bytecode_hash} for name, one in known.contracts.items()
         },
-        "brands": {slug: {"id": one.id, "token": one.token, "rules": {}} for slug, one in known.brands.items()},
     }
     (tmp_path / f"{known.chain_id}.json").write_bytes(orjson.dumps(document))
     port = free_port()

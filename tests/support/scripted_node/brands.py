@@ -12,7 +12,6 @@ import orjson
 from eth_abi import abi
 
 from chain.contracts.codec import Codec
-from chain.contracts.deployment import Brand as DeployedBrand
 from chain.contracts.deployment import Contract, Deployment
 from tests.support.scripted_node.blocks import Log
 from tests.support.scripted_node.chain import Content
@@ -22,7 +21,6 @@ from tests.support.scripted_node.pool import Effect, Sent
 from tests.support.scripted_node.tokens import Traffic, address_of, mint, transfer
 from tests.support.scripted_node.truth import truth
 
-SLUG: Final = "scripted"
 CONTRACTS: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 ABI_FOLDER: Final = Path(__file__).resolve().parents[3] / "chain" / "contracts" / "abi"
 BRAND_ID: Final = 1
@@ -72,8 +70,6 @@ class Brand(Traffic):
             start_block=1,
             genesis_hash=self.chain.genesis_hash,
             contracts=contracts,
-            brands={SLUG: DeployedBrand(SLUG, BRAND_ID, self.token, {"purchase": RULE_ID})},
-            raw={},
             codec=Codec.load(),
         )
 

@@ -377,19 +377,35 @@ export interface paths {
         };
         /**
          * List Brands
-         * @description All brands.
+         * @description Every brand of the registry that the mirror has.
          */
         get: operations["listBrands"];
         put?: never;
-        /**
-         * Create Brand
-         * @description Takes in a brand that the chain's registry knows.
-         */
-        post: operations["createBrand"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/brands/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Name Brand
+         * @description Calls a brand otherwise. Its keys, members and points stay its own: they belong to the registry's id.
+         */
+        patch: operations["nameBrand"];
         trace?: never;
     };
     "/v1/brands/{slug}/keys": {
@@ -2217,37 +2233,35 @@ export interface components {
             symbol: string;
         };
         /**
-         * BrandCreate
-         * @description Takes a brand that the chain's registry knows into the gateway.
+         * BrandChange
+         * @description Calls a brand otherwise; what is not named stays as it is.
          */
-        BrandCreate: {
+        BrandChange: {
             /**
              * Colour
-             * @default #3b5bdb
              * @example #3b5bdb
              */
-            colour: string;
+            colour?: string | null;
             /**
              * Currency
-             * @default USD
              * @example USD
              */
-            currency: string;
+            currency?: string | null;
             /**
              * Name
              * @example CDNOW
              */
-            name: string;
+            name?: string | null;
             /**
              * Slug
              * @example cdnow
              */
-            slug: string;
+            slug?: string | null;
             /**
              * Symbol
              * @example CDN
              */
-            symbol: string;
+            symbol?: string | null;
         };
         /** BrandList */
         BrandList: {
@@ -2258,7 +2272,7 @@ export interface components {
         BrandPublic: {
             /**
              * Brand Id
-             * @description The registry's number of the brand.
+             * @description The registry's id of the brand.
              * @example 1
              */
             brand_id: string;
@@ -3881,15 +3895,15 @@ export interface components {
          */
         RefusedFact: {
             /**
-             * Amount
-             * @example 90000
+             * Data
+             * @example {
+             *       "amount": "90000",
+             *       "currency": "USD"
+             *     }
              */
-            amount: string;
-            /**
-             * Currency
-             * @example USD
-             */
-            currency: string;
+            data: {
+                [key: string]: unknown;
+            };
             /**
              * Member
              * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
@@ -6270,7 +6284,7 @@ export interface operations {
             };
         };
     };
-    createBrand: {
+    nameBrand: {
         parameters: {
             query?: never;
             header: {
@@ -6279,7 +6293,9 @@ export interface operations {
                 /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
                 prefer?: string | null;
             };
-            path?: never;
+            path: {
+                slug: string;
+            };
             cookie?: never;
         };
         requestBody: {
@@ -6293,12 +6309,12 @@ export interface operations {
                  *       "symbol": "CDN"
                  *     }
                  */
-                "application/json": components["schemas"]["BrandCreate"];
+                "application/json": components["schemas"]["BrandChange"];
             };
         };
         responses: {
             /** @description Successful Response */
-            201: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6333,6 +6349,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestTimedOut */
             408: {
                 headers: {
@@ -6342,7 +6367,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description BrandExists, BrandNotDeployed */
+            /** @description BrandExists */
             409: {
                 headers: {
                     [name: string]: unknown;

@@ -1,22 +1,20 @@
-"""Facts counted, and operations looked up by those whose they are."""
+"""Operations looked up by those whose they are."""
 
 from __future__ import annotations
 
 from typing import Any, get_args
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from api.auth.callers import BrandCaller, MemberCaller
+from api.decisions import awards
 from api.events.errors import OperationUnknown
-from api.events.models import Event
-from api.events.purchases import Counted, count
 from api.events.schemas import (
     OperationCounts,
     OperationPublic,
     OperationState,
     OperationTold,
     PurchaseAccepted,
-    PurchaseCreate,
     Receipt,
     Refusal,
     RefusedFact,
@@ -27,32 +25,21 @@ from api.events.schemas import (
 )
 from api.kit.clock import rfc3339
 from api.kit.database import Snapshot
-from api.kit.settings import Settings
-from chain.contracts.deployment import Deployment
+from api.members import service as identity
 from chain.outbox import operations
 from chain.outbox.operations import OperationView
 
 
-def count_one(
-    session: Session, *, settings: Settings, deployment: Deployment, slug: str, wanted: PurchaseCreate
-) -> PurchaseAccepted:
-    """Counts one purchase, or tells the operation it was given before."""
-    [result] = count(session, settings=settings, deployment=deployment, slug=slug, purchases=[wanted])
-    if not isinstance(result, Counted):
-        raise result
-    return told_purchase(session, result.operation)
-
-
 def told_purchase(session: Session, operation: int) -> PurchaseAccepted:
     """The purchase that an operation is of, as it was first reported."""
-    fact = session.exec(select(Event).where(col(Event.operation) == operation)).one()
+    fact = awards.fact_of(session, operation)
     return PurchaseAccepted(
         id=fact.external_id,
-        member=fact.member_id,
+        member=fact.subject,
         occurred_at=rfc3339(fact.occurred_at_ms),
         received_at=rfc3339(fact.received_at_ms),
         late=is_late(occurred_at_ms=fact.occurred_at_ms, received_at_ms=fact.received_at_ms),
-        operation=operation_by_id_to_public(session, operation),
+        operation=told_operation_of(session, operation),
     )
 
 
@@ -61,18 +48,18 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
     found = operations.get(session.connection(), operation_id)
     if found is not None:
         mine = (
-            found.brand == caller.slug
+            found.brand == caller.registry_id
             if isinstance(caller, BrandCaller)
             else found.lane.lower() == caller.address.lower()
         )
         if mine:
             before = [_told_refusal(row) for row in operations.refusals_of(session, operation_id)]
-            return OperationTold(**operation_to_public(found).model_dump(), history=before)
+            return OperationTold(**told_operation(session, found).model_dump(), history=before)
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
 
 
 def refused(
-    session: Session, *, brand: str, state: RefusedState | None, cursor: str | None, limit: int
+    session: Session, *, brand: int, state: RefusedState | None, cursor: str | None, limit: int
 ) -> RefusedOperations:
     """A page of the brand's refused and waiting operations, newest first."""
     states = ("failed", "waiting") if state is None else (state,)
@@ -80,12 +67,10 @@ def refused(
         session.connection(), brand, states, int(cursor) if cursor is not None else None, limit + 1
     )
     found = operations.get_many(session.connection(), ids[:limit])
-    orders = dict(
-        session.exec(select(Event.operation, Event.external_id).where(col(Event.operation).in_(list(found)))).all()
-    )
+    orders = awards.facts_of(session, list(found))
     return RefusedOperations(
         operations=[
-            RefusedOperation(**operation_to_public(found[id]).model_dump(), order=orders.get(id))
+            RefusedOperation(**told_operation(session, found[id]).model_dump(), order=orders.get(id, (None,))[0])
             for id in ids[:limit]
             if id in found
         ],
@@ -115,24 +100,24 @@ def _told_refusal(row: Any) -> Refusal:
 _COUNTS = "SELECT state, kind, COUNT(*) FROM operation WHERE brand = ? GROUP BY state, kind"
 
 
-def operation_counts(read: Snapshot, *, slug: str, kind: str | None) -> OperationCounts:
+def operation_counts(read: Snapshot, *, brand: int, kind: str | None) -> OperationCounts:
     """The brand's operations by state and by kind; every state is named, those without any as 0."""
     states: dict[OperationState, int] = dict.fromkeys(get_args(OperationState), 0)
     kinds: dict[str, int] = {}
-    for state, found, number in read.rows(_COUNTS, slug):
+    for state, found, number in read.rows(_COUNTS, brand):
         if kind in (None, found):
             states[state] += number
             kinds[found] = kinds.get(found, 0) + number
     return OperationCounts(states=states, kinds=kinds)
 
 
-def operation_by_id_to_public(session: Session, operation_id: int) -> OperationPublic:
+def told_operation_of(session: Session, operation_id: int) -> OperationPublic:
     found = operations.get(session.connection(), operation_id)
     assert found is not None, "an operation's row is made in the transaction that names it"
-    return operation_to_public(found)
+    return told_operation(session, found)
 
 
-def operation_to_public(found: OperationView) -> OperationPublic:
+def told_operation(session: Session, found: OperationView) -> OperationPublic:
     receipt = None
     if found.tx_hash is not None and found.block_number is not None:
         receipt = Receipt(
@@ -145,7 +130,7 @@ def operation_to_public(found: OperationView) -> OperationPublic:
     return OperationPublic(
         id=str(found.id),
         kind=found.kind,
-        brand=found.brand,
+        brand=identity.slug_of(session, found.brand),
         state=found.state,
         error=found.error,
         error_args=found.error_args,
@@ -159,7 +144,6 @@ def operation_to_public(found: OperationView) -> OperationPublic:
 
 
 def member_of(session: Session, operation_id: int) -> str:
-    """The member whose purchase made an operation; "" when no purchase did."""
-    made_by = select(Event.member_id).where(col(Event.operation) == operation_id).order_by(col(Event.id)).limit(1)
-    found = session.exec(made_by).first()
-    return found or ""
+    """The member of whom the fact was that made an operation; "" when no fact did."""
+    _, member = awards.facts_of(session, [operation_id]).get(operation_id, ("", ""))
+    return member

@@ -1,0 +1,1 @@
+"""What it is worth: pure previews of what the contracts will do."""

@@ -1,0 +1,38 @@
+"""What facts are worth: for each kind the activity whose rule rewards it, and the base amount that the rule counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.events.errors import CurrencyWrong
+from api.events.kinds import PURCHASE, Data
+from api.kit.problems import Problem
+from api.members.models import Brand
+
+
+def _nothing(data: Data, brand: Brand) -> Problem | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How a kind of fact becomes an award. refusal: why a fact of this kind counts nothing with the brand."""
+
+    activity: str
+    base_amount: Callable[[Data], int]
+    refusal: Callable[[Data, Brand], Problem | None] = _nothing
+
+
+def _in_its_currency(data: Data, brand: Brand) -> Problem | None:
+    if data["currency"] == brand.currency:
+        return None
+    return CurrencyWrong(f"{brand.slug} counts in {brand.currency}.", currency=data["currency"], wanted=brand.currency)
+
+
+def _amount(data: Data) -> Any:
+    return int(data["amount"])
+
+
+MAPPINGS: Final[dict[str, Mapping]] = {PURCHASE.name: Mapping("purchase", _amount, _in_its_currency)}

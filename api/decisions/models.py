@@ -1,0 +1,27 @@
+"""Tables of decisions: what facts were found to be worth."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Integer, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class Award(SQLModel, table=True):
+    """What a fact was found to be worth: by which rule, on what base amount, as which operation of the ledger.
+
+    The points are the operation's outcome: the chain makes them, and may take them back with a block. They are read
+    from there (decisions.awards.outcome) and never copied.
+    """
+
+    __tablename__ = "award"
+    __table_args__ = (UniqueConstraint("event", "activity"),)
+
+    # The key by which SQLite keeps the rows: operations only grow, so that a batch is written at the table's end.
+    operation: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    )
+    event: int = Field(sa_type=BigInteger, foreign_key="event.id")
+    activity: str
+    rule: int = Field(sa_type=BigInteger)
+    base_amount: str
+    decided_at_ms: int = Field(sa_type=BigInteger)
