@@ -1,1 +1,1 @@
-"""What it is worth: pure previews of what the contracts will do."""
+"""What it is worth: a fact turned into the award that a brand's rule gives."""
