@@ -292,7 +292,8 @@ def test_books_balance(demo: LocalStack) -> None:
         told = httpx.get(f"{demo.url}/v1/books", timeout=60).json()
 
     assert told["balanced"]
-    assert {line["brand"] for line in told["brands"]} == {"cdnow", "hanok"}
+    # A third may have come while everything ran (test_brand_invited_later).
+    assert {"cdnow", "hanok"} <= {line["brand"] for line in told["brands"]}
     for line in told["brands"]:
         assert line["supply_on_chain"] == line["sum_on_chain"] == line["sum_in_mirror"]
         assert line["drift"] == "0"
