@@ -43,7 +43,7 @@ def brand(session: Session, *, slug: str) -> Brand:
 
 def slug_of(session: Session, registry_id: int) -> str:
     """What the gateway calls a brand of the registry; its number as long as it has no name."""
-    found = session.exec(select(Brand.slug).where(Brand.registry_id == registry_id)).first()
+    found = session.exec(select(Brand.slug).where(Brand.registry_id == registry_id)).one_or_none()
     return str(registry_id) if found is None else found
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from api.auth.callers import BrandCaller
 from api.decisions import awards
@@ -236,7 +236,7 @@ def _is_final(session: Session, operation: int) -> bool:
     highest = operations.refused_in(session.connection(), [operation]).get(operation)
     if highest is None:
         return True
-    final = session.exec(select(MirrorCheckpoint.final_number)).first()
+    final = session.exec(select(MirrorCheckpoint.final_number).where(col(MirrorCheckpoint.id) == 1)).one_or_none()
     return final is not None and highest <= final
 
 

@@ -34,8 +34,10 @@ def of_gateway(connection: Connection) -> list[NamedBrand]:
     if not inspect(connection).has_table(table.name):
         # A mirror without a gateway.
         return []
-    rows = connection.execute(select(table.c.registry_id, table.c.slug, table.c.token).limit(BRANDS_MAX))
-    return sorted((NamedBrand(*row) for row in rows), key=lambda brand: brand.id)
+    rows = connection.execute(
+        select(table.c.registry_id, table.c.slug, table.c.token).order_by(table.c.registry_id).limit(BRANDS_MAX)
+    )
+    return [NamedBrand(*row) for row in rows]
 
 
 def of_chain(rpc: Rpc, deployment: Deployment) -> list[NamedBrand]:

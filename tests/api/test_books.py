@@ -83,6 +83,8 @@ def node() -> Iterator[Node]:
 def world(make_world: Worlds, node: Node) -> World:
     made = make_world(rpc_url=node.url)
     made.mirror(7)
+    # The node has one brand.
+    made.run("DELETE FROM brand_token WHERE brand_id = '2'")
     for number in range(ACCOUNTS):
         if number == 0:
             made.holds_points(f"0x{number + 1:040x}", 100)

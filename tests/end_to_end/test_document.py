@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from scripts.demo.gateway import Gateway
+from scripts.stack.gateway import Gateway
 from scripts.stack.local_stack import LocalStack
 from tests.api.conftest import documented
 from tests.end_to_end.screen import as_brand
