@@ -48,7 +48,7 @@ def value(table: str, column: Any, number: int) -> Any:
         return value(key.column.table.name, key.column, number)
     if (table, column.name) in MEANT:
         return MEANT[table, column.name].format(n=number)
-    if column.name == "brand":
+    if column.name == "brand" and not isinstance(column.type, Integer):
         return f"brand-{number}"
     if isinstance(column.type, Boolean):
         return number % 2 == 0

@@ -199,7 +199,7 @@ def test_unknown_route_and_method_are_told_as_problems(world: World) -> None:
     nowhere = [world.client.request(method, "/v1/nowhere") for method in ("GET", "POST", "PATCH", "DELETE")]
     wrong_method = [
         (world.client.request("PATCH", "/v1/purchases"), "POST"),
-        (world.client.request("DELETE", "/v1/brands"), "GET, POST"),
+        (world.client.request("DELETE", "/v1/members"), "GET, POST"),
         (world.client.request("POST", "/v1/me/view"), "GET"),
         (world.client.request("PUT", f"/v1/holds/{HOLD}"), "GET"),
     ]
