@@ -259,6 +259,7 @@ def test_an_award_of_nothing_has_an_entry(world):
 def test_confirmed_waits_for_the_depth_that_is_asked_for(world):
     """SPEC 8.11"""
     deep = world.new_mirror(confirmed_depth=2, safe_depth=1, final_depth=2)
+    deep.catch_up()
     (id,) = world.enqueue(world.award("ada", 100))
     world.drain(mirrored=False)
     deep.catch_up()

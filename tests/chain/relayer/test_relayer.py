@@ -119,6 +119,7 @@ def test_an_operation_of_a_transaction_that_rolled_back_was_never_asked_for(worl
 
 def test_an_answer_lost_after_the_node_took_the_transaction_doubles_nothing(world, monkeypatch):
     """SPEC 7.8"""
+    world.mirror.catch_up()
     world.enqueue(*(world.award("ada", 100) for _ in range(5)))
     world.relayer.provision()
     real, lost = Rpc.call, []
