@@ -83,7 +83,7 @@ async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Re
 
     def effect(session: Session) -> Answer:
         settings = write.state.settings
-        [found] = facts.count(session, settings=settings, slug=caller.slug, kind=PURCHASE, wanted=[wanted])
+        [found] = facts.count(session, settings=settings, brand=caller.registry_id, kind=PURCHASE, wanted=[wanted])
         if isinstance(found, Problem):
             raise found
         return Answer(told_purchase(session, found.operation), 202)

@@ -60,7 +60,7 @@ def review(number: int = 1, **change: Any) -> dict[str, Any]:
 def count(world: World, *reviews: dict[str, Any]) -> list[facts.Counted | Problem]:
     wanted = [ReviewCreate(**one) for one in reviews]
     with world.database.write() as session:
-        return facts.count(session, settings=world.settings, slug="cdnow", kind=REVIEW, wanted=wanted)
+        return facts.count(session, settings=world.settings, brand=1, kind=REVIEW, wanted=wanted)
 
 
 def test_another_kind_is_a_schema_and_a_mapping(reviews: World) -> None:
@@ -100,7 +100,7 @@ def test_another_kind_comes_as_lines_too(reviews: World) -> None:
     lines = [Line(number, raw) for number, raw in enumerate(bodies, 1)]
 
     with reviews.database.write() as session:
-        told = facts.count_lines(session, settings=reviews.settings, slug="cdnow", kind=REVIEW, lines=lines)
+        told = facts.count_lines(session, settings=reviews.settings, brand=1, kind=REVIEW, lines=lines)
 
     answers = [orjson.loads(one) for one in told]
     assert [one["status"] for one in answers] == ["accepted", "refused", "replayed", "accepted"]

@@ -260,6 +260,7 @@ def test_a_mined_operation_names_its_transaction_block_and_log(world):
 
 def test_an_operation_of_an_unknown_kind_fails_and_hurts_nobody(world):
     """SPEC 7.6"""
+    world.mirror.catch_up()
     world._relayer = world.new_relayer(simulation_patience_s=0.0)
     ids = world.enqueue(NewOperation("k", "magic", CDNOW, "lane", {}), world.award("ada", 100))
     unknown_brand = world.enqueue(NewOperation("b", "award", 77, "lane 2", world.award("ada", 1).payload))
