@@ -236,7 +236,9 @@ async def enrol_member(request: Request, caller: ByBrand, write: Writes) -> Resp
         raise of_validation(fault.errors()) from None
 
     def effect(session: Session) -> Answer:
-        enrolment, member, new = service.enrol(session, keystore=write.state.keystore, brand=caller.registry_id, wanted=wanted)
+        enrolment, member, new = service.enrol(
+            session, keystore=write.state.keystore, brand=caller.registry_id, wanted=wanted
+        )
         return Answer(service.member_to_public(member, enrolment), 201 if new else 200)
 
     return await write(caller, effect)

@@ -224,7 +224,7 @@ _HOLDER = (
 def member_of(
     read: Snapshot, *, brand: int, identifier: str | None = None, member_id: str | None = None
 ) -> KnownMember:
-    """The member as this brand (the registry's id) knows it, or MemberUnknown; never tells whether another brand does."""
+    """The member as this brand of the registry knows it, or MemberUnknown; never tells whether another brand does."""
     if identifier is not None:
         found = read.row(_BY_IDENTIFIER, brand, identifier)
     else:

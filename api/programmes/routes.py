@@ -30,7 +30,9 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute)
 )
 async def quote_award(request: Request, caller: ByBrand, wanted: AwardQuoteAsk) -> AwardQuote:
     """The points that a purchase of this amount would earn now, by the contract's own computation."""
-    return await run_in_threadpool(service.quote_award, state_of(request), brand=caller.registry_id, amount=wanted.amount)
+    return await run_in_threadpool(
+        service.quote_award, state_of(request), brand=caller.registry_id, amount=wanted.amount
+    )
 
 
 @router.post(

@@ -23,7 +23,7 @@ NOBODY_YET = "0x" + "11" * 20
 
 
 def quote_award(state: State, *, brand: int, amount: int) -> AwardQuote:
-    """The points that a purchase of `amount` would earn now at a brand (the registry's id); else the contract's refusal."""
+    """The points that a purchase of `amount` would earn now at a brand of the registry; the contract's refusal else."""
     catalogue = _catalogue(state)
     card = catalogue.by_id[brand]
     with Session(state.database.engine) as session:

@@ -46,7 +46,7 @@ class News:
 
 
 class Subscriber:
-    """One open stream: what woke it. changed: it has something to look at; afresh: and is to tell it, whatever it is."""
+    """One open stream: what woke it. changed: there is something to look at; afresh: and to tell whatever it is."""
 
     def __init__(self, address: str) -> None:
         self.address = address

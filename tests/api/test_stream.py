@@ -138,7 +138,7 @@ STREAMS = 5
 
 
 def test_stream_tells_a_view_once(live: World) -> None:
-    """SPEC 9.13: whether the hub begins to look with it, is looking already, or looks again for what says nothing new."""
+    """SPEC 9.13: whether the hub begins to look with it, looks already, or looks again for what says nothing new."""
     member = live.member()
     live.holds_points(member["address"], 900)
     key = live.session(member).key
