@@ -18,6 +18,7 @@ from api.events.errors import (
     PurchaseConflict,
     RefusalNotFinal,
     RuleMissing,
+    RuleUnread,
 )
 from api.events.kinds import PURCHASE
 from api.events.memos import MemoMalformed, MemoTooLarge
@@ -54,6 +55,7 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute)
         PurchaseConflict,
         RefusalNotFinal,
         RuleMissing,
+        RuleUnread,
         BacklogFull,
         MemoMalformed,
         MemoTooLarge,

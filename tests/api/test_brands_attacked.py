@@ -242,6 +242,36 @@ def test_a_rule_that_was_changed_more_often_than_is_read_counts_by_its_newest_ve
         assert rule_for(session, 1, "purchase", at_s=1_098) == 1
 
 
+@pytest.mark.parametrize(
+    ("mirror", "rule", "error"),
+    [
+        ("state = 'backfilling'", False, "RuleUnread"),
+        ("state = 'live'", False, "RuleMissing"),
+        ("state = 'backfilling', head_number = 7 + 256", True, None),
+        ("state = 'backfilling', head_number = 7 + 257", True, "RuleUnread"),
+        ("state = 'stopped', head_number = 9999", True, None),
+    ],
+)
+def test_a_mirror_that_is_read_anew_refuses_no_order_for_good_and_decides_none_by_an_old_rule(
+    world: World, mirror: str, rule: bool, error: str | None
+) -> None:
+    """SPEC 9.62"""
+    world.member()
+    world.mirror()
+    known = world.brand.write("/v1/purchases", purchase(1))
+    world.run(f"UPDATE mirror_checkpoint SET {mirror}")
+    if not rule:
+        world.run("DELETE FROM rule")
+
+    again, fresh = (world.brand.write("/v1/purchases", purchase(number)) for number in (1, 2))
+
+    assert again.json()["operation"]["id"] == known.json()["operation"]["id"], "what was decided is told"
+    assert fresh.json().get("error") == error
+    if error == "RuleUnread":
+        assert (fresh.status_code, fresh.headers["Retry-After"]) == (503, "2")
+    assert len(world.rows("SELECT 1 FROM event")) == (1 if error else 2)
+
+
 def test_a_page_of_refused_operations_asks_once_what_its_brand_is_called(world: World) -> None:
     """SPEC 9.20"""
     world.member()

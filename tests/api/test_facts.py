@@ -110,6 +110,7 @@ def test_another_kind_comes_as_lines_too(reviews: World) -> None:
 
 def test_activity_without_a_rule_leaves_no_fact_behind(reviews: World) -> None:
     """SPEC 9.62, 9.64: a fact and what it is worth are written together or not at all."""
+    reviews.mirror()
     reviews.run("DELETE FROM rule WHERE rule_id = '7'")
 
     [refused] = count(reviews, review())
@@ -123,6 +124,7 @@ def test_fact_that_is_known_is_told_though_its_rule_is_over(world: World) -> Non
     """SPEC 9.6, 9.62"""
     world.member()
     first = world.brand.write("/v1/purchases", purchase())
+    world.mirror()
     world.run("DELETE FROM rule")
 
     again = world.brand.write("/v1/purchases", purchase())
