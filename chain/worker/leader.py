@@ -68,9 +68,12 @@ class Leader:
     def _came(self) -> bool:
         """Whether anything may be read from the session, its end included."""
         assert self._connection is not None
+        session = self._connection.connection.driver_connection
+        if session is None:
+            return True
         try:
             looked = select.poll()
-            looked.register(self._connection.connection.driver_connection.fileno(), select.POLLIN)
+            looked.register(session.fileno(), select.POLLIN)
             return bool(looked.poll(0))
         except (psycopg.Error, ValueError):
             return True
