@@ -23,8 +23,8 @@ POLL_S: Final = 0.2
 RETRY_S: Final = 2.0
 # A tree that was changed does not heal; it is looked at, and said, again and again.
 BROKEN_RETRY_S: Final = 30.0
-_PENDING = "SELECT 1 FROM act_pending LIMIT 1"
-_OVER = "SELECT 1 FROM act_tally WHERE window_ms < ? LIMIT 1"
+_PENDING = "SELECT 1 FROM act_pending"
+_OVER = "SELECT 1 FROM act_tally WHERE window_ms < ?"
 _GROWN = (
     "SELECT 1 FROM log_state s LEFT JOIN log_checkpoint c ON c.id = (SELECT MAX(id) FROM log_checkpoint)"
     " WHERE s.size > 0 AND s.size <> COALESCE(c.size, -1) AND COALESCE(c.at_ms, 0) <= ?"
@@ -35,6 +35,8 @@ _OLD = (
     " WHERE c.id = (SELECT MAX(id) FROM log_checkpoint) AND c.at_ms < ? AND EXISTS"
     " (SELECT 1 FROM mirror_block b WHERE b.number <= m.final_number AND b.number > c.block_number)"
 )
+# One question, for it is asked five times a second.
+_DUE = f"SELECT EXISTS ({_PENDING}) OR EXISTS ({_OVER}) OR EXISTS ({_GROWN}) OR EXISTS ({_OLD})"
 
 
 def sequencer_of(state: State) -> Sequencer:
@@ -90,12 +92,9 @@ async def _sequence(state: State, sequencer: Sequencer) -> None:
 def due(read: Snapshot, sequencer: Sequencer) -> bool:
     """Whether a step would do anything; asked without the write lock."""
     at_ms = now_ms()
-    return (
-        read.row(_PENDING) is not None
-        or read.row(_OVER, at_ms - sequencer.window_ms - GRACE_MS) is not None
-        or read.row(_GROWN, at_ms - sequencer.every_ms) is not None
-        or read.row(_OLD, at_ms - sequencer.refresh_ms) is not None
-    )
+    before = (at_ms - sequencer.window_ms - GRACE_MS, at_ms - sequencer.every_ms, at_ms - sequencer.refresh_ms)
+    found = read.row(_DUE, *before)
+    return found is not None and bool(found[0])
 
 
 def _started(state: State, sequencer: Sequencer, version: str) -> None:

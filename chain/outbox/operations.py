@@ -31,6 +31,7 @@ from chain.outbox.transitions import OPERATION
 from chain.outbox.transitions import QUEUED as QUEUED
 from chain.outbox.transitions import SENT as SENT
 from chain.outbox.transitions import WAITING as WAITING
+from chain.storage import doorbell
 from chain.storage.bulk import PLACE, indexed_by
 from chain.storage.columns import table_of
 
@@ -292,6 +293,7 @@ def take_back_transaction(connection: Connection, id: int) -> int:
 
 
 def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED, WAITING)) -> int:
+    _notify(connection)
     changed = 0
     for state, mine in ((SENT, table.c.transaction_id.is_not(None)), (QUEUED, table.c.transaction_id.is_(None))):
         before = [one for one in decided if one in OPERATION.before(state)]
@@ -360,6 +362,14 @@ def again(connection: Connection | Session, id: int, change: Change | None = Non
 def any_due(connection: Connection, at_ms: int) -> bool:
     """Whether the time of anything that waits has come."""
     return bool(_due(connection, at_ms, 1))
+
+
+def next_due_ms(connection: Connection) -> int | None:
+    """When the time of the next that waits comes, in unix milliseconds; None when nothing waits."""
+    chosen = indexed_by(connection, "operation_waiting")
+    statement = f"SELECT MIN(retry_at_ms) FROM operation {chosen} WHERE state = 'waiting'"  # noqa: S608
+    found: int | None = connection.exec_driver_sql(statement).scalar_one()
+    return found
 
 
 def _due(connection: Connection, at_ms: int, count_max: int) -> list[Any]:
@@ -589,6 +599,8 @@ def _notify(connection: Connection | Session) -> None:
     """Wakes a relayer that has nothing to do (chain.outbox.wake), when the caller's transaction commits."""
     if _dialect(connection) == "postgresql":
         connection.execute(_NOTIFY)
+    else:
+        doorbell.ring_after(connection.connection() if isinstance(connection, Session) else connection)
 
 
 def _dialect(connection: Connection | Session) -> str:

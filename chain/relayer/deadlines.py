@@ -6,6 +6,7 @@ people wait for is not held up.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ _DUE: Final = text(
     " WHERE h.state = 'held' AND h.hold_until < :due AND (h.hold_until, h.hold_id) > (:until, :hold_id)"
     " ORDER BY h.hold_until, h.hold_id LIMIT :page"
 )
+_FIRST: Final = text("SELECT hold_until FROM hold WHERE state = 'held' ORDER BY hold_until, hold_id LIMIT 1")
 # A hold that the mirror is writing now is looked at again in a second. SQLite has one writer at a time anyway.
 _LOCK: Final = {
     "sqlite": text("SELECT hold_id FROM hold WHERE hold_id IN :ids AND state = 'held'"),
@@ -86,6 +88,11 @@ class Deadlines:
             due = self._due(connection)
             asked = self._wanted(connection, due) if due else []
         return bool(asked) and self._ask(asked)
+
+    def next_due_s(self, connection: Connection) -> float:
+        """Seconds until the first open hold is past its deadline by our own clock; infinity when none is open."""
+        found: int | None = connection.execute(_FIRST).scalar_one_or_none()
+        return math.inf if found is None else found + MARGIN_S - self._clock()
 
     def _due(self, connection: Connection) -> list[Due]:
         """The next page of holds past their deadline; none while the mirror is behind or enough is under way."""
