@@ -187,7 +187,7 @@ def test_nobody_sleeps_past_what_time_brings(engine: Engine) -> None:
             {"at": now_ms() + 3_600_000, "id": id},
         )
     assert 3_500 < relayer._next_due_s() <= 3_600
-    relayer.deadlines = Deadlines(engine, SimpleNamespace(), lambda: 1_000.0)
+    relayer.deadlines = Deadlines(engine, lambda: 1_000.0)
     for hold, until, state in ((1, 1_060, "held"), (2, 1_050, "held"), (3, 1_001, "captured")):
         with writing(engine) as connection:
             connection.execute(insert(table_of(Hold)).values(a_hold(hold, until, state)))
