@@ -22,9 +22,10 @@ from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
-from chain.mirror.models import Balance
+from chain.mirror.queries.balances import ever_held
 from chain.storage.documents import Documents
 from chain.storage.keystore import Keystore
+from chain.storage.looks import looking
 
 KEYS_LISTED_MAX = 1_000
 SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
@@ -203,11 +204,7 @@ _BY_ID = (
     "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM member m JOIN enrolment e ON e.member_id = m.id"
     " WHERE m.id = ? AND e.brand = ? ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
-# A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
-_HOLDER = (
-    "SELECT m.id, m.address, NULL, NULL FROM member m JOIN brand b ON b.slug = ?"
-    " JOIN balance o ON o.token = b.token AND o.account = m.address WHERE m.id = ?"
-)
+_ANYBODY = "SELECT m.id, m.address, b.token FROM member m JOIN brand b ON b.slug = ? WHERE m.id = ?"
 
 
 def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, member_id: str | None = None) -> KnownMember:
@@ -215,11 +212,20 @@ def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, membe
     if identifier is not None:
         found = read.row(_BY_IDENTIFIER, slug, identifier)
     else:
-        found = read.row(_BY_ID, member_id, slug) or read.row(_HOLDER, slug, member_id)
+        found = read.row(_BY_ID, member_id, slug) or _holder(read, slug, member_id)
     if found is None:
         named = {"identifier": identifier} if identifier is not None else {"member": member_id}
         raise MemberUnknown("This brand knows no such member.", **named)
     return KnownMember(*found)
+
+
+def _holder(read: Snapshot, slug: str, member_id: str | None) -> Sequence[str | None] | None:
+    """A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id."""
+    found = read.row(_ANYBODY, slug, member_id)
+    if found is None:
+        return None
+    id, address, token = found
+    return (id, address, None, None) if ever_held(read, token=token, account=address) else None
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
@@ -244,7 +250,7 @@ def _knows(session: Session, slug: str, member: Member) -> bool:
     enrolled = select(Enrolment.identifier).where(Enrolment.brand == slug, Enrolment.member_id == member.id)
     if session.exec(enrolled.limit(1)).first() is not None:
         return True
-    return session.get(Balance, (brand(session, slug=slug).token, member.address)) is not None
+    return ever_held(looking(session), token=brand(session, slug=slug).token, account=member.address)
 
 
 def addresses(

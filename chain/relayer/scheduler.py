@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, select
 from chain.base.clock import now_ms
 from chain.base.errors import OperationInvalid, QueueMoved, Reverted, RpcError
 from chain.contracts.deployment import Deployment
-from chain.mirror import brands
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror.queries import brands
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.blocks import believable
 from chain.outbox import calls, fair_queue, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, signer_of
@@ -21,21 +21,18 @@ from chain.outbox.operations import AWARD
 from chain.outbox.retries import PAUSED
 from chain.outbox.transactions import Plan, Transaction
 from chain.relayer.node_state import NodeState
-from chain.storage.columns import table_of
 from chain.storage.database import reading, writing
+from chain.storage.looks import Look, looking
 from chain.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 QUEUE_WINDOW: Final = 2_000
-# The mirror's word for having all that there is (chain.mirror.checkpoint).
-LIVE: Final = "live"
 # Beyond what can go at once: operations whose lane or batch must wait still stand in the queue.
 WINDOW_SPARE: Final = 200
 # Past a full window of which nothing may go, the lanes behind it are looked at, so many windows far.
 WINDOWS_MAX: Final = 8
 SIMULATION_PAUSE_S: Final = 0.5
-checkpoint: Final = table_of(MirrorCheckpoint)
 
 # What a payload that is not as the makers in chain.outbox.calls give it may raise.
 MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -153,9 +150,10 @@ class Scheduler:
                     found = [*fair_queue.drawn(connection, [item.lane for item in found if item.held]), *found]
                     found = list({item.id: item for item in found}.values())
                 busy = _busy(connection) if found else []
-                tokens = brands.tokens(connection, {item.brand for item in found})
-                paused = brands.paused(connection, {item.brand for item in found})
-                self._tip, self._mirrored = _tip(connection) if found else (None, False)
+                look = looking(connection)
+                tokens = brands.tokens(look, {item.brand for item in found})
+                paused = brands.paused(look, {item.brand for item in found})
+                self._tip, self._mirrored = _tip(look) if found else (None, False)
             if bulk == PERSON:
                 self._person_waits = bool(names)
                 self._person_at = time.monotonic() if names else self._person_at
@@ -375,11 +373,10 @@ def _document(payload: Any) -> dict[str, Any]:
     return found
 
 
-def _tip(connection: Connection) -> tuple[tuple[int, str] | None, bool]:
+def _tip(look: Look) -> tuple[tuple[int, str] | None, bool]:
     """The mirror's newest block, and whether it is live."""
-    wanted = select(checkpoint.c.block_number, checkpoint.c.block_hash, checkpoint.c.state).where(checkpoint.c.id == 1)
-    row = connection.execute(wanted).one_or_none()
-    return (None, False) if row is None else ((row.block_number, row.block_hash), row.state == LIVE)
+    at = checkpoint(look)
+    return (None, False) if at is None else ((at.block_number, at.block_hash), at.live)
 
 
 def _busy(connection: Connection) -> list[Busy]:
