@@ -26,31 +26,38 @@ def entry_to_public(
 
     only: the one token whose entries the reader may see; others are not named as related either.
     """
-    card = catalogue.by_token.get(entry.token)
+    # One by one, each of its many fields would be looked up by its name.
+    (
+        seq, token, _, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract,
+        operation_id, _,
+    ) = entry  # fmt: skip
+    card = catalogue.by_token.get(token)
     if card is None:
         return None
-    order = read.row(_ORDER, card.registry_id, entry.operation_id) if entry.operation_id is not None else None
+    detail = entry.detail
+    order = read.row(_ORDER, card.registry_id, operation_id) if operation_id is not None else None
     return {
-        "id": str(entry.seq),
+        "id": str(seq),
         "brand": card.told,
-        "kind": entry.kind,
-        "points": entry.points,
-        "held_delta": entry.held,
+        "kind": kind,
+        "points": points,
+        "held_delta": held,
         "decimals": card.decimals,
-        "at": rfc3339(entry.block_time * 1000),
-        "state": as_of.finality(entry.block_number),
+        "at": rfc3339(block_time * 1000),
+        "state": as_of.finality(block_number),
         "proof": {
-            "tx_hash": entry.tx_hash,
-            "block_number": entry.block_number,
-            "block_hash": entry.block_hash,
-            "log_index": entry.event_index,
-            "contract": checksum(entry.contract),
+            "tx_hash": tx_hash,
+            "block_number": block_number,
+            "block_hash": block_hash,
+            # What time alone brings has no event; its number below 0 only says where it stands in the history.
+            "log_index": None if tx_hash is None else log_index,
+            "contract": checksum(contract),
         },
         "operation_id": None if order is None else str(order[0]),
-        "rule": _rule(card, catalogue, entry.detail),
+        "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
-        "related": _related(read, entry, only=only),
-        "detail": entry.detail,
+        "related": _related(read, entry, detail, only=only),
+        "detail": detail,
     }
 
 
@@ -85,11 +92,11 @@ def _order_id(key: str) -> str | None:
     return parts[2] if len(parts) == 3 else None
 
 
-def _related(read: Snapshot, entry: Entry, *, only: str | None) -> list[str]:
+def _related(read: Snapshot, entry: Entry, detail: dict[str, Any], *, only: str | None) -> list[str]:
     """The other leg of an exchange; the placing of the hold that this captured, released or refunded."""
     tx_hash = entry.tx_hash if entry.kind in RELATED_KINDS else None
-    if entry.kind in HOLD_KINDS and "hold_id" in entry.detail:
-        hold = holds.one(read, entry.detail["hold_id"])
+    if entry.kind in HOLD_KINDS and "hold_id" in detail:
+        hold = holds.one(read, detail["hold_id"])
         tx_hash = None if hold is None else hold.placed_tx_hash
     if tx_hash is None:
         return []

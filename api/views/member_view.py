@@ -27,7 +27,7 @@ HOLDS_MAX = 1_000
 
 # What the mirror does not know, in the same statement as what it does. The states are spelt as in the partial index
 # operation_open_lane, so that a long history costs nothing here.
-_BESIDE = (
+_FACTS = accounts.statement(
     " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
@@ -65,8 +65,8 @@ def member_view(
     held: dict[str, int] = {}
     pending: dict[int, int] = {}
     shown: dict[int, BrandCard] = {}
-    beside = (member_id, address, PENDING_MAX)
-    found = accounts.facts(read, account=address, holds_max=HOLDS_MAX, beside=_BESIDE, parameters=beside)
+    parameters = (member_id, address, PENDING_MAX)
+    found = accounts.facts(read, _FACTS, account=address, holds_max=HOLDS_MAX, parameters=parameters)
     for what, where, value in found:
         if what == HOLD:
             held[where] = held.get(where, 0) + int(value)

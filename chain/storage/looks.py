@@ -4,14 +4,15 @@ A look is what a reader of tables asks (chain.mirror.queries): the gateway's own
 makes one of a connection or session, for whoever has its transaction open already.
 """
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Any, Final, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+T = TypeVar("T")
 Row = Sequence[Any]
 # Statements are literals of this code, some of them with a number of places; far fewer than this.
 STATEMENTS_MAX: Final = 1_024
@@ -49,6 +50,13 @@ class _OfConnection:
 def looking(connection: Connection | Session) -> Look:
     """A look of what this transaction sees."""
     return _OfConnection(connection.connection() if isinstance(connection, Session) else connection)
+
+
+def maker(kind: type[T]) -> Callable[[Row], T]:
+    """What makes a NamedTuple of a row that has just its fields: `_make` without its look at the length, which a page
+    of many rows would feel."""
+    of_any: Any = kind
+    return partial(tuple.__new__, of_any)
 
 
 @lru_cache(STATEMENTS_MAX)

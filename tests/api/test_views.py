@@ -9,7 +9,7 @@ import pytest
 
 from api.views import member_view as views
 from api.views.schemas import EntryPage, MemberView
-from chain.mirror.queries import accounts, entries
+from chain.mirror.queries import entries
 from tests.api.conftest import TOKENS, World, purchase
 from tests.api.conftest import both as kind  # noqa: F401
 
@@ -256,7 +256,7 @@ def test_history_may_be_asked_of_one_brand(seen: World) -> None:
 
 READS = [
     *(entries._NEWEST, entries._NEWEST_OF, entries._OF_ACCOUNT, entries._ONE),
-    accounts._OF_ACCOUNT + views._BESIDE,
+    views._FACTS,
 ]
 
 

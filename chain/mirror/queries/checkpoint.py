@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, NamedTuple
 
-from chain.storage.looks import Look
+from chain.storage.looks import Look, maker
 
 LIVE: Final = "live"
 BACKFILLING: Final = "backfilling"
@@ -55,7 +55,10 @@ class Checkpoint(NamedTuple):
         return "safe" if block_number <= self.safe_number else "latest"
 
 
+_made: Final = maker(Checkpoint)
+
+
 def checkpoint(look: Look) -> Checkpoint | None:
     """Where the mirror is; None before its first block."""
     row = look.row(_CHECKPOINT)
-    return None if row is None else Checkpoint(*row)
+    return None if row is None else _made(row)

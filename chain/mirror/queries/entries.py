@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from chain.mirror.models import Entry as EntryRow
 from chain.storage.columns import table_of
-from chain.storage.looks import Look, document
+from chain.storage.looks import Look, document, maker
 
 ROWS_AT_ONCE: Final = 2_000
 LEGS_MAX: Final = 16
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
     """One line. points: signed, what came or went; held: signed, what moved into or out of a hold.
 
     tx_hash None: nothing but time made it, no event; `log_index` is below 0 then and only says where it stands.
-    detail: what the kind adds, as the mirror's projection wrote it.
+    detail: what the kind adds, as the mirror's projection wrote it; read from its column when it is asked for.
     """
 
     seq: int
@@ -51,7 +51,12 @@ class Entry(NamedTuple):
     log_index: int
     contract: str
     operation_id: str | None
-    detail: dict[str, Any]
+    detail_as_kept: Any
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        found: dict[str, Any] = document(self.detail_as_kept)
+        return found
 
     @property
     def event_index(self) -> int | None:
@@ -97,12 +102,12 @@ def one(look: Look, *, account: str, seq: int) -> Entry | None:
 
 def legs(look: Look, *, tx_hash: str, account: str, but: int) -> list[Leg]:
     """What else a transaction did to the account, by seq; `but` is left out. At most LEGS_MAX."""
-    return [Leg(*row) for row in look.rows(_LEGS, tx_hash, account, but, LEGS_MAX)]
+    return list(map(maker(Leg), look.rows(_LEGS, tx_hash, account, but, LEGS_MAX)))
 
 
 def whose(look: Look, *, after: int, limit: int) -> list[Whose]:
     """Whom entries above a seq concern, by seq."""
-    return [Whose(*row) for row in look.rows(_WHOSE, after, limit)]
+    return list(map(maker(Whose), look.rows(_WHOSE, after, limit)))
 
 
 def last(look: Look, *, account: str | None = None) -> int:
@@ -126,4 +131,4 @@ def streamed(connection: Connection, *, block: int, token: str | None = None) ->
 
 
 def _entries(rows: Sequence[Sequence[Any]]) -> list[Entry]:
-    return [Entry._make((*row[:-1], document(row[-1]))) for row in rows]
+    return list(map(maker(Entry), rows))
