@@ -29,7 +29,7 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
     While something of the member's is still under way the contract decides: what is on the way may suffice.
     """
     open_operation = session.exec(
-        select(Operation.id).where(col(Operation.lane) == address, text(OPEN_OPERATION)).limit(1)
+        select(Operation.id).where(col(Operation.ordering_key) == address, text(OPEN_OPERATION)).limit(1)
     ).first()
     if open_operation is not None:
         return

@@ -226,7 +226,7 @@ def _sent_again(
             )
         said = facts.correct(session, before.event, row)
         awards.change(session, before.event, decided)
-        change = Change(asked.payload, asked.lane, said, asked.retry_until_ms)
+        change = Change(asked.payload, asked.ordering_key, said, asked.retry_until_ms)
         memos.replace(session, refused.id, fields)
     operations.again(session, refused.id, change)
     return Counted("retried", refused.id, str(row["subject"]), refused.error, refused.error_args)

@@ -26,7 +26,7 @@ from chain.storage.looks import Row
 SEEN_MAX = 5_000
 FAULT_PAUSE_S = 1.0
 
-_ASKED = Followed("operation", "id, lane")
+_ASKED = Followed("operation", "id, ordering_key")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,12 @@ PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
 
 # What the mirror does not know, in the same statement as what it does. The states are spelt as in the partial index
-# operation_open_lane, so that a long history costs nothing here.
+# operation_open_ordering_key, so that a long history costs nothing here.
 _FACTS = accounts.statement(
     " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE lane = ?"
+    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE ordering_key = ?"
     " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
 )
 

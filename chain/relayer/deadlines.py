@@ -35,11 +35,11 @@ MARGIN_S: Final = 5
 AGAIN_MS: Final = 30_000
 OPEN: Final = frozenset({"queued", "assigned", "sent", "mined"})
 
-# The states are spelt as in the partial index operation_open_lane.
+# The states are spelt as in the partial index operation_open_ordering_key.
 _STEPS: Final = text(
-    "SELECT CAST(payload AS TEXT) FROM operation WHERE lane IN :lanes"
+    "SELECT CAST(payload AS TEXT) FROM operation WHERE ordering_key IN :ordering_keys"
     " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('capture', 'release', 'timeout')"
-).bindparams(bindparam("lanes", expanding=True))
+).bindparams(bindparam("ordering_keys", expanding=True))
 
 
 class Deadlines:
@@ -128,10 +128,10 @@ def owe(connection: Connection, release: operations.NewOperation) -> int:
     return found.id
 
 
-def _holds_of_steps(connection: Connection, lanes: Sequence[str]) -> set[str]:
+def _holds_of_steps(connection: Connection, ordering_keys: Sequence[str]) -> set[str]:
     """Holds that a capture or a release of somebody is on its way to."""
     found: set[str] = set()
-    for payload in connection.execute(_STEPS, {"lanes": lanes}).scalars():
+    for payload in connection.execute(_STEPS, {"ordering_keys": ordering_keys}).scalars():
         document: Mapping[str, Any] = orjson.loads(payload)
         found.add(str(document.get("hold_id")))
     return found

@@ -270,7 +270,10 @@ def test_reads_of_one_member_never_walk_through_a_brand(world: World, statement:
     searches = [step for step in steps if "SEARCH" in step]
     assert searches
     assert all(
-        any(of_one in step for of_one in ("account=?", "member_id=?", "lane=?", "rowid=?", "SEARCH b USING INDEX"))
+        any(
+            of_one in step
+            for of_one in ("account=?", "member_id=?", "ordering_key=?", "rowid=?", "SEARCH b USING INDEX")
+        )
         for step in searches
     )
     assert not [step for step in steps if step.startswith("SCAN") and step not in ("SCAN h", "SCAN p")]
