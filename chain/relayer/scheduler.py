@@ -42,8 +42,8 @@ Busy = tuple[str, str, str]
 
 
 class Scheduler:
-    """Takes operations from the queue and gives them nonces. An ordering key goes through one signer, as long as that one
-    is able; awards that follow each other with one key may then be under way together."""
+    """Takes operations from the queue and gives them nonces. An ordering key goes through one signer, as long as that
+    one is able; awards that follow each other with one key may then be under way together."""
 
     def __init__(self, engine: Engine, deployment: Deployment, node_state: NodeState):
         self._engine = engine
