@@ -12,6 +12,9 @@ from chain.node.rpc import Rpc
 RULES_MAX: Final = 1_000
 BRANDS_MAX: Final = 1_000
 
+# So far from the chain's head a mirror is one that is read anew, rather than one that follows.
+BEHIND_BLOCKS_MAX: Final = 256
+
 # The row that holds the switch for all brands (chain.mirror.models.BrandStanding).
 ALL_BRANDS: Final = "0"
 

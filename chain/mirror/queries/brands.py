@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from chain.contracts.lots import Clock
-from chain.mirror.brands import ALL_BRANDS, RULES_MAX, rewards
-from chain.mirror.queries.checkpoint import checkpoint
+from chain.mirror.brands import ALL_BRANDS, BEHIND_BLOCKS_MAX, RULES_MAX, rewards
+from chain.mirror.queries.checkpoint import BACKFILLING, checkpoint
 from chain.storage.looks import Look, document, looking
 
 _TOKENS: Final = (
@@ -18,9 +18,11 @@ _TOKENS: Final = (
     " ORDER BY t.since_block, t.brand_id LIMIT ?"
 )
 _NAMED: Final = "SELECT brand_id, token FROM brand_token ORDER BY since_block, brand_id LIMIT ?"
-_RULES: Final = (
-    "SELECT rule_id, terms FROM rule WHERE brand_id = ? AND in_force_at <= ? AND NOT withdrawn"
-    " ORDER BY rule_id, version LIMIT ?"
+# The version in force of each rule of a brand, the youngest rule first.
+_IN_FORCE: Final = (
+    "SELECT r.rule_id, r.terms FROM rule r WHERE r.brand_id = ? AND r.version = (SELECT MAX(v.version) FROM rule v"
+    " WHERE v.brand_id = r.brand_id AND v.rule_id = r.rule_id AND v.in_force_at <= ? AND NOT v.withdrawn)"
+    " ORDER BY LENGTH(r.rule_id) DESC, r.rule_id DESC LIMIT ?"
 )
 
 
@@ -101,5 +103,14 @@ def rule_for(connection: Connection | Session, brand: int, activity: str, *, at_
     look = looking(connection)
     at = checkpoint(look)
     now = at_s if at is None else max(at_s, at.block_time)
-    in_force = {int(rule_id): document(terms) for rule_id, terms in look.rows(_RULES, str(brand), now, RULES_MAX)}
-    return max((id for id, terms in in_force.items() if rewards(terms, activity, now)), default=None)
+    rows = look.rows(_IN_FORCE, str(brand), now, RULES_MAX)
+    return next((int(rule_id) for rule_id, terms in rows if rewards(document(terms), activity, now)), None)
+
+
+def may_come(connection: Connection | Session, rule: int | None) -> bool:
+    """Whether the rule that is in force now may not be read yet (rule: what rule_for found): the mirror is being read
+    anew, or has no rule and is not at the chain's head."""
+    at = checkpoint(looking(connection))
+    if at is None or at.state != BACKFILLING:
+        return at is None and rule is None
+    return rule is None or at.head_number - at.block_number > BEHIND_BLOCKS_MAX
