@@ -22,9 +22,10 @@ from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
-from chain.mirror.models import Balance
+from chain.mirror.queries.balances import ever_held
 from chain.storage.documents import Documents
 from chain.storage.keystore import Keystore
+from chain.storage.looks import looking
 
 KEYS_LISTED_MAX = 1_000
 SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
@@ -214,11 +215,7 @@ _BY_ID = (
     " WHERE m.id = ? AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
     " ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
-# A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
-_HOLDER = (
-    "SELECT m.id, m.address, NULL, NULL FROM member m JOIN brand b ON b.registry_id = ?"
-    " JOIN balance o ON o.token = b.token AND o.account = m.address WHERE m.id = ?"
-)
+_ANYBODY = "SELECT m.id, m.address, b.token FROM member m JOIN brand b ON b.registry_id = ? WHERE m.id = ?"
 
 
 def member_of(
@@ -228,11 +225,20 @@ def member_of(
     if identifier is not None:
         found = read.row(_BY_IDENTIFIER, brand, identifier)
     else:
-        found = read.row(_BY_ID, member_id, brand) or read.row(_HOLDER, brand, member_id)
+        found = read.row(_BY_ID, member_id, brand) or _holder(read, brand, member_id)
     if found is None:
         named = {"identifier": identifier} if identifier is not None else {"member": member_id}
         raise MemberUnknown("This brand knows no such member.", **named)
     return KnownMember(*found)
+
+
+def _holder(read: Snapshot, brand: int, member_id: str | None) -> Sequence[str | None] | None:
+    """A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id."""
+    found = read.row(_ANYBODY, brand, member_id)
+    if found is None:
+        return None
+    id, address, token = found
+    return (id, address, None, None) if ever_held(read, token=token, account=address) else None
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
@@ -258,7 +264,7 @@ def _knows(session: Session, brand: Brand, member: Member) -> bool:
     enrolled = select(Enrolment.identifier).where(Enrolment.brand == brand.slug, Enrolment.member_id == member.id)
     if session.exec(enrolled.limit(1)).first() is not None:
         return True
-    return session.get(Balance, (brand.token, member.address)) is not None
+    return ever_held(looking(session), token=brand.token, account=member.address)
 
 
 def addresses(

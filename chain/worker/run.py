@@ -22,8 +22,9 @@ from chain.base.errors import (
 )
 from chain.contracts.deployment import Deployment
 from chain.health.collector import Tables
-from chain.health.loops import LOOPS, STOPPED
+from chain.health.loops import LOOPS
 from chain.mirror.loop import Mirror
+from chain.mirror.queries.checkpoint import STOPPED
 from chain.mirror.settings import MirrorSettings
 from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
