@@ -95,7 +95,9 @@ def _set_lines(engine: Engine, *, queued: bool) -> None:
 def _drained(engine: Engine) -> None:
     """Until nothing is under way any more."""
     table = operations.table
-    under_way = select(table.c.id).where(table.c.state.in_((*operations.OPEN, operations.MINED))).limit(1)
+    under_way = (
+        select(table.c.id).where(table.c.state.in_((*operations.OPEN, operations.MINED))).order_by(table.c.id).limit(1)
+    )
     until = time.monotonic() + DRAIN_TIMEOUT_S
     while time.monotonic() < until:
         with reading(engine) as connection:
