@@ -29,7 +29,7 @@ from api.members.errors import BrandExists, MemberUnknown
 from api.members.schemas import BrandChange, MemberReference
 from api.points import facts, holds
 from api.points.errors import HoldUnknown
-from chain.mirror.brands import rule_for
+from chain.mirror.queries.brands import rule_for
 from tests.api.conftest import TERMS, World, purchase, settings_in
 from tests.api.conftest import both as kind  # noqa: F401
 from tests.api.test_brands import NAMES, document, invite, met, quiet, taken_in  # noqa: F401
