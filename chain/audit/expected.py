@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
-from chain.mirror.lot_ends import MemoryLotEnds
-from chain.mirror.projection import Context, Projector
-from chain.mirror.row_cache import KEYS, Key, Row, RowCache
+from chain.mirror.rows.lot_ends import MemoryLotEnds
+from chain.mirror.rows.projection import Context, Projector
+from chain.mirror.rows.row_cache import KEYS, Key, Row, RowCache
 
 BALANCE: Final = "balance"
 BalanceVersion = tuple[int, str]

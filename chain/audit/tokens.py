@@ -10,7 +10,7 @@ from chain.base.difference import STATE, Difference, Where
 from chain.base.hashing import keccak
 from chain.contracts import lots
 from chain.contracts.deployment import Deployment
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.proofs import hexes, layout
 
 BRANDS_MAX: Final = 100_000

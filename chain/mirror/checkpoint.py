@@ -11,7 +11,7 @@ from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent
 from chain.mirror.models import MirrorBlock, MirrorCheckpoint
 from chain.mirror.queries.checkpoint import BACKFILLING, LIVE, STOPPED, Checkpoint, checkpoint
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of

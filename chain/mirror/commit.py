@@ -11,11 +11,11 @@ from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
-from chain.mirror.lot_ends import StoredLotEnds
 from chain.mirror.models import BrandToken, Entry, LedgerEvent
-from chain.mirror.projection import Context, Projector, event_row
 from chain.mirror.reader import Found
-from chain.mirror.row_cache import RowCache
+from chain.mirror.rows.lot_ends import StoredLotEnds
+from chain.mirror.rows.projection import Context, Projector, event_row
+from chain.mirror.rows.row_cache import RowCache
 from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of

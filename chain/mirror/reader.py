@@ -12,7 +12,7 @@ from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import log_completeness
 from chain.mirror.checkpoint import Tip
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.node import blocks
 from chain.node.adaptive_range import AdaptiveRange
 from chain.node.blocks import BlockHeader, Range

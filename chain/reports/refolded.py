@@ -14,9 +14,9 @@ import orjson
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
 from chain.contracts.lots import Clock
-from chain.mirror.lot_ends import MemoryLotEnds
-from chain.mirror.projection import Context, Projector
-from chain.mirror.row_cache import KEYS, Key, Row, RowCache
+from chain.mirror.rows.lot_ends import MemoryLotEnds
+from chain.mirror.rows.projection import Context, Projector
+from chain.mirror.rows.row_cache import KEYS, Key, Row, RowCache
 from chain.reports import formats
 from chain.reports.datasets import DATASETS, Values
 from chain.reports.errors import Problem
@@ -34,7 +34,7 @@ _UNFOLDABLE: Final = (*formats.UNREADABLE, AssertionError, AttributeError)
 
 
 class _Rows:
-    """A ledger in memory: what the fold asks of chain.mirror.row_cache, and nothing else."""
+    """A ledger in memory: what the fold asks of chain.mirror.rows.row_cache, and nothing else."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, Key], Row] = {}

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, update
 
-from chain.mirror import checkpoint, projection, row_cache
+from chain.mirror import checkpoint
 from chain.mirror.commit import Commit
+from chain.mirror.rows import projection, row_cache
 from chain.node import blocks
 from chain.outbox import operations, transactions
 from chain.outbox.transitions import ASSIGNED

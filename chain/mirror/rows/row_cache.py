@@ -2,7 +2,7 @@
 
 The mirror's append-only tables (events, entries) are rolled back by deleting above a block. For the rows that are
 replaced (balances, holds, obligations, ...) the ledger keeps what each row was at the end of every block that
-changed it (chain.mirror.row_versions): history as of any block, and the way back.
+changed it (chain.mirror.rows.row_versions): history as of any block, and the way back.
 """
 
 from collections import defaultdict
@@ -12,7 +12,6 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, select
 from sqlmodel import SQLModel
 
-from chain.mirror import row_versions
 from chain.mirror.models import (
     Agreement,
     Balance,
@@ -25,6 +24,7 @@ from chain.mirror.models import (
     Supply,
     SupplyLots,
 )
+from chain.mirror.rows import row_versions
 from chain.storage import bulk
 from chain.storage.columns import table_of
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
-from chain.mirror.lot_ends import LotEnds, Place
-from chain.mirror.row_cache import Row, RowCache
+from chain.mirror.rows.lot_ends import LotEnds, Place
+from chain.mirror.rows.row_cache import Row, RowCache
 
 ZERO: Final = "0x" + "00" * 20
 ALL_BRANDS: Final = "0"
