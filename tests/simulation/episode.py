@@ -23,13 +23,13 @@ from chain.storage.database import reading
 from tests.simulation import schedule as steps
 from tests.simulation.asking import Desk
 from tests.simulation.databases import Databases
-from tests.simulation.judge import judge
-from tests.simulation.proxy import Proxy
+from tests.simulation.judging.judge import judge
+from tests.simulation.judging.tally import Tally
+from tests.simulation.node.proxy import Proxy
+from tests.simulation.node.troubles import TROUBLES
+from tests.simulation.processes.workers import Workers, Zygote
 from tests.simulation.schedule import Schedule
 from tests.simulation.stage import PASSWORD, NodeBroke, Removed, Stage
-from tests.simulation.tally import Tally
-from tests.simulation.troubles import TROUBLES
-from tests.simulation.workers import Workers, Zygote
 
 QUIET_S_MAX: Final = 45.0
 POLL_S: Final = 0.002
