@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, select
 
 from chain.base.errors import AnswerInconsistent
+from chain.base.scalars import Address
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint, record_outcomes, reorg
@@ -42,7 +43,7 @@ class Commit:
         head: BlockHeader,
         levels: Levels,
         named: Sequence[BlockHeader] = (),
-    ) -> tuple[Tip, dict[str, str]]:
+    ) -> tuple[Tip, dict[str, Address]]:
         """The new tip and the tokens by brand; or an error, and nothing at all has changed.
 
         named: blocks that the node names as safe or final; they must be blocks of the chain that is written.
@@ -101,6 +102,6 @@ def _on_our_chain(connection: Connection, named: Sequence[BlockHeader]) -> None:
             raise AnswerInconsistent(f"The node names a block {block.number} safe or final that is not on its chain.")
 
 
-def tokens_by_brand(connection: Connection) -> dict[str, str]:
+def tokens_by_brand(connection: Connection) -> dict[str, Address]:
     """{brand id: token address} of every brand there is."""
     return {row.brand_id: row.token for row in connection.execute(select(tokens.c.brand_id, tokens.c.token))}

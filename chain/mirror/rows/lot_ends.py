@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from sqlalchemy import Connection, bindparam, delete, select
 
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror.models import BrandToken, LedgerEvent, LotEnd
 from chain.storage import bulk
@@ -33,10 +34,12 @@ class Place(NamedTuple):
     """A lot of an account, by the second at which it ends: the primary key of the index."""
 
     expires_at: int
-    token: str
-    account: str
+    token: Address
+    account: Address
 
 
+# Before every address.
+NOBODY: Final = Address("")
 COLUMNS: Final = (*Place._fields, "block_number")
 
 _DROP: Final = delete(table).where(
@@ -81,7 +84,7 @@ class StoredLotEnds:
             return
         self.flush()
         self._at, self._next = now, self._first_after(now)
-        beyond, last = Place(min(before, now) + 1, "", ""), max(before, now)
+        beyond, last = Place(min(before, now) + 1, NOBODY, NOBODY), max(before, now)
         while True:
             page = self._page(beyond, last)
             if page:
@@ -162,7 +165,7 @@ def roll_back(connection: Connection, above_block: int) -> None:
         connection.execute(_DROP, values)
 
 
-def _places(token: str, account: str, clock: lots.Clock, words: Iterable[str]) -> Iterator[Place]:
+def _places(token: Address, account: Address, clock: lots.Clock, words: Iterable[str]) -> Iterator[Place]:
     """The lots that an event of changed lots shows points in."""
     for decimal in words:
         for expiry, _ in lots.of_word(int(decimal)):

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
 
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
 from chain.mirror.rows.lot_ends import LotEnds, Place
 from chain.mirror.rows.row_cache import Row, RowCache
 
-ZERO: Final = "0x" + "00" * 20
+ZERO: Final = Address("0x" + "00" * 20)
 ALL_BRANDS: Final = "0"
 EXPIRY: Final = "expire"
 # Where a chain's time goes back, what had ended lives again.
@@ -34,16 +35,16 @@ ENTRIES_HELD_MAX: Final = 4_000
 class Context:
     """Addresses the fold must tell apart, and the terms of tokens that are new in this range."""
 
-    desk: str
+    desk: Address
     # token address by brand id (decimal text), and the reverse
-    tokens: dict[str, str]
-    token_rows: Mapping[str, Row]
-    brands: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, Address]
+    token_rows: Mapping[Address, Row]
+    brands: dict[Address, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.brands = {token: brand_id for brand_id, token in self.tokens.items()}
 
-    def add(self, brand_id: str, token: str) -> None:
+    def add(self, brand_id: str, token: Address) -> None:
         """A token to follow from here on."""
         self.tokens[brand_id] = token
         self.brands[token] = brand_id
@@ -86,7 +87,7 @@ class Projector:
         self._time = 0
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
-        self._transfers: dict[tuple[str, str, str], deque[EventLog]] = {}
+        self._transfers: dict[tuple[Address, Address, Address], deque[EventLog]] = {}
 
     def block(self, logs: Iterable[EventLog], block_time: int) -> None:
         """All logs of one block."""
@@ -128,7 +129,7 @@ class Projector:
                 self._hand_on(self.entries)
                 self.entries = []
 
-    def _clock(self, token: str) -> lots.Clock:
+    def _clock(self, token: Address) -> lots.Clock:
         if token not in self._clocks:
             row = self.ledger.get("brand_token", token)
             assert row is not None, "a token is known from its invitation on"
@@ -181,7 +182,7 @@ class Projector:
             },
         )
 
-    def _began(self, log: EventLog, account: str, expiry: int) -> None:
+    def _began(self, log: EventLog, account: Address, expiry: int) -> None:
         """Points of a lot that the account had none of; what lies with the desk ends unseen."""
         lot = log.address, expiry
         if lot not in self._ends:
@@ -264,7 +265,7 @@ class Projector:
         detail = {"hold_id": args["holdId"], "reward_id": args["rewardId"]}
         self._entry(log, token, args["member"], "pay", -int(args["points"]), detail=detail)
 
-    def _put_hold(self, log: EventLog, args: Mapping[str, Any], token: str, **values: Any) -> None:
+    def _put_hold(self, log: EventLog, args: Mapping[str, Any], token: Address, **values: Any) -> None:
         self.ledger.put(
             "hold",
             {
@@ -360,7 +361,7 @@ class Projector:
         self._entry(log, received, member, "unwind_out", -int(args["pointsBurnt"]), detail=detail)
         self._entry(log, given, member, "unwind_in", back, detail=detail)
 
-    def _pair(self, agreement_id: str) -> tuple[str, str]:
+    def _pair(self, agreement_id: str) -> tuple[Address, Address]:
         agreement = self.ledger.get("agreement", agreement_id)
         assert agreement is not None, "an exchange happens only under an agreement"
         return self.context.tokens[agreement["from_brand_id"]], self.context.tokens[agreement["to_brand_id"]]
@@ -481,7 +482,7 @@ class Projector:
 
     # Shared
 
-    def _claim(self, token: str, giver: str, taker: str) -> None:
+    def _claim(self, token: Address, giver: Address, taker: Address) -> None:
         queue = self._transfers.get((token, giver, taker))
         if queue:
             queue.popleft()
@@ -489,8 +490,8 @@ class Projector:
     def _entry(
         self,
         log: EventLog,
-        token: str,
-        account: str,
+        token: Address,
+        account: Address,
         kind: str,
         points: int,
         *,

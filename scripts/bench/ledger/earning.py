@@ -16,6 +16,7 @@ from pathlib import Path
 
 from eth_utils.crypto import keccak
 
+from chain.base.scalars import Address
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
 from chain.outbox.calls import batch_gas
@@ -87,8 +88,8 @@ def _signed_batches(system: LocalStack, rpc: Rpc, orders: Sequence[Purchase], ru
         ).raw  # fmt: skip
 
 
-def _address(member: str, run: int) -> str:
-    return "0x" + keccak(text=f"{member}/{run}")[12:].hex()
+def _address(member: str, run: int) -> Address:
+    return Address("0x" + keccak(text=f"{member}/{run}")[12:].hex())
 
 
 def _password(system: LocalStack) -> str:

