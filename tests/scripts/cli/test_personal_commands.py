@@ -36,7 +36,7 @@ from chain.storage.database import engine as make_engine
 from chain.storage.keystore import LocalKeystore
 from chain.tlog.notes import Verifier
 from scripts.cli.app import app
-from tests.chain.conftest import World
+from tests.chain.conftest import OnChain
 from tests.support.databases import Postgres
 from tests.support.deployed import PASSWORD, Chain, deployed
 
@@ -101,7 +101,7 @@ def bought(chain: Chain, url: str, folder: Path) -> Books:
     migrate.run(url)
     deployment = Deployment.load(chain.deployments, chain.node.chain_id)
     engine, rpc = make_engine(url), Rpc(chain.node.url, timeout_s=30.0)
-    world = World(chain.node, deployment, chain.keystore, engine, rpc, folder, chain.keystore_path, chain.deployments)
+    world = OnChain(chain.node, deployment, chain.keystore, engine, rpc, folder, chain.keystore_path, chain.deployments)
     fields = salted(MEMO)
     award = world.award(MEMBER, 5_000)
     award.payload["memo_root"] = "0x" + memo_root(fields).hex()

@@ -21,7 +21,7 @@ from chain.storage.columns import table_of
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading
 from tests.differential.compare import Difference
-from tests.simulation.asking import Desk
+from tests.simulation.asking import Asker
 from tests.simulation.judging import diary
 from tests.simulation.judging.replay import Told, replay
 from tests.simulation.stage import Stage
@@ -42,23 +42,23 @@ HOLD_STATES: Final = {
 NO_REASONS: Final = frozenset({"EmptyRevert", "SimulationFailed", "UnknownError", "Error", "Panic"})
 
 
-def judge(stage: Stage, desk: Desk, rebuilt_url: str) -> list[str]:
+def judge(stage: Stage, asker: Asker, rebuilt_url: str) -> list[str]:
     """Everything that does not agree."""
     try:
-        told = replay(stage, desk.signatures)
+        told = replay(stage, asker.signatures)
     except (Difference, AssertionError) as difference:
         return [f"contracts and model: {difference}"]
     books: tuple[Callable[[], Iterator[str]], ...] = (
-        lambda: _place(desk.engine, told),
-        lambda: _balances(stage, desk.engine, told),
-        lambda: _holds(desk.engine, told),
-        lambda: _debts(desk.engine, told),
-        lambda: _supplies(stage, desk.engine, told),
-        lambda: _histories(stage, desk.engine, told),
-        lambda: _operations(stage, desk.engine, told),
-        lambda: _once(stage, desk, told),
-        lambda: _transactions(desk.engine, told),
-        lambda: _rebuild(stage, desk.engine, rebuilt_url),
+        lambda: _place(asker.engine, told),
+        lambda: _balances(stage, asker.engine, told),
+        lambda: _holds(asker.engine, told),
+        lambda: _debts(asker.engine, told),
+        lambda: _supplies(stage, asker.engine, told),
+        lambda: _histories(stage, asker.engine, told),
+        lambda: _operations(stage, asker.engine, told),
+        lambda: _once(stage, asker, told),
+        lambda: _transactions(asker.engine, told),
+        lambda: _rebuild(stage, asker.engine, rebuilt_url),
     )
     return list(joined.from_iterable(book() for book in books))[:SHOWN_MAX]
 
@@ -181,15 +181,15 @@ def _operations(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
                 yield f"{name} names log {row.log_index} of {row.tx_hash}, which says {said} {values}"
 
 
-def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
+def _once(stage: Stage, asker: Asker, told: Told) -> Iterator[str]:
     """Exactly one effect for what is confirmed, none for what failed; and ours offered no more than once, unless the
     nonce it was offered with had been given up."""
     counted = Counter((target, data) for _, _, target, data, done in told.transactions if done)
     confirmed: Counter[tuple[str, str]] = Counter()
     failed: dict[tuple[str, str], list[Any]] = {}
     ours = set(stage.signers)
-    rows = _rows(desk.engine, operations.table)
-    with reading(desk.engine) as connection:
+    rows = _rows(asker.engine, operations.table)
+    with reading(asker.engine) as connection:
         again = diary.given_up(connection, stage.stolen)
         signed = transactions.hashes_of(connection, sorted({row.transaction_id for row in rows} - {None}))
     for row in rows:
