@@ -20,6 +20,7 @@ from api.auth.tokens import Token, read_token
 from api.kit.clock import now_ms
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot
+from chain.base.scalars import Address, RegistryId
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class BrandCaller:
 
     slug: str
     key_id: str
-    registry_id: int
+    registry_id: RegistryId
 
     @property
     def principal(self) -> str:
@@ -71,7 +72,7 @@ class BrandCaller:
 @dataclass(frozen=True, slots=True)
 class MemberCaller:
     member_id: str
-    address: str
+    address: Address
     expires_at_ms: int
     session_id: str
 

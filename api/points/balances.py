@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.points.errors import ERC20InsufficientBalance
+from chain.base.scalars import Address, BaseUnits
 from chain.contracts import lots
 from chain.mirror.queries import balances
 from chain.mirror.queries.checkpoint import checkpoint
@@ -23,7 +24,7 @@ def now_s(session: Session) -> int:
     return max(now_ms() // 1000, 0 if at is None else at.block_time)
 
 
-def refuse_shortage(session: Session, *, token: str, address: str, points: int) -> None:
+def refuse_shortage(session: Session, *, token: Address, address: Address, points: BaseUnits) -> None:
     """Raises ERC20InsufficientBalance when the mirror knows that the member has too little.
 
     While something of the member's is still under way the contract decides: what is on the way may suffice.

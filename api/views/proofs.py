@@ -9,12 +9,13 @@ from api.kit.addresses import checksum
 from api.kit.container import State
 from api.views.errors import EntryUnknown
 from api.views.schemas import Check, EntryPlace, EntryProof
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror.queries import entries
 from chain.mirror.queries.entries import Entry
 
 
-def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
+def prove(state: State, *, address: Address, entry_id: int) -> EntryProof:
     """Compares the mirror's entry with what the node itself says; needs the node, not the mirror's word."""
     entry = state.database.reads(lambda read: entries.one(read, account=address, seq=entry_id))
     if entry is None:
