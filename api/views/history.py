@@ -22,11 +22,23 @@ _NEWEST_OF = f"{_COLUMNS} AND seq < ? AND LOWER(token) = ? ORDER BY seq DESC LIM
 _AFTER = f"{_COLUMNS} AND seq > ? ORDER BY seq LIMIT ?"
 _ONE = f"{_COLUMNS} AND seq = ?"
 # An award's order: by the operation id that the contract counted.
-_ORDER = "SELECT id, key FROM operation WHERE brand = ? AND operation_id = ?"
+_ORDER = (
+    "SELECT o.id, o.key, e.occurred_at_ms FROM operation o LEFT JOIN award a ON a.operation = o.id"
+    " LEFT JOIN event e ON e.id = a.event WHERE o.brand = ? AND o.operation_id = ?"
+)
 _LEGS = "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT 16"
-_HOLD_PLACED = "SELECT placed_tx_hash FROM hold WHERE hold_id = ?"
+# All of a hold: what placed it, each step that was asked here, and the newest change, whoever made it.
+_OF_HOLD = (
+    "SELECT e.seq, e.token FROM hold h JOIN entry e ON e.tx_hash = h.placed_tx_hash AND e.account = ?"
+    " WHERE h.hold_id = ?"
+    " UNION SELECT e.seq, e.token FROM hold h JOIN entry e ON e.block_number = h.block_number"
+    " AND e.log_index = h.log_index AND e.token = h.token AND e.account = ? WHERE h.hold_id = ?"
+    " UNION SELECT e.seq, e.token FROM hold_request r JOIN hold_step s ON s.hold_id = r.id"
+    " JOIN operation o ON o.id = s.operation JOIN entry e ON e.tx_hash = o.tx_hash AND e.account = ?"
+    " WHERE r.chain_id = ? AND o.state IN ('mined', 'confirmed') ORDER BY 1 LIMIT 32"
+)
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
-HOLD_KINDS = ("capture", "release", "timeout", "refund")
+HOLD_KINDS = ("hold", "pay", "capture", "release", "timeout", "refund")
 
 
 def newest(read: Snapshot, *, address: str, token: str | None, before: int, limit: int) -> Sequence[Row]:
@@ -78,6 +90,7 @@ def entry_to_public(
         "operation_id": None if order is None else str(order[0]),
         "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
+        "occurred_at": None if order is None or order[2] is None else rfc3339(order[2]),
         "related": _related(read, address=address, row=row, detail=detail, only=only),
         "detail": detail,
     }
@@ -115,13 +128,13 @@ def _order_id(key: str) -> str | None:
 
 
 def _related(read: Snapshot, *, address: str, row: Row, detail: dict[str, Any], only: str | None) -> list[str]:
-    """The other leg of an exchange; the placing of the hold that this captured, released or refunded."""
+    """The other leg of an exchange; of a hold, its placing and all that became of it. Each way round."""
     seq, _, kind, _, _, tx_hash = row[:6]
     if kind in HOLD_KINDS and "hold_id" in detail:
-        placed = read.row(_HOLD_PLACED, detail["hold_id"])
-        tx_hash = None if placed is None else placed[0]
-    elif kind not in RELATED_KINDS:
-        tx_hash = None
-    if tx_hash is None:
+        hold = detail["hold_id"]
+        found = read.rows(_OF_HOLD, address, hold, address, hold, address, hold)
+    elif kind in RELATED_KINDS and tx_hash is not None:
+        found = read.rows(_LEGS, tx_hash, address, seq)
+    else:
         return []
-    return [str(found) for found, token in read.rows(_LEGS, tx_hash, address, seq) if only is None or token == only]
+    return [str(other) for other, token in found if other != seq and (only is None or token == only)]

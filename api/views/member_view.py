@@ -22,18 +22,22 @@ from chain.contracts import lots
 
 PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
+# Kinds of operation that take points from the member; `transfer` and `leave` are nobody's to ask for here.
+OUTGOING = ("hold", "exchange", "pay")
 
 # Everything that a view needs, in one statement: a statement costs more than the rows it finds. The states are
 # spelt as in the partial index operation_open_lane, so that a long history costs nothing here.
 _FACTS = (
     "SELECT 'balance', token, lots FROM balance WHERE account = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
+    " (SELECT 'held', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
     " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE lane = ?"
-    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
+    " (SELECT kind, CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE lane = ?"
+    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('award', 'hold', 'exchange', 'pay')"
+    # What is mined in a block that the mirror has, and waits to lie deep enough, is in the balance already.
+    " AND (block_number IS NULL OR block_number > ?) ORDER BY id LIMIT ?) AS p"
 )
 
 
@@ -65,9 +69,12 @@ def member_view(
     words: dict[str, str] = {}
     held: dict[str, int] = {}
     pending: dict[int, int] = {}
+    reserved: dict[int, int] = {}
     shown: dict[int, BrandCard] = {}
-    for what, where, value in read.rows(_FACTS, address, address, HOLDS_MAX, member_id, address, PENDING_MAX):
-        if what == "hold":
+    for what, where, value in read.rows(
+        _FACTS, address, address, HOLDS_MAX, member_id, address, as_of.block_number, PENDING_MAX
+    ):
+        if what == "held":
             held[where] = held.get(where, 0) + int(value)
             continue
         card = catalogue.by_token.get(where) if what == "balance" else catalogue.by_id.get(int(where))
@@ -76,12 +83,14 @@ def member_view(
         if card is None or only not in (None, card.registry_id):
             continue
         shown[card.registry_id] = card
-        if what == "pending":
+        if what == "award":
             pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
+        elif what in OUTGOING:
+            reserved[card.registry_id] = reserved.get(card.registry_id, 0) + _leaving(what, value)
     balances = []
     for card in sorted(shown.values(), key=lambda one: one.slug):
         found = _balance(
-            card, catalogue, words.get(card.token), held, pending, at_s=at_s, block_time_s=as_of.block_time
+            card, catalogue, words.get(card.token), held, pending, reserved, at_s=at_s, block_time_s=as_of.block_time
         )
         balances.append(found if only is None else {**found, "exchange_to": []})
     return {
@@ -97,6 +106,7 @@ def _balance(
     words: str | None,
     held: Mapping[str, int],
     pending: Mapping[int, int],
+    reserved: Mapping[int, int],
     *,
     at_s: int,
     block_time_s: int,
@@ -111,6 +121,7 @@ def _balance(
         "spendable": str(spendable),
         "held": str(held.get(card.token, 0)),
         "pending": str(pending.get(card.registry_id, 0)),
+        "reserved": str(reserved.get(card.registry_id, 0)),
         "expired": str(expired),
         "expiring": [
             {"points": str(points), "expires_at": None if expires_at is None else rfc3339(expires_at * 1000)}
@@ -126,3 +137,9 @@ def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:
     asked = orjson.loads(payload)
     rule = catalogue.rule_in_force(card.registry_id, str(asked["rule"]))
     return 0 if rule is None else award_points(rule[1], int(asked["base_amount"]))
+
+
+def _leaving(kind: str, payload: str) -> int:
+    """The points that what the member asked for will take, once the chain has it."""
+    asked = orjson.loads(payload)
+    return int(asked["request"]["points"] if kind == "hold" else asked["quote"]["pointsIn"])

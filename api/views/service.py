@@ -20,6 +20,7 @@ from api.programmes.catalogue import BrandCard, Catalogue, Catalogues
 from api.views import cursors, history
 from api.views import member_view as views
 from api.views.as_of import moment
+from api.views.errors import EntryUnknown
 
 T = TypeVar("T")
 
@@ -95,6 +96,21 @@ async def entries(
             "next_cursor": cursors.told(as_of, rows[limit - 1][0]) if len(rows) > limit else None,
             "as_of": as_of.told(state),
         }
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def entry(state: State, *, address: str, entry_id: int) -> bytes:
+    """One Entry of the member's in JSON, or EntryUnknown."""
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        row = history.one(read, address=address, seq=entry_id)
+        if row is not None:
+            catalogue, as_of = state.singleton(Catalogues).newest(read), moment(read)
+            told = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
+            if told is not None:
+                return told
+        raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
 
     return orjson.dumps(await _read(state, compose))
 
