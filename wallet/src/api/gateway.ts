@@ -5,7 +5,7 @@ import type { paths } from "./schema";
 import type { Entry, EntryPage, EntryProof, Exchange, ExchangeQuote, Hold, HoldPage, IntentionTold, MemberView } from "./types";
 
 /** Seconds the gateway may wait for the chain before it answers "on its way". */
-const WAIT_S = 20;
+const WAIT_S = 10;
 /** Longer than that, a call counts as unanswered. */
 const TIMEOUT_MS = 30_000;
 const PAGE_ENTRIES = 50;

@@ -1,4 +1,4 @@
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { openGateway } from "../api/gateway";
 import type { Balance } from "../api/types";
 import { useLocale } from "../i18n/locale";
@@ -45,6 +45,8 @@ export function WalletScreen({ token, refused }: { token: string; refused(): voi
     refresh();
     look();
   });
+  // Figures that changed may be the end of something that is not known yet.
+  useEffect(() => void desk?.ask(), [desk, view?.balances]);
   const [task, setTask] = useState<Task | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
   const balances = view?.balances ?? NONE;

@@ -4,7 +4,7 @@
  */
 import type { Gateway } from "../api/gateway";
 import { Refusal } from "../api/problem";
-import { answered, begun, isOver, ofExchange, ofHold, ofTold, type Answer, type Intention, type Request } from "./intention";
+import { answered, begun, isOpen, isOver, ofExchange, ofHold, ofTold, type Answer, type Intention, type Request } from "./intention";
 import type { Store } from "./store";
 
 /** How often what is open or settling is asked about, and how much of it at once. */
@@ -47,7 +47,7 @@ export function openDesk({ member, gateway, store, onChange, onSettled }: DeskOp
   async function look(): Promise<void> {
     // A browser that keeps nothing has nothing open either: begin() refuses before it sends.
     const kept = await store.ofMember(member).catch(() => []);
-    known = kept.map((one) => (sending.has(one.key) && !isOver(one) ? { ...one, isSending: true } : one));
+    known = kept.map((one) => (sending.has(one.key) && isOpen(one) ? { ...one, isSending: true } : one));
     if (!isClosed) onChange(known);
   }
 
@@ -76,6 +76,7 @@ export function openDesk({ member, gateway, store, onChange, onSettled }: DeskOp
       sending.delete(key);
       await apply(key, answer);
     } catch (reason) {
+      // By now it may have been asked about: then that stands.
       sending.delete(key);
       if (isCertain(reason)) await apply(key, { state: "refused", error: reason.error });
       else await told();
@@ -86,12 +87,14 @@ export function openDesk({ member, gateway, store, onChange, onSettled }: DeskOp
 
   async function ask(): Promise<void> {
     await look();
-    const open = known.filter((one) => !isOver(one) && !sending.has(one.key)).slice(0, ASK_MAX);
+    const open = known.filter((one) => !isOver(one)).slice(0, ASK_MAX);
     await Promise.all(
       open.map(async ({ key }) => {
-        // A tab that is sending it just now will hear the answer itself.
-        const answer = await idle(key, () => gateway.intention(key)).catch(() => null);
-        if (answer !== null) await apply(key, ofTold(answer));
+        const isOurs = sending.has(key);
+        const look = () => gateway.intention(key);
+        const answer = await (isOurs ? look() : idle(key, look)).catch(() => null);
+        // What is being sent just now, here or in another tab, may only not have come yet.
+        if (answer !== null && !(isOurs && answer.state === "unknown")) await apply(key, ofTold(answer));
       }),
     );
   }
