@@ -95,5 +95,8 @@ def _file(request: Request, file: Path, caching: str) -> Response:
             break
     answer = FileResponse(file, stat_result=file.stat(), headers=headers)
     if Headers(scope=request.scope).get("if-none-match") == answer.headers["etag"]:
-        return Response(status_code=304, headers={"ETag": answer.headers["etag"], "Cache-Control": caching, "Vary": "Accept-Encoding"})
+        return Response(
+            status_code=304,
+            headers={"ETag": answer.headers["etag"], "Cache-Control": caching, "Vary": "Accept-Encoding"},
+        )
     return answer

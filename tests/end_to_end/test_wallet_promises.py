@@ -366,7 +366,8 @@ def test_a_long_history_takes_no_more_of_the_page_than_a_short_one(member: Membe
 
 
 SEVEN = (
-    ("cdnow", "CDNOW", "#3b5bdb"), ("hanok", "한옥 베이커리", "#b4532a"), ("tea", "The Very Long Name of a Tea House", "#0b7285"),
+    ("cdnow", "CDNOW", "#3b5bdb"), ("hanok", "한옥 베이커리", "#b4532a"),
+    ("tea", "The Very Long Name of a Tea House", "#0b7285"),
     ("books", "Books", "#ffd43b"), ("air", "Air", "#212529"), ("gym", "Gym", "#e03131"), ("zoo", "Zoo", "#f1f3f5"),
 )  # fmt: skip
 

@@ -61,7 +61,7 @@ export function HoldView({ hold, balances, intentions, gateway, onWant, onClose 
     );
   }
   return (
-    <div className="hold" role="status" data-state={hold.state}>
+    <div className="hold" data-state={hold.state}>
       <Amount points={hold.points} decimals={hold.decimals} symbol={brand.symbol} />
       {left > 0 ? (
         <>

@@ -45,6 +45,7 @@ export function IntentionView({ intention, balances, desk, isInTheWay = false, o
       return (
         <Outcome
           ending="unknown"
+          word={messages.notArrived}
           note={messages.absentNote}
           onClose={onClose}
           actions={

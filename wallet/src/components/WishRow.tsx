@@ -49,7 +49,7 @@ export function WishRow({ intention, balances, desk, onShow }: WishRowProps) {
           </span>
         </span>
         <span className="entry-points wish-state" data-ending={ending}>
-          {intention.isSending === true ? messages.sending : messages.endings[ending]}
+          {intention.isSending === true ? messages.sending : state === "absent" ? messages.notArrived : messages.endings[ending]}
         </span>
         <Icon name="chevron" />
       </button>

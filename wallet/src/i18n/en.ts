@@ -187,6 +187,7 @@ export const en = {
 
   endings: { confirmed: "Confirmed", settling: "Settling", refused: "Refused", unknown: "Not known yet" },
   sending: "Sending",
+  notArrived: "Not arrived",
   wishes: {
     hold: (points: string, brand: string) => `Set aside ${points} at ${brand}`,
     exchange: (points: string, brand: string) => `Exchange ${points} of ${brand}`,

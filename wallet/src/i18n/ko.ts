@@ -181,6 +181,7 @@ export const ko: Messages = {
 
   endings: { confirmed: "완료", settling: "처리 중", refused: "거절됨", unknown: "확인 중" },
   sending: "보내는 중",
+  notArrived: "전해지지 않음",
   wishes: {
     hold: (points, brand) => `${brand} ${points} 사용 예약`,
     exchange: (points, brand) => `${brand} ${points} 교환`,

@@ -23,6 +23,8 @@ test.each([
   ["the gateway never heard of it, and it may still be sent", [wanted("300", "absent")], "0", "700"],
   ["taken up, and the view does not say so yet", [wanted("300", "settling")], "0", "700"],
   ["taken up, and the view says so", [wanted("300", "settling")], "300", "700"],
+  ["being sent, and the view says so before the answer has come", [{ ...wanted("300", "unknown"), isSending: true }], "300", "700"],
+  ["being sent, and nobody says so yet", [{ ...wanted("300", "unknown"), isSending: true }], "0", "700"],
   ["another device's besides", [wanted("300", "settling")], "500", "500"],
   ["one of each", [wanted("300", "settling"), wanted("100", "unknown")], "300", "600"],
   ["confirmed in a block that the view does not show yet", [wanted("300", "confirmed", 8)], "0", "700"],

@@ -10,11 +10,12 @@ import type { Intention } from "./intention";
 export function promised(balance: Balance, intentions: readonly Intention[], block: number): bigint {
   let unheard = 0n;
   let taken = 0n;
-  for (const { request, state, block: at } of intentions) {
+  for (const { request, state, block: at, isSending } of intentions) {
     if (request.brand !== balance.brand.slug || request.what === "cancel") continue;
-    if (state === "unknown" || state === "absent") unheard += unitsOrNone(request.points);
+    const isOnItsWay = state === "settling" || isSending === true;
+    if (!isOnItsWay && (state === "unknown" || state === "absent")) unheard += unitsOrNone(request.points);
     // Confirmed in a block that the view does not show yet: still spendable there.
-    if (state === "settling" || (state === "confirmed" && at !== null && at > block)) taken += unitsOrNone(request.points);
+    if (isOnItsWay || (state === "confirmed" && at !== null && at > block)) taken += unitsOrNone(request.points);
   }
   const told = unitsOrNone(balance.reserved);
   return unheard + (taken > told ? taken : told);

@@ -1,5 +1,5 @@
 /** Server-sent events read from bytes: fetch can send an Authorization header, EventSource cannot. */
-import { createParser, ParseError } from "eventsource-parser";
+import { createParser, type ParseError } from "eventsource-parser";
 
 /** A frame longer than this is not ours; the stream is dropped rather than the memory filled. */
 const FRAME_CHARS_MAX = 1_000_000;

@@ -167,7 +167,7 @@ describe("the lines of a brand", () => {
     fc.assert(
       fc.property(fc.array(act, { minLength: 5, maxLength: 30 }), fc.integer({ min: 1, max: 7 }), fc.integer({ min: 0, max: 9 }), (acts, size, cut) => {
         const ledger = new Ledger(false);
-        acts.forEach((one) => ledger.act(one));
+        for (const one of acts) ledger.act(one);
         const all = ledger.entries;
         const late = all.slice(0, Math.min(cut, all.length));
         const early = all.slice(late.length);
