@@ -25,6 +25,10 @@ export function ExchangeForm({ balance, free, gateway, trouble, onWant }: Exchan
   const [to, setTo] = useState(partners[0]?.slug ?? "");
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState<string | null>(null);
+  const type = (typed: string) => {
+    setText(typed);
+    setWrong(null);
+  };
   const [step, setStep] = useState<Step>({ at: "ask" });
   const target = partners.find((partner) => partner.slug === to);
 
@@ -69,7 +73,7 @@ export function ExchangeForm({ balance, free, gateway, trouble, onWant }: Exchan
   }
   return (
     <form className="form" onSubmit={(event) => void quote(event)} noValidate>
-      <AmountField label={messages.amount} balance={balance} free={free} text={text} trouble={wrong} onText={setText} />
+      <AmountField label={messages.amount} balance={balance} free={free} text={text} trouble={wrong} onText={type} />
       <label className="field">
         <span className="field-label">{messages.exchangeTo}</span>
         <span className="field-choice">

@@ -19,6 +19,10 @@ export function HoldForm({ balance, free, trouble, onWant }: HoldFormProps) {
   const { language, messages } = useLocale();
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState<string | null>(null);
+  const type = (typed: string) => {
+    setText(typed);
+    setWrong(null);
+  };
   const place = (event: FormEvent) => {
     event.preventDefault();
     const asked = readAmount(text, balance, free, messages, language);
@@ -28,7 +32,7 @@ export function HoldForm({ balance, free, trouble, onWant }: HoldFormProps) {
   };
   return (
     <form className="form" onSubmit={place} noValidate>
-      <AmountField label={messages.redeemAmount} balance={balance} free={free} text={text} trouble={wrong ?? trouble} onText={setText} />
+      <AmountField label={messages.redeemAmount} balance={balance} free={free} text={text} trouble={wrong ?? trouble} onText={type} />
       <p className="quiet">{messages.redeemNote}</p>
       <button type="submit" className="button button-full">
         {messages.redeemAccept}
