@@ -6,6 +6,7 @@ from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from api.auth.callers import BrandCaller, MemberCaller
+from api.members import service as identity
 from api.points import codes, holds
 from api.points.errors import HoldCodeWrong, HoldUnknown
 from api.points.models import HoldRequest
@@ -34,7 +35,7 @@ def by_code(session: Session, *, caller: BrandCaller, code: str) -> HoldPublic:
         raise HoldCodeWrong("The digits do not agree; one of them was misread or mistyped.", code=code)
     found = session.exec(
         select(HoldRequest)
-        .where(HoldRequest.brand == caller.slug, HoldRequest.code == code)
+        .where(HoldRequest.brand == identity.brand_of(session, caller.registry_id).slug, HoldRequest.code == code)
         .order_by(col(HoldRequest.created_at_ms).desc(), col(HoldRequest.id).desc())
         .limit(1)
     ).first()

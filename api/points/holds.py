@@ -102,7 +102,7 @@ def place(
     request = HoldRequest(
         id=f"hold_{hold_key.hex}",
         chain_id=authorisation.record_id(address, nonce),
-        code=_fresh_code(session, brand=brand.slug, at_s=now_s(session)),
+        code=_fresh_code(session, brand=brand, at_s=now_s(session)),
         brand=brand.slug,
         member_id=member_id,
         points=str(wanted.points),
@@ -116,12 +116,12 @@ def place(
     return to_public(session, request)
 
 
-def _fresh_code(session: Session, *, brand: str, at_s: int) -> str | None:
+def _fresh_code(session: Session, *, brand: Brand, at_s: int) -> str | None:
     """A code that no hold of the brand has which a till could mean by it."""
-    lock(session, f"hold-codes:{brand}")
+    lock(session, f"hold-codes:{brand.registry_id}")
 
     def is_taken(code: str) -> bool:
-        same = select(HoldRequest.id).where(HoldRequest.brand == brand, HoldRequest.code == code)
+        same = select(HoldRequest.id).where(HoldRequest.brand == brand.slug, HoldRequest.code == code)
         return session.exec(same.where(HoldRequest.hold_until >= at_s - CODE_KEPT_S).limit(1)).first() is not None
 
     return codes.fresh(is_taken)
@@ -199,7 +199,11 @@ def hold_of(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: st
     """The caller's hold: its brand's, or the member's own; else HoldUnknown, whether it exists or not."""
     found = session.get(HoldRequest, hold_id)
     if found is not None:
-        mine = found.brand == caller.slug if isinstance(caller, BrandCaller) else found.member_id == caller.member_id
+        mine = (
+            found.brand == identity.brand_of(session, caller.registry_id).slug
+            if isinstance(caller, BrandCaller)
+            else found.member_id == caller.member_id
+        )
         if mine:
             return found
     raise HoldUnknown("There is no such hold of yours.", hold=hold_id)
@@ -243,10 +247,11 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
 
 def _brand_of(session: Session, *, caller: BrandCaller | MemberCaller, wanted: HoldPlace) -> Brand:
     if isinstance(caller, BrandCaller):
-        if wanted.brand not in (None, caller.slug):
+        own = identity.brand_of(session, caller.registry_id)
+        if wanted.brand not in (None, own.slug):
             identity.brand(session, slug=wanted.brand or "")
             raise NotYours("A brand holds its own points only.", brand=wanted.brand)
-        return identity.brand(session, slug=caller.slug)
+        return own
     if wanted.brand is None:
         raise BrandUnknown("Name the brand whose points are to be held.")
     return identity.brand(session, slug=wanted.brand)
