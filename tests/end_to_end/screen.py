@@ -38,19 +38,35 @@ class Member:
 
 
 class Screen:
-    """A page of a fresh browser profile; a fault in its scripts or a breach of its policy fails the test."""
+    """A page of a fresh browser profile; a fault in its scripts or a breach of its policy fails the test.
 
-    def __init__(self, browser: Browser, size: dict[str, int], *, locale: str = "en-US", scheme: str = "light"):
+    bad_line: what is asked of the gateway can be changed by `page.route`; nothing is kept for offline then.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        size: dict[str, int],
+        *,
+        locale: str = "en-US",
+        scheme: str = "light",
+        bad_line: bool = False,
+    ):
         self._context = browser.new_context(
             viewport={"width": size["width"], "height": size["height"]},
             locale=locale,
             color_scheme="dark" if scheme == "dark" else "light",
             device_scale_factor=2 if size is PHONE else 1,
+            service_workers="block" if bad_line else "allow",
         )
         self._faults: list[str] = []
 
     def __enter__(self) -> Page:
         SCREENS.mkdir(parents=True, exist_ok=True)
+        return self.another()
+
+    def another(self) -> Page:
+        """One more tab of the same profile."""
         page = self._context.new_page()
         page.on("pageerror", lambda error: self._faults.append(str(error)))
         page.on("console", lambda said: self._faults.append(said.text) if "Content Security" in said.text else None)

@@ -161,6 +161,25 @@ def test_the_entries_of_every_account_make_up_what_it_can_spend_at_every_block(w
     assert ends > 10, "hardly anything ended: this shows too little"
 
 
+def test_what_entries_say_of_holds_makes_up_the_open_holds_at_every_block(walked: Walked) -> None:
+    """SPEC 10.15: with 8.81, points and held of a member's entries make up all it owns, to spend and on hold."""
+    sums: Counter[tuple[str, str]] = Counter()
+    most = 0
+    with walked.looking() as connection:
+        query = select(entries.c.block_number, entries.c.token, entries.c.account, entries.c.held)
+        rows = connection.execute(query.where(entries.c.held != "0").order_by(entries.c.seq))
+        for number, group in itertools.groupby(rows, key=lambda row: row[0]):
+            for _, token, account, held in group:
+                sums[token, account] += int(held)
+            found: Counter[tuple[str, str]] = Counter()
+            for hold in history.holds(connection, number):
+                if hold["state"] == "held":
+                    found[hold["token"], hold["account"]] += int(hold["points"])
+            assert +sums == found, number
+            most = max(most, len(found))
+    assert most > 2, "hardly anybody held anything: this shows too little"
+
+
 def test_a_renewal_is_a_line_of_its_own_and_raises_no_estimate(walked: Walked) -> None:
     """SPEC 15.4, 15.6, 15.7"""
     renewed = 0
