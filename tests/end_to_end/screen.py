@@ -15,6 +15,7 @@ from scripts.stack.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ROOT / "build" / "screens"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = os.environ.get("MOA_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -113,6 +114,19 @@ def still(page: Page) -> None:
           .filter(one => one.effect.getComputedTiming().iterations !== Infinity)
           .map(one => one.finished.catch(() => undefined)))"""
     )
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA."""
+    page.wait_for_timeout(800)  # Entrances are over: a fading text has no contrast of its own.
+    still(page)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
 
 
 def picture(page: Page, name: str) -> None:

@@ -25,12 +25,28 @@ from tests.end_to_end.screen import (
     points,
     spendable,
     still,
+    violations,
 )
 
 pytestmark = pytest.mark.slow
 
 TOLD_MS = 15_000  # A gateway that is frozen is told after eight seconds.
 TABS = 8
+# Looks at what the device remembers until it is so.
+REMEMBERED = """async () => {
+  for (let looks = 0; looks < 300; looks++) {
+    const all = await new Promise(told => {
+      const asked = indexedDB.open('moa');
+      asked.onsuccess = () => {
+        const all = asked.result.transaction('known').objectStore('known').getAll();
+        all.onsuccess = () => { asked.result.close(); told(all.result); };
+      };
+    });
+    if (CONDITION) return;
+    await new Promise(go => setTimeout(go, 100));
+  }
+  throw new Error('never');
+}"""
 LINES = 2_000
 # What one line takes on the page, opened or not, times those near the screen; and all the rest of it.
 NODES_MAX = 2_500
@@ -41,6 +57,10 @@ def line(browser: Browser) -> Iterator[Page]:
     """A phone whose line to the gateway can be made bad."""
     with Screen(browser, PHONE, bad_line=True) as page:
         yield page
+
+
+def remembers(page: Page, condition: str) -> None:
+    page.evaluate(REMEMBERED.replace("CONDITION", condition))
 
 
 def session_of(member: Member) -> dict[str, str]:
@@ -92,6 +112,7 @@ def test_an_answer_that_is_lost_spends_once_whatever_is_pressed_and_reloaded(
     expect(ending(line)).to_have_attribute("data-ending", "unknown", timeout=WAIT_MS)
     expect(ending(line)).to_contain_text("Not known yet", timeout=WAIT_MS)
     picture(line, "phone-unknown")
+    assert violations(line) == []
 
     # Closed, reloaded and asked for again: nothing new is offered, and what may be gone is not offered either.
     line.get_by_role("dialog").get_by_role("button", name="Done").click()
@@ -165,12 +186,20 @@ def test_a_hold_is_found_again_read_out_taken_and_its_lines_add_up(
     before = points(spendable(page, "cdnow"))
     set_aside(page, "cdnow", "50")
     expect(page.get_by_role("img", name="Code for the till")).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("dialog").get_by_role("button", name="Done").click()
+    # Found again after a reload, even without a network.
+    remembers(page, "all[0]?.holds?.length === 1")
+    page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
+    page.context.set_offline(True)
     page.reload()
+    expect(page.locator(".hold-row")).to_contain_text(re.compile(r"\d{3} \d{3} \d{3}"))
+    page.context.set_offline(False)
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.locator(".hold-row").click()
     code = page.locator(".hold-code").inner_text().replace("In digits:", "").replace(" ", "").strip()
     expect(page.get_by_role("timer")).to_contain_text("left, until")
     picture(page, "phone-hold")
+    assert violations(page) == []
 
     with as_brand(demo, "cdnow") as till:
         found = till.get("/v1/holds", code=re.sub(r"\D", "", code))
@@ -287,15 +316,7 @@ def test_without_a_network_the_wallet_opens_with_the_last_known_figures_marked(r
     page.goto(reader.link)
     known = spendable(page, "cdnow").inner_text()
     page.evaluate("navigator.serviceWorker.ready.then(() => undefined)")
-    page.wait_for_function(
-        """() => new Promise(told => {
-          const asked = indexedDB.open('moa');
-          asked.onsuccess = () => {
-            const all = asked.result.transaction('known').objectStore('known').getAll();
-            all.onsuccess = () => { asked.result.close(); told(all.result.length === 1); };
-          };
-        })"""
-    )
+    remembers(page, "all.length === 1")
     page.context.set_offline(True)
     page.reload()
 
@@ -321,14 +342,7 @@ def test_a_session_that_is_over_leaves_nothing_on_the_device(member: Member, pag
     assert ended.status_code == 200, ended.text
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Your link has run out", timeout=WAIT_MS)
-    left = """() => new Promise(told => {
-      const asked = indexedDB.open('moa');
-      asked.onsuccess = () => {
-        const all = asked.result.transaction('known').objectStore('known').getAll();
-        all.onsuccess = () => { asked.result.close(); told(all.result.length); };
-      };
-    })"""
-    page.wait_for_function(f"() => ({left})().then(count => count === 0)")
+    remembers(page, "all.length === 0")
 
 
 def test_a_long_history_takes_no_more_of_the_page_than_a_short_one(reader: Member, line: Page) -> None:
@@ -418,6 +432,7 @@ def test_seven_brands_and_text_twice_as_large_lay_out(
         expect(page.locator(".card")).to_have_count(7)
         expect(page.locator(".entry")).to_have_count(2)
         picture(page, f"{size}-seven-{locale[:2]}-{scheme}")
+        assert violations(page) == []
         top = page.evaluate("document.querySelector('.history').getBoundingClientRect().top")
         assert top < 1000, "the history is near, however many brands there are"
         page.evaluate("document.documentElement.style.fontSize = '32px'")

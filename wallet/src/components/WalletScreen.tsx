@@ -40,7 +40,7 @@ export function WalletScreen({ token, refused }: { token: string; refused(): voi
   const actions = useWallet(gateway, token, store, refused);
   const { wallet, refresh } = actions;
   const view = wallet.view;
-  const { holds, look } = useHolds(gateway, view?.balances);
+  const { holds, look } = useHolds(gateway, token, store, view?.balances);
   const { desk, intentions } = useDesk(gateway, store, view?.member.id, () => {
     refresh();
     look();

@@ -243,3 +243,20 @@ describe("what a member wants once", () => {
     );
   });
 });
+
+/** SPEC 10.22, 10.23 */
+test("what a session saw is kept beside what was set aside, of one session at a time", async () => {
+  const known = (session: string) => ({ session, view: {} as never, entries: [], at: 1 });
+  const hold = { id: "hold_1" } as Hold;
+  await store.keepHolds("a", [hold]);
+  expect(await store.known("a")).toBeUndefined();
+
+  await store.keep(known("a"));
+  await store.keepHolds("a", [hold]);
+  await store.keep({ ...known("a"), at: 2 });
+  expect(await store.known("a")).toMatchObject({ at: 2, holds: [hold] });
+
+  await store.keep(known("b"));
+  expect(await store.known("a")).toBeUndefined();
+  expect((await store.known("b"))?.holds).toBeUndefined();
+});

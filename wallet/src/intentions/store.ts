@@ -1,5 +1,6 @@
 /** Intentions and the last known figures on this device: they outlive a reload, a closed tab and a lost line. */
 import { openDB, type DBSchema, type IDBPDatabase } from "idb";
+import type { Hold } from "../api/types";
 import type { Known } from "../view/known";
 import { isOver, type Intention } from "./intention";
 
@@ -24,6 +25,8 @@ export interface Store {
   drop(key: string): Promise<void>;
   known(session: string): Promise<Known | undefined>;
   keep(known: Known): Promise<void>;
+  /** What is set aside, beside the figures of the same session. */
+  keepHolds(session: string, holds: readonly Hold[]): Promise<void>;
   forget(session: string): Promise<void>;
 }
 
@@ -70,9 +73,16 @@ export function openStore(): Store {
     },
     async keep(known) {
       const writing = (await database()).transaction("known", "readwrite");
+      const before = await writing.store.get(known.session);
       // One session's figures at a time: nobody else's stay behind on the device.
       await writing.store.clear();
-      await writing.store.put(known);
+      await writing.store.put({ ...(before?.holds === undefined ? {} : { holds: before.holds }), ...known });
+      await writing.done;
+    },
+    async keepHolds(session, holds) {
+      const writing = (await database()).transaction("known", "readwrite");
+      const before = await writing.store.get(session);
+      if (before !== undefined) await writing.store.put({ ...before, holds });
       await writing.done;
     },
     async forget(session) {

@@ -1,5 +1,5 @@
 /** The last figures that this device has seen of a session, for when nobody can be asked. */
-import type { Entry, MemberView } from "../api/types";
+import type { Entry, Hold, MemberView } from "../api/types";
 
 /** So many of the newest entries are kept. */
 export const KNOWN_ENTRIES_MAX = 50;
@@ -9,6 +9,8 @@ export interface Known {
   session: string;
   view: MemberView;
   entries: Entry[];
+  /** What was set aside then: a till may take it while this device is offline. */
+  holds?: readonly Hold[];
   /** When they were heard, in ms of this device's clock. */
   at: number;
 }
