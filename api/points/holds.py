@@ -125,7 +125,8 @@ def _fresh_code(session: Session, *, brand: Brand, at_s: int) -> str | None:
 
     def is_taken(code: str) -> bool:
         same = select(HoldRequest.id).where(HoldRequest.brand == brand.slug, HoldRequest.code == code)
-        return session.exec(same.where(HoldRequest.hold_until >= at_s - CODE_KEPT_S).limit(1)).first() is not None
+        kept = same.where(HoldRequest.hold_until >= at_s - CODE_KEPT_S).order_by(HoldRequest.id)
+        return session.exec(kept.limit(1)).first() is not None
 
     return codes.fresh(is_taken)
 

@@ -6,11 +6,11 @@ import threading
 from typing import Any
 
 import pytest
-from tests.api.test_my_holds import error, me
 
 from tests.api.conftest import Caller, World
 from tests.api.conftest import both as kind  # noqa: F401
 from tests.api.points.test_journeys import on_chain
+from tests.api.points.test_my_holds import error, me
 
 HOLD = {"brand": "cdnow", "points": "500", "lifetime_s": 900}
 
