@@ -186,7 +186,10 @@ class Item:
 
 @dataclass(slots=True)
 class Award:
-    """An award that may come back: by its own version's terms, for ever. `returned`: of its base amount; None: all."""
+    """An award that may come back: by its own version's terms, for ever.
+
+    place: among the leaves of its call. returned: of its base amount; None: all.
+    """
 
     item: Item
     terms: RuleTerms
@@ -194,6 +197,7 @@ class Award:
     points: int
     expiry: int
     at: int
+    place: int = 0
     returned: int | None = 0
 
     @property
@@ -220,6 +224,8 @@ class Rules:
     rules: dict[int, list[Rule]] = field(default_factory=dict)
     used: set[tuple[int, int]] = field(default_factory=set)
     awards: dict[tuple[int, int], Award] = field(default_factory=dict)
+    # The operations of a committed root, in the order of its leaves.
+    roots: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     announcements: Announcements = field(init=False)
 
     def __post_init__(self) -> None:
@@ -344,10 +350,23 @@ class Rules:
 
     def _commit(self, brand_id: int, items: Sequence[Item], at: int) -> None:
         """Remembers what may come back; the contract keeps the root of these leaves."""
-        keys = [(brand_id, item.operation_id) for item in items if (brand_id, item.operation_id) in self.awards]
-        if keys:
-            root = tree.root([tree.leaf(self.awards[key], place) for place, key in enumerate(keys)])
-            self.journal.say(RULES, "AwardsCommitted", brand_id, "0x" + root.hex(), len(keys))
+        leaves = []
+        operations = [item.operation_id for item in items if (brand_id, item.operation_id) in self.awards]
+        for place, operation_id in enumerate(operations):
+            award = self.awards[brand_id, operation_id]
+            award.place = place
+            leaves.append(tree.leaf(award))
+        if leaves:
+            root = "0x" + tree.root(leaves).hex()
+            self.roots[brand_id, root] = operations
+            self.journal.say(RULES, "AwardsCommitted", brand_id, root, len(leaves))
+
+    def proof(self, brand_id: int, operation_id: int) -> tuple[tuple[int, ...], list[bytes]]:
+        """The award's words and its neighbours, as a return brings them."""
+        award = self.awards[brand_id, operation_id]
+        operations = next(found for (brand, _), found in self.roots.items() if brand == brand_id and operation_id in found)
+        leaves = [tree.leaf(self.awards[brand_id, each]) for each in operations]
+        return tree.words(award), tree.proof(leaves, award.place)
 
     # --- the brand's till
 
@@ -386,8 +405,8 @@ class Rules:
             base_amount,
             award.standing,
             back.taken,
-            back.owed,
-            back.forgiven,
+            back.owed + back.forgiven,
+            int(back.owed > 0),
         )
         return back
 
@@ -459,10 +478,10 @@ class Rules:
             brand_id,
             item.operation_id,
             item.member,
-            item.rule_id,
-            version,
             item.base_amount,
             points,
+            item.rule_id,
+            version,
         )
         if points and rule.terms.return_window_s:
             expiry = self.tokens[brand_id].clock.expiry_of_mint(at)

@@ -32,8 +32,8 @@ def award_word(base_amount: int, points: int, rule_id: int, version: int) -> int
     return base_amount | points << 96 | rule_id << 144 | version << 176
 
 
-def words(award: Award, place: int) -> tuple[int, int, int, int]:
-    """What a return brings along; place: among the leaves of the award's call."""
+def words(award: Award) -> tuple[int, int, int, int]:
+    """What a return brings along."""
     item, terms = award.item, award.terms
     return (
         item.operation_id,
@@ -41,14 +41,14 @@ def words(award: Award, place: int) -> tuple[int, int, int, int]:
         award_word(item.base_amount, award.points, item.rule_id, award.version)
         | terms.return_window_s << 200
         | terms.shortfall << 232
-        | place << 240,
+        | award.place << 240,
         rate_word(terms),
     )
 
 
-def leaf(award: Award, place: int) -> bytes:
+def leaf(award: Award) -> bytes:
     """The hash of the award's words."""
-    return keccak(b"".join(word.to_bytes(WORD) for word in words(award, place)))
+    return keccak(b"".join(word.to_bytes(WORD) for word in words(award)))
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
