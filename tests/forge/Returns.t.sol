@@ -271,6 +271,7 @@ contract ReturnsTest is Signing, Returning {
         ILoyaltyToken.Lot[] memory lots = token(CAFE).lotsOf(ann);
         vm.assertEq(lots.length, 1, "200 of its own lot, 60 of the latest, 40 of the next");
         vm.assertEq(lots[0].points, 10, "the rest of the next");
+        vm.assertEq(lots[0].expiryEpoch, token(CAFE).expiryEpochOfMint() - 1, "not of the latest");
         vm.assertEq(token(CAFE).balanceOf(address(desk)), 140, "held points are not touched");
     }
 
