@@ -361,6 +361,16 @@ class Rules:
             self.roots[brand_id, root] = operations
             self.journal.say(RULES, "AwardsCommitted", brand_id, root, len(leaves))
 
+    def forget(self, at: int) -> None:
+        """Drops the awards that cannot come back any more."""
+        over = {key for key, award in self.awards.items() if at > award.at + award.terms.return_window_s}
+        for key in over:
+            del self.awards[key]
+        if over:
+            gone = {root for root, operations in self.roots.items() if (root[0], operations[0]) in over}
+            for root in gone:
+                del self.roots[root]
+
     def proof(self, brand_id: int, operation_id: int) -> tuple[tuple[int, ...], list[bytes]]:
         """The award's words and its neighbours, as a return brings them."""
         award = self.awards[brand_id, operation_id]

@@ -215,11 +215,16 @@ class Token:
         expiry = self.clock.expiry_of_mint(at)
         self.journal.say(self.name, "LotNamed", expiry, len(lines))
         for member, points in lines:
-            self.check_room(member, points, at)
-            self._mint_named(member, {expiry: points}, at)
-            paid = min(self.debts.get(member, 0), points)
-            if paid:
-                self._pay_debt(member, {expiry: paid}, at)
+            self.mint_award(member, points, at)
+
+    def mint_award(self, member: str, points: int, at: int) -> None:
+        """One award of a batch, whose lot was named."""
+        expiry = self.clock.expiry_of_mint(at)
+        self.check_room(member, points, at)
+        self._mint_named(member, {expiry: points}, at)
+        paid = min(self.debt_of(member), points)
+        if paid:
+            self._pay_debt(member, {expiry: paid}, at)
 
     def _mint_named(self, member: str, lots: Lots, at: int) -> None:
         """A mint into a lot that was named before."""

@@ -9,28 +9,32 @@ from chain.contracts.codec import Codec, EventLog
 from chain.model.call import Call
 from chain.model.clock import day_of
 from chain.model.errors import Refused
-from chain.model.lots import LOT_POINTS_MAX
+from chain.model.lots import LOT_POINTS_MAX, SLOTS
 from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, RuleKind, RuleTerms
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN
 from chain.replay.decoding.plain import plain, shown, shown_words
-from chain.replay.evidence import Minted, assigned, in_order
+from chain.replay.authority import SOMEBODY
+from chain.replay.evidence import Minted, assigned, in_order, parted
 from chain.replay.findings import Findings
 from chain.replay.reexecution.preconditions import assume_preconditions
-from chain.replay.tokens import StatedToken
+from chain.replay.tokens import StatedToken, word_of
 
 ITEM: Final = "(uint256,uint256,address,uint256)"
 SELECTORS: Final = (
     keccak_text(f"award(uint256,{ITEM})")[:4],
     keccak_text(f"awardBatch(uint256,{ITEM}[])")[:4],
+    keccak_text(f"correct(uint256,{ITEM},address,uint256,bytes)")[:4],
 )
 # Refusals that follow from a rule's terms.
 OF_TERMS: Final = frozenset({"RuleUnknown", "RuleNotInForce", "AwardTooLarge", "MemberCapExceeded", "BudgetExceeded"})
 # Refusals by what is left of a limit: budget, day or room.
 LIMITS: Final = frozenset({"MemberCapExceeded", "BudgetExceeded", "SupplyExceeded"})
 LOTS: Final = "lots of an account"
+PAID: Final = "debt paid by an award"
+NAMED: Final = "lot of the awards of a call"
 # A change of a rule that the chain does not follow waits until the chain does.
 NEVER: Final = 2**64
 
@@ -42,11 +46,16 @@ class Awards:
         self.books, self.findings, self.codec = books, findings, codec
         # An award of this call is missing: what the others had left cannot be known.
         self._partial = False
+        # Two have signed the call, or nobody knows.
+        self._signed = False
 
     def replay(self, logs: Sequence[EventLog], call: Call, asked: list[Item] | None) -> None:
         """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
         run = [log for log in logs if log.name in AWARDS]
-        moves = logs[len(run) :]
+        rest = logs[len(run) :]
+        roots = [log for log in rest if log.name == "AwardsCommitted"]
+        names = [log for log in rest if log.name == "LotNamed"]
+        moves, payments = parted([log for log in rest if log.name not in ("AwardsCommitted", "LotNamed")])
         brand_id = int(run[0].args["brandId"])
         if brand_id not in self.books.tokens:
             if self.findings.first(f"brand {brand_id}"):
@@ -60,11 +69,16 @@ class Awards:
         paid = [log for log in run if log.name == "Awarded" and log.args["points"] != "0"]
         left: list[EventLog] = []
         if in_order(paid, moves):
-            minted = [Minted([moves[at]], [moves[at + 1]]) for at in range(0, len(moves), 2)]
+            minted = [Minted([move]) for move in moves]
         else:
             minted, left = assigned(paid, moves)
             self._check_order(paid, moves, minted, left)
+        for each in minted:
+            each.paid = [log for move in each.transfers for log in payments.pop(move.log_index, [])]
+        left = sorted([*left, *(log for logs in payments.values() for log in logs)], key=lambda log: log.log_index)
         self._partial = bool(left)
+        self._signed = call.by == SOMEBODY or call.data[:4] == SELECTORS[2]
+        lot = self._named(names, token, len(paid), run[0], call.at)
         following = iter(minted)
         for place, log in enumerate(run):
             wanted = asked[place] if asked is not None else None
@@ -74,7 +88,42 @@ class Awards:
             found = next(following) if log.args["points"] != "0" else Minted()
             left = self._strays_before(found, left, token, call.at)
             self._item(log, token, wanted, found, call.at)
+            if lot is not None:
+                self._move_lot(token, log.args["member"], int(log.args["points"]), lot, call.at)
         self._strays(left, token, call.at)
+        self._committed(roots, brand_id, run, call.at)
+
+    def _named(
+        self, names: Sequence[EventLog], token: StatedToken, mints: int, first: EventLog, at: int
+    ) -> int | None:
+        """The lot of all must be the present one, told once; another one that the chain says, to be followed."""
+        said = [(int(log.args["expiryEpoch"]), int(log.args["transfers"])) for log in names]
+        right = [(token.clock.expiry_of_mint(at), mints)] if mints else []
+        if said == right:
+            return None
+        what = "event LotNamed without a cause" if not right else "missing event LotNamed" if not said else NAMED
+        self._tell(names[0] if names else first, what, shown(said), shown(right), "2.16")
+        return said[0][0] if said and right and said[0][0] != right[0][0] else None
+
+    def _move_lot(self, token: StatedToken, member: str, points: int, lot_said: int, at: int) -> None:
+        """The chain says that these points lie in another lot than the rule's."""
+        held, right = dict(token.lots_of(member, at)), token.clock.expiry_of_mint(at)
+        held[right] = max(0, held.get(right, 0) - points)
+        held[lot_said] = held.get(lot_said, 0) + points
+        token.accept(member, [word_of(group, held) for group in sorted({right // SLOTS, lot_said // SLOTS})], at)
+
+    def _committed(self, roots: Sequence[EventLog], brand_id: int, run: Sequence[EventLog], at: int) -> None:
+        """The root is that of the awards which may come back, in their order."""
+        counted = [log for log in run if log.name == "Awarded"]
+        items = [Item(int(log.args["operationId"]), int(log.args["ruleId"]), log.args["member"], 0) for log in counted]
+        self.books.stated_rules.commit(brand_id, items, at)
+        facts = [fact.values[1:] for fact in self.books.facts() if fact.name == "AwardsCommitted"]
+        said = [(log.args["root"], int(log.args["leaves"])) for log in roots]
+        if said == facts or self.findings.doubtful({("limits", brand_id)}):
+            return
+        what = "root of the awards of a call" if said and facts else "event AwardsCommitted without a cause"
+        self._tell(roots[0] if roots else run[0], what if said else "missing event AwardsCommitted",
+                   shown(said), shown(facts), "2.16")  # fmt: skip
 
     def _begin(self, run: Sequence[EventLog], call: Call, brand_id: int) -> None:
         try:
@@ -99,7 +148,7 @@ class Awards:
             wrong.append(("item of an award", plain(item), plain(asked), "2.13"))
         refused = follows = False
         try:
-            right, right_version = self.books.stated_rules.decide(brand_id, item, at)
+            right, right_version = self.books.stated_rules.decide(brand_id, item, at, signed=self._signed)
         except Refused as refusal:
             right, right_version, refused = points, version, True
             follows = refusal.name in LIMITS and self.findings.doubtful({("limits", brand_id)})
@@ -149,7 +198,7 @@ class Awards:
             return
         facts = self.books.facts()
         if not points:
-            if minted.transfers or minted.lots:
+            if minted.transfers or minted.lots or minted.paid:
                 wrong.append(("event Transfer without a cause", f"{len(minted.transfers)} events", "none", "2.13"))
                 self._force_lots(minted, token, at)
             return
@@ -159,13 +208,23 @@ class Awards:
             wrong.append(("value of a transfer", int(minted.transfers[0].args["value"]), points, "1.11"))
         elif minted.transfers[0].args["from"] != ZERO:
             wrong.append(("from of a transfer", minted.transfers[0].args["from"], ZERO, "1.11"))
-        right = facts[-1].values[1]
-        if len(minted.lots) != 1:
-            wrong.append(_number("LotsChanged", len(minted.lots), shown_words(right)))
-        if minted.lots and tuple(int(word) for word in minted.lots[-1].args["words"]) != right:
-            said = shown_words(int(word) for word in minted.lots[-1].args["words"])
-            wrong.append((LOTS, said, shown_words(right), "1.4"))
+        if minted.lots:
+            wrong.append(("event LotsChanged without a cause", f"{len(minted.lots)} events", "none", "1.11"))
             self._force_lots(minted, token, at)
+        right = [_told(fact.name, fact.values) for fact in facts if fact.name != "Awarded"][1:]
+        said = [_told(log.name, tuple(log.args.values())) for log in minted.paid]
+        if said != right:
+            wrong.append((PAID, shown(said), shown(right), "1.25"))
+            self._follow_debt(item.member, token, minted, at)
+
+    def _follow_debt(self, member: str, token: StatedToken, minted: Minted, at: int) -> None:
+        """The chain's word for what a debtor paid and holds."""
+        token.debts.pop(member, None)
+        for log in minted.paid:
+            if log.name == "DebtChanged" and log.args["debt"] != "0":
+                token.debts[member] = int(log.args["debt"])
+            if log.name == "LotsChanged":
+                token.accept(member, [int(word) for word in log.args["words"]], at)
 
     def _version(self, item: Item, brand_id: int, version: int, right: int, at: int) -> list[tuple[str, Any, Any, str]]:
         """Follows the version that the chain cites."""
@@ -221,7 +280,7 @@ class Awards:
         if name == "BudgetExceeded":
             rule.spent = max(0, terms.budget - remaining)
         elif name == "MemberCapExceeded":
-            rule.by_day[item.member, day_of(at)] = max(0, terms.cap_per_member_day - remaining)
+            rule.by_day[item.member, day_of(at, terms.day_start)] = max(0, terms.cap_per_member_day - remaining)
         else:
             expiry = token.clock.expiry_of_mint(at)
             token.supply = {**token.supply_by_expiry(at), expiry: max(0, LOT_POINTS_MAX - remaining)}
@@ -258,9 +317,9 @@ class Awards:
     def _check_order(
         self, paid: Sequence[EventLog], moves: Sequence[EventLog], minted: Sequence[Minted], left: list[EventLog]
     ) -> None:
-        complete = all(len(each.transfers) == len(each.lots) == 1 for each in minted)
+        complete = all(len(each.transfers) == 1 and not each.lots for each in minted)
         if complete and not left and paid:
-            said, right = [_account(log) for log in moves[::2]], [log.args["member"] for log in paid]
+            said, right = [_account(log) for log in moves], [log.args["member"] for log in paid]
             self._tell(moves[0], "order of the events of a batch", said, right, "2.16")
 
     def _force_lots(self, minted: Minted, token: StatedToken, at: int) -> None:
@@ -293,6 +352,8 @@ def base_amount(terms: RuleTerms, points: int) -> int:
     """The smallest base amount whose points, uncapped, are at least these; at most what the contracts take."""
     if terms.kind == RuleKind.FIXED:
         return 0
+    if terms.kind == RuleKind.CORRECTION:
+        return min(points, BASE_AMOUNT_MAX)
     if terms.rounding == Rounding.DOWN:
         base = -(-points * terms.denominator // terms.numerator)
     elif terms.rounding == Rounding.UP:
@@ -311,6 +372,11 @@ def _number(name: str, said: int, right: Any) -> tuple[str, Any, Any, str]:
     if said == 0:
         return f"missing event {name}", None, right, "1.11"
     return f"event {name} without a cause", f"{said} events", "1 event", "1.11"
+
+
+def _told(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An event of the chain or of the model, as both say it."""
+    return name, *(tuple(map(int, each)) if isinstance(each, list | tuple) else _integer(each) for each in values)
 
 
 def _integer(value: Any) -> Any:

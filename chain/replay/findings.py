@@ -80,6 +80,10 @@ def subjects(event: Event) -> set[Subject]:
         found.add(("lots", event.contract, values["account"]))
     if event.name == "Transfer":
         found |= {("lots", event.contract, values[side]) for side in ("from", "to") if values[side] != ZERO}
+    if event.name == "DebtChanged":
+        found.add(("debt", event.contract, values["member"]))
+    if event.name == "Returned":
+        found.add(("award", values["brandId"], values["operationId"]))
     for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period")):
         if name in values:
             found.add((kind, values[name]))

@@ -13,7 +13,7 @@ from chain.model.desk import Hold
 from chain.model.exchange import Exchange
 from chain.model.policy import Policy
 from chain.model.registry import Brand
-from chain.model.rules import Rule
+from chain.model.rules import Award, Rule
 from chain.replay.authority import StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TokenTerms
@@ -22,7 +22,7 @@ from chain.replay.findings import Findings
 from chain.replay.operations import Operations
 from chain.replay.tokens import StatedToken, Words
 
-FORMAT: Final = "moa-replay/1"
+FORMAT: Final = "moa-replay/2"
 
 
 class StateInvalid(ValueError):
@@ -39,6 +39,8 @@ class TokenState:
     words: dict[str, Words]
     supply_words: Words
     supply: dict[int, int]
+    debts: dict[str, int]
+    uri: str
     allowances: dict[tuple[str, str], int]
     permit_nonces: dict[str, int]
     allowed: set[str]
@@ -57,6 +59,8 @@ class BooksState:
     brands: dict[int, Brand]
     all_stopped: bool
     rules: dict[int, list[Rule]]
+    awards: dict[tuple[int, int], Award]
+    roots: dict[tuple[int, str], list[int]]
     operations: dict[tuple[int, int], int]
     holds: dict[str, Hold]
     accounts: dict[int, Account]
@@ -131,6 +135,8 @@ def _books_state(books: Books) -> BooksState:
         brands=books.registry.brands,
         all_stopped=books.registry.all_stopped,
         rules=books.rules.rules,
+        awards=books.rules.awards,
+        roots=books.rules.roots,
         operations=books.operations.words,
         holds=books.desk.holds,
         accounts=books.clearing.accounts,
@@ -152,6 +158,8 @@ def _token_state(token: StatedToken) -> TokenState:
         words=token.words,
         supply_words=token.supply_words,
         supply=token.supply,
+        debts=token.debts,
+        uri=token.uri,
         allowances=token.allowances,
         permit_nonces=token.permit_nonces,
         allowed=token.allowed,
@@ -165,12 +173,14 @@ def _fill(books: Books, state: BooksState) -> None:
     for brand_id, each in state.tokens.items():
         token = books.add_token(brand_id, each.address, each.terms, each.policy)
         token.words, token.supply_words, token.supply = each.words, each.supply_words, each.supply
+        token.debts, token.uri = each.debts, each.uri
         token.accounts = {account: lot.unpacked(words) for account, words in each.words.items()}
         token.allowances, token.permit_nonces, token.allowed = each.allowances, each.permit_nonces, each.allowed
         token.nonces.used, token.announcements.ready_at = each.used, each.ready_at
     books.stated_roles.holders, books.roles.invited_at = state.holders, state.invited_at
     books.registry.brands, books.registry.all_stopped = state.brands, state.all_stopped
     books.rules.rules, books.operations = state.rules, Operations(state.operations)
+    books.rules.awards, books.rules.roots = state.awards, state.roots
     books.desk.holds, books.exchanges.records = state.holds, state.records
     books.clearing.accounts, books.clearing.obligations = state.accounts, state.obligations
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period

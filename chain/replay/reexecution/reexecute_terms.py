@@ -15,7 +15,7 @@ from chain.model.agreements import AgreementTerms
 from chain.model.errors import AccessManagerUnauthorizedAccount, AlreadySealed, RoleMissing
 from chain.model.policy import Policy
 from chain.model.registry import Invitation
-from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.replay.authority import SOMEBODY, StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN, TokenTerms
@@ -27,7 +27,9 @@ AUTHORITY = "Authority"
 def rule_terms(values: tuple[Any, ...]) -> RuleTerms:
     """The struct of an event as the model's."""
     activity, kind, rounding, *rest = values
-    return RuleTerms(activity, RuleKind(kind), Rounding(rounding), *rest)
+    *rest, window_s, shortfall, lock_s, day_start, second_above = rest
+    back = window_s, Shortfall(shortfall), lock_s, day_start, second_above
+    return RuleTerms(activity, RuleKind(kind), Rounding(rounding), *rest, *back)
 
 
 # --- rules
