@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {IAuthorised} from "./interfaces/IAuthorised.sol";
 import {IRewardRules} from "./interfaces/IRewardRules.sol";
 import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
@@ -17,7 +18,7 @@ import {RuleCode} from "./libraries/RuleCode.sol";
 /// of 256, keeps both in memory (`Run`), and writes them once: on a node that reads its trie from disk, the
 /// number of storage accesses is the speed. Single awards and quotes run the same code.
 /// An award that may come back is remembered by nothing but its call's Merkle root: a return brings the award's own words.
-contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
+contract RewardRules is IRewardRules, BrandAccess, Signatures {
     bytes32 private constant CORRECTION_TYPEHASH = keccak256(
         "Correction(uint256 brandId,uint256 operationId,uint256 ruleId,address member,uint256 baseAmount,uint256 deadline)"
     );
@@ -29,10 +30,16 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
     /// @dev A root's word: this bit says that it is one.
     uint256 private constant COMMITTED = 1 << 255;
 
-    /// @dev `code.life` tells whether a change waits in `pending`, and until when.
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+
+    /// @dev `code.life` tells whether a change waits in `pending`, and until when. The third words stand behind both, so
+    /// that the others lie where proofs have always looked for them.
     struct Rule {
         RuleCode.Code code;
         RuleCode.Code pending;
+        uint256 more;
+        uint256 pendingMore;
     }
 
     /// @dev What a call has read, and changed in memory. Three words of a rule, one word of operation ids.
@@ -88,10 +95,7 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
     /// @inheritdoc IRewardRules
     mapping(uint256 brandId => mapping(uint256 operationId => uint256 baseAmount)) public returnedOf;
 
-    constructor(address manager, address registry, address desk)
-        EIP712("Moa RewardRules", "1")
-        BrandAccess(manager)
-    {
+    constructor(address manager, address registry, address desk) BrandAccess(manager) {
         REGISTRY = IPartnerRegistry(registry);
         DESK = desk;
     }
@@ -104,8 +108,8 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         view
         returns (Terms memory terms, uint256 version, uint256 spent)
     {
-        RuleCode.Code memory code = _inForce(brandId, ruleId);
-        return (RuleCode.decode(code), RuleCode.version(code.life), RuleCode.spent(code.life));
+        (RuleCode.Code memory code, uint256 more) = _inForce(brandId, ruleId);
+        return (RuleCode.decode(code, more), RuleCode.version(code.life), RuleCode.spent(code.life));
     }
 
     /// @inheritdoc IRewardRules
@@ -114,11 +118,12 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         view
         returns (Terms memory terms, uint256 version, uint256 inForceAt)
     {
-        RuleCode.Code memory code = _inForce(brandId, ruleId);
+        (RuleCode.Code memory code,) = _inForce(brandId, ruleId);
         inForceAt = RuleCode.changeAt(code.life);
         if (inForceAt == 0) return (terms, 0, 0);
-        code = _rules[brandId][ruleId].pending;
-        return (RuleCode.decode(code), RuleCode.version(code.life), inForceAt);
+        Rule storage rule = _rules[brandId][ruleId];
+        code = rule.pending;
+        return (RuleCode.decode(code, rule.pendingMore), RuleCode.version(code.life), inForceAt);
     }
 
     /// @inheritdoc IRewardRules
@@ -129,7 +134,7 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
     /// @inheritdoc IRewardRules
     function spentToday(uint256 brandId, uint256 ruleId, address member) external view returns (uint256) {
         Rule storage rule = _rules[brandId][ruleId];
-        uint256 more = _isDue(rule.code.life) ? rule.pending.more : rule.code.more;
+        uint256 more = _isDue(rule.code.life) ? rule.pendingMore : rule.more;
         return _spentToday(brandId, ruleId, member, more);
     }
 
@@ -146,6 +151,16 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         version = run.version;
     }
 
+    /// @inheritdoc IERC5267
+    function eip712Domain()
+        external
+        view
+        returns (bytes1, string memory, string memory, uint256, address, bytes32, uint256[] memory)
+    {
+        // 0x0f: name, version, chain id and contract, no salt. Computed, so that no storage shifts.
+        return (hex"0f", "Moa RewardRules", "1", block.chainid, address(this), bytes32(0), new uint256[](0));
+    }
+
     /* THE BRAND'S OWNER */
 
     /// @inheritdoc IRewardRules
@@ -155,7 +170,8 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         _checkTerms(brandId, terms);
 
         ruleId = ++ruleCount[brandId];
-        _rules[brandId][ruleId].code = RuleCode.encode(terms, 1);
+        Rule storage rule = _rules[brandId][ruleId];
+        (rule.code, rule.more) = RuleCode.encode(terms, 1);
 
         emit RulePublished(brandId, ruleId, 1, terms);
     }
@@ -177,7 +193,7 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         version = 1 + (last > current ? last : current);
         inForceAt = block.timestamp + RuleCode.noticeSeconds(code.rate);
 
-        rule.pending = RuleCode.encode(terms, version);
+        (rule.pending, rule.pendingMore) = RuleCode.encode(terms, version);
         rule.code.life = RuleCode.withChangeAt(code.life, inForceAt);
 
         emit RuleChangeAnnounced(brandId, ruleId, version, inForceAt, terms);
@@ -361,7 +377,7 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
                 CORRECTION_TYPEHASH, brandId, item.operationId, item.ruleId, item.member, item.baseAmount, deadline
             )
         );
-        if (signer == msg.sender || !_isSigned(signer, _hashTypedDataV4(structHash), signature)) {
+        if (signer == msg.sender || !_isSigned(signer, MessageHashUtils.toTypedDataHash(_domainSeparator(), structHash), signature)) {
             revert IAuthorised.SignatureInvalid(signer);
         }
     }
@@ -566,11 +582,11 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         run.ruleId = ruleId;
         run.rate = rule.code.rate;
         run.life = rule.code.life;
-        run.more = rule.code.more;
+        run.more = rule.more;
         run.promoted = _isDue(run.life);
         if (run.promoted) {
             run.rate = rule.pending.rate;
-            run.more = rule.pending.more;
+            run.more = rule.pendingMore;
             run.life = RuleCode.promoted(run.life, rule.pending.life);
         }
         run.version = RuleCode.version(run.life);
@@ -593,7 +609,7 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         rule.code.life = RuleCode.withSpent(run.life, run.spent);
         if (!run.promoted) return;
         rule.code.rate = run.rate;
-        rule.code.more = run.more;
+        rule.more = run.more;
         rule.code.activity = rule.pending.activity;
         rule.code.textHash = rule.pending.textHash;
     }
@@ -606,21 +622,27 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
     }
 
     /// @dev The code in force at this second. Reverts with RuleUnknown.
-    function _inForce(uint256 brandId, uint256 ruleId) private view returns (RuleCode.Code memory code) {
+    function _inForce(uint256 brandId, uint256 ruleId)
+        private
+        view
+        returns (RuleCode.Code memory code, uint256 more)
+    {
         Rule storage rule = _rules[brandId][ruleId];
-        code = rule.code;
+        (code, more) = (rule.code, rule.more);
         if (RuleCode.version(code.life) == 0) revert RuleUnknown(brandId, ruleId);
         if (_isDue(code.life)) {
             uint256 old = code.life;
-            code = rule.pending;
+            (code, more) = (rule.pending, rule.pendingMore);
             code.life = RuleCode.promoted(old, code.life);
         }
     }
 
     /// @dev As `_inForce`, and puts a change that is due in its place.
     function _settle(uint256 brandId, uint256 ruleId) private returns (RuleCode.Code memory code) {
-        code = _inForce(brandId, ruleId);
-        _rules[brandId][ruleId].code = code;
+        uint256 more;
+        (code, more) = _inForce(brandId, ruleId);
+        Rule storage rule = _rules[brandId][ruleId];
+        (rule.code, rule.more) = (code, more);
     }
 
     function _spentToday(uint256 brandId, uint256 ruleId, address member, uint256 more)
@@ -647,6 +669,14 @@ contract RewardRules is IRewardRules, EIP712, BrandAccess, Signatures {
         unchecked {
             return a > b ? a - b : 0;
         }
+    }
+
+    function _domainSeparator() private view returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                DOMAIN_TYPEHASH, keccak256("Moa RewardRules"), keccak256("1"), block.chainid, address(this)
+            )
+        );
     }
 
     function _revertWith(bytes memory reason) private pure {

@@ -9,7 +9,7 @@ from chain.contracts.codec import Codec, EventLog
 from chain.model.call import Call
 from chain.model.clock import day_of
 from chain.model.errors import Refused
-from chain.model.lots import LOT_POINTS_MAX, SLOTS
+from chain.model.lots import LOT_POINTS_MAX
 from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, RuleKind, RuleTerms
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
@@ -20,7 +20,7 @@ from chain.replay.authority import SOMEBODY
 from chain.replay.evidence import Minted, assigned, in_order, parted
 from chain.replay.findings import Findings
 from chain.replay.reexecution.preconditions import assume_preconditions
-from chain.replay.tokens import StatedToken, word_of
+from chain.replay.tokens import StatedToken
 
 ITEM: Final = "(uint256,uint256,address,uint256)"
 SELECTORS: Final = (
@@ -46,12 +46,14 @@ class Awards:
         self.books, self.findings, self.codec = books, findings, codec
         # An award of this call is missing: what the others had left cannot be known.
         self._partial = False
+        self._before = 0
         # Two have signed the call, or nobody knows.
         self._signed = False
 
     def replay(self, logs: Sequence[EventLog], call: Call, asked: list[Item] | None) -> None:
         """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
         run = [log for log in logs if log.name in AWARDS]
+        self._before = self.findings.found
         rest = logs[len(run) :]
         roots = [log for log in rest if log.name == "AwardsCommitted"]
         names = [log for log in rest if log.name == "LotNamed"]
@@ -78,7 +80,8 @@ class Awards:
         left = sorted([*left, *(log for logs in payments.values() for log in logs)], key=lambda log: log.log_index)
         self._partial = bool(left)
         self._signed = call.by == SOMEBODY or call.data[:4] == SELECTORS[2]
-        lot = self._named(names, token, len(paid), run[0], call.at)
+        mints = sum(log.name == "Transfer" and log.args["from"] == ZERO for log in moves)
+        self._named(names, token, {len(paid), mints}, run[0], call.at)
         following = iter(minted)
         for place, log in enumerate(run):
             wanted = asked[place] if asked is not None else None
@@ -88,29 +91,24 @@ class Awards:
             found = next(following) if log.args["points"] != "0" else Minted()
             left = self._strays_before(found, left, token, call.at)
             self._item(log, token, wanted, found, call.at)
-            if lot is not None:
-                self._move_lot(token, log.args["member"], int(log.args["points"]), lot, call.at)
         self._strays(left, token, call.at)
         self._committed(roots, brand_id, run, call.at)
 
     def _named(
-        self, names: Sequence[EventLog], token: StatedToken, mints: int, first: EventLog, at: int
-    ) -> int | None:
-        """The lot of all must be the present one, told once; another one that the chain says, to be followed."""
+        self, names: Sequence[EventLog], token: StatedToken, mints: set[int], first: EventLog, at: int
+    ) -> None:
+        """The lot of all must be the present one, told once. Another one is not followed: the accounts' next words tell
+        what became of their points.
+
+        mints: how many there are by the awards, and by the transfers: what of them is missing is told elsewhere.
+        """
         said = [(int(log.args["expiryEpoch"]), int(log.args["transfers"])) for log in names]
-        right = [(token.clock.expiry_of_mint(at), mints)] if mints else []
-        if said == right:
-            return None
+        rights = [[(token.clock.expiry_of_mint(at), each)] if each else [] for each in sorted(mints)]
+        if said in rights:
+            return
+        right = rights[-1]
         what = "event LotNamed without a cause" if not right else "missing event LotNamed" if not said else NAMED
         self._tell(names[0] if names else first, what, shown(said), shown(right), "2.16")
-        return said[0][0] if said and right and said[0][0] != right[0][0] else None
-
-    def _move_lot(self, token: StatedToken, member: str, points: int, lot_said: int, at: int) -> None:
-        """The chain says that these points lie in another lot than the rule's."""
-        held, right = dict(token.lots_of(member, at)), token.clock.expiry_of_mint(at)
-        held[right] = max(0, held.get(right, 0) - points)
-        held[lot_said] = held.get(lot_said, 0) + points
-        token.accept(member, [word_of(group, held) for group in sorted({right // SLOTS, lot_said // SLOTS})], at)
 
     def _committed(self, roots: Sequence[EventLog], brand_id: int, run: Sequence[EventLog], at: int) -> None:
         """The root is that of the awards which may come back, in their order."""
@@ -119,7 +117,8 @@ class Awards:
         self.books.stated_rules.commit(brand_id, items, at)
         facts = [fact.values[1:] for fact in self.books.facts() if fact.name == "AwardsCommitted"]
         said = [(log.args["root"], int(log.args["leaves"])) for log in roots]
-        if said == facts or self.findings.doubtful({("limits", brand_id)}):
+        # What is wrong with an award is wrong with its root.
+        if said == facts or self.findings.found > self._before or ("limits", brand_id) in self.findings.doubts:
             return
         what = "root of the awards of a call" if said and facts else "event AwardsCommitted without a cause"
         self._tell(roots[0] if roots else run[0], what if said else "missing event AwardsCommitted",
@@ -172,7 +171,9 @@ class Awards:
             self._force_lots(minted, token, at)
         else:
             self._mint(item, token, mint, version, minted, at, wrong, known=follows)
-        self._judge(log, token, item.member, wrong)
+        self._judge(log, token, item.member, wrong, lots_told=bool(minted.lots or minted.paid))
+        if wrong:
+            self.findings.doubts.add(("award", brand_id, item.operation_id))
 
     def _mint(
         self,
@@ -213,8 +214,14 @@ class Awards:
             self._force_lots(minted, token, at)
         right = [_told(fact.name, fact.values) for fact in facts if fact.name != "Awarded"][1:]
         said = [_told(log.name, tuple(log.args.values())) for log in minted.paid]
+        debt = ("debt", token.name, item.member)
+        known_debt = debt in self.findings.doubts
+        if said:
+            self.findings.doubts.discard(debt)
         if said != right:
-            wrong.append((PAID, shown(said), shown(right), "1.25"))
+            if not known_debt:
+                wrong.append((PAID, shown(said), shown(right), "1.25"))
+                self.findings.doubts.add(debt)
             self._follow_debt(item.member, token, minted, at)
 
     def _follow_debt(self, member: str, token: StatedToken, minted: Minted, at: int) -> None:
@@ -310,9 +317,12 @@ class Awards:
         """Movements that no award of the call made."""
         if left:
             self._tell(left[0], f"event {left[0].name} without a cause", shown(left[0].args), None, "1.11")
+            self.findings.lost[token.name] += 1
         for log in left:
             if log.name == "LotsChanged":
                 token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
+            if log.name == "Transfer" and log.args["from"] == ZERO:
+                token.receive(log.args["to"], int(log.args["value"]), at)
 
     def _check_order(
         self, paid: Sequence[EventLog], moves: Sequence[EventLog], minted: Sequence[Minted], left: list[EventLog]
@@ -326,10 +336,13 @@ class Awards:
         for log in minted.lots:
             token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
 
-    def _judge(self, log: EventLog, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]]) -> None:
+    def _judge(
+        self, log: EventLog, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]], *, lots_told: bool
+    ) -> None:
         """One difference for one award, unless its lots only come right again."""
         subject = ("lots", f"{TOKEN} {token.brand_id}", member)
-        known = self.findings.doubtful({subject})
+        # Lots stay in doubt until an event tells them.
+        known = self.findings.doubtful({subject}) if lots_told else subject in self.findings.doubts
         if not wrong:
             return
         if known and all(what == LOTS for what, *_ in wrong):

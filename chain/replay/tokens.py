@@ -53,6 +53,12 @@ class StatedToken(Token):
         self.supply = dict(sorted(supply.items()))
         self._store_supply(dict.fromkeys(changed, 0))
 
+    def receive(self, account: str, points: int, at: int) -> None:
+        """Points that the chain minted into the present lot, without an award."""
+        expiry = self.clock.expiry_of_mint(at)
+        held = lot.plus(self.lots_of(account, at), {expiry: points})
+        self.accept(account, [word_of(expiry // SLOTS, held)], at)
+
     # --- the model's movements, with the words that they touch
 
     def give_back(self, member: str, lots: Mapping[int, int], at: int) -> Back:

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {IBrandAccess} from "./IBrandAccess.sol";
 
 /// @title The published rules by which a brand awards points. Nobody mints outside one.
 /// @notice Equal inputs give equal points: an award pays what the rule in force computes, or is refused whole.
 /// Order of the checks of an item: operation id · member · rule · window · base amount · points computed,
 /// rounded, cut to the cap per award · fits a lot · member's day · budget · room in the token.
-interface IRewardRules is IBrandAccess {
+interface IRewardRules is IBrandAccess, IERC5267 {
     /// @notice Rate: points = base * numerator / denominator. Fixed: points = numerator, whatever the base.
     /// Correction: points = base, given by hand: bounded per award and per member and day, and above a published
     /// limit by two.

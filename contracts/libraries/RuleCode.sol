@@ -12,7 +12,6 @@ library RuleCode {
     struct Code {
         uint256 rate;
         uint256 life;
-        uint256 more;
         bytes32 activity;
         bytes32 textHash;
     }
@@ -78,19 +77,23 @@ library RuleCode {
     }
 
     /// @notice Checked terms as stored, nothing spent, no change waiting.
-    function encode(IRewardRules.Terms calldata terms, uint256 version_) internal pure returns (Code memory code) {
+    function encode(IRewardRules.Terms calldata terms, uint256 version_)
+        internal
+        pure
+        returns (Code memory code, uint256 more)
+    {
         code.rate = terms.numerator | (terms.denominator << DENOMINATOR_AT) | (terms.capPerAward << CAP_AT)
             | (terms.capPerMemberDay << DAY_CAP_AT) | (terms.noticeSeconds << NOTICE_AT)
             | (uint256(terms.kind) << KIND_AT) | (uint256(terms.rounding) << ROUNDING_AT);
         code.life =
             terms.budget | (terms.start << START_AT) | (terms.end << END_AT) | ((version_ & 0xffffff) << VERSION_AT);
-        code.more = terms.returnWindow | (uint256(terms.shortfall) << SHORTFALL_AT) | (terms.lockSeconds << LOCK_AT)
+        more = terms.returnWindow | (uint256(terms.shortfall) << SHORTFALL_AT) | (terms.lockSeconds << LOCK_AT)
             | (terms.dayStart << DAY_START_AT) | (terms.secondAbove << SECOND_ABOVE_AT);
         code.activity = terms.activity;
         code.textHash = terms.textHash;
     }
 
-    function decode(Code memory code) internal pure returns (IRewardRules.Terms memory terms) {
+    function decode(Code memory code, uint256 more) internal pure returns (IRewardRules.Terms memory terms) {
         terms.activity = code.activity;
         terms.kind = IRewardRules.Kind((code.rate >> KIND_AT) & 0xff);
         terms.rounding = IRewardRules.Rounding((code.rate >> ROUNDING_AT) & 0xff);
@@ -103,11 +106,11 @@ library RuleCode {
         terms.end = end(code.life);
         terms.noticeSeconds = noticeSeconds(code.rate);
         terms.textHash = code.textHash;
-        terms.returnWindow = returnWindow(code.more);
-        terms.shortfall = IRewardRules.Shortfall(shortfall(code.more));
-        terms.lockSeconds = (code.more >> LOCK_AT) & type(uint32).max;
-        terms.dayStart = dayStart(code.more);
-        terms.secondAbove = secondAbove(code.more);
+        terms.returnWindow = returnWindow(more);
+        terms.shortfall = IRewardRules.Shortfall(shortfall(more));
+        terms.lockSeconds = (more >> LOCK_AT) & type(uint32).max;
+        terms.dayStart = dayStart(more);
+        terms.secondAbove = secondAbove(more);
     }
 
     /// @notice What an award of `points` for `baseAmount` stands at when the member kept `kept` of it: what the same

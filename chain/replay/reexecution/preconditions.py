@@ -34,6 +34,8 @@ OF_LOST: Final = frozenset(
         "CaptureExceedsHold",
         "ExchangeUnknown",
         "ExchangeNotOpen",
+        "AwardUnknown",
+        "ReturnExceedsAward",
     }
 )
 
