@@ -321,6 +321,8 @@ class Awards:
         for log in left:
             if log.name == "LotsChanged":
                 token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
+            if log.name == "DebtChanged":
+                token.debts[log.args["member"]] = int(log.args["debt"])
             if log.name == "Transfer" and log.args["from"] == ZERO:
                 token.receive(log.args["to"], int(log.args["value"]), at)
 

@@ -53,6 +53,9 @@ def assigned(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> tuple[lis
     # The account of the transfer before, and its award.
     last: tuple[str, int | None] | None = None
     for log in moves:
+        if log.name == "DebtChanged":
+            left.append(log)
+            continue
         is_transfer = log.name == "Transfer"
         member = log.args["to"] if is_transfer else log.args["account"]
         if member not in places:
