@@ -375,8 +375,8 @@ def _check_operations(known: Known) -> None:
 
 
 def _check_words(known: Known, account: str, proven: list[dict[str, Any]]) -> None:
-    """What the last LotsChanged of each word says is what lies in storage, for every balance claimed before; but after a
-    mint, which may have added to a word without it."""
+    """What the last LotsChanged of each word says is what lies in storage, for every balance claimed before; but
+    after a mint, which may have added to a word without it."""
     last: dict[tuple[str, int], int] = {}
     for one in proven:
         values = events.values(one)

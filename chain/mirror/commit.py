@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Engine, select
 from chain.base.errors import AnswerInconsistent
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
+from chain.contracts.named_lots import account_of
 from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
 from chain.mirror.lot_ends import StoredLotEnds
 from chain.mirror.models import BrandToken, Entry, LedgerEvent
-from chain.mirror.named_lots import account_of
 from chain.mirror.projection import Context, Projector, event_row
 from chain.mirror.reader import Found
 from chain.mirror.row_cache import RowCache

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from chain.contracts.codec import EventLog
-from chain.mirror.named_lots import NAMED
+from chain.contracts.named_lots import NAMED
 
 ZERO: Final = "0x" + "00" * 20
 POINTS: Final = "LoyaltyToken"

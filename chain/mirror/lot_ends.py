@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from sqlalchemy import Connection, bindparam, delete, select
 
 from chain.contracts import lots
-from chain.mirror.named_lots import LOTS_CHANGED, NAMES, NamedLots
+from chain.contracts.named_lots import LOTS_CHANGED, NAMES, NamedLots
 from chain.mirror.models import BrandToken, LedgerEvent, LotEnd
 from chain.storage import bulk
 from chain.storage.bulk import PLACE

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
+from chain.contracts.named_lots import NamedLots
 from chain.mirror.lot_ends import LotEnds, Place
-from chain.mirror.named_lots import NamedLots
 from chain.mirror.row_cache import Row, RowCache
 
 ZERO: Final = "0x" + "00" * 20

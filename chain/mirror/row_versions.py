@@ -10,8 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, bindparam, delete, select
 
 from chain.contracts import lots
+from chain.contracts.named_lots import LOTS_CHANGED, TRANSFER, account_of
 from chain.mirror.models import BalanceVersion, LedgerEvent, LedgerVersion
-from chain.mirror.named_lots import LOTS_CHANGED, TRANSFER, account_of
 from chain.storage import bulk
 from chain.storage.columns import table_of
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from typing import Final
 
+from chain.model import tree
 from chain.model.access import Announcements, Kind, Roles, Signature, role_of
 from chain.model.call import NOBODY, Call, Journal
 from chain.model.clock import DAY_S, day_of
@@ -32,7 +33,6 @@ from chain.model.errors import (
     SignatureInvalid,
     SupplyExceeded,
 )
-from chain.model import tree
 from chain.model.lots import LOT_POINTS_MAX
 from chain.model.registry import Registry
 from chain.model.token import TakenBack, Token
@@ -306,9 +306,7 @@ class Rules:
         self._mint(brand_id, [(item.member, points)], call.at)
         return points
 
-    def correct(
-        self, call: Call, brand_id: int, item: Item, signer: str, deadline: int, signature: Signature
-    ) -> int:
+    def correct(self, call: Call, brand_id: int, item: Item, signer: str, deadline: int, signature: Signature) -> int:
         """One award with the second signature of a holder of the owner's role, who is not the caller."""
         self._check_issuer(call, brand_id)
         if call.at > deadline:
@@ -374,7 +372,9 @@ class Rules:
     def proof(self, brand_id: int, operation_id: int) -> tuple[tuple[int, ...], list[bytes]]:
         """The award's words and its neighbours, as a return brings them."""
         award = self.awards[brand_id, operation_id]
-        operations = next(found for (brand, _), found in self.roots.items() if brand == brand_id and operation_id in found)
+        operations = next(
+            found for (brand, _), found in self.roots.items() if brand == brand_id and operation_id in found
+        )
         leaves = [tree.leaf(self.awards[brand_id, each]) for each in operations]
         return tree.words(award), tree.proof(leaves, award.place)
 
@@ -439,9 +439,7 @@ class Rules:
         if terms.return_window_s > self.tokens[brand_id].clock.least_life_s:
             raise RuleTermsInvalid("returnWindow")
 
-    def _decide(
-        self, brand_id: int, item: Item, at: int, *, signed: bool = False, counted: int = 0
-    ) -> tuple[int, int]:
+    def _decide(self, brand_id: int, item: Item, at: int, *, signed: bool = False, counted: int = 0) -> tuple[int, int]:
         """counted: points of the same batch, whose mint comes when all are decided."""
         if self.is_operation_used(brand_id, item.operation_id):
             raise OperationUsed(brand_id, item.operation_id)

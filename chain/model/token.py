@@ -363,9 +363,7 @@ class Token:
         self._put(member, lots, at)
         self.journal.say(self.name, "Transfer", NOBODY, member, lot.total(lots))
 
-    def _burn(
-        self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None
-    ) -> None:
+    def _burn(self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None) -> None:
         """`then`: what is said right after the Transfer."""
         self.supply = lot.minus(self.supply_by_expiry(at), lots)
         self._take(member, lots, at)

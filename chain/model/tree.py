@@ -1,17 +1,69 @@
-"""How a contract remembers the awards of a call that may come back: leaves of four words, and their root (SPEC 2.16)."""
-
-from __future__ import annotations
+"""How a contract remembers awards that may come back: leaves of four words, and a call's root (SPEC 2.16)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from chain.base.hashing import keccak
-
-if TYPE_CHECKING:
-    from chain.model.rules import Award, RuleTerms
+from eth_utils.crypto import keccak
 
 NOTHING: Final = bytes(32)
 WORD: Final = 32
+
+
+class RuleTerms(Protocol):
+    """What a leaf tells of a rule's terms."""
+
+    @property
+    def numerator(self) -> int: ...
+    @property
+    def denominator(self) -> int: ...
+    @property
+    def cap_per_award(self) -> int: ...
+    @property
+    def cap_per_member_day(self) -> int: ...
+    @property
+    def notice_s(self) -> int: ...
+    @property
+    def kind(self) -> int: ...
+    @property
+    def rounding(self) -> int: ...
+    @property
+    def return_window_s(self) -> int: ...
+    @property
+    def shortfall(self) -> int: ...
+    @property
+    def day_start(self) -> int: ...
+
+
+class Asked(Protocol):
+    """What was asked for."""
+
+    @property
+    def operation_id(self) -> int: ...
+    @property
+    def rule_id(self) -> int: ...
+    @property
+    def member(self) -> str: ...
+    @property
+    def base_amount(self) -> int: ...
+
+
+class Award(Protocol):
+    """What a leaf tells of an award; place: among the leaves of its call."""
+
+    @property
+    def item(self) -> Asked: ...
+    @property
+    def terms(self) -> RuleTerms: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def expiry(self) -> int: ...
+    @property
+    def at(self) -> int: ...
+    @property
+    def place(self) -> int: ...
 
 
 def rate_word(terms: RuleTerms) -> int:

@@ -13,10 +13,10 @@ from chain.model.lots import LOT_POINTS_MAX
 from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, RuleKind, RuleTerms
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
+from chain.replay.authority import SOMEBODY
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN
-from chain.replay.decoding.plain import plain, shown, shown_words
-from chain.replay.authority import SOMEBODY
+from chain.replay.decoding.plain import plain, shown
 from chain.replay.evidence import Minted, assigned, in_order, parted
 from chain.replay.findings import Findings
 from chain.replay.reexecution.preconditions import assume_preconditions
@@ -94,9 +94,7 @@ class Awards:
         self._strays(left, token, call.at)
         self._committed(roots, brand_id, run, call.at)
 
-    def _named(
-        self, names: Sequence[EventLog], token: StatedToken, mints: set[int], first: EventLog, at: int
-    ) -> None:
+    def _named(self, names: Sequence[EventLog], token: StatedToken, mints: set[int], first: EventLog, at: int) -> None:
         """The lot of all must be the present one, told once. Another one is not followed: the accounts' next words tell
         what became of their points.
 

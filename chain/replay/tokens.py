@@ -93,9 +93,7 @@ class StatedToken(Token):
         for account, changed in touched.items():
             self._write(account, changed)
 
-    def _burn(
-        self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None
-    ) -> None:
+    def _burn(self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None) -> None:
         super(StatedToken, self)._burn(member, lots, at, then)
         self._store_supply(lots)
         self._announce(member, lots)

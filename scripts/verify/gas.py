@@ -47,6 +47,8 @@ BARS = (
     Bar("award_with_root_in_batch_of_100_existing", 14_000),
     # What the root costs, beside the same award under a rule without returns.
     Bar("root_share_in_batch_of_100", 600),
+    Bar("worst_batch_of_200", 15_000_000),
+    Bar("worst_batch_of_200_debtors", 15_000_000),
     Bar("return_whole", 90_000),
     Bar("return_rest", 90_000),
     Bar("return_first_part", 90_000, missed="what is back of the award is a fresh word: 17,100 more, once an award"),

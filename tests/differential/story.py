@@ -153,8 +153,8 @@ class Story:
         back("", third, 999)
         for _ in range(3):
             bought(700, 1)
-        for rule in (2, 3):
-            forgiven = bought(9_000, rule)
+        for number in (2, 3):
+            forgiven = bought(9_000, number)
             spend()
             back("", forgiven, 9_000)
         late = bought(50, 1)

@@ -37,6 +37,7 @@ contract Gas is Signing, Returning {
         _plainBatch();
         _awards();
         _returns();
+        _worstBatch();
         _exchanges();
         _redemption();
         vm.writeFile("build/gas.json", string.concat("{\n", json, "\n}\n"));
@@ -173,6 +174,39 @@ contract Gas is Signing, Returning {
         _noteShare("award_beside_a_debtor_in_batch_of_100", BATCH);
         award(CAFE, returnable, ++operations, spender, 1_000);
         _note("award_single_to_a_debtor");
+    }
+
+    /// @dev The dearest batch that a relayer forms: each item under a rule of its own with a cap per day, for a new
+    /// member; and then again, each for a debtor, on the next day and in a lot of another word.
+    function _worstBatch() private {
+        uint256 items = 200;
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        (terms.returnWindow, terms.shortfall, terms.capPerMemberDay) = (10 days, IRewardRules.Shortfall.Debt, 1e9);
+        IRewardRules.Item[] memory batch = new IRewardRules.Item[](items);
+        operations = 256 * 40;
+        for (uint256 i = 0; i < items; ++i) {
+            batch[i] = IRewardRules.Item(operations++, publish(CAFE, terms), address(uint160(0xb1000 + i)), 2_933);
+        }
+        Kept[] memory kept = _awardKept(CAFE, batch);
+        _add("worst_batch_of_200", vm.lastCallGas().gasTotalUsed);
+        operations = 256 * 42;
+        for (uint256 i = 0; i < items; ++i) {
+            address member = batch[i].member;
+            uint256 balance = token(CAFE).balanceOf(member);
+            vm.prank(member);
+            token(CAFE).transfer(members[0], balance);
+            (uint256[4] memory words, bytes32[] memory proof) = provenOf(kept, i);
+            vm.prank(RELAYER);
+            rules.takeReturn(CAFE, operations++, 2_933, words, proof);
+        }
+        vm.warp(block.timestamp + 5 days);
+        operations = 256 * 44;
+        for (uint256 i = 0; i < items; ++i) {
+            (batch[i].operationId, batch[i].baseAmount) = (operations++, 3_000);
+        }
+        vm.prank(RELAYER);
+        rules.awardBatch(CAFE, batch);
+        _add("worst_batch_of_200_debtors", vm.lastCallGas().gasTotalUsed);
     }
 
     function _return(Kept[] memory kept, uint256 place, uint256 base, string memory name) private {

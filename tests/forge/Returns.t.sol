@@ -232,7 +232,7 @@ contract ReturnsTest is Signing, Returning {
         _takeBackOf(kept, at % count, 1, kept[at % count].item.baseAmount);
     }
 
-    /// @notice SPEC 2.16: refused items and those under a rule without returns are no leaves.
+    /// @notice SPEC 2.16, 2.19: refused items and those under a rule without returns are no leaves.
     function test_what_cannot_come_back_is_no_leaf() public {
         uint256 plain = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
         IRewardRules.Item[] memory items = new IRewardRules.Item[](4);
@@ -359,7 +359,7 @@ contract ReturnsTest is Signing, Returning {
         }
     }
 
-    /// @notice SPEC 2.28: what comes back on its day is free in the day's cap, and later it is not.
+    /// @notice SPEC 2.28, 2.29: what comes back on its day is free in the day's cap, and later it is not.
     function test_the_days_cap_is_free_again_on_the_same_day() public {
         IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
         (terms.returnWindow, terms.capPerMemberDay, terms.dayStart) = (WINDOW, 100, 54_000);

@@ -229,6 +229,17 @@ contract RulesTest is Signing {
         rules.correct(CAFE, item, boss, block.timestamp, signature);
     }
 
+    /// @notice SPEC 2.31: a lock is published like all terms, and nothing here waits for it.
+    function test_a_lock_is_published_and_kept_by_the_gateway() public {
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        terms.lockSeconds = 365 days;
+        uint256 rule = publish(CAFE, terms);
+        (IRewardRules.Terms memory said,,) = rules.ruleOf(CAFE, rule);
+        vm.assertEq(said.lockSeconds, 365 days, "as published");
+        award(CAFE, rule, 1, ann, 7);
+        vm.assertEq(token(CAFE).balanceOf(ann), 7, "at once, whoever asks");
+    }
+
     /// @notice SPEC 2.7: a batch has at most 250 items.
     function test_a_batch_has_at_most_250_items() public {
         uint256 rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));

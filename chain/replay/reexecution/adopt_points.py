@@ -28,7 +28,11 @@ def lots_changed(books: Books, event: Event, at: int, ran: bool) -> None:
 
 def debt_changed(books: Books, event: Event, at: int, ran: bool) -> None:
     """What a member owes from now on."""
-    token, member, debt = books.token(int(event.contract.removeprefix(TOKEN))), event.values["member"], event.values["debt"]
+    token, member, debt = (
+        books.token(int(event.contract.removeprefix(TOKEN))),
+        event.values["member"],
+        event.values["debt"],
+    )
     token.debts.pop(member, None)
     if debt:
         token.debts[member] = debt

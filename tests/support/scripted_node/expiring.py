@@ -1,8 +1,8 @@
 """A scripted brand whose points end: awards and transfers of lots, blocks whose times jump, and what is true of each
 block, told without the code under test.
 
-Lots are packed as SPEC 1.4 to 1.8 and the token's README say; an expired lot stays in its word until another takes it or an award is
-minted into the word.
+Lots are packed as SPEC 1.4 to 1.8 and the token's README say; an expired lot stays in its word
+until another takes it or an award is minted into the word.
 """
 
 from __future__ import annotations
