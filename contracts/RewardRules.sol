@@ -329,22 +329,32 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
     {
         uint256 word = rootOf[brandId][root];
         if (word == 0) revert AwardUnknown(brandId, given.operationId);
-        uint256 until = given.awardedAt + given.returnWindow;
-        if (block.timestamp > until) revert ReturnTooLate(until, block.timestamp);
+        _checkWindow(given.awardedAt, given.returnWindow);
         uint256 bit = 1 << given.place;
         if (word & bit != 0) revert ReturnExceedsAward(baseAmount, 0);
         uint256 back = returnedOf[brandId][given.operationId];
-        // Parts are together less than the whole: the last one sets the bit.
-        uint256 left = given.baseAmount - back;
-        if (baseAmount > left) revert ReturnExceedsAward(baseAmount, left);
-        if (baseAmount == 0 && left != 0) revert BaseAmountMissing();
+        // Parts are together less than the whole: the last one sets the bit. No more comes back than is left; and what
+        // an award stands at falls with what was kept.
+        unchecked {
+            uint256 left = given.baseAmount - back;
+            if (baseAmount > left) revert ReturnExceedsAward(baseAmount, left);
+            if (baseAmount == 0 && left != 0) revert BaseAmountMissing();
 
-        if (baseAmount == left) rootOf[brandId][root] = word | bit;
-        else returnedOf[brandId][given.operationId] = back + baseAmount;
+            if (baseAmount == left) rootOf[brandId][root] = word | bit;
+            else returnedOf[brandId][given.operationId] = back + baseAmount;
 
-        // The whole award stands at its points, also one for nothing; what is wholly back at none.
-        standing = RuleCode.standing(given.rate, given.points, left - baseAmount);
-        points = (back == 0 ? given.points : RuleCode.standing(given.rate, given.points, left)) - standing;
+            // The whole award stands at its points, also one for nothing; what is wholly back at none.
+            standing = RuleCode.standing(given.rate, given.points, left - baseAmount);
+            points = (back == 0 ? given.points : RuleCode.standing(given.rate, given.points, left)) - standing;
+        }
+    }
+
+    function _checkWindow(uint256 awardedAt, uint256 window) private view {
+        // 40 and 32 bits.
+        unchecked {
+            uint256 until = awardedAt + window;
+            if (block.timestamp > until) revert ReturnTooLate(until, block.timestamp);
+        }
     }
 
     /// @dev What was taken, or is owed, may be awarded again: of the budget, and of the member's day if it is that day's.
@@ -353,7 +363,9 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         RuleCode.Code storage code = _rules[brandId][given.ruleId].code;
         uint256 life = code.life;
         // Every award has added its points to `spent`, and gives back at most these.
-        code.life = RuleCode.withSpent(life, RuleCode.spent(life) - points);
+        unchecked {
+            code.life = RuleCode.withSpent(life, RuleCode.spent(life) - points);
+        }
         if (RuleCode.capPerMemberDay(given.rate) == 0) return;
         uint256 dayAndPoints = _memberDays[brandId][given.ruleId][given.member];
         if (dayAndPoints & type(uint32).max != RuleCode.day(given.awardedAt, given.dayStart)) return;

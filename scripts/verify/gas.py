@@ -52,7 +52,7 @@ BARS = (
     Bar("return_whole", 90_000),
     Bar("return_rest", 90_000),
     Bar("return_first_part", 90_000, missed="what is back of the award is a fresh word: 17,100 more, once an award"),
-    Bar("return_second_part", 90_000, missed="a word of its own beside the root's: 300 more"),
+    Bar("return_second_part", 90_000),
     Bar("exchange_existing", 170_000),
     Bar("exchange_new_receiver", 170_000, missed="the receiver's first word is 17,100 more than a word that exists"),
     Bar(

@@ -1,5 +1,6 @@
 """The calls behind rules, agreements, clearing, standing and roles, made again on the model."""
 
+from dataclasses import replace
 from typing import Any
 
 from chain.model.access import (
@@ -26,10 +27,10 @@ AUTHORITY = "Authority"
 
 def rule_terms(values: tuple[Any, ...]) -> RuleTerms:
     """The struct of an event as the model's."""
-    activity, kind, rounding, *rest = values
-    *rest, window_s, shortfall, lock_s, day_start, second_above = rest
-    back = window_s, Shortfall(shortfall), lock_s, day_start, second_above
-    return RuleTerms(activity, RuleKind(kind), Rounding(rounding), *rest, *back)
+    activity, kind, rounding, *paying, window_s, shortfall, lock_s, day_start, second_above = values
+    terms = RuleTerms(activity, RuleKind(kind), Rounding(rounding), *paying)
+    back = {"return_window_s": window_s, "shortfall": Shortfall(shortfall)}
+    return replace(terms, lock_s=lock_s, day_start=day_start, second_above=second_above, **back)
 
 
 # --- rules
