@@ -333,8 +333,8 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         uint256 bit = 1 << given.place;
         if (word & bit != 0) revert ReturnExceedsAward(baseAmount, 0);
         uint256 back = returnedOf[brandId][given.operationId];
-        // Parts are together less than the whole: the last one sets the bit. No more comes back than is left; and what
-        // an award stands at falls with what was kept.
+        uint256 before;
+        // Parts are together less than the whole: the last one sets the bit. No more comes back than is left.
         unchecked {
             uint256 left = given.baseAmount - back;
             if (baseAmount > left) revert ReturnExceedsAward(baseAmount, left);
@@ -345,8 +345,10 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
 
             // The whole award stands at its points, also one for nothing; what is wholly back at none.
             standing = RuleCode.standing(given.rate, given.points, left - baseAmount);
-            points = (back == 0 ? given.points : RuleCode.standing(given.rate, given.points, left)) - standing;
+            before = back == 0 ? given.points : RuleCode.standing(given.rate, given.points, left);
         }
+        // Falls with what was kept; checked all the same, so that no return can take more than the award gave.
+        points = before - standing;
     }
 
     function _checkWindow(uint256 awardedAt, uint256 window) private view {
