@@ -371,7 +371,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
         ILoyaltyToken(toToken).burn(exchange_.member, exchange_.pointsOut);
         (uint256 returned, uint256 renewed, uint256 lapsed) =
-            ILoyaltyToken(fromToken).restore(exchange_.member, exchange_.lotsIn);
+            ILoyaltyToken(fromToken).restore(exchange_.member, exchange_.lotsIn, false);
         HOUSE.unbook(course.fromBrandId, course.toBrandId, exchange_.obligation, exchangeId);
 
         emit Unwound(

@@ -85,7 +85,7 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
         else if (kind == 3) data = abi.encodeCall(ILoyaltyToken.setAside, (victim, value));
         else if (kind == 4) data = abi.encodeCall(ILoyaltyToken.burnAside, (lots));
         else if (kind == 5) data = abi.encodeCall(ILoyaltyToken.giveBack, (MALLORY, lots));
-        else if (kind == 6) data = abi.encodeCall(ILoyaltyToken.restore, (MALLORY, lots));
+        else if (kind == 6) data = abi.encodeCall(ILoyaltyToken.restore, (MALLORY, lots, true));
         else if (kind == 7) data = abi.encodeCall(ILoyaltyToken.setPolicy, (ILoyaltyToken.Policy.Open));
         else if (kind == 8) data = abi.encodeCall(ILoyaltyToken.setAllowed, (MALLORY, true));
         else data = abi.encodeCall(ILoyaltyToken.initialise, (token(brandId).terms()));
@@ -119,7 +119,7 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
         } else {
             target = address(registry);
             data = kind == 7
-                ? abi.encodeCall(IPartnerRegistry.setTreasury, (brandId, MALLORY))
+                ? abi.encodeCall(IPartnerRegistry.announceTreasury, (brandId, MALLORY))
                 : kind == 8
                     ? abi.encodeCall(IPartnerRegistry.activate, (brandId))
                     : abi.encodeCall(IPartnerRegistry.resumeAll, ());
