@@ -173,6 +173,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
+    function expiryEpochOf(uint256 mintedAt) external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        uint256 lifetime = _lifetime(packed);
+        return lifetime == 0 ? 1 : (mintedAt - _origin(packed)) / _epochSeconds(packed) + 1 + lifetime;
+    }
+
+    /// @inheritdoc ILoyaltyToken
     function expiresAt(uint256 expiryEpoch) public view returns (uint256) {
         uint256 packed = _packedTerms;
         if (_lifetime(packed) == 0) return type(uint256).max;

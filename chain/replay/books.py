@@ -53,11 +53,11 @@ class Books(Ledger):
     def __post_init__(self) -> None:
         parties = self.parties
         self.roles = StatedRoles()
-        self.registry = Registry(self.roles, self.journal)
+        self.registry = Registry(parties.clearing, self.roles, self.journal)
         self.rules = StatedRules(self.registry, self.tokens, self.roles, self.journal)
         self.operations = Operations()
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
-        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.clearing = Clearing(self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
@@ -74,7 +74,7 @@ class Books(Ledger):
         """The empty books of a deployment."""
         return cls(
             Parties(
-                desk=facts.desk, exchange=facts.exchange, admin="", operator="", guardian="", cover_bps=facts.cover_bps
+                desk=facts.desk, exchange=facts.exchange, clearing=facts.house, admin="", operator="", guardian=""
             )
         )
 

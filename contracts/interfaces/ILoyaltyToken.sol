@@ -95,6 +95,8 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function currentEpoch() external view returns (uint256);
     /// @notice The expiry epoch that points minted now receive.
     function expiryEpochOfMint() external view returns (uint256);
+    /// @notice The expiry epoch that points minted at second `mintedAt` (not before `origin`) received.
+    function expiryEpochOf(uint256 mintedAt) external view returns (uint256);
     /// @notice The second at which lots of `expiryEpoch` are gone; type(uint256).max when they never expire.
     function expiresAt(uint256 expiryEpoch) external view returns (uint256);
     /// @notice The live lots of `account`, oldest first, without empty ones; at most 16.

@@ -7,7 +7,7 @@ from chain.model.agreements import AgreementState
 from chain.model.exchange import Quote
 from tests.differential.acts_desk import DeskActs
 from tests.differential.chooser import REWARD, Made
-from tests.differential.world import HOUR, agreement
+from tests.differential.world import DAY, HOUR, agreement
 
 
 class ExchangeActs(DeskActs):
@@ -26,7 +26,7 @@ class ExchangeActs(DeskActs):
         points_in = self.points(found.from_brand_id, member)
         if 2_000 < points_in < 2**48 and not self.bad(0.2):
             points_in = self.rng.randint(500, 2_000)
-        minimum = terms.give(min(points_in, 2**60)).out
+        minimum = terms.give(min(points_in, 2**60), 0).out
         if self.bad(0.5):
             minimum = self.rng.randint(0, max(0, minimum))
         if self.bad(0.03):
@@ -97,6 +97,8 @@ class ExchangeActs(DeskActs):
             self.rng.choice((0, 33, 250, 5_000)),
             exposure_cap=self.rng.choice((10_000, 300_000, 10**7)),
             daily_cap=self.rng.choice((2_000, 100_000, 10**7)),
+            minimum_in=self.rng.choice((1, 1, 50)),
+            unwind_s=self.rng.choice((0, 2 * HOUR, 30 * DAY)),
         )
         if self.bad(0.1):
             wrong: dict[str, int] = self.some(
@@ -107,7 +109,10 @@ class ExchangeActs(DeskActs):
                     {"daily_cap": 2**48},
                     {"exposure_cap": 2**96},
                     {"value_numerator": 0},
-                    {"value_denominator": 2**64},
+                    {"value_denominator": 2**32},
+                    {"minimum_in": 0},
+                    {"minimum_in": 2**40},
+                    {"unwind_s": 366 * DAY + 1},
                     {"notice_s": HOUR - 1},
                 ]
             )

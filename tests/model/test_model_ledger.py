@@ -45,7 +45,7 @@ def terms(**changes: object) -> RuleTerms:
 @pytest.fixture
 def ledger() -> Ledger:
     """Brand 1 lives two days with three days of grace, brand 2 for ever; exchange from 1 into 2 is one to one."""
-    ledger = Ledger(Parties("0x" + "d" * 40, "0x" + "e" * 40, "0xad", "0x0b", "0x0c", cover_bps=8_000))
+    ledger = Ledger(Parties("0x" + "d" * 40, "0x" + "e" * 40, "0x" + "c" * 40, "0xad", "0x0b", "0x0c"))
     for number, lifetime in ((1, 2), (2, 0)):
         grace_s = 3 * DAY if lifetime else 0
         invitation = Invitation("Brand", "BR", DAY, lifetime, grace_s, Policy.CLOSED, OWNER, OWNER, HASH)

@@ -34,7 +34,6 @@ def facts_of(chain: ChainSide) -> Facts:
         authority=at["Authority"],
         implementation=at[f"{TOKEN} 0"],
         chain_id=chain.chain_id,
-        cover_bps=COVER_BPS,
         terms=terms,
     )
 
