@@ -169,9 +169,7 @@ class Clearing:
             outstanding = self.obligation_of(creditor_id, debtor_id) - set_off
             self.obligations[creditor_id, debtor_id] = outstanding
             self.account_of(creditor_id).owed -= set_off
-            self.journal.say(
-                CLEARING, "ObligationReduced", creditor_id, debtor_id, exchange_id, set_off, outstanding
-            )
+            self.journal.say(CLEARING, "ObligationReduced", creditor_id, debtor_id, exchange_id, set_off, outstanding)
         if amount > set_off:
             outstanding = self.obligation_of(debtor_id, creditor_id) + amount - set_off
             self.obligations[debtor_id, creditor_id] = outstanding

@@ -23,7 +23,6 @@ from chain.model.errors import (
 from chain.model.lots import LOT_POINTS_MAX, Lots
 from chain.model.policy import Policy
 
-
 POLICY_NOTICE_S: Final = 7 * 86_400
 
 

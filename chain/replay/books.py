@@ -73,9 +73,7 @@ class Books(Ledger):
     def of(cls, facts: Facts) -> "Books":
         """The empty books of a deployment."""
         return cls(
-            Parties(
-                desk=facts.desk, exchange=facts.exchange, clearing=facts.house, admin="", operator="", guardian=""
-            )
+            Parties(desk=facts.desk, exchange=facts.exchange, clearing=facts.house, admin="", operator="", guardian="")
         )
 
     @property

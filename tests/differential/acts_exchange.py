@@ -53,23 +53,25 @@ class ExchangeActs(DeskActs):
 
     def unwind(self) -> Made:
         exchanges = self.world.ledger.exchanges
-        done = {key: each for key, each in exchanges.records.items() if each is not None}
+        records = exchanges.records
+        done = {key: each.exchange for key, each in records.items() if each is not None}
+        open_ = {key for key, each in records.items() if each is not None and each.until >= self.at}
         if not done:
             return self.exchange()
         fitting = [
             key
             for key, each in done.items()
-            if self._taking(each.agreement_id).balance_of(each.member, self.at) >= each.points_out
+            if key in open_ and self._taking(each.agreement_id).balance_of(each.member, self.at) >= each.points_out
         ]
         exchange_id = str(self.some(fitting if fitting and not self.bad(0.1) else list(done)))
         record = done[exchange_id]
         if self.bad(0.04):
             record = replace(record, fee=record.fee + 1)
         if self.bad(0.04):
-            closed = [key for key, each in exchanges.records.items() if each is None]
+            closed = [key for key, each in records.items() if each is None]
             exchange_id = str(self.some([*closed[-5:], "0x" + "66" * 32]))
         brand_id = self._taking(record.agreement_id).brand_id
-        values = exchange_id, record, self.deadline(), self.signed(record.member)
+        values = exchange_id, record, self.nonce(), self.deadline(), self.signed(record.member)
         return "PartnerExchange", "unwind", values, self.staff("till", brand_id)
 
     def _taking(self, agreement_id: int) -> Any:

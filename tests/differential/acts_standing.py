@@ -18,7 +18,6 @@ class StandingActs(ClearingActs):
         """Throws a switch, or says something new about a brand."""
         brand_id = 55 if self.bad(0.03) else self.brand()
         known = min(brand_id, len(self.world.ledger.tokens))
-        cast = self.world.cast
         values: tuple[Any, ...]
         name, values, by = self.some(
             [

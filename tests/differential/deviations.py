@@ -59,9 +59,7 @@ def no_window(self: desk.Desk, brand_id: int, at: int) -> int:
     return FOREVER // 2
 
 
-def owed_both_ways(
-    self: clearing.Clearing, debtor_id: int, creditor_id: int, amount: int, exchange_id: str
-) -> None:
+def owed_both_ways(self: clearing.Clearing, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
     """Debts both ways stand beside each other."""
     self.obligations[debtor_id, creditor_id] = self.obligation_of(debtor_id, creditor_id) + amount
     self.account_of(debtor_id).owed += amount

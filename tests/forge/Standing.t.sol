@@ -188,6 +188,7 @@ contract StandingTest is World {
         (, at) = token(CAFE).pendingPolicy();
         vm.assertEq(at, 0, "a looser one takes a waiting one's place");
         vm.warp(block.timestamp + 8 days);
+        award(CAFE, 1, 2, ann, 100);
         vm.prank(ann);
         token(CAFE).transfer(members[1], 1);
         vm.assertEq(token(CAFE).terms().epochSeconds, 1 days, "the other terms are as they were");
