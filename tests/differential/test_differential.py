@@ -27,7 +27,7 @@ SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
 EVERY_CALL = (
     "award awardBatch transfer transferFrom transferWithAuthorisation approve permit leave setPolicy setAllowed",
     "hold capture release refund exchange payAtPartner unwind propose proposeChange cancelAuthorisation",
-    "deposit withdraw net settle stop resume publish announceChange announce grantRole",
+    "deposit withdraw net settle payClaims retract announceTreasury withdrawTreasury announceRefundWindow stop resume publish announceChange announce grantRole",
 )
 
 
