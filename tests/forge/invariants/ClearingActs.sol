@@ -95,9 +95,11 @@ abstract contract ClearingActs is Acts {
 
     /// @notice A default, and its further steps.
     function declareDefault(uint256 seed) external act(seed) {
-        if (roll(3) != 0) return;
         uint256 brandId = rollBrand();
-        uint256[] memory creditorIds = new uint256[](roll(3));
+        bool more = inDefault[brandId];
+        if (!more && roll(3) != 0) return;
+        // Mostly nobody is paid in the first step, so that there are others.
+        uint256[] memory creditorIds = new uint256[](more ? 2 : roll(4) == 0 ? 1 + roll(2) : 0);
         (uint256 one, uint256 other) = brandId == 1 ? (2, 3) : brandId == 2 ? (1, 3) : (1, 2);
         if (creditorIds.length == 1) creditorIds[0] = roll(2) == 0 ? one : other;
         if (creditorIds.length == 2) (creditorIds[0], creditorIds[1]) = (one, other);
@@ -106,7 +108,6 @@ abstract contract ClearingActs is Acts {
         for (uint256 i = 0; i < creditorIds.length; ++i) {
             claims += obligation[brandId][creditorIds[i]];
         }
-        bool more = inDefault[brandId];
         bool fine = sender == OPERATOR && (more ? claims > 0 : due[brandId] == 0);
         bytes memory data = more
             ? abi.encodeCall(IClearingHouse.payClaims, (brandId, creditorIds))
@@ -117,6 +118,7 @@ abstract contract ClearingActs is Acts {
 
     function cureDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
+        if (owed[brandId] > 0 && roll(2) == 0) return;
         bytes memory data = abi.encodeCall(IClearingHouse.cureDefault, (brandId));
         call(OPERATOR, address(house), data, inDefault[brandId], "cureDefault");
         inDefault[brandId] = false;
