@@ -77,6 +77,10 @@ class Roles:
             return role_of(brand_id, Kind.GUARDIAN), role_of(brand_id, Kind.OWNER)
         return MOA_GUARDIAN if role == MOA_OPERATOR else MOA_ADMIN, MOA_ADMIN
 
+    def since(self, role: int, account: str) -> int:
+        """Since when the holder has had the role."""
+        return self.grants[role, account].since
+
     def give(self, role: int, account: str) -> None:
         """Gives the role without asking who gives it: how the world is set up."""
         self.grants[role, account] = Grant(0, 0)
@@ -118,7 +122,7 @@ class Announcements:
             raise RoleMissing(call.by, role)
         call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, data)
         self.ready_at[call_hash] = call.at + self.roles.delay_s(role, call.by)
-        self.since[call_hash] = self.roles.grants[role, call.by].since
+        self.since[call_hash] = self.roles.since(role, call.by)
         self.journal.say(self.contract, "CallAnnounced", call.by, call_hash, self.ready_at[call_hash])
         return call_hash
 
@@ -132,6 +136,7 @@ class Announcements:
             raise CallNotAnnounced(call_hash)
 
         del self.ready_at[call_hash]
+        self.since.pop(call_hash, None)
         self.journal.say(self.contract, "CallRetracted", call.by, call_hash)
         return call_hash
 
@@ -142,8 +147,8 @@ class Announcements:
         if undelayed or self.roles.delay_s(role, call.by) == 0:
             return lambda: None
         call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, call.data)
-        ready_at = self.ready_at.get(call_hash, 0)
-        if ready_at == 0 or self.since[call_hash] != self.roles.grants[role, call.by].since:
+        ready_at, held_since = self.ready_at.get(call_hash, 0), self.roles.since(role, call.by)
+        if ready_at == 0 or self.since.get(call_hash, held_since) != held_since:
             raise CallNotAnnounced(call_hash)
         if call.at < ready_at:
             raise CallNotReady(call_hash, ready_at)

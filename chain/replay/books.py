@@ -120,5 +120,5 @@ class Books(Ledger):
             for rule in rules:
                 if rule.by_day:
                     rule.by_day = {key: points for key, points in rule.by_day.items() if key[1] >= day}
-        for agreement in self.agreements.agreements:
-            agreement.used_by_day = {key: used for key, used in agreement.used_by_day.items() if key >= day}
+        flows = self.agreements.flows
+        self.agreements.flows = {key: points for key, points in flows.items() if key[2] >= day}
