@@ -143,14 +143,21 @@ class BrandToken(SQLModel, table=True):
 
 
 class BrandStanding(SQLModel, table=True):
-    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`."""
+    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`.
+
+    stopped_at: since when suspension or a switch has stopped it, in seconds; 0: none does. treasury: where collateral
+    returns to, until next_treasury does from treasury_at on; 0: none was announced.
+    """
 
     __tablename__ = "brand_standing"
     brand_id: str = Field(primary_key=True)
     status: str
     brand_switch: bool
     moa_switch: bool
+    stopped_at: int = big()
     treasury: str
+    next_treasury: str
+    treasury_at: int = big()
     metadata_hash: str
 
 

@@ -426,14 +426,15 @@ class Projector:
         self._put_collateral(args["brandId"], collateral=args["collateral"])
 
     def _claim_paid(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        # What was not paid of the claim is lost: nothing is owed any more.
-        self._put_obligation(log, args["brandId"], args["creditorId"], "0")
+        # What is not paid of the claim stays owed.
+        self._put_obligation(log, args["brandId"], args["creditorId"], str(int(args["claim"]) - int(args["paid"])))
         self._put_collateral(args["creditorId"], collateral=args["collateral"])
-
-    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         before = self.ledger.get("collateral", args["brandId"])
         rest = int(before["collateral"]) - int(args["paid"]) if before else 0
-        self._put_collateral(args["brandId"], collateral=str(rest), in_default=True)
+        self._put_collateral(args["brandId"], collateral=str(rest))
+
+    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._put_collateral(args["brandId"], in_default=True)
 
     def _cured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_collateral(args["brandId"], in_default=False)
@@ -461,8 +462,19 @@ class Projector:
     def _all_switched(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(ALL_BRANDS, moa_switch=args["stopped"])
 
-    def _treasury(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        self._put_standing(args["brandId"], treasury=args["treasury"])
+    def _treasury_announced(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        before = self.ledger.get("brand_standing", args["brandId"])
+        assert before is not None, "a treasury is announced only of a brand"
+        due = 0 < before["treasury_at"] <= self._time
+        self._put_standing(
+            args["brandId"],
+            treasury=before["next_treasury"] if due else before["treasury"],
+            next_treasury=args["treasury"],
+            treasury_at=int(args["inForceAt"]),
+        )
+
+    def _treasury_withdrawn(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], treasury_at=0)
 
     def _metadata(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], metadata_hash=args["metadataHash"])
@@ -474,10 +486,15 @@ class Projector:
             "status": "",
             "brand_switch": False,
             "moa_switch": False,
+            "stopped_at": 0,
             "treasury": ZERO,
+            "next_treasury": ZERO,
+            "treasury_at": 0,
             "metadata_hash": "",
         }
-        self.ledger.put("brand_standing", {**row, **values})
+        row = {**row, **values}
+        stopped = row["status"] == "suspended" or row["brand_switch"] or row["moa_switch"]
+        self.ledger.put("brand_standing", {**row, "stopped_at": (row["stopped_at"] or self._time) if stopped else 0})
 
     # Shared
 
@@ -577,6 +594,7 @@ _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], No
     "BrandSuspended": Projector._standing,
     "BrandSwitched": Projector._switched,
     "AllSwitched": Projector._all_switched,
-    "TreasuryChanged": Projector._treasury,
+    "TreasuryAnnounced": Projector._treasury_announced,
+    "TreasuryWithdrawn": Projector._treasury_withdrawn,
     "MetadataChanged": Projector._metadata,
 }

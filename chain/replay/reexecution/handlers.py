@@ -59,6 +59,7 @@ CALLS: Final[dict[str, Call]] = {
     "CallRetracted": terms.call_retracted,
     "RoleGranted": terms.role_granted,
     "RoleRevoked": terms.role_revoked,
+    "RoleGuardianChanged": terms.role_guardian_changed,
 }
 
 # The functions of the contract that may leave the act.
@@ -109,6 +110,7 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "CallRetracted": ("retract",),
     "RoleGranted": ("grantRole", "execute", "multicall"),
     "RoleRevoked": ("revokeRole", "renounceRole", "execute", "multicall"),
+    "RoleGuardianChanged": ("setRoleGuardian", "execute", "multicall"),
 }
 
 FORCES: Final[dict[str, Force]] = {

@@ -4,6 +4,7 @@ from typing import Any
 
 from chain.model.access import (
     MOA_ADMIN,
+    MOA_GUARDIAN,
     MOA_OPERATOR,
     TREASURER_WAIT_S,
     TREASURER_WAITS_AFTER_S,
@@ -339,6 +340,14 @@ def role_revoked(books: Books, context: CallContext) -> None:
     if account in roles.holders.get(role, {}):
         roles.take(role, account)
         books.journal.say(AUTHORITY, "RoleRevoked", role, account)
+
+
+def role_guardian_changed(books: Books, context: CallContext) -> None:
+    """setRoleGuardian by Moa's admin: its guardian is its operator's, and no other change is of the rules (SPEC 6.8)"""
+    role, guardian = context["roleId"], context["guardian"]
+    _check_admin(books, context, role)
+    if (role, guardian) == (MOA_OPERATOR, MOA_GUARDIAN):
+        books.journal.say(AUTHORITY, "RoleGuardianChanged", role, guardian)
 
 
 def _grant_delay(books: Books, role: int, at: int) -> int:

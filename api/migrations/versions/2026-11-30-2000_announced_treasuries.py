@@ -1,0 +1,27 @@
+"""A brand's standing tells since when it has been stopped, and the treasury that waits."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015_treasuries"
+down_revision = "0014_facts"
+branch_labels = None
+depends_on = None
+
+NOBODY = "0x" + "00" * 20
+
+
+def upgrade() -> None:
+    for name in ("stopped_at", "treasury_at"):
+        op.add_column("brand_standing", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("brand_standing", sa.Column("next_treasury", sa.String(), nullable=False, server_default=NOBODY))
+    # A default is of rows that were there; new ones say it themselves.
+    with op.batch_alter_table("brand_standing") as table:
+        for name in ("stopped_at", "treasury_at", "next_treasury"):
+            table.alter_column(name, server_default=None)
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("brand_standing") as table:
+        for name in ("stopped_at", "treasury_at", "next_treasury"):
+            table.drop_column(name)
