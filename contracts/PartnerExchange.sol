@@ -277,10 +277,8 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         _checkSignature(quote_.member, keccak256(abi.encode(EXCHANGE_TYPEHASH, quote_)), signature);
 
         (Exchange memory done,, uint256 unwindSeconds) = _exchange(exchangeId, quote_);
-        recordOf[exchangeId] = _record(keccak256(abi.encode(done)), block.timestamp, unwindSeconds);
         out = done.pointsOut;
-
-        emit Exchanged(exchangeId, quote_.agreementId, quote_.member, quote_.nonce, done);
+        recordOf[exchangeId] = _record(_tell(exchangeId, quote_.nonce, done), block.timestamp, unwindSeconds);
     }
 
     /// @inheritdoc IPartnerExchange
@@ -296,7 +294,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         holdId = paymentIdOf(exchangeId);
         out = done.pointsOut;
 
-        emit Exchanged(exchangeId, quote_.agreementId, quote_.member, quote_.nonce, done);
+        _tell(exchangeId, quote_.nonce, done);
         emit PaidAtPartner(exchangeId, holdId, quote_.minimumOut, rewardId);
 
         DESK.pay(holdId, toBrandId, quote_.member, quote_.minimumOut, rewardId);
@@ -455,6 +453,19 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     function _dropCarry(Course memory course) private {
         (uint256 word, bool low) = _flowsOf(course);
         _keepFlows(course, FlowCode.withoutCarry(word, low));
+    }
+
+    /// @dev Exchanged, and the hash of what it shows: encoded once for both, as the ABI wants it.
+    function _tell(bytes32 exchangeId, uint256 nonce, Exchange memory done) private returns (bytes32 hash) {
+        bytes memory data = abi.encode(nonce, done);
+        bytes32 topic = Exchanged.selector;
+        uint256 agreementId = done.agreementId;
+        address member = done.member;
+        // The structure has no dynamic part: it stands behind the nonce as it would alone.
+        assembly ("memory-safe") {
+            hash := keccak256(add(data, 0x40), sub(mload(data), 0x20))
+            log4(add(data, 0x20), mload(data), topic, exchangeId, agreementId, member)
+        }
     }
 
     function _record(bytes32 hash, uint256 at, uint256 unwindSeconds) private pure returns (bytes32) {

@@ -96,6 +96,10 @@ abstract contract ClearingActs is Acts {
     /// @notice A default, and its further steps.
     function declareDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
+        // Mostly a brand that owes something.
+        for (uint256 k = 0; k < BRANDS && (owed[brandId] == 0 || due[brandId] > 0); ++k) {
+            brandId = 1 + brandId % BRANDS;
+        }
         bool more = inDefault[brandId];
         if (!more && roll(3) != 0) return;
         // Mostly nobody is paid in the first step, so that there are others.
@@ -118,7 +122,7 @@ abstract contract ClearingActs is Acts {
 
     function cureDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
-        if (owed[brandId] > 0 && roll(2) == 0) return;
+        if (owed[brandId] > 0 && roll(4) != 0) return;
         bytes memory data = abi.encodeCall(IClearingHouse.cureDefault, (brandId));
         call(OPERATOR, address(house), data, inDefault[brandId], "cureDefault");
         inDefault[brandId] = false;
