@@ -87,7 +87,8 @@ def hold_refunded(books: Books, event: Event, at: int, ran: bool) -> None:
     if not ran:
         hold.state = HoldState.CAPTURED
         hold.captured = hold.captured or event.values["refundedTotal"]
-        back, held = sum(event.values[name] for name in ("returned", "renewed", "lapsed")), lot.total(hold.lots)
+        # A refund that was stated before takes nothing again.
+        back, held = max(0, event.values["refundedTotal"] - hold.refunded), lot.total(hold.lots)
         hold.lots = _part(hold.lots, held - back) if back <= held else hold.lots
     hold.refunded = event.values["refundedTotal"]
 

@@ -96,8 +96,9 @@ abstract contract ClearingActs is Acts {
     /// @notice A default, and its further steps.
     function declareDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
-        // Mostly a brand that owes something.
-        for (uint256 k = 0; k < BRANDS && (owed[brandId] == 0 || due[brandId] > 0); ++k) {
+        // Mostly a brand that owes something, first of all one in default.
+        for (uint256 k = 0; k < 2 * BRANDS; ++k) {
+            if (owed[brandId] > due[brandId] && (k >= BRANDS || inDefault[brandId])) break;
             brandId = 1 + brandId % BRANDS;
         }
         bool more = inDefault[brandId];
