@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from chain.contracts.lots import EMPTY
 from chain.storage.columns import SERIAL, big, document, serial
 
 
@@ -193,6 +194,8 @@ class Hold(SQLModel, table=True):
     burnt: str = Field(default="0", sa_column_kwargs={"server_default": "0"})
     refunded: str
     hold_until: int = big()
+    # While held, what is set aside; afterwards what is captured and not refunded. As in `balance`.
+    lots: str = Field(default=EMPTY, sa_column_kwargs={"server_default": EMPTY})
     reward_id: str
     placed_tx_hash: str
     placed_at: int = big()

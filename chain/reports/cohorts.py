@@ -17,9 +17,8 @@ from chain.storage.columns import table_of
 entries: Final = table_of(Entry)
 # Minted into the lot of the present epoch (SPEC 1.4).
 FRESH_KINDS: Final = ("award", "exchange_in", "mint")
-# Where expired lots may have come back to new life by the brand's grace (SPEC 3.13).
-RENEWING_KINDS: Final = ("capture", "release", "timeout", "refund", "unwind_in")
-UNWOUND: Final = "unwind_in"
+# Where expired lots may have lived on by the brand's grace (SPEC 3.14).
+RENEWING_KINDS: Final = ("refund",)
 ROWS_AT_ONCE: Final = 1_000
 
 
@@ -49,14 +48,17 @@ class Entered:
         )
 
 
-def renewal(kind: str, detail: Mapping[str, Any]) -> tuple[int, int]:
-    """What an entry of RENEWING_KINDS renewed, and how much of it had been burnt before: used and given back.
+def renewal(detail: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
+    """(expiry epoch, points, of these burnt before: used and given back) of what a refund's entry renewed.
 
-    What an exchange took was burnt, all of it; a refund says itself how much (mirror.projection); the others give back
-    what lay with the desk, and of that only what expired there is renewed.
+    The newest captured points were burnt before the others (mirror.projection), and went into the latest lots.
     """
-    renewed = int(detail.get("renewed", 0))
-    return renewed, renewed if kind == UNWOUND else int(detail.get("renewed_of_burnt", 0))
+    of_burnt = int(detail.get("renewed_of_burnt", 0))
+    found = {int(expiry): int(points) for expiry, points in detail.get("renewed_lots", {}).items()}
+    for expiry in sorted(found, reverse=True):
+        burnt = min(of_burnt, found[expiry])
+        of_burnt -= burnt
+        yield expiry, found[expiry], burnt
 
 
 def cohorts(connection: Connection, token: Mapping[str, Any], at: Moment) -> list[Cohort]:
@@ -90,24 +92,18 @@ def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, blo
     )
     for number, points in connection.execute(fresh):
         entered.points[number + 1 + clock.lifetime_epochs] += int(points)
-    for expiry, points, of_burnt in renewals(connection, where, clock, int(token["grace_s"])):
+    for expiry, points, of_burnt in renewals(connection, where):
         entered.renew(expiry, points, of_burnt)
     return entered
 
 
-def renewals(
-    connection: Connection, where: Iterable[Any], clock: Clock, grace_s: int
-) -> Iterator[tuple[int, int, int]]:
-    """(expiry epoch, points, of these burnt before) of everything that was given new life."""
-    if not grace_s:
-        return
+def renewals(connection: Connection, where: Iterable[Any]) -> Iterator[tuple[int, int, int]]:
+    """(expiry epoch, points, of these burnt before) of everything that lived on by grace."""
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-        select(entries.c.block_time, entries.c.kind, entries.c.detail).where(*where, entries.c.kind.in_(RENEWING_KINDS))
+        select(entries.c.detail).where(*where, entries.c.kind.in_(RENEWING_KINDS))
     )
-    for at, kind, detail in rows:
-        renewed, of_burnt = renewal(kind, detail)
-        if renewed:
-            yield -(-(at + grace_s - clock.origin) // clock.epoch_s), renewed, of_burnt
+    for (detail,) in rows:
+        yield from renewal(detail)
 
 
 def _left(connection: Connection, token: str, expiry: int, expires_at: int) -> int:

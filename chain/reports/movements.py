@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, cast, func, select
 
-from chain.contracts.lots import Clock
 from chain.mirror import history
 from chain.mirror.history import Moment
 from chain.mirror.models import Entry
@@ -94,10 +93,9 @@ def _sums(
         select(entries.c.kind, func.sum(cast(entries.c.points, BigInteger))).where(*where).group_by(entries.c.kind)
     )
     sums = {kind: int(points) for kind, points in by_kind}
-    clock = Clock(int(token["origin"]), int(token["epoch_s"]), int(token["lifetime_epochs"]))
     returning = select(entries.c.detail).where(*where, entries.c.kind.in_(RETURNING_KINDS))
     returned = sum(int(detail["returned"]) for (detail,) in connection.execute(returning))
-    renewed = sum(points for _, points, _ in renewals(connection, where, clock, int(token["grace_s"])))
+    renewed = sum(points for _, points, _ in renewals(connection, where))
     return sums, returned, renewed
 
 

@@ -1,4 +1,5 @@
-"""A brand's standing tells since when it has been stopped, and the treasury that waits."""
+"""A brand's standing tells since when it has been stopped, and the treasury that waits; a hold its lots. Holds begin
+again from the chain with the rest of the mirror: the contracts are new."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +16,7 @@ def upgrade() -> None:
     for name in ("stopped_at", "treasury_at"):
         op.add_column("brand_standing", sa.Column(name, sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("brand_standing", sa.Column("next_treasury", sa.String(), nullable=False, server_default=NOBODY))
+    op.add_column("hold", sa.Column("lots", sa.String(), nullable=False, server_default="0" * 256))
     # A default is of rows that were there; new ones say it themselves.
     with op.batch_alter_table("brand_standing") as table:
         for name in ("stopped_at", "treasury_at", "next_treasury"):
@@ -22,6 +24,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("hold") as table:
+        table.drop_column("lots")
     with op.batch_alter_table("brand_standing") as table:
         for name in ("stopped_at", "treasury_at", "next_treasury"):
             table.drop_column(name)
