@@ -104,10 +104,8 @@ abstract contract ClearingActs is Acts {
         bool more = inDefault[brandId];
         if (!more && roll(3) != 0) return;
         // Mostly nobody is paid in the first step, so that there are others.
-        uint256[] memory creditorIds = new uint256[](more ? 2 : roll(4) == 0 ? 1 + roll(2) : 0);
-        (uint256 one, uint256 other) = brandId == 1 ? (2, 3) : brandId == 2 ? (1, 3) : (1, 2);
-        if (creditorIds.length == 1) creditorIds[0] = roll(2) == 0 ? one : other;
-        if (creditorIds.length == 2) (creditorIds[0], creditorIds[1]) = (one, other);
+        uint256[] memory creditorIds = more || roll(8) == 0 ? _others(brandId) : new uint256[](roll(4) == 0 ? 1 : 0);
+        if (creditorIds.length == 1) creditorIds[0] = _others(brandId)[roll(2)];
         address sender = roll(8) == 0 ? MALLORY : OPERATOR;
         uint256 claims = 0;
         for (uint256 i = 0; i < creditorIds.length; ++i) {
@@ -123,7 +121,14 @@ abstract contract ClearingActs is Acts {
 
     function cureDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
-        if (owed[brandId] > 0 && roll(4) != 0) return;
+        // A brand that still owes something mostly pays before it is cured.
+        if (inDefault[brandId] && owed[brandId] > 0 && roll(3) != 0) {
+            uint256[] memory creditorIds = _others(brandId);
+            bytes memory claims = abi.encodeCall(IClearingHouse.payClaims, (brandId, creditorIds));
+            call(OPERATOR, address(house), claims, owed[brandId] > due[brandId], "payClaims");
+            if (owed[brandId] > due[brandId]) _default(brandId, creditorIds);
+            return;
+        }
         bytes memory data = abi.encodeCall(IClearingHouse.cureDefault, (brandId));
         call(OPERATOR, address(house), data, inDefault[brandId], "cureDefault");
         inDefault[brandId] = false;
@@ -199,6 +204,11 @@ abstract contract ClearingActs is Acts {
         for (uint256 j = 0; j < brandIds.length; ++j) {
             obligation[brandId][brandIds[j]] = 0;
         }
+    }
+
+    function _others(uint256 brandId) private pure returns (uint256[] memory list) {
+        list = new uint256[](2);
+        (list[0], list[1]) = brandId == 1 ? (2, 3) : brandId == 2 ? (1, 3) : (1, 2);
     }
 
     function _default(uint256 brandId, uint256[] memory creditorIds) private {
