@@ -98,11 +98,11 @@ abstract contract ClearingActs is Acts {
         uint256 brandId = rollBrand();
         // Mostly a brand that owes something, first of all one in default.
         for (uint256 k = 0; k < 2 * BRANDS; ++k) {
-            if (owed[brandId] > due[brandId] && (k >= BRANDS || inDefault[brandId])) break;
+            if (owed[brandId] > 0 && due[brandId] == 0 && (k >= BRANDS || inDefault[brandId])) break;
             brandId = 1 + brandId % BRANDS;
         }
         bool more = inDefault[brandId];
-        if (!more && roll(3) != 0) return;
+        if (!more && (owed[brandId] == 0 ? roll(8) : roll(2)) != 0) return;
         // Mostly nobody is paid in the first step, so that there are others.
         uint256[] memory creditorIds = more || roll(8) == 0 ? _others(brandId) : new uint256[](roll(4) == 0 ? 1 : 0);
         if (creditorIds.length == 1) creditorIds[0] = _others(brandId)[roll(2)];
