@@ -71,7 +71,10 @@ abstract contract ClearingActs is Acts {
 
     function settle(uint256 seed) external act(seed) {
         if (statements.length == 0) return;
-        Statement storage s = statements[statements.length - 1 - roll(_min(statements.length, 3))];
+        uint256 which = statements.length - 1 - roll(_min(statements.length, 3));
+        // Else the oldest that waits: what is never settled keeps its brands from ever defaulting.
+        if (roll(2) == 0) for (which = 0; which + 1 < statements.length && !statements[which].open; ++which) {}
+        Statement storage s = statements[which];
         int256[] memory positions = s.positions;
         bool forged = roll(8) == 0;
         if (forged) (++positions[0], --positions[1]);
