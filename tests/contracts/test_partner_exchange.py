@@ -396,10 +396,10 @@ def test_a_word_to_unwind_is_spent_once_can_be_cancelled_and_ends_with_the_windo
     event = exchange(world, rich, world.cafe_to_shop, 100).events["Exchanged"]
     with refused("AuthorisationUsed", rich, 1):
         world.exchange.unwind.call(*undo(world, rich, event, nonce=1))
-    until = world.exchange.recordOf(event["exchangeId"])
-    assert int.from_bytes(bytes(until), "big") & (2**40 - 1) == now() + 30 * DAY
-    at(now() + 30 * DAY + 1)
-    with refused("UnwindOver", event["exchangeId"]):
+    until = int.from_bytes(bytes(world.exchange.recordOf(event["exchangeId"])), "big") & (2**40 - 1)
+    assert until == now() + 30 * DAY
+    at(until + 1)
+    with refused("UnwindOver", event["exchangeId"], until):
         world.exchange.unwind.call(*undo(world, rich, event))
 
 

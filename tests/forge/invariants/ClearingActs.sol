@@ -105,7 +105,7 @@ abstract contract ClearingActs is Acts {
             brandId = 1 + brandId % BRANDS;
         }
         bool more = inDefault[brandId];
-        if (!more && (owed[brandId] == 0 ? roll(8) : roll(2)) != 0) return;
+        if (!more && owed[brandId] == 0 && roll(8) != 0) return;
         // Mostly nobody is paid in the first step, so that there are others.
         uint256[] memory creditorIds = more || roll(8) == 0 ? _others(brandId) : new uint256[](roll(4) == 0 ? 1 : 0);
         if (creditorIds.length == 1) creditorIds[0] = _others(brandId)[roll(2)];
@@ -125,11 +125,11 @@ abstract contract ClearingActs is Acts {
     function cureDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
         // A brand that still owes something mostly pays before it is cured.
-        if (inDefault[brandId] && owed[brandId] > 0 && roll(3) != 0) {
+        if (inDefault[brandId] && owed[brandId] > due[brandId] && roll(8) != 0) {
             uint256[] memory creditorIds = _others(brandId);
             bytes memory claims = abi.encodeCall(IClearingHouse.payClaims, (brandId, creditorIds));
-            call(OPERATOR, address(house), claims, owed[brandId] > due[brandId], "payClaims");
-            if (owed[brandId] > due[brandId]) _default(brandId, creditorIds);
+            call(OPERATOR, address(house), claims, true, "payClaims");
+            _default(brandId, creditorIds);
             return;
         }
         bytes memory data = abi.encodeCall(IClearingHouse.cureDefault, (brandId));

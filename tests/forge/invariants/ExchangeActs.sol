@@ -72,7 +72,10 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
 
     function unwind(uint256 seed) external act(seed) {
         if (exchanges.length == 0) return;
-        ExchangeModel storage x = exchanges[exchanges.length - 1 - roll(_min(exchanges.length, 4))];
+        uint256 which = exchanges.length - 1 - roll(_min(exchanges.length, 4));
+        // Payments cannot be unwound: mostly the one before.
+        for (uint256 k = 0; k < 6 && which > 0 && !exchanges[which].open && roll(6) != 0; ++k) --which;
+        ExchangeModel storage x = exchanges[which];
         IPartnerExchange.Exchange memory record = x.record;
         AgreementModel memory agreement = agreements[record.agreementId - 1];
         uint256 member = _memberOf(record.member);

@@ -31,7 +31,7 @@ contract Handler is AuthorityActs {
 
     /// @dev What forge may call; what makes the books interesting more often than the rest.
     function acts() external pure returns (bytes4[] memory list) {
-        list = new bytes4[](30);
+        list = new bytes4[](31);
         (list[0], list[1], list[2]) = (this.wait.selector, this.wait.selector, this.standing.selector);
         (list[3], list[4], list[5]) = (this.awardOne.selector, this.awardMany.selector, this.awardMany.selector);
         (list[6], list[7], list[8]) = (this.transfer.selector, this.transferFrom.selector, this.approve.selector);
@@ -45,6 +45,7 @@ contract Handler is AuthorityActs {
         (list[23], list[24]) = (this.cureDefault.selector, this.attack.selector);
         (list[25], list[26], list[27]) = (this.rare.selector, this.hold.selector, this.hold.selector);
         (list[28], list[29]) = (this.capture.selector, this.exchangePoints.selector);
+        list[30] = this.declareDefault.selector;
     }
 
     /// @dev Rare acts take turns in one place of the list.
