@@ -636,3 +636,96 @@ class SettlementPending(Refused):
 
     brand_id: int
     due: int
+
+
+# --- IOpeningBalances
+
+
+@dataclass(eq=False)
+class OpeningUnknown(Refused):
+    """Opening unknown."""
+
+    brand_id: int
+    opening_id: int
+
+
+@dataclass(eq=False)
+class OpeningTermsInvalid(Refused):
+    """These terms are outside the published bounds; the name of the field."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class OpeningNotOpen(Refused):
+    """Lines are claimed from `start` until before `end`."""
+
+    start: int
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class OpeningOver(Refused):
+    """What was not claimed before `end` is void."""
+
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class OpeningSettled(Refused):
+    """The brand has said that it no longer compares."""
+
+    brand_id: int
+    opening_id: int
+
+
+@dataclass(eq=False)
+class OpeningBegun(Refused):
+    """Lines of this root were claimed: it stands."""
+
+    brand_id: int
+    opening_id: int
+    claimed: int
+
+
+@dataclass(eq=False)
+class OpeningProofInvalid(Refused):
+    """The lines are not those of the root."""
+
+    root: str
+
+
+@dataclass(eq=False)
+class LineUnknown(Refused):
+    """Indexes run from 0 to `lines` - 1."""
+
+    index: int
+    lines: int
+
+
+@dataclass(eq=False)
+class LineClaimed(Refused):
+    """The line was claimed before."""
+
+    brand_id: int
+    opening_id: int
+    index: int
+
+
+@dataclass(eq=False)
+class LineLotsInvalid(Refused):
+    """Word `place` of the line holds lots that the schedule does not."""
+
+    index: int
+    place: int
+
+
+@dataclass(eq=False)
+class OpeningExceeded(Refused):
+    """The schedule has `remaining` points left of this expiry epoch."""
+
+    expiry_epoch: int
+    points: int
+    remaining: int

@@ -9,6 +9,7 @@ from chain.model.clearing import Clearing
 from chain.model.clock import Clock
 from chain.model.desk import Desk
 from chain.model.exchange import Exchanges
+from chain.model.openings import Openings
 from chain.model.registry import Invitation, Registry
 from chain.model.rules import Rules
 from chain.model.token import Token
@@ -40,6 +41,7 @@ class Ledger:
     clearing: Clearing = field(init=False)
     agreements: Agreements = field(init=False)
     exchanges: Exchanges = field(init=False)
+    openings: Openings = field(init=False)
 
     def __post_init__(self) -> None:
         parties = self.parties
@@ -51,6 +53,7 @@ class Ledger:
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
         self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
+        self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
             self.agreements,

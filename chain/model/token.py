@@ -1,6 +1,6 @@
 """A brand's points: lots that expire by themselves, and who may move them (SPEC 1)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chain.model import lots as lot
@@ -186,6 +186,24 @@ class Token:
         """New points in the lot of the present epoch."""
         self.check_room(member, points, at)
         self._mint(member, {self.clock.expiry_of_mint(at): points}, at)
+
+    def check_lots(self, lines: Sequence[tuple[str, Lots]]) -> None:
+        """Refuses what minting these lots, one member after the other, would not fit."""
+        accounts: dict[str, Lots] = {}
+        supply = self.supply
+        for member, lots in lines:
+            held = accounts.get(member, self.accounts.get(member, {}))
+            for present in (held, supply):
+                for expiry, points in lots.items():
+                    room = LOT_POINTS_MAX - present.get(expiry, 0)
+                    if points > room:
+                        raise LotOverflow(expiry, points, room)
+            accounts[member], supply = lot.plus(held, lots), lot.plus(supply, lots)
+
+    def mint_lots(self, member: str, lots: Lots, at: int) -> None:
+        """Old points with their own expiry: the live ones."""
+        if lots:
+            self._mint(member, lots, at)
 
     def burn(self, member: str, points: int, at: int) -> Lots:
         """Burns the member's oldest points; the lots that were taken."""

@@ -53,6 +53,14 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
         uint256 points;
     }
 
+    /// @notice What an opening balance mints for one member.
+    /// @param lots Packed as above: live ones only. @param points Their sum.
+    struct LotsLine {
+        address member;
+        uint256 points;
+        uint256[4] lots;
+    }
+
     /// @notice The lots of `account` after a change: exactly the words that changed.
     /// @dev A word names its own place, (word >> 240) % 4. A word without points arrives here as its bare
     /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer.
@@ -150,6 +158,10 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @param lines Each `member << 96 | points`: a batch is as cheap as its encoding.
     /// @dev Lines of 0 points are skipped. Reverts as a whole with LotOverflow when the lot of the present epoch is full.
     function mintBatch(uint256[] calldata lines) external;
+    /// @notice Mints lots with the expiry epochs that they had before: each line its own Transfer and LotsChanged.
+    /// OpeningBalances only, which has refused what the token could not hold.
+    /// @dev Reverts as a whole with LotOverflow.
+    function mintLots(LotsLine[] calldata lines) external;
     /// @notice Burns from `member`, oldest first. PartnerExchange and RedemptionDesk only.
     /// @return lots What was taken, packed as above. @return epoch The clock when it was taken.
     function burn(address member, uint256 points) external returns (uint256[4] memory lots, uint256 epoch);

@@ -45,6 +45,7 @@ CONTRACTS = {
     "RewardRules": "RewardRules",
     "ClearingHouse": "ClearingHouse",
     "PartnerExchange": "PartnerExchange",
+    "OpeningBalances": "OpeningBalances",
     "LoyaltyToken": "LoyaltyToken",
 }
 
@@ -153,7 +154,8 @@ def _deploy(plan, actors):
     rules = build.RewardRules.deploy(manager, registry, desk, sender)
     house = build.ClearingHouse.deploy(manager, registry, settlement, plan["moa"]["cover_bps"], sender)
     exchange = build.PartnerExchange.deploy(manager, registry, desk, house, sender)
-    token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, sender)
+    openings = build.OpeningBalances.deploy(manager, registry, desk, sender)
+    token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, openings, sender)
 
     manager.grantRole(0, registry, 0, sender)
     manager.grantRole(OPERATOR, operator, 0, sender)
@@ -168,6 +170,7 @@ def _deploy(plan, actors):
         "RewardRules": rules,
         "ClearingHouse": house,
         "PartnerExchange": exchange,
+        "OpeningBalances": openings,
         "LoyaltyToken": token,
     }
     return {

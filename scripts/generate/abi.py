@@ -10,6 +10,7 @@ CONTRACTS = (
     "AccessManager",
     "ClearingHouse",
     "LoyaltyToken",
+    "OpeningBalances",
     "PartnerExchange",
     "PartnerRegistry",
     "RedemptionDesk",

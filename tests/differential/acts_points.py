@@ -118,6 +118,7 @@ class PointActs(Chooser):
             [
                 (token, "mint", (member, 5), by),
                 (token, "mintBatch", ([],), by),
+                (token, "mintLots", ([],), by),
                 (token, "burn", (member, 1), by),
                 (token, "setAside", (member, 1), by),
                 (token, "burnAside", (lots,), by),

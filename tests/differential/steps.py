@@ -73,6 +73,7 @@ def of_contract(ledger: Ledger, contract: str) -> Any:
         "RedemptionDesk": ledger.desk,
         "PartnerExchange": ledger.exchanges,
         "ClearingHouse": ledger.clearing,
+        "OpeningBalances": ledger.openings,
         "Authority": ledger.roles,
     }[contract]
 

@@ -140,7 +140,8 @@ class World:
         rules = chain.deploy("RewardRules", authority, registry, desk)
         clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS)
         exchange = chain.deploy("PartnerExchange", authority, registry, desk, clearing)
-        code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, label=f"{TOKEN} 0")
+        openings = chain.deploy("OpeningBalances", authority, registry, desk)
+        code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, openings, label=f"{TOKEN} 0")
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
         for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
             self._set_up("admin", "Authority", "grantRole", role, holder, 0)

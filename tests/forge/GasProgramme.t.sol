@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.30;
+
+import {IOpeningBalances} from "../../contracts/interfaces/IOpeningBalances.sol";
+import {Tree} from "./support/Tree.sol";
+import {World} from "./support/World.sol";
+
+/// @title Gas of opening balances, badges and votes, as in Gas.t.sol: whole transactions, cold storage (`--isolate`).
+contract GasProgramme is World {
+    uint256 private constant BATCH = 100;
+    /// @dev A file of 2^20 lines: the tree of the batch's 128, under thirteen more siblings.
+    uint256 private constant UPPER = 13;
+
+    string private json;
+
+    function setUp() public {
+        build();
+    }
+
+    function test_gas_of_openings_badges_and_votes() public {
+        _openings();
+        vm.writeFile("build/gas-programme.json", string.concat("{\n", json, "\n}\n"));
+    }
+
+    /* OPENING BALANCES: a million lines, one lot a line, members without points and with some */
+
+    function _openings() private {
+        vm.warp(token(CAFE).expiresAt(4));
+        bytes32[] memory tree;
+        IOpeningBalances.Line[] memory lines;
+        (tree, lines) = _file(0xA1000);
+        uint256 first = _commit(tree);
+        bytes32[] memory proof = _upwards(Tree.proof(tree, 127));
+        IOpeningBalances.Line memory single = lines[127];
+        vm.prank(MALLORY);
+        openings.claim(CAFE, first, single, proof);
+        _note("opening_claim_single_new", 1);
+        _claimBatch(first, tree, lines);
+        _note("opening_claim_in_batch_of_100_new", BATCH);
+        uint256 second = _commit(tree);
+        _claimBatch(second, tree, lines);
+        _note("opening_claim_in_batch_of_100_existing", BATCH);
+    }
+
+    function _file(uint256 crowd) private view returns (bytes32[] memory, IOpeningBalances.Line[] memory lines) {
+        lines = new IOpeningBalances.Line[](128);
+        bytes32[] memory leaves = new bytes32[](128);
+        for (uint256 i = 0; i < 128; ++i) {
+            uint256[4] memory lots;
+            lots[1] = (uint256(1) << 240) | ((123_456 + i) << 48);
+            lines[i] = IOpeningBalances.Line(i, address(uint160(uint256(keccak256(abi.encode(crowd + i))))), lots);
+            leaves[i] = openings.leafOf(lines[i]);
+        }
+        return (Tree.build(leaves), lines);
+    }
+
+    function _commit(bytes32[] memory tree) private returns (uint256) {
+        bytes32 root = tree[0];
+        for (uint256 i = 0; i < UPPER; ++i) {
+            root = Tree.pair(root, keccak256(abi.encode("sibling", i)));
+        }
+        uint256[4] memory lots;
+        lots[1] = (uint256(1) << 240) | (uint256(1e12) << 48);
+        vm.prank(owner(CAFE));
+        return openings.commit(
+            CAFE, IOpeningBalances.Terms(root, lots, 1 << 20, block.timestamp, type(uint40).max, "file"), false
+        );
+    }
+
+    function _upwards(bytes32[] memory proof) private pure returns (bytes32[] memory longer) {
+        longer = new bytes32[](proof.length + UPPER);
+        for (uint256 i = 0; i < longer.length; ++i) {
+            longer[i] = i < proof.length ? proof[i] : keccak256(abi.encode("sibling", i - proof.length));
+        }
+    }
+
+    function _claimBatch(uint256 opening, bytes32[] memory tree, IOpeningBalances.Line[] memory lines) private {
+        (bytes32[] memory proof, bool[] memory flags) = Tree.multiproof(tree, 0, BATCH);
+        bool[] memory longer = new bool[](flags.length + UPPER);
+        for (uint256 i = 0; i < flags.length; ++i) {
+            longer[i] = flags[i];
+        }
+        IOpeningBalances.Line[] memory part = new IOpeningBalances.Line[](BATCH);
+        for (uint256 i = 0; i < BATCH; ++i) {
+            part[i] = lines[i];
+        }
+        vm.prank(MALLORY);
+        openings.claimBatch(CAFE, opening, part, _upwards(proof), longer);
+    }
+
+    /* NOTES */
+
+    /// @dev Gas of the last call; for a batch, of one item, rounded up.
+    function _note(string memory name, uint256 items) private {
+        uint256 used = vm.lastCallGas().gasTotalUsed;
+        string memory line = string.concat('  "', name, '": ', vm.toString((used + items - 1) / items));
+        json = bytes(json).length == 0 ? line : string.concat(json, ",\n", line);
+    }
+}
