@@ -729,3 +729,76 @@ class OpeningExceeded(Refused):
     expiry_epoch: int
     points: int
     remaining: int
+
+
+# --- IBadges
+
+
+@dataclass(eq=False)
+class DefinitionUnknown(Refused):
+    """Definition unknown."""
+
+    brand_id: int
+    definition_id: int
+
+
+@dataclass(eq=False)
+class DefinitionInvalid(Refused):
+    """This definition is outside the published bounds; the name of the field."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class DefinitionsExhausted(Refused):
+    """A brand has at most `maximum` definitions."""
+
+    maximum: int
+
+
+@dataclass(eq=False)
+class GivingOver(Refused):
+    """The definition's time for giving is over."""
+
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class BadgeHeld(Refused):
+    """The member has it, for ever."""
+
+    brand_id: int
+    definition_id: int
+    member: str
+
+
+@dataclass(eq=False)
+class BadgesExhausted(Refused):
+    """All that may ever be given have been."""
+
+    brand_id: int
+    definition_id: int
+    limit: int
+
+
+@dataclass(eq=False)
+class BadgeUnknown(Refused):
+    """The member does not have it."""
+
+    brand_id: int
+    definition_id: int
+    member: str
+
+
+@dataclass(eq=False)
+class BadgeNotWithdrawable(Refused):
+    """The definition says that it stays."""
+
+    brand_id: int
+    definition_id: int
+
+
+@dataclass(eq=False)
+class BadgeLocked(Refused):
+    """A badge is the member's own: it is neither transferred nor lent."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from chain.model.access import MOA_ADMIN, MOA_GUARDIAN, MOA_OPERATOR, Roles
 from chain.model.agreements import Agreements
+from chain.model.badges import Badges
 from chain.model.call import Call, Fact, Journal
 from chain.model.clearing import Clearing
 from chain.model.clock import Clock
@@ -25,6 +26,7 @@ class Parties:
     operator: str
     guardian: str
     cover_bps: int
+    badges: str = ""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Ledger:
     agreements: Agreements = field(init=False)
     exchanges: Exchanges = field(init=False)
     openings: Openings = field(init=False)
+    badges: Badges = field(init=False)
 
     def __post_init__(self) -> None:
         parties = self.parties
@@ -54,6 +57,7 @@ class Ledger:
         self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
+        self.badges = Badges(parties.badges, self.registry, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
             self.agreements,

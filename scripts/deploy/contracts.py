@@ -47,6 +47,7 @@ CONTRACTS = {
     "PartnerExchange": "PartnerExchange",
     "OpeningBalances": "OpeningBalances",
     "LoyaltyToken": "LoyaltyToken",
+    "Badges": "Badges",
 }
 
 
@@ -156,6 +157,7 @@ def _deploy(plan, actors):
     exchange = build.PartnerExchange.deploy(manager, registry, desk, house, sender)
     openings = build.OpeningBalances.deploy(manager, registry, desk, sender)
     token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, openings, sender)
+    badges = build.Badges.deploy(manager, registry, sender)
 
     manager.grantRole(0, registry, 0, sender)
     manager.grantRole(OPERATOR, operator, 0, sender)
@@ -172,6 +174,7 @@ def _deploy(plan, actors):
         "PartnerExchange": exchange,
         "OpeningBalances": openings,
         "LoyaltyToken": token,
+        "Badges": badges,
     }
     return {
         "chain_id": web3.eth.chain_id,

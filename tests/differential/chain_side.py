@@ -24,6 +24,7 @@ ABIS = (
     "PartnerRegistry",
     "LoyaltyToken",
     "OpeningBalances",
+    "Badges",
     "RewardRules",
     "RedemptionDesk",
     "PartnerExchange",
@@ -36,6 +37,7 @@ INTERFACES = (
     "IBrandAccess",
     "ILoyaltyToken",
     "IOpeningBalances",
+    "IBadges",
     "IPartnerRegistry",
     "IRewardRules",
     "IRedemptionDesk",
@@ -96,7 +98,9 @@ class ChainSide:
         self.artifacts = {name: artifact(name) for name in ABIS}
         self.codec = Codec({name: artifact(name)["abi"] for name in (*ABIS, *INTERFACES)})
         self.order = {
-            (item["name"], len(item["inputs"])): [part["name"] for part in item["inputs"]]
+            (item["name"], frozenset(part["name"] for part in item["inputs"])): [
+                part["name"] for part in item["inputs"]
+            ]
             for abi in self.codec.abis.values()
             for item in abi
             if item["type"] == "event"
@@ -275,9 +279,9 @@ class ChainSide:
             for word in integers(found.args["words"]):
                 words[(word >> 240) % 4] = word if word & (2**240 - 1) else 0
             return
-        names = self.order[found.name, len(found.args)]
+        names = self.order[found.name, frozenset(found.args)]
         values = [integers(found.args[name]) for name in names]
-        if found.name == "AwardRefused":
+        if found.name in ("AwardRefused", "BadgeRefused"):
             values[-1] = self.refusal(bytes.fromhex(values[-1][2:]))
         facts.setdefault(label, []).append((found.name, tuple(values)))
 

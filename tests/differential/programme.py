@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from chain.model import lots as lot
-from tests.differential.acts_openings import OpeningActs
+from tests.differential.acts_badges import BadgeActs
 from tests.differential.chooser import Made
 from tests.differential.compare import Read, compare
 from tests.differential.steps import Step
 from tests.differential.world import World
 
 
-class ProgrammeWalk(OpeningActs):
+class ProgrammeWalk(BadgeActs):
     """Makes the next step from the model's state."""
 
     WEIGHTS: tuple[tuple[str, int], ...] = (
@@ -21,6 +21,10 @@ class ProgrammeWalk(OpeningActs):
         ("prolong", 2),
         ("claim", 12),
         ("claim_batch", 14),
+        ("publish_badge", 3),
+        ("give", 8),
+        ("give_batch", 10),
+        ("withdraw_badge", 4),
         ("award", 2),
         ("transfer", 2),
         ("standing", 1),
@@ -60,6 +64,19 @@ def compare_programme(world: World, at: int) -> None:
             for index in range(min(each.terms.lines, 16)):
                 key = "OpeningBalances", "isClaimed", (brand_id, number, index)
                 reads.append((key, index in each.claimed))
+    for brand_id, definitions in world.ledger.badges.definitions.items():
+        reads.append((("Badges", "definitionCount", (brand_id,)), len(definitions)))
+        for number, published in enumerate(definitions, 1):
+            shown = (published.definition, published.given)
+            reads.append((("Badges", "definitionOf", (brand_id, number)), shown))
+        for member in world.cast.members:
+            live = world.ledger.badges.live_badges_of(brand_id, member, at)
+            reads.append((("Badges", "liveBadgesOf", (brand_id, member)), live))
+    for member in world.cast.members:
+        have = sum(member in each.terms for some in world.ledger.badges.definitions.values() for each in some)
+        reads.append((("Badges", "balanceOf", (member,)), have))
+    for brand_id, operation_id in sorted(world.ledger.badges.used)[-40:]:
+        reads.append((("Badges", "isOperationUsed", (brand_id, operation_id)), True))
     compare(world, at, reads)
 
 

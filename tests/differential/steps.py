@@ -74,6 +74,7 @@ def of_contract(ledger: Ledger, contract: str) -> Any:
         "PartnerExchange": ledger.exchanges,
         "ClearingHouse": ledger.clearing,
         "OpeningBalances": ledger.openings,
+        "Badges": ledger.badges,
         "Authority": ledger.roles,
     }[contract]
 

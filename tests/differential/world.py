@@ -142,6 +142,7 @@ class World:
         exchange = chain.deploy("PartnerExchange", authority, registry, desk, clearing)
         openings = chain.deploy("OpeningBalances", authority, registry, desk)
         code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, openings, label=f"{TOKEN} 0")
+        badges = chain.deploy("Badges", authority, registry)
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
         for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
             self._set_up("admin", "Authority", "grantRole", role, holder, 0)
@@ -156,6 +157,7 @@ class World:
             operator=cast["operator"],
             guardian=cast["guardian"],
             cover_bps=COVER_BPS,
+            badges=badges,
         )
 
     def _set_up(self, by: str, contract: str, function: str, *values: object) -> None:

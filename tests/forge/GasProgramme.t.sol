@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
+import {Badges} from "../../contracts/Badges.sol";
+import {IBadges} from "../../contracts/interfaces/IBadges.sol";
 import {IOpeningBalances} from "../../contracts/interfaces/IOpeningBalances.sol";
 import {Tree} from "./support/Tree.sol";
 import {World} from "./support/World.sol";
@@ -19,6 +21,7 @@ contract GasProgramme is World {
 
     function test_gas_of_openings_badges_and_votes() public {
         _openings();
+        _badges();
         vm.writeFile("build/gas-programme.json", string.concat("{\n", json, "\n}\n"));
     }
 
@@ -86,6 +89,26 @@ contract GasProgramme is World {
         }
         vm.prank(MALLORY);
         openings.claimBatch(CAFE, opening, part, _upwards(proof), longer);
+    }
+
+    /* BADGES: of one definition, to members without a badge and again to the same */
+
+    function _badges() private {
+        Badges badges = new Badges(address(manager), address(registry));
+        vm.prank(owner(CAFE));
+        badges.publish(
+            CAFE,
+            IBadges.Definition(IBadges.Kind.Tier, 2, 1, true, 1e6, block.timestamp + 1 days, 30 days, keccak256("gold"))
+        );
+        for (uint256 round = 0; round < 2; ++round) {
+            IBadges.Gift[] memory gifts = new IBadges.Gift[](BATCH);
+            for (uint256 i = 0; i < BATCH; ++i) {
+                gifts[i] = IBadges.Gift(round * BATCH + i, address(uint160(0xB1000 + i)));
+            }
+            vm.prank(RELAYER);
+            badges.giveBatch(CAFE, 1, gifts);
+            _note(round == 0 ? "badge_in_batch_of_100_new" : "badge_in_batch_of_100_renewed", BATCH);
+        }
     }
 
     /* NOTES */
