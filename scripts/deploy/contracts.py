@@ -48,6 +48,7 @@ CONTRACTS = {
     "OpeningBalances": "OpeningBalances",
     "LoyaltyToken": "LoyaltyToken",
     "Badges": "Badges",
+    "ProgrammeGovernor": "ProgrammeGovernor",
 }
 
 
@@ -158,6 +159,10 @@ def _deploy(plan, actors):
     openings = build.OpeningBalances.deploy(manager, registry, desk, sender)
     token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, openings, sender)
     badges = build.Badges.deploy(manager, registry, sender)
+    votes = plan["votes"]
+    voting = tuple(votes[f"{part}_seconds"] for part in ("challenge", "preparation", "voting", "delay"))
+    shares = votes["threshold_bps"], votes["quorum_bps"]
+    governor = build.ProgrammeGovernor.deploy(manager, registry, rules, exchange, (*voting, *shares), sender)
 
     manager.grantRole(0, registry, 0, sender)
     manager.grantRole(OPERATOR, operator, 0, sender)
@@ -175,6 +180,7 @@ def _deploy(plan, actors):
         "OpeningBalances": openings,
         "LoyaltyToken": token,
         "Badges": badges,
+        "ProgrammeGovernor": governor,
     }
     return {
         "chain_id": web3.eth.chain_id,

@@ -14,6 +14,7 @@ CONTRACTS = (
     "OpeningBalances",
     "PartnerExchange",
     "PartnerRegistry",
+    "ProgrammeGovernor",
     "RedemptionDesk",
     "RewardRules",
 )

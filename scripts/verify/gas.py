@@ -48,6 +48,7 @@ BARS = (
     Bar("award_in_batch_of_100_existing", 16_000),
     Bar("opening_claim_in_batch_of_100_new", 45_000),
     Bar("opening_claim_in_batch_of_100_existing", 45_000),
+    Bar("vote_of_10000_with_snapshot_each", 60_000),
     Bar("exchange_existing", 170_000),
     Bar("exchange_new_receiver", 170_000, missed="the receiver's first word is 17,100 more than a word that exists"),
     Bar(
