@@ -11,13 +11,15 @@ import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
 import {IRewardRules} from "./interfaces/IRewardRules.sol";
 import {Authorised} from "./base/Authorised.sol";
 import {BrandAccess} from "./base/BrandAccess.sol";
-import {Snapshots} from "./base/Snapshots.sol";
+import {Snapshots} from "./Snapshots.sol";
+import {ISnapshots} from "./interfaces/ISnapshots.sol";
+import {Chunk} from "./libraries/Chunk.sol";
 import {Roles} from "./libraries/Roles.sol";
 
 /// @title ProgrammeGovernor
-/// @dev The timelock is made here, with this contract as its only proposer, canceller and executor and without an admin:
+/// @dev Lists of balances are kept by `Snapshots`, which is made here. The timelock is made here, with this contract as its only proposer, canceller and executor and without an admin:
 /// so nothing reaches it but an agreed proposal. Which calls a proposal may hold is fixed by selector (`_electorateOf`).
-contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAccess, Snapshots {
+contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAccess {
     bytes32 private constant VOTE_TYPEHASH = keccak256("Vote(uint256 proposalId,address member,uint256 choice)");
     bytes32 private constant PROPOSE_TYPEHASH = keccak256(
         "ProposeAsMember(address member,uint256 brandId,bytes32 actionsHash,bytes32 textHash,uint256 nonce,uint256 deadline)"
@@ -52,10 +54,8 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
         bool executed;
     }
 
-    /// @dev Two words; a supply has 52 bits at most.
+    /// @dev One word; a supply has 52 bits at most.
     struct House {
-        address poster;
-        uint56 total;
         uint64 pointsFor;
         uint64 pointsAgainst;
         uint64 pointsAbstaining;
@@ -65,6 +65,7 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
     IRewardRules private immutable RULES;
     IPartnerExchange private immutable EXCHANGE;
     TimelockController private immutable TIMELOCK;
+    ISnapshots private immutable SNAPSHOTS;
     uint256 private immutable CHALLENGE_SECONDS;
     uint256 private immutable PREPARATION_SECONDS;
     uint256 private immutable VOTING_SECONDS;
@@ -97,6 +98,7 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
         DELAY_SECONDS = terms_.delaySeconds;
         THRESHOLD_BPS = terms_.thresholdBps;
         QUORUM_BPS = terms_.quorumBps;
+        SNAPSHOTS = new Snapshots(address(this), registry, terms_.challengeSeconds);
         address[] memory self = new address[](1);
         self[0] = address(this);
         TIMELOCK = new TimelockController(terms_.delaySeconds, self, self, address(0));
@@ -122,6 +124,18 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
     }
 
     /// @inheritdoc IProgrammeGovernor
+    function snapshots() external view returns (address) {
+        return address(SNAPSHOTS);
+    }
+
+    /// @inheritdoc IProgrammeGovernor
+    function groundOf(uint256 proposalId, uint256 brandId) external view returns (bytes32, bool) {
+        Course memory course = _known(proposalId);
+        _checkAsked(proposalId, course, brandId);
+        return (course.blockHash, !course.vetoed && block.timestamp < course.preparedUntil);
+    }
+
+    /// @inheritdoc IProgrammeGovernor
     function programmeText() external view returns (bytes32, uint256) {
         return (_textHash, _textVersion);
     }
@@ -135,7 +149,8 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
     /// @inheritdoc IProgrammeGovernor
     function tallyOf(uint256 proposalId, uint256 brandId) external view returns (Tally memory) {
         House memory house = _houses[proposalId][brandId];
-        return Tally(house.poster, house.total, house.pointsFor, house.pointsAgainst, house.pointsAbstaining);
+        (address poster, uint256 total) = SNAPSHOTS.adoptedOf(proposalId, brandId);
+        return Tally(poster, total, house.pointsFor, house.pointsAgainst, house.pointsAbstaining);
     }
 
     /// @inheritdoc IProgrammeGovernor
@@ -242,34 +257,37 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
 
     /// @inheritdoc IProgrammeGovernor
     function castVote(uint256 proposalId, uint256 brandId, Ballot calldata ballot) external {
-        (House memory house, bytes32 key) = _openHouse(proposalId, brandId);
+        (House memory house, address poster) = _openHouse(proposalId, brandId);
         uint256 bits = _voted[proposalId][brandId][ballot.chunk];
         if (ballot.position < 256 && bits & (1 << ballot.position) != 0) {
             revert VoteUsed(proposalId, brandId, address(uint160(ballot.leaf >> POINTS_AT)));
         }
 
-        _count(proposalId, brandId, house, key, ballot);
+        bytes32 root = SNAPSHOTS.chunkOf(proposalId, brandId, poster, ballot.chunk);
+        _count(proposalId, brandId, house, root, ballot);
         _voted[proposalId][brandId][ballot.chunk] = bits | (1 << ballot.position);
         _houses[proposalId][brandId] = house;
     }
 
     /// @inheritdoc IProgrammeGovernor
     function castVotes(uint256 proposalId, uint256 brandId, Ballot[] calldata ballots) external returns (uint256 cast) {
-        (House memory house, bytes32 key) = _openHouse(proposalId, brandId);
+        (House memory house, address poster) = _openHouse(proposalId, brandId);
         if (ballots.length == 0 || ballots.length > BATCH_MAX) revert BatchSizeWrong(ballots.length, BATCH_MAX);
 
-        // The word of a chunk's votes is read once for each run of votes of that chunk.
+        // A chunk's root and the word of its votes are read once for each run of votes of that chunk.
         uint256 chunk = ballots[0].chunk;
         uint256 bits = _voted[proposalId][brandId][chunk];
+        bytes32 root = SNAPSHOTS.chunkOf(proposalId, brandId, poster, chunk);
         for (uint256 i = 0; i < ballots.length; ++i) {
             Ballot calldata ballot = ballots[i];
             if (ballot.chunk != chunk) {
                 _voted[proposalId][brandId][chunk] = bits;
                 chunk = ballot.chunk;
                 bits = _voted[proposalId][brandId][chunk];
+                root = SNAPSHOTS.chunkOf(proposalId, brandId, poster, chunk);
             }
             if (ballot.position < 256 && bits & (1 << ballot.position) != 0) continue;
-            _count(proposalId, brandId, house, key, ballot);
+            _count(proposalId, brandId, house, root, ballot);
             bits |= 1 << ballot.position;
             ++cast;
         }
@@ -324,31 +342,6 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
         ++_textVersion;
 
         emit ProgrammeTextChanged(_textVersion, textHash);
-    }
-
-    /* SNAPSHOTS */
-
-    function _checkPreparing(uint256 proposalId, uint256 brandId) internal view override {
-        Course memory course = _known(proposalId);
-        _checkAsked(proposalId, course, brandId);
-        bool over = course.vetoed || block.timestamp >= course.preparedUntil;
-        if (over || _houses[proposalId][brandId].poster != address(0)) revert SnapshotsClosed(proposalId, brandId);
-    }
-
-    function _groundOf(uint256 proposalId, uint256 brandId) internal view override returns (bytes32, address) {
-        return (_courses[proposalId].blockHash, REGISTRY.tokenOf(brandId));
-    }
-
-    function _challengeSeconds() internal view override returns (uint256) {
-        return CHALLENGE_SECONDS;
-    }
-
-    function _adopted(uint256 proposalId, uint256 brandId, address poster, uint256 total) internal override {
-        House storage house = _houses[proposalId][brandId];
-        house.poster = poster;
-        // A list's total has 56 bits.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        house.total = uint56(total);
     }
 
     /* INSIDE: PROPOSALS */
@@ -456,20 +449,23 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
         if (course.firstBrandId == 0) {
             asked = course.brandCount;
             for (uint256 brandId = 1; brandId <= asked; ++brandId) {
-                if (_agrees(_houses[proposalId][brandId])) ++agreed;
+                if (_agrees(proposalId, brandId)) ++agreed;
             }
         } else {
             asked = course.secondBrandId == 0 ? 1 : 2;
-            if (_agrees(_houses[proposalId][course.firstBrandId])) ++agreed;
-            if (asked == 2 && _agrees(_houses[proposalId][course.secondBrandId])) ++agreed;
+            if (_agrees(proposalId, course.firstBrandId)) ++agreed;
+            if (asked == 2 && _agrees(proposalId, course.secondBrandId)) ++agreed;
         }
         return (2 * agreed > asked, 2 * uint256(course.voicesFor) > asked);
     }
 
     /// @dev More for it than against it, and the quorum has voted. Without an adopted list nobody has.
-    function _agrees(House memory house) private view returns (bool) {
+    function _agrees(uint256 proposalId, uint256 brandId) private view returns (bool) {
+        House memory house = _houses[proposalId][brandId];
+        if (house.pointsFor <= house.pointsAgainst) return false;
         uint256 voted = uint256(house.pointsFor) + house.pointsAgainst + house.pointsAbstaining;
-        return house.pointsFor > house.pointsAgainst && voted * BPS >= house.total * QUORUM_BPS;
+        (, uint256 total) = SNAPSHOTS.adoptedOf(proposalId, brandId);
+        return voted * BPS >= total * QUORUM_BPS;
     }
 
     function _shown(Course memory course, State state) private pure returns (Proposal memory) {
@@ -491,23 +487,29 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
 
     /* INSIDE: VOTES */
 
-    /// @dev The house of a brand whose list was adopted, while the voting lasts, and the list's key.
-    function _openHouse(uint256 proposalId, uint256 brandId) private view returns (House memory house, bytes32 key) {
+    /// @dev The house of a brand whose list was adopted, while the voting lasts, and who posted the list.
+    function _openHouse(uint256 proposalId, uint256 brandId)
+        private
+        view
+        returns (House memory house, address poster)
+    {
         Course memory course = _known(proposalId);
         _checkAsked(proposalId, course, brandId);
         house = _houses[proposalId][brandId];
         bool over = course.vetoed || block.timestamp >= course.votedUntil;
-        if (over || house.poster == address(0)) {
+        (poster,) = SNAPSHOTS.adoptedOf(proposalId, brandId);
+        if (over || poster == address(0)) {
             revert VotingClosed(proposalId, brandId, course.votedUntil, block.timestamp);
         }
-        key = _key(proposalId, brandId, house.poster);
     }
 
     /// @dev Adds a vote to the house in memory.
-    function _count(uint256 proposalId, uint256 brandId, House memory house, bytes32 key, Ballot calldata ballot)
+    function _count(uint256 proposalId, uint256 brandId, House memory house, bytes32 root, Ballot calldata ballot)
         private
     {
-        _checkLeaf(key, ballot.chunk, ballot.position, ballot.leaf, ballot.siblings);
+        if (!Chunk.holds(root, ballot.position, ballot.leaf, ballot.siblings)) {
+            revert ISnapshots.LeafUnknown(ballot.chunk, ballot.position);
+        }
         // The upper 160 bits are an account, the lower 96 its points, of which a list's total has 56.
         // forge-lint: disable-start(unsafe-typecast)
         address member = address(uint160(ballot.leaf >> POINTS_AT));

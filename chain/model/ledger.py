@@ -27,6 +27,8 @@ class Parties:
     guardian: str
     cover_bps: int
     badges: str = ""
+    governor: str = ""
+    timelock: str = ""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,6 @@ pragma solidity 0.8.30;
 
 import {IAuthorised} from "./IAuthorised.sol";
 import {IBrandAccess} from "./IBrandAccess.sol";
-import {ISnapshots} from "./ISnapshots.sol";
 
 /// @title Members and brands decide together on the parameters of the programme.
 /// @notice A proposal is a list of actions: a rule's announced change, awards out of a rule's budget, a change of an
@@ -18,7 +17,7 @@ import {ISnapshots} from "./ISnapshots.sol";
 /// A vote is EIP-712 `Vote(uint256 proposalId,address member,uint256 choice)`; choices: 0 against, 1 for, 2 abstain. It
 /// needs no nonce, counts once, and is void when the voting ends. Anyone submits votes, one by one or by the hundred.
 /// @dev Nonces (IAuthorised) are those of members' proposals.
-interface IProgrammeGovernor is IAuthorised, IBrandAccess, ISnapshots {
+interface IProgrammeGovernor is IAuthorised, IBrandAccess {
     /// @notice Open: prepared or voted on. Refused: one of the houses did not agree. Stale: agreed, but not executed in time.
     enum State {
         None,
@@ -149,6 +148,11 @@ interface IProgrammeGovernor is IAuthorised, IBrandAccess, ISnapshots {
     function terms() external view returns (Terms memory);
     /// @notice OpenZeppelin's TimelockController, whose only proposer, canceller and executor is this contract.
     function timelock() external view returns (address);
+    /// @notice Where the lists of balances are posted (ISnapshots); made by this contract.
+    function snapshots() external view returns (address);
+    /// @notice What the lists of a brand stand on: the hash of the block before the proposal, and whether they may still
+    /// be posted, contradicted and adopted. Reverts with ProposalUnknown and BrandNotAsked.
+    function groundOf(uint256 proposalId, uint256 brandId) external view returns (bytes32 blockHash, bool preparing);
     /// @notice keccak256 of the programme's public text, and how often it has changed.
     function programmeText() external view returns (bytes32 textHash, uint256 version);
     function proposalCount() external view returns (uint256);

@@ -75,6 +75,9 @@ interface ISnapshots {
     /// @notice Root of a chunk of it.
     function chunkOf(uint256 proposalId, uint256 brandId, address poster, uint256 chunk) external view returns (bytes32);
 
+    /// @notice The list that was adopted for a brand: who posted it, and its sum; 0: none yet.
+    function adoptedOf(uint256 proposalId, uint256 brandId) external view returns (address poster, uint256 total);
+
     /// @notice Posts 1 .. 4,096 leaves of the caller's list. `complete`: the list ends with them.
     function post(uint256 proposalId, uint256 brandId, uint256[] calldata leaves, bool complete) external;
     /// @notice Proves that the account of a posted leaf had other points in the block before the proposal.

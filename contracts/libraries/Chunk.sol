@@ -22,6 +22,15 @@ library Chunk {
         return level[0];
     }
 
+    /// @notice True when the leaf lies at `position` under `root`. What fills up a last chunk is 0, and is nobody's leaf.
+    function holds(bytes32 root_, uint256 position, uint256 leaf, bytes32[8] calldata siblings)
+        internal
+        pure
+        returns (bool)
+    {
+        return position < LEAVES && leaf != 0 && rootOf(leaf, position, siblings) == root_;
+    }
+
     /// @notice The root that a leaf at `position` (0 .. 255) and its siblings, from below, lead to.
     function rootOf(uint256 leaf, uint256 position, bytes32[8] calldata siblings) internal pure returns (bytes32 node) {
         node = bytes32(leaf);

@@ -49,6 +49,7 @@ CONTRACTS = {
     "LoyaltyToken": "LoyaltyToken",
     "Badges": "Badges",
     "ProgrammeGovernor": "ProgrammeGovernor",
+    "Snapshots": "Snapshots",
 }
 
 
@@ -181,6 +182,8 @@ def _deploy(plan, actors):
         "LoyaltyToken": token,
         "Badges": badges,
         "ProgrammeGovernor": governor,
+        # The governor has made it itself.
+        "Snapshots": build.Snapshots.at(governor.snapshots(), persist=False),
     }
     return {
         "chain_id": web3.eth.chain_id,

@@ -17,6 +17,7 @@ CONTRACTS = (
     "ProgrammeGovernor",
     "RedemptionDesk",
     "RewardRules",
+    "Snapshots",
 )
 
 

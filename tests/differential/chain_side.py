@@ -10,7 +10,7 @@ from eth_abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
-from chain.contracts.codec import Codec
+from chain.contracts.codec import Codec, canonical
 from chain.model.ledger import Ledger
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
@@ -25,6 +25,8 @@ ABIS = (
     "LoyaltyToken",
     "OpeningBalances",
     "Badges",
+    "ProgrammeGovernor",
+    "Snapshots",
     "RewardRules",
     "RedemptionDesk",
     "PartnerExchange",
@@ -38,6 +40,7 @@ INTERFACES = (
     "ILoyaltyToken",
     "IOpeningBalances",
     "IBadges",
+    "IProgrammeGovernor",
     "IPartnerRegistry",
     "IRewardRules",
     "IRedemptionDesk",
@@ -45,7 +48,7 @@ INTERFACES = (
     "IClearingHouse",
 )
 COVER_BPS = 8_000
-GAS = 12_000_000
+GAS = 16_000_000
 # 1 January 2030: a fixed start on Anvil, so that a seed gives the same walk at any hour.
 START = 1_893_456_000
 GAS_PRICE = 10 * 10**9
@@ -154,7 +157,7 @@ class ChainSide:
         """The address of a new contract, made by the admin."""
         found = self.artifacts[name]
         inputs = next((item["inputs"] for item in found["abi"] if item["type"] == "constructor"), [])
-        arguments = encode([part["type"] for part in inputs], values)
+        arguments = encode([canonical(part) for part in inputs], values)
         code = bytes.fromhex(found["bytecode"].removeprefix("0x"))
         receipt = self.send(self.cast["admin"], None, code + arguments)
         assert receipt["status"] == "0x1", f"{name} could not be deployed"
@@ -269,7 +272,7 @@ class ChainSide:
             # Only an invitation makes a contract: the next brand's token.
             self.name(f"{TOKEN} {sum(label.startswith(TOKEN) for label in self.addresses)}", address)
         label = self.labels[address]
-        if label in ("Authority", "SettlementToken"):
+        if label in ("Authority", "SettlementToken", "TimelockController"):
             return
         found = self.codec.log(log, label)
         assert found is not None, f"{label} said something that is in no interface"

@@ -19,6 +19,9 @@ DAY = 86_400
 FUNDS_WEI = 10**21
 FAR = 2**40 - 1
 ZERO32 = "0x" + "00" * 32
+# Challenge, preparation, voting, delay; threshold and quorum in hundredths of a percent.
+VOTES = (HOUR, 3 * HOUR, 5 * HOUR, 2 * HOUR, 500, 3_000)
+TIMELOCK = "TimelockController"
 
 
 BRANDS = (
@@ -143,6 +146,9 @@ class World:
         openings = chain.deploy("OpeningBalances", authority, registry, desk)
         code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, openings, label=f"{TOKEN} 0")
         badges = chain.deploy("Badges", authority, registry)
+        governor = chain.deploy("ProgrammeGovernor", authority, registry, rules, exchange, VOTES)
+        chain.name(TIMELOCK, chain.read("ProgrammeGovernor", "timelock"))
+        chain.name("Snapshots", chain.read("ProgrammeGovernor", "snapshots"))
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
         for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
             self._set_up("admin", "Authority", "grantRole", role, holder, 0)
@@ -158,6 +164,8 @@ class World:
             guardian=cast["guardian"],
             cover_bps=COVER_BPS,
             badges=badges,
+            governor=governor,
+            timelock=chain.addresses[TIMELOCK],
         )
 
     def _set_up(self, by: str, contract: str, function: str, *values: object) -> None:

@@ -136,12 +136,12 @@ contract GasProgramme is Voting {
                 part[i] = leaves[first + i];
             }
             vm.prank(MALLORY);
-            governor.post(proposalId, CAFE, part, first + count == ELECTORATE);
+            snapshots.post(proposalId, CAFE, part, first + count == ELECTORATE);
             posted += vm.lastCallGas().gasTotalUsed;
         }
         _noteGas("snapshot_of_10000_each", posted, ELECTORATE);
         vm.warp(block.timestamp + CHALLENGE);
-        governor.adopt(proposalId, CAFE, MALLORY);
+        snapshots.adopt(proposalId, CAFE, MALLORY);
         _note("snapshot_adopted", 1);
         uint256 cast = 0;
         bytes32[][9] memory levels = _chunk(leaves);

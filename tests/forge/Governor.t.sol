@@ -141,35 +141,35 @@ contract GovernorTest is Voting {
         uint256[] memory leaves = listOf(CAFE);
         (leaves[0], leaves[1]) = (leaves[1], leaves[0]);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeafInvalid.selector, leaves[1], leaves[0]));
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         leaves[0] = leaves[1];
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeafInvalid.selector, leaves[1], leaves[0]));
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         leaves = listOf(CAFE);
         leaves[2] &= ~uint256(type(uint96).max);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeafInvalid.selector, leaves[2], leaves[1]));
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         leaves[2] |= type(uint56).max;
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeafInvalid.selector, leaves[2], leaves[1]));
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         leaves = listOf(CAFE);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeavesWrong.selector, 3, 4_096));
-        governor.post(proposalId, CAFE, leaves, false);
+        snapshots.post(proposalId, CAFE, leaves, false);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeavesWrong.selector, 0, 4_096));
-        governor.post(proposalId, CAFE, new uint256[](0), true);
+        snapshots.post(proposalId, CAFE, new uint256[](0), true);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeavesWrong.selector, 4_352, 4_096));
-        governor.post(proposalId, CAFE, new uint256[](4_352), true);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, new uint256[](4_352), true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         vm.expectRevert(
             abi.encodeWithSelector(ISnapshots.SnapshotClosed.selector, proposalId, CAFE, address(this))
         );
-        governor.post(proposalId, CAFE, leaves, true);
-        ISnapshots.Snapshot memory list = governor.snapshotOf(proposalId, CAFE, address(this));
+        snapshots.post(proposalId, CAFE, leaves, true);
+        ISnapshots.Snapshot memory list = snapshots.snapshotOf(proposalId, CAFE, address(this));
         vm.assertEq(list.total, 1_000, "their sum");
         vm.assertEq(list.accounts, 3, "three accounts");
-        vm.assertEq(governor.chunkOf(proposalId, CAFE, address(this), 0), chunkRoot(leaves), "the chunk's root");
+        vm.assertEq(snapshots.chunkOf(proposalId, CAFE, address(this), 0), chunkRoot(leaves), "the chunk's root");
         vm.expectRevert(abi.encodeWithSelector(IProgrammeGovernor.BrandNotAsked.selector, proposalId, BOOKS));
-        governor.post(proposalId, BOOKS, leaves, true);
+        snapshots.post(proposalId, BOOKS, leaves, true);
     }
 
     /// @notice SPEC 18.8: a list of many chunks, in several calls, is one list; order holds across calls.
@@ -179,21 +179,21 @@ contract GovernorTest is Voting {
         for (uint256 i = 0; i < 512; ++i) {
             first[i] = ((i + 1) << 96) | 1;
         }
-        governor.post(proposalId, CAFE, first, false);
+        snapshots.post(proposalId, CAFE, first, false);
         uint256[] memory second = new uint256[](2);
         second[0] = (uint256(512) << 96) | 1;
         second[1] = (uint256(513) << 96) | 1;
         vm.expectRevert(
             abi.encodeWithSelector(ISnapshots.LeafInvalid.selector, second[0], uint256(512) << 96)
         );
-        governor.post(proposalId, CAFE, second, true);
+        snapshots.post(proposalId, CAFE, second, true);
         second[0] = (uint256(513) << 96) | 5;
         second[1] = (uint256(514) << 96) | 1;
-        governor.post(proposalId, CAFE, second, true);
-        ISnapshots.Snapshot memory list = governor.snapshotOf(proposalId, CAFE, address(this));
+        snapshots.post(proposalId, CAFE, second, true);
+        ISnapshots.Snapshot memory list = snapshots.snapshotOf(proposalId, CAFE, address(this));
         vm.assertEq(list.chunks, 3, "three chunks");
         vm.assertEq(list.total, 518, "one sum");
-        vm.assertEq(governor.chunkOf(proposalId, CAFE, address(this), 2), chunkRoot(second), "the last one");
+        vm.assertEq(snapshots.chunkOf(proposalId, CAFE, address(this), 2), chunkRoot(second), "the last one");
     }
 
     /// @notice SPEC 18.9, 18.10: one wrong leaf, too high or too low, is proven wrong from the block's hash; a right one is not.
@@ -203,18 +203,18 @@ contract GovernorTest is Voting {
         uint256 place = placeOf(leaves, bob);
         leaves[place] += 1;
         vm.prank(MALLORY);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         // The state of the block before: Bob's words as they lie in storage now.
         ISnapshots.StateProof memory proof = proofOf(proposalId, CAFE, accountSlot(bob));
-        governor.contradictLeaf(proposalId, CAFE, MALLORY, 0, place, leaves[place], siblingsOf(leaves, place), proof);
-        vm.assertTrue(governor.snapshotOf(proposalId, CAFE, MALLORY).contradicted, "it is out");
+        snapshots.contradictLeaf(proposalId, CAFE, MALLORY, 0, place, leaves[place], siblingsOf(leaves, place), proof);
+        vm.assertTrue(snapshots.snapshotOf(proposalId, CAFE, MALLORY).contradicted, "it is out");
         vm.warp(block.timestamp + CHALLENGE);
         bytes memory closed = abi.encodeWithSelector(ISnapshots.SnapshotClosed.selector, proposalId, CAFE, MALLORY);
         vm.expectRevert(closed);
-        governor.adopt(proposalId, CAFE, MALLORY);
+        snapshots.adopt(proposalId, CAFE, MALLORY);
         vm.prank(MALLORY);
         vm.expectRevert(closed);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
     }
 
     /// @notice SPEC 18.10: what is true is not contradicted: the leaf as it was, at its own place.
@@ -222,10 +222,10 @@ contract GovernorTest is Voting {
         uint256 proposalId = _propose();
         uint256[] memory leaves = listOf(CAFE);
         uint256 place = placeOf(leaves, bob);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         ISnapshots.StateProof memory proof = proofOf(proposalId, CAFE, accountSlot(bob));
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.SnapshotTrue.selector, bob, 300));
-        governor.contradictLeaf(
+        snapshots.contradictLeaf(
             proposalId, CAFE, address(this), 0, place, leaves[place], siblingsOf(leaves, place), proof
         );
         // Another's leaf, another place, another amount, what fills up the chunk.
@@ -233,7 +233,7 @@ contract GovernorTest is Voting {
         uint256[4] memory places = [uint256(0), place, 200, 256 + place];
         for (uint256 i = 0; i < 4; ++i) {
             vm.expectRevert(abi.encodeWithSelector(ISnapshots.LeafUnknown.selector, 0, places[i]));
-            governor.contradictLeaf(
+            snapshots.contradictLeaf(
                 proposalId, CAFE, address(this), 0, places[i], others[i], siblingsOf(leaves, places[i] % 256), proof
             );
         }
@@ -245,28 +245,28 @@ contract GovernorTest is Voting {
         uint256[] memory leaves = listOf(CAFE);
         uint256 place = placeOf(leaves, bob);
         leaves[place] += 1;
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         bytes32[8] memory siblings = siblingsOf(leaves, place);
         bytes32 kept = governor.proposalOf(proposalId).blockHash;
         ISnapshots.StateProof memory proof = proofOf(proposalId, CAFE, accountSlot(bob));
         // A header that is not the block's: here the kept hash is put back to what it was.
         keepHash(proposalId, kept);
         vm.expectRevert(abi.encodeWithSelector(TrieProof.HeaderInvalid.selector, kept));
-        governor.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, proof);
+        snapshots.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, proof);
         proof = proofOf(proposalId, CAFE, accountSlot(bob));
         ISnapshots.StateProof memory other = proof;
         bytes memory node = other.words[0][other.words[0].length - 1];
         node[node.length - 1] ^= 0x01;
         vm.expectPartialRevert(TrieProof.ProofInvalid.selector);
-        governor.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, other);
+        snapshots.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, other);
         node[node.length - 1] ^= 0x01;
         other.words[0] = new bytes[](0);
         vm.expectRevert(abi.encodeWithSelector(TrieProof.ProofInvalid.selector, 0));
-        governor.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, other);
+        snapshots.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, other);
         // Another account's words do not prove this one's.
         proof = proofOf(proposalId, CAFE, accountSlot(ann));
         vm.expectPartialRevert(TrieProof.ProofInvalid.selector);
-        governor.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, swapped(proof));
+        snapshots.contradictLeaf(proposalId, CAFE, address(this), 0, place, leaves[place], siblings, swapped(proof));
     }
 
     /// @notice SPEC 18.11: a list that leaves somebody out has another sum than the supply, and that is proven.
@@ -276,16 +276,16 @@ contract GovernorTest is Voting {
         uint256[] memory fewer = new uint256[](2);
         (fewer[0], fewer[1]) = (all[0], all[2]);
         vm.prank(MALLORY);
-        governor.post(proposalId, CAFE, fewer, true);
-        governor.post(proposalId, CAFE, all, true);
+        snapshots.post(proposalId, CAFE, fewer, true);
+        snapshots.post(proposalId, CAFE, all, true);
         ISnapshots.StateProof memory proof = proofOf(proposalId, CAFE, 1);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.SnapshotTrue.selector, address(0), 1_000));
-        governor.contradictTotal(proposalId, CAFE, address(this), proof);
+        snapshots.contradictTotal(proposalId, CAFE, address(this), proof);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.SnapshotIncomplete.selector, proposalId, CAFE, ann));
-        governor.contradictTotal(proposalId, CAFE, ann, proof);
-        governor.contradictTotal(proposalId, CAFE, MALLORY, proof);
+        snapshots.contradictTotal(proposalId, CAFE, ann, proof);
+        snapshots.contradictTotal(proposalId, CAFE, MALLORY, proof);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.SnapshotClosed.selector, proposalId, CAFE, MALLORY));
-        governor.contradictTotal(proposalId, CAFE, MALLORY, proof);
+        snapshots.contradictTotal(proposalId, CAFE, MALLORY, proof);
     }
 
     /// @notice SPEC 18.12: a list is adopted when it has stood its challenge, one only, and before the preparation ends.
@@ -295,25 +295,25 @@ contract GovernorTest is Voting {
         vm.expectRevert(
             abi.encodeWithSelector(ISnapshots.SnapshotIncomplete.selector, proposalId, CAFE, address(this))
         );
-        governor.adopt(proposalId, CAFE, address(this));
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.adopt(proposalId, CAFE, address(this));
+        snapshots.post(proposalId, CAFE, leaves, true);
         vm.prank(MALLORY);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         uint256 until = block.timestamp + CHALLENGE;
         vm.warp(until - 1);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.ChallengeRunning.selector, until, until - 1));
-        governor.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
         vm.warp(until);
-        governor.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
         bytes memory closed = abi.encodeWithSelector(ISnapshots.SnapshotsClosed.selector, proposalId, CAFE);
         vm.expectRevert(closed);
-        governor.adopt(proposalId, CAFE, MALLORY);
+        snapshots.adopt(proposalId, CAFE, MALLORY);
         vm.expectRevert(closed);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         uint256 late = _propose();
         vm.warp(block.timestamp + PREPARATION);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.SnapshotsClosed.selector, late, CAFE));
-        governor.post(late, CAFE, leaves, true);
+        snapshots.post(late, CAFE, leaves, true);
     }
 
     /* VOTING */
@@ -386,10 +386,10 @@ contract GovernorTest is Voting {
         IProgrammeGovernor.Ballot memory vote = ballot(proposalId, leaves, 0, ann, 1);
         uint256 until = governor.proposalOf(proposalId).votedUntil;
         _closed(proposalId, vote, until);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         _closed(proposalId, vote, until);
         vm.warp(block.timestamp + CHALLENGE);
-        governor.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
         vm.warp(until - 1);
         governor.castVote(proposalId, CAFE, vote);
         vm.warp(until);
@@ -512,11 +512,11 @@ contract GovernorTest is Voting {
         uint256 proposalId = governor.proposeAsBrand(BOOKS, both, "limits");
         uint256[] memory cafe = listOf(CAFE);
         uint256[] memory books = listOf(BOOKS);
-        governor.post(proposalId, CAFE, cafe, true);
-        governor.post(proposalId, BOOKS, books, true);
+        snapshots.post(proposalId, CAFE, cafe, true);
+        snapshots.post(proposalId, BOOKS, books, true);
         vm.warp(block.timestamp + CHALLENGE);
-        governor.adopt(proposalId, CAFE, address(this));
-        governor.adopt(proposalId, BOOKS, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, BOOKS, address(this));
         governor.castVote(proposalId, CAFE, ballot(proposalId, cafe, 0, ann, 1));
         vm.prank(owner(CAFE));
         governor.castVoice(proposalId, CAFE, 1);
@@ -552,9 +552,9 @@ contract GovernorTest is Voting {
         vm.prank(owner(GALLERY));
         proposalId = governor.proposeAsBrand(GALLERY, actions, "text");
         uint256[] memory leaves = listOf(CAFE);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         vm.warp(block.timestamp + CHALLENGE);
-        governor.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
         governor.castVote(proposalId, CAFE, ballot(proposalId, leaves, 0, ann, 1));
         for (uint256 brandId = CAFE; brandId <= BOOKS; ++brandId) {
             vm.prank(owner(brandId));
@@ -577,15 +577,15 @@ contract GovernorTest is Voting {
         vm.prank(owner(GALLERY));
         uint256 proposalId = governor.proposeAsBrand(GALLERY, actions, "text");
         for (uint256 brandId = CAFE; brandId <= BOOKS; ++brandId) {
-            governor.post(proposalId, brandId, listOf(brandId), true);
+            snapshots.post(proposalId, brandId, listOf(brandId), true);
             vm.prank(owner(brandId));
             governor.castVoice(proposalId, brandId, 1);
         }
         // What of the weights ends while the vote lasts counts all the same: it is of the block before.
         uint256[] memory books = listOf(BOOKS);
         vm.warp(block.timestamp + CHALLENGE);
-        governor.adopt(proposalId, CAFE, address(this));
-        governor.adopt(proposalId, BOOKS, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, BOOKS, address(this));
         governor.castVote(proposalId, CAFE, ballot(proposalId, listOf(CAFE), 0, ann, 1));
         governor.castVote(proposalId, BOOKS, ballot(proposalId, books, 1, bob, 1));
         vm.warp(governor.proposalOf(proposalId).votedUntil);
@@ -625,7 +625,7 @@ contract GovernorTest is Voting {
         governor.veto(other, 0);
         uint256[] memory leaves = listOf(CAFE);
         vm.expectRevert(abi.encodeWithSelector(ISnapshots.SnapshotsClosed.selector, other, CAFE));
-        governor.post(other, CAFE, leaves, true);
+        snapshots.post(other, CAFE, leaves, true);
     }
 
     /// @notice SPEC 18.18: what is not queued or executed within thirty days is not executed any more.
@@ -685,9 +685,9 @@ contract GovernorTest is Voting {
     function _voting() private returns (uint256 proposalId, uint256[] memory leaves) {
         proposalId = _propose();
         leaves = listOf(CAFE);
-        governor.post(proposalId, CAFE, leaves, true);
+        snapshots.post(proposalId, CAFE, leaves, true);
         vm.warp(block.timestamp + CHALLENGE);
-        governor.adopt(proposalId, CAFE, address(this));
+        snapshots.adopt(proposalId, CAFE, address(this));
     }
 
     /// @dev A proposal to which both houses said yes, and whose voting is over.

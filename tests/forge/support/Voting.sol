@@ -17,13 +17,15 @@ abstract contract Voting is Signing {
     uint256 internal constant VOTING = 7 days;
     uint256 internal constant DELAY = 2 days;
     /// @dev Where a proposal's kept hash lies: the third word of its course, in the mapping of this slot.
-    uint256 private constant COURSES_SLOT = 7;
+    uint256 private constant COURSES_SLOT = 5;
     uint256 private constant HASH_WORD = 2;
 
     ProgrammeGovernor internal governor;
+    ISnapshots internal snapshots;
 
     function buildGovernor() internal {
         governor = makeGovernor(IProgrammeGovernor.Terms(CHALLENGE, PREPARATION, VOTING, DELAY, 1_000, 4_000));
+        snapshots = ISnapshots(governor.snapshots());
     }
 
     function makeGovernor(IProgrammeGovernor.Terms memory terms) internal returns (ProgrammeGovernor) {

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {ISnapshots} from "../interfaces/ISnapshots.sol";
-import {ILoyaltyToken} from "../interfaces/ILoyaltyToken.sol";
-import {Chunk} from "../libraries/Chunk.sol";
-import {Lots} from "../libraries/Lots.sol";
-import {TrieProof} from "../libraries/TrieProof.sol";
+import {ISnapshots} from "./interfaces/ISnapshots.sol";
+import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
+import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
+import {IProgrammeGovernor} from "./interfaces/IProgrammeGovernor.sol";
+import {Chunk} from "./libraries/Chunk.sol";
+import {Lots} from "./libraries/Lots.sol";
+import {TrieProof} from "./libraries/TrieProof.sol";
 
-/// @title Lists of balances, posted, contradicted, adopted. What a proposal is, the heir says.
-abstract contract Snapshots is ISnapshots {
+/// @title Snapshots
+/// @dev The governor makes it, and says of a proposal what it must know (`groundOf`): it keeps lists, and nothing else.
+contract Snapshots is ISnapshots {
     uint256 private constant LEAVES_MAX = 16 * Chunk.LEAVES;
     uint256 private constant POINTS_AT = 96;
     /// @dev The token's published layout: an account's words lie in the mapping of slot 0, the supply's in slots 1 to 4.
@@ -25,19 +28,25 @@ abstract contract Snapshots is ISnapshots {
         bool contradicted;
     }
 
+    /// @dev The list that counts. @param poster 0: none yet.
+    struct Adopted {
+        address poster;
+        uint56 total;
+    }
+
+    IProgrammeGovernor private immutable GOVERNOR;
+    IPartnerRegistry private immutable REGISTRY;
+    uint256 private immutable CHALLENGE_SECONDS;
+
     mapping(bytes32 key => List list) private _lists;
     mapping(bytes32 key => mapping(uint256 chunk => bytes32 root)) private _chunks;
+    mapping(uint256 proposalId => mapping(uint256 brandId => Adopted adopted)) private _adopted;
 
-    /* WHAT THE HEIR KNOWS */
-
-    /// @dev Reverts unless lists may be posted for this brand and proposal: asked, in time, and none adopted.
-    function _checkPreparing(uint256 proposalId, uint256 brandId) internal view virtual;
-    /// @dev The hash kept of the block before the proposal, and the brand's token.
-    function _groundOf(uint256 proposalId, uint256 brandId) internal view virtual returns (bytes32, address);
-    /// @dev How long a list may be contradicted.
-    function _challengeSeconds() internal view virtual returns (uint256);
-    /// @dev The list counts from now on.
-    function _adopted(uint256 proposalId, uint256 brandId, address poster, uint256 total) internal virtual;
+    constructor(address governor, address registry, uint256 challengeSeconds) {
+        GOVERNOR = IProgrammeGovernor(governor);
+        REGISTRY = IPartnerRegistry(registry);
+        CHALLENGE_SECONDS = challengeSeconds;
+    }
 
     /* READING */
 
@@ -56,11 +65,17 @@ abstract contract Snapshots is ISnapshots {
         return _chunks[_key(proposalId, brandId, poster)][chunk];
     }
 
+    /// @inheritdoc ISnapshots
+    function adoptedOf(uint256 proposalId, uint256 brandId) external view returns (address poster, uint256 total) {
+        Adopted memory adopted = _adopted[proposalId][brandId];
+        return (adopted.poster, adopted.total);
+    }
+
     /* LISTS */
 
     /// @inheritdoc ISnapshots
     function post(uint256 proposalId, uint256 brandId, uint256[] calldata leaves, bool complete) external {
-        _checkPreparing(proposalId, brandId);
+        _preparing(proposalId, brandId);
         bytes32 key = _key(proposalId, brandId, msg.sender);
         List memory list = _lists[key];
         if (list.completedAt != 0 || list.contradicted) revert SnapshotClosed(proposalId, brandId, msg.sender);
@@ -97,13 +112,13 @@ abstract contract Snapshots is ISnapshots {
         bytes32[8] calldata siblings,
         StateProof calldata proof
     ) external {
-        _checkPreparing(proposalId, brandId);
+        bytes32 blockHash = _preparing(proposalId, brandId);
         bytes32 key = _key(proposalId, brandId, poster);
-        _checkLeaf(key, chunk, position, leaf, siblings);
+        if (!Chunk.holds(_chunks[key][chunk], position, leaf, siblings)) revert LeafUnknown(chunk, position);
         if (_lists[key].contradicted) revert SnapshotClosed(proposalId, brandId, poster);
         address account = address(uint160(leaf >> POINTS_AT));
         uint256 first = uint256(keccak256(abi.encode(account, LOTS_SLOT)));
-        uint256 proven = _provenPoints(proposalId, brandId, first, proof);
+        uint256 proven = _provenPoints(blockHash, brandId, first, proof);
         uint256 stated = uint96(leaf);
         if (proven == stated) revert SnapshotTrue(account, proven);
 
@@ -112,11 +127,11 @@ abstract contract Snapshots is ISnapshots {
 
     /// @inheritdoc ISnapshots
     function contradictTotal(uint256 proposalId, uint256 brandId, address poster, StateProof calldata proof) external {
-        _checkPreparing(proposalId, brandId);
+        bytes32 blockHash = _preparing(proposalId, brandId);
         List memory list = _lists[_key(proposalId, brandId, poster)];
         if (list.completedAt == 0) revert SnapshotIncomplete(proposalId, brandId, poster);
         if (list.contradicted) revert SnapshotClosed(proposalId, brandId, poster);
-        uint256 proven = _provenPoints(proposalId, brandId, SUPPLY_SLOT, proof);
+        uint256 proven = _provenPoints(blockHash, brandId, SUPPLY_SLOT, proof);
         if (proven == list.total) revert SnapshotTrue(address(0), proven);
 
         _contradict(proposalId, brandId, poster, address(0), list.total, proven);
@@ -124,35 +139,30 @@ abstract contract Snapshots is ISnapshots {
 
     /// @inheritdoc ISnapshots
     function adopt(uint256 proposalId, uint256 brandId, address poster) external {
-        _checkPreparing(proposalId, brandId);
+        _preparing(proposalId, brandId);
         List memory list = _lists[_key(proposalId, brandId, poster)];
         if (list.completedAt == 0) revert SnapshotIncomplete(proposalId, brandId, poster);
         if (list.contradicted) revert SnapshotClosed(proposalId, brandId, poster);
-        uint256 until = list.completedAt + _challengeSeconds();
+        uint256 until = list.completedAt + CHALLENGE_SECONDS;
         if (block.timestamp < until) revert ChallengeRunning(until, block.timestamp);
 
-        _adopted(proposalId, brandId, poster, list.total);
+        _adopted[proposalId][brandId] = Adopted(poster, list.total);
 
         emit SnapshotAdopted(proposalId, brandId, poster, list.total);
     }
 
     /* INSIDE */
 
-    function _key(uint256 proposalId, uint256 brandId, address poster) internal pure returns (bytes32) {
-        return keccak256(abi.encode(proposalId, brandId, poster));
+    /// @dev The hash kept of the block before the proposal. Reverts unless lists may be posted: asked, in time, none adopted.
+    function _preparing(uint256 proposalId, uint256 brandId) private view returns (bytes32 blockHash) {
+        bool preparing;
+        (blockHash, preparing) = GOVERNOR.groundOf(proposalId, brandId);
+        bool open = preparing && _adopted[proposalId][brandId].poster == address(0);
+        if (!open) revert SnapshotsClosed(proposalId, brandId);
     }
 
-    /// @dev Reverts unless the leaf lies at this place of the list.
-    function _checkLeaf(
-        bytes32 key,
-        uint256 chunk,
-        uint256 position,
-        uint256 leaf,
-        bytes32[8] calldata siblings
-    ) internal view {
-        // What fills up the last chunk is 0, and is nobody's leaf.
-        bool placed = position < Chunk.LEAVES && leaf != 0;
-        if (!placed || Chunk.rootOf(leaf, position, siblings) != _chunks[key][chunk]) revert LeafUnknown(chunk, position);
+    function _key(uint256 proposalId, uint256 brandId, address poster) private pure returns (bytes32) {
+        return keccak256(abi.encode(proposalId, brandId, poster));
     }
 
     /// @dev Adds leaves to a list in memory: ascending accounts, each with points.
@@ -173,12 +183,12 @@ abstract contract Snapshots is ISnapshots {
     }
 
     /// @dev The live points of the four words from slot `first` on, in the block before the proposal.
-    function _provenPoints(uint256 proposalId, uint256 brandId, uint256 first, StateProof calldata proof)
+    function _provenPoints(bytes32 blockHash, uint256 brandId, uint256 first, StateProof calldata proof)
         private
         view
         returns (uint256 points)
     {
-        (bytes32 root, uint256 clock) = _provenGround(proposalId, brandId, proof);
+        (bytes32 root, uint256 clock) = _provenGround(blockHash, brandId, proof);
         uint256 group = Lots.firstGroup(clock);
         for (uint256 k = 0; k < Lots.WORDS; ++k) {
             uint256 place = (group + k) % Lots.WORDS;
@@ -188,12 +198,12 @@ abstract contract Snapshots is ISnapshots {
     }
 
     /// @dev The token's storage root in the block before the proposal, and the token's clock then.
-    function _provenGround(uint256 proposalId, uint256 brandId, StateProof calldata proof)
+    function _provenGround(bytes32 blockHash, uint256 brandId, StateProof calldata proof)
         private
         view
         returns (bytes32 root, uint256 clock)
     {
-        (bytes32 blockHash, address token) = _groundOf(proposalId, brandId);
+        address token = REGISTRY.tokenOf(brandId);
         (bytes32 stateRoot, uint256 timestamp) = TrieProof.header(blockHash, proof.header);
         root = TrieProof.storageRoot(stateRoot, token, proof.account);
         ILoyaltyToken.Terms memory terms = ILoyaltyToken(token).terms();
