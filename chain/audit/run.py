@@ -184,6 +184,7 @@ class Audit:
             chain_id=self._deployment.chain_id,
             cover_bps=self._deployment.cover_bps,
             terms=terms,
+            openings=next((at for at, name in contracts.names.items() if name == "OpeningBalances"), ""),
         )
 
     def _extent(self, connection: Connection, chain: Links) -> rows.Extent:
@@ -326,6 +327,10 @@ class Audit:
             ("PartnerRegistry", address("PartnerRegistry"), against_storage.facts_of_registry(expected)),
             ("AccessManager", address("AccessManager"), against_storage.facts_of_roles(expected)),
         ]
+        openings = replay.books.openings.openings
+        if openings:
+            facts = against_storage.facts_of_openings(openings)
+            asked.append(("OpeningBalances", address("OpeningBalances"), facts))
         asked += [
             ("LoyaltyToken", token, against_storage.facts_of_token(expected, token, replay.supply(token)))
             for token in contracts.rows

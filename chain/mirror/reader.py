@@ -21,6 +21,8 @@ from chain.node.rpc import Rpc
 UNKNOWN_ROUNDS_MAX: Final = 8
 # The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
 FOLLOWED: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
+# Followed where the deployment has it.
+LATER: Final = ("OpeningBalances",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Reader:
     def __init__(self, rpc: Rpc, deployment: Deployment, range_blocks_max: int):
         self._rpc = rpc
         self._deployment = deployment
-        self._names = {deployment.address(name): name for name in FOLLOWED}
+        followed = (*FOLLOWED, *(name for name in LATER if name in deployment.contracts))
+        self._names = {deployment.address(name): name for name in followed}
         self._ranges = AdaptiveRange(range_blocks_max)
         # Blocks whose logs were read again from receipts, because they contradicted themselves.
         self.doubted = 0

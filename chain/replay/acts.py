@@ -1,8 +1,8 @@
 """Which events of a transaction belong to one call, told by the event that names the call.
 
-A call's movements of points and its bookings come before the event that names it, but for awards and payments at a
-partner, where they come after. A transfer between two accounts, neither of them 0 or the desk, is a call of its own,
-or leaving when `Left` follows.
+A call's movements of points and its bookings come before the event that names it, but for awards, claims of old points
+and payments at a partner, where they come after. A transfer between two accounts, neither of them 0 or the desk, is a
+call of its own, or leaving when `Left` follows.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,8 @@ CLOSING: Final = frozenset(
     | {"BrandDefaulted"}
 )
 AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
+# Lines of an opening: all of a call come first, then their mints.
+CLAIMED: Final = "OpeningClaimed"
 MOVES: Final = frozenset({"Transfer", "LotsChanged"})
 OF_INVITATION: Final = frozenset(
     {"BrandInvited", "PolicyChanged", "RoleGranted", "RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"}
@@ -136,16 +138,21 @@ def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
     """An event that stands alone or before what belongs to it."""
     first = logs[at]
     end = at + 1
-    if first.name in AWARDS:
-        brand_id = first.args["brandId"]
-        while end < len(logs) and logs[end].name in AWARDS and logs[end].args["brandId"] == brand_id:
+    if first.name in AWARDS or first.name == CLAIMED:
+        kind, names = (CLAIMED, {CLAIMED}) if first.name == CLAIMED else ("Awarded", AWARDS)
+        run = first.args["brandId"], first.args.get("openingId")
+        while (
+            end < len(logs)
+            and logs[end].name in names
+            and (logs[end].args["brandId"], logs[end].args.get("openingId")) == run
+        ):
             end += 1
         awarded = end
         end = _moves_end(logs, end)
         if end < len(logs) and logs[end].name in CLOSING:
             # The last of these movements may be that call's: each award is one transfer with its lots.
             end = _minted_end(logs, awarded, end, sum(log.args.get("points", "0") != "0" for log in logs[at:awarded]))
-        return Act("Awarded", list(logs[at:end])), end
+        return Act(kind, list(logs[at:end])), end
     if first.name == "BrandInvited":
         while (
             end < len(logs) and end - at <= INVITATION_EVENTS_MAX + 1 and logs[end].name in OF_INVITATION | {first.name}

@@ -11,6 +11,7 @@ from chain.model.clock import Clock, day_of
 from chain.model.desk import Desk
 from chain.model.exchange import Exchanges
 from chain.model.ledger import Ledger, Parties
+from chain.model.openings import Openings
 from chain.model.policy import Policy
 from chain.model.registry import Registry
 from chain.model.rules import Item, Rules, RuleTerms
@@ -59,6 +60,7 @@ class Books(Ledger):
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
         self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
+        self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
             self.agreements,

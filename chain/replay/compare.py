@@ -18,6 +18,7 @@ KEYS: Final = {
     "ObligationReduced": ("debtorId", "creditorId"),
     "PositionSettled": ("brandId",),
     "ClaimPaid": ("creditorId",),
+    "OpeningClaimed": ("index",),
     "RoleGranted": ("roleId", "account"),
     "RoleAdminChanged": ("roleId",),
     "RoleGuardianChanged": ("roleId",),

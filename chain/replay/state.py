@@ -11,6 +11,7 @@ from chain.model.agreements import Agreement
 from chain.model.clearing import Account, Statement
 from chain.model.desk import Hold
 from chain.model.exchange import Exchange
+from chain.model.openings import Opening
 from chain.model.policy import Policy
 from chain.model.registry import Brand
 from chain.model.rules import Rule
@@ -22,7 +23,7 @@ from chain.replay.findings import Findings
 from chain.replay.operations import Operations
 from chain.replay.tokens import StatedToken, Words
 
-FORMAT: Final = "moa-replay/1"
+FORMAT: Final = "moa-replay/2"
 
 
 class StateInvalid(ValueError):
@@ -64,6 +65,7 @@ class BooksState:
     statements: dict[int, Statement]
     next_period: int
     agreements: list[Agreement]
+    openings: dict[int, list[Opening]]
     records: dict[str, Exchange | None]
     ready_at: dict[str, dict[str, int]]
 
@@ -118,7 +120,7 @@ def _difference(said: dict[str, Any]) -> Difference:
 
 
 def _announcements(books: Books) -> dict[str, Announcements]:
-    parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements)
+    parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements, books.openings)
     return {part.announcements.contract: part.announcements for part in parts}
 
 
@@ -138,6 +140,7 @@ def _books_state(books: Books) -> BooksState:
         statements=books.clearing.statements,
         next_period=books.clearing.next_period,
         agreements=books.agreements.agreements,
+        openings=books.openings.openings,
         records=books.exchanges.records,
         ready_at={name: each.ready_at for name, each in _announcements(books).items()},
     )
@@ -175,5 +178,6 @@ def _fill(books: Books, state: BooksState) -> None:
     books.clearing.accounts, books.clearing.obligations = state.accounts, state.obligations
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period
     books.agreements.agreements = state.agreements
+    books.openings.openings = state.openings
     for name, announcements in _announcements(books).items():
         announcements.ready_at = state.ready_at[name]

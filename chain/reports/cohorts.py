@@ -17,6 +17,8 @@ from chain.storage.columns import table_of
 entries: Final = table_of(Entry)
 # Minted into the lot of the present epoch (SPEC 1.4).
 FRESH_KINDS: Final = ("award", "exchange_in", "mint")
+# Old points, each lot with the expiry that it had before (SPEC 16.12); the entry's detail tells them.
+OPENING: Final = "opening"
 # Where expired lots may have come back to new life by the brand's grace (SPEC 3.13).
 RENEWING_KINDS: Final = ("capture", "release", "timeout", "refund", "unwind_in")
 UNWOUND: Final = "unwind_in"
@@ -36,6 +38,11 @@ class Entered:
         self.points[expiry] += points
         self.renewed[expiry] += points
         self.of_burnt[expiry] += of_burnt
+
+    def open(self, detail: Mapping[str, Any]) -> None:
+        """Old points that a member claimed."""
+        for expiry, points in detail["lots"].items():
+            self.points[int(expiry)] += int(points)
 
     def cohort(self, clock: Clock, expiry: int, outstanding: int) -> Cohort:
         """The cohort of a lot of which so much is or was left."""
@@ -90,6 +97,11 @@ def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, blo
     )
     for number, points in connection.execute(fresh):
         entered.points[number + 1 + clock.lifetime_epochs] += int(points)
+    opened = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
+        select(entries.c.detail).where(*where, entries.c.kind == OPENING)
+    )
+    for (detail,) in opened:
+        entered.open(detail)
     for expiry, points, of_burnt in renewals(connection, where, clock, int(token["grace_s"])):
         entered.renew(expiry, points, of_burnt)
     return entered

@@ -13,7 +13,7 @@ from chain.contracts import lots
 from chain.contracts.lots import Clock
 from chain.reports import bundle
 from chain.reports.breakage import Cohort
-from chain.reports.cohorts import FRESH_KINDS, RENEWING_KINDS, Entered, renewal
+from chain.reports.cohorts import FRESH_KINDS, OPENING, RENEWING_KINDS, Entered, renewal
 from chain.reports.datasets import DATASETS
 from chain.reports.errors import ExportInvalid
 
@@ -51,6 +51,8 @@ def _entered(folder: Path, manifest: Any, token: Any, clock: Clock, last: int) -
             continue
         if row["kind"] in FRESH_KINDS:
             entered.points[clock.epoch(row["block_time"]) + 1 + clock.lifetime_epochs] += row["points"]
+        elif row["kind"] == OPENING:
+            entered.open(orjson.loads(row["detail"]))
         elif row["kind"] in RENEWING_KINDS:
             renewed, of_burnt = renewal(row["kind"], orjson.loads(row["detail"]))
             if renewed:

@@ -117,7 +117,9 @@ class OpeningActs(StandingActs):
 
     def prolong(self) -> Made:
         brand_id, opening_id = self.known()
-        end = self.at + self.rng.choice((-5, 900, DAY, 30 * DAY, 2**40))
+        openings = self.world.ledger.openings.openings.get(brand_id, [])
+        end = openings[opening_id - 1].end if opening_id <= len(openings) else self.at
+        end += self.rng.choice((-5, 0, 1, 900, DAY, 30 * DAY, 2**40))
         return "OpeningBalances", "prolong", (brand_id, opening_id, end), self.staff("owner", brand_id)
 
     def claimable(self) -> tuple[tuple[int, int], File]:

@@ -12,7 +12,15 @@ from tests.differential.steps import TOKEN
 
 CODEC = Codec.load()
 BLOCKS_AT_ONCE = 200
-OURS = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse", "Authority")
+OURS = (
+    "PartnerRegistry",
+    "RewardRules",
+    "RedemptionDesk",
+    "PartnerExchange",
+    "ClearingHouse",
+    "OpeningBalances",
+    "Authority",
+)
 
 
 def facts_of(chain: ChainSide) -> Facts:
@@ -36,6 +44,7 @@ def facts_of(chain: ChainSide) -> Facts:
         chain_id=chain.chain_id,
         cover_bps=COVER_BPS,
         terms=terms,
+        openings=at["OpeningBalances"],
     )
 
 

@@ -32,10 +32,12 @@ class Facts:
     chain_id: int
     cover_bps: int
     terms: Callable[[str], TokenTerms]
+    # A deployment from before opening balances has none.
+    openings: str = ""
 
     def labels(self) -> dict[str, str]:
         """The contracts' names by address, as the model's journal calls them."""
-        return {
+        found = {
             self.registry: "PartnerRegistry",
             self.rules: "RewardRules",
             self.desk: "RedemptionDesk",
@@ -43,6 +45,7 @@ class Facts:
             self.house: "ClearingHouse",
             self.authority: "Authority",
         }
+        return found | ({self.openings: "OpeningBalances"} if self.openings else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from chain.replay.books import Books
 from chain.replay.decoding.shapes import Event
 from chain.replay.reexecution import adopt_points as fp
 from chain.replay.reexecution import adopt_terms as ft
+from chain.replay.reexecution import openings
 from chain.replay.reexecution import reexecute_points as points
 from chain.replay.reexecution import reexecute_terms as terms
 from chain.replay.reexecution.call_context import CallContext
@@ -30,6 +31,10 @@ CALLS: Final[dict[str, Call]] = {
     "RulePublished": terms.rule_published,
     "RuleChangeAnnounced": terms.rule_change_announced,
     "RuleChangeWithdrawn": terms.rule_change_withdrawn,
+    "OpeningCommitted": openings.committed,
+    "ComparingEnded": openings.comparing_ended,
+    "OpeningProlonged": openings.prolonged,
+    "OpeningClaimed": openings.claimed,
     "AgreementProposed": terms.agreement_proposed,
     "AgreementAccepted": terms.agreement_accepted,
     "ChangeProposed": terms.change_proposed,
@@ -74,6 +79,10 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "RulePublished": ("publish",),
     "RuleChangeAnnounced": ("announceChange",),
     "RuleChangeWithdrawn": ("withdrawChange",),
+    "OpeningCommitted": ("commit", "replace"),
+    "ComparingEnded": ("endComparing",),
+    "OpeningProlonged": ("prolong",),
+    "OpeningClaimed": ("claim", "claimBatch"),
     "AgreementProposed": ("propose",),
     "AgreementAccepted": ("accept",),
     "ChangeProposed": ("proposeChange",),
@@ -126,6 +135,10 @@ FORCES: Final[dict[str, Force]] = {
     "RulePublished": ft.rule_published,
     "RuleChangeAnnounced": ft.rule_change_announced,
     "RuleChangeWithdrawn": ft.rule_change_withdrawn,
+    "OpeningCommitted": openings.state_committed,
+    "ComparingEnded": openings.state_comparing_ended,
+    "OpeningProlonged": openings.state_prolonged,
+    "OpeningClaimed": openings.state_claimed,
     "AgreementProposed": ft.agreement_proposed,
     "AgreementAccepted": ft.agreement_accepted,
     "ChangeProposed": ft.change_proposed,

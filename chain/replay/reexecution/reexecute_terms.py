@@ -280,6 +280,7 @@ def announcements_of(books: Books, contract: str) -> Announcements:
         "RewardRules": books.rules.announcements,
         "RedemptionDesk": books.desk.announcements,
         "ClearingHouse": books.clearing.announcements,
+        "OpeningBalances": books.openings.announcements,
     }.get(contract, books.agreements.announcements)
 
 

@@ -69,6 +69,7 @@ export const en = {
     transfer_out: "Sent",
     leave_in: "Moved to you",
     leave_out: "Moved to your own wallet",
+    opening: "Points from before",
     mint: "Issued",
     burn: "Taken back",
     other: "Entry",

@@ -67,6 +67,7 @@ export const ko: Messages = {
     transfer_out: "보냄",
     leave_in: "옮겨 받음",
     leave_out: "내 지갑으로 옮김",
+    opening: "이전 포인트",
     mint: "발행",
     burn: "회수",
     other: "내역",
