@@ -172,6 +172,7 @@ contract OpeningBalances is IOpeningBalances, BrandAccess {
         for (uint256 i = 0; i < lines.length; ++i) {
             _count(run, lines[i]);
         }
+        if (run.claimed == 0) revert LineClaimed(brandId, openingId, lines[0].index);
         _end(run);
         (claimed, points) = (run.claimed, run.points);
     }
@@ -283,7 +284,6 @@ contract OpeningBalances is IOpeningBalances, BrandAccess {
     }
 
     function _end(Run memory run) private {
-        if (run.claimed == 0) return;
         _writeBits(run);
         uint256[4] storage words = _remaining[run.brandId][run.openingId];
         for (uint256 i = 0; i < Lots.WORDS; ++i) {

@@ -291,6 +291,7 @@ contract ProgrammeGovernor is IProgrammeGovernor, EIP712, Authorised, BrandAcces
             bits |= 1 << ballot.position;
             ++cast;
         }
+        if (cast == 0) revert VoteUsed(proposalId, brandId, address(uint160(ballots[0].leaf >> POINTS_AT)));
         _voted[proposalId][brandId][chunk] = bits;
         _houses[proposalId][brandId] = house;
     }

@@ -33,7 +33,7 @@ OPENINGS: Final = "OpeningBalances"
 BATCH_LINES_MAX: Final = 200
 LINES_MAX: Final = 2**32 - 1
 END_MAX: Final = 2**40 - 1
-POINTS_MASK: Final = 2**lot.TAG_SHIFT - 1
+POINTS_MASK: Final = (1 << lot.TAG_SHIFT) - 1
 ZERO: Final = "0x" + "00" * 32
 
 Words = tuple[int, ...]
@@ -192,7 +192,9 @@ class Openings:
                 left = self._left(brand_id, left, line)
                 fresh.append(line)
                 seen.add(line.index)
-        return len(fresh), self._count(brand_id, opening_id, fresh, left, call.at)
+        if not fresh:
+            raise LineClaimed(brand_id, opening_id, lines[0].index)
+        return len(fresh), self._count(brand_id, opening_id, fresh, list(left), call.at)
 
     def claim_proven(self, call: Call, brand_id: int, opening_id: int, lines: Sequence[Line]) -> int:
         """Lines of which nobody brings the proof, because it is not at hand; the points minted."""

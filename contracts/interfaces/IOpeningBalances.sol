@@ -122,7 +122,8 @@ interface IOpeningBalances is IBrandAccess {
         external
         returns (uint256 points);
     /// @notice Claims 1 .. 200 lines by one multiproof (OpenZeppelin's, lines in ascending order of index). Lines that
-    /// were claimed already are passed over: who claims one alone cannot stop a batch. The brand must be issuing.
+    /// were claimed already are passed over: who claims one alone cannot stop a batch. A batch of which no line is new
+    /// is refused with the first one's LineClaimed. The brand must be issuing.
     /// @return claimed Lines that counted. @return points Points minted.
     function claimBatch(
         uint256 brandId,

@@ -191,8 +191,8 @@ interface IProgrammeGovernor is IAuthorised, IBrandAccess {
     function castVoice(uint256 proposalId, uint256 brandId, uint256 choice) external;
     /// @notice One member's vote, or its error. Anyone with the signature, or the member.
     function castVote(uint256 proposalId, uint256 brandId, Ballot calldata ballot) external;
-    /// @notice 1 .. 200 votes of a brand's members. Votes that counted before are passed over; anything else wrong
-    /// refuses the batch and names the member.
+    /// @notice 1 .. 200 votes of a brand's members. Votes that counted before are passed over, unless none of
+    /// them is new (VoteUsed of the first); anything else wrong refuses the batch and names the member.
     function castVotes(uint256 proposalId, uint256 brandId, Ballot[] calldata ballots) external returns (uint256 cast);
 
     /* THE OUTCOME */
