@@ -48,6 +48,11 @@ class OpeningFile:
                 total[epoch] = total.get(epoch, 0) + points
         return dict(sorted(total.items()))
 
+    @cached_property
+    def packed_schedule(self) -> tuple[int, ...]:
+        """The schedule as the contract takes it."""
+        return packing.packed(self.schedule)
+
     def proof(self, index: int) -> list[str]:
         """The siblings of a line up to the root."""
         return ["0x" + sibling.hex() for sibling in merkle.proof(self.places, index)]
@@ -66,7 +71,12 @@ def read(content: bytes) -> OpeningFile:
     if len(texts) > LINES_MAX:
         raise ArgumentInvalid(f"An opening's file has at most {LINES_MAX} lines, not {len(texts)}.")
     lines = [_line(index, text) for index, text in enumerate(texts)]
-    return OpeningFile(lines, "0x" + keccak(content).hex())
+    found = OpeningFile(lines, "0x" + keccak(content).hex())
+    try:
+        assert found.packed_schedule
+    except AssertionError as error:
+        raise ArgumentInvalid("The lots of an opening lie within sixteen epochs.") from error
+    return found
 
 
 def write(balances: Iterable[tuple[str, Mapping[int, int]]]) -> bytes:
