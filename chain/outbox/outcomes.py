@@ -17,6 +17,11 @@ MAIN: Final = (
     "HoldCaptured",
     "HoldReleased",
     "HoldRefunded",
+    "OpeningClaimed",
+    "BadgeGiven",
+    "BadgeRefused",
+    "BadgeWithdrawn",
+    "VoteCast",
     "Left",
     "Transfer",
 )
