@@ -173,6 +173,7 @@ class Audit:
                 origin=row["origin"], name=row["name"],
             )  # fmt: skip
 
+        later = {name: at for at, name in contracts.names.items()}
         return Facts(
             registry=contracts.address("PartnerRegistry"),
             rules=contracts.address("RewardRules"),
@@ -184,7 +185,10 @@ class Audit:
             chain_id=self._deployment.chain_id,
             cover_bps=self._deployment.cover_bps,
             terms=terms,
-            openings=next((at for at, name in contracts.names.items() if name == "OpeningBalances"), ""),
+            openings=later.get("OpeningBalances", ""),
+            badges=later.get("Badges", ""),
+            governor=later.get("ProgrammeGovernor", ""),
+            snapshots=later.get("Snapshots", ""),
         )
 
     def _extent(self, connection: Connection, chain: Links) -> rows.Extent:

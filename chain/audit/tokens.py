@@ -23,7 +23,7 @@ FOLLOWED: Final = (
     "AccessManager",
 )
 # Followed where the deployment has it.
-LATER: Final = ("OpeningBalances",)
+LATER: Final = ("OpeningBalances", "Badges", "ProgrammeGovernor", "Snapshots")
 CLONED: Final = "LoyaltyToken"
 DECIMALS: Final = 2
 # ERC-1167: the code of a clone, around the address of what it clones.

@@ -181,6 +181,15 @@ def data_reader(parameters: Sequence[Mapping[str, Any]]) -> Callable[[bytes], di
     return read
 
 
+# A badge is an ERC-721 token, but what is told of it stands in BadgeGiven and BadgeWithdrawn.
+UNTOLD: Final = frozenset({"Transfer", "Locked"})
+
+
+def is_told(log: EventLog) -> bool:
+    """False for what a badge's own events say once more."""
+    return not (log.contract == "Badges" and log.name in UNTOLD)
+
+
 class Codec:
     """Knows every contract's ABI. Topics and selectors are looked up over all of them: errors bubble."""
 
@@ -249,6 +258,11 @@ class Codec:
             name=shape.name,
             args=args,
         )
+
+    def told(self, raw: Mapping[str, Any], contract: str) -> EventLog | None:
+        """As `log`, without what a badge's own events say once more."""
+        found = self.log(raw, contract)
+        return found if found is not None and is_told(found) else None
 
     def revert(self, data: bytes) -> tuple[str, dict[str, Any]]:
         """Name and values of a revert."""

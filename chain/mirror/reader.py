@@ -22,7 +22,7 @@ UNKNOWN_ROUNDS_MAX: Final = 8
 # The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
 FOLLOWED: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
 # Followed where the deployment has it.
-LATER: Final = ("OpeningBalances",)
+LATER: Final = ("OpeningBalances", "Badges", "ProgrammeGovernor", "Snapshots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Reader:
         return [log.args["token"] for log in logs if log is not None and log.name == "BrandInvited"]
 
     def _decode(self, raw: dict[str, Any]) -> EventLog | None:
-        return self._deployment.codec.log(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
+        return self._deployment.codec.told(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
 
     def _token_rows(self, logs: Sequence[EventLog]) -> dict[str, Row]:
         """The fixed terms of tokens that appear in these logs, from the tokens themselves."""

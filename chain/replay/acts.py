@@ -26,6 +26,8 @@ CLOSING: Final = frozenset(
 AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
 # Lines of an opening: all of a call come first, then their mints.
 CLAIMED: Final = "OpeningClaimed"
+# Badges of a call.
+GIVEN: Final = frozenset({"BadgeGiven", "BadgeRefused"})
 MOVES: Final = frozenset({"Transfer", "LotsChanged"})
 OF_INVITATION: Final = frozenset(
     {"BrandInvited", "PolicyChanged", "RoleGranted", "RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"}
@@ -152,6 +154,16 @@ def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
         if end < len(logs) and logs[end].name in CLOSING:
             # The last of these movements may be that call's: each award is one transfer with its lots.
             end = _minted_end(logs, awarded, end, sum(log.args.get("points", "0") != "0" for log in logs[at:awarded]))
+        return Act(kind, list(logs[at:end])), end
+    if first.name in GIVEN:
+        run = first.args["brandId"], first.args["definitionId"]
+        while (
+            end < len(logs)
+            and logs[end].name in GIVEN
+            and (logs[end].args["brandId"], logs[end].args["definitionId"]) == run
+        ):
+            end += 1
+        kind = "BadgeGiven" if any(log.name == "BadgeGiven" for log in logs[at:end]) else first.name
         return Act(kind, list(logs[at:end])), end
     if first.name == "BrandInvited":
         while (

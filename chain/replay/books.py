@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from chain.model.agreements import Agreements
+from chain.model.badges import Badges
 from chain.model.call import Call
 from chain.model.clearing import Clearing
 from chain.model.clock import Clock, day_of
@@ -61,6 +62,7 @@ class Books(Ledger):
         self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
+        self.badges = Badges(parties.badges, self.registry, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
             self.agreements,
@@ -76,7 +78,13 @@ class Books(Ledger):
         """The empty books of a deployment."""
         return cls(
             Parties(
-                desk=facts.desk, exchange=facts.exchange, admin="", operator="", guardian="", cover_bps=facts.cover_bps
+                desk=facts.desk,
+                exchange=facts.exchange,
+                admin="",
+                operator="",
+                guardian="",
+                cover_bps=facts.cover_bps,
+                badges=facts.badges,
             )
         )
 

@@ -19,6 +19,8 @@ KEYS: Final = {
     "PositionSettled": ("brandId",),
     "ClaimPaid": ("creditorId",),
     "OpeningClaimed": ("index",),
+    "BadgeGiven": ("operationId", "member"),
+    "BadgeRefused": ("operationId", "member"),
     "RoleGranted": ("roleId", "account"),
     "RoleAdminChanged": ("roleId",),
     "RoleGuardianChanged": ("roleId",),

@@ -8,6 +8,7 @@ from chain.base.difference import Difference, Where
 from chain.model import lots as lot
 from chain.model.access import Announcements
 from chain.model.agreements import Agreement
+from chain.model.badges import Published
 from chain.model.clearing import Account, Statement
 from chain.model.desk import Hold
 from chain.model.exchange import Exchange
@@ -66,6 +67,8 @@ class BooksState:
     next_period: int
     agreements: list[Agreement]
     openings: dict[int, list[Opening]]
+    definitions: dict[int, list[Published]]
+    badge_operations: set[tuple[int, int]]
     records: dict[str, Exchange | None]
     ready_at: dict[str, dict[str, int]]
 
@@ -120,7 +123,7 @@ def _difference(said: dict[str, Any]) -> Difference:
 
 
 def _announcements(books: Books) -> dict[str, Announcements]:
-    parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements, books.openings)
+    parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements, books.openings, books.badges)
     return {part.announcements.contract: part.announcements for part in parts}
 
 
@@ -141,6 +144,8 @@ def _books_state(books: Books) -> BooksState:
         next_period=books.clearing.next_period,
         agreements=books.agreements.agreements,
         openings=books.openings.openings,
+        definitions=books.badges.definitions,
+        badge_operations=books.badges.used,
         records=books.exchanges.records,
         ready_at={name: each.ready_at for name, each in _announcements(books).items()},
     )
@@ -179,5 +184,6 @@ def _fill(books: Books, state: BooksState) -> None:
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period
     books.agreements.agreements = state.agreements
     books.openings.openings = state.openings
+    books.badges.definitions, books.badges.used = state.definitions, state.badge_operations
     for name, announcements in _announcements(books).items():
         announcements.ready_at = state.ready_at[name]

@@ -1,4 +1,4 @@
-"""Old points mirrored and audited: rows, entries, reports and storage agree, and a row that lies is told."""
+"""Old points and badges mirrored and audited: rows, reports and storage agree, and a row that lies is told."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.replay.test_openings import Claims
 pytestmark = pytest.mark.slow
 
 SEED = 31
-STEPS = 70
+STEPS = 90
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrored]:
         walk = Claims(world, random.Random(SEED))
         for _ in range(STEPS):
             world.do(walk.next(world.at))
-        address = world.chain.addresses["OpeningBalances"]
-        code = "0x" + keccak(bytes.fromhex(rpc.call("eth_getCode", address, "latest")[2:])).hex()
         plain = deployed(world, rpc)
-        contracts = {**plain.contracts, "OpeningBalances": Contract("OpeningBalances", address, code)}
+        contracts = dict(plain.contracts)
+        for name in ("OpeningBalances", "Badges"):
+            address = world.chain.addresses[name]
+            code = "0x" + keccak(bytes.fromhex(rpc.call("eth_getCode", address, "latest")[2:])).hex()
+            contracts[name] = Contract(name, address, code)
         engine = make_engine(f"sqlite:///{folder}/moa.db")
         with writing(engine) as connection:
             SQLModel.metadata.create_all(connection)
@@ -66,9 +68,11 @@ def test_old_points_are_entries_of_their_own_and_the_audit_agrees(opened: Mirror
     with snapshot(opened.engine) as connection:
         claims = connection.execute(text("SELECT points, detail FROM entry WHERE kind = 'opening'")).all()
         plain = connection.execute(text("SELECT COUNT(*) FROM entry WHERE kind = 'mint'")).scalar_one()
+        badges = connection.execute(text("SELECT COUNT(*) FROM ledger_event WHERE contract = 'Badges'")).scalar_one()
     counted = sum(len(each.claimed) for some in opened.world.ledger.openings.openings.values() for each in some)
     assert len(claims) == counted > 0
     assert plain == 0, "a mint that nothing explains"
+    assert badges > 0
 
 
 def test_rows_of_old_points_read_in_other_ranges_are_the_same(opened: Mirrored) -> None:

@@ -19,6 +19,7 @@ OURS = (
     "PartnerExchange",
     "ClearingHouse",
     "OpeningBalances",
+    "Badges",
     "Authority",
 )
 
@@ -45,6 +46,7 @@ def facts_of(chain: ChainSide) -> Facts:
         cover_bps=COVER_BPS,
         terms=terms,
         openings=at["OpeningBalances"],
+        badges=at["Badges"],
     )
 
 
@@ -69,9 +71,11 @@ def _logs(rpc: Rpc, labels: dict[str, str]) -> dict[int, list[EventLog]]:
         for raw in rpc.call("eth_getLogs", span):
             label = labels.get(raw["address"].lower())
             if label is not None:
-                log = CODEC.log(raw, "AccessManager" if label == "Authority" else label)
-                assert log is not None, raw
-                found[log.block_number].append(log)
+                contract = "AccessManager" if label == "Authority" else label
+                assert CODEC.log(raw, contract) is not None, raw
+                log = CODEC.told(raw, contract)
+                if log is not None:
+                    found[log.block_number].append(log)
     for logs in found.values():
         logs.sort(key=lambda log: log.log_index)
     return found

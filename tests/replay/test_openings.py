@@ -1,4 +1,4 @@
-"""Opening balances in the replay: an honest walk leaves no difference, and each lie about old points is named."""
+"""Opening balances and badges in the replay: an honest walk leaves no difference, and each lie is named."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from tests.replay.chain_of import blocks_of, facts_of
 pytestmark = pytest.mark.slow
 
 SEED = 12
-STEPS = 120
+STEPS = 160
 CUT = 3
 
 
@@ -48,7 +48,7 @@ class Claimed:
 
 
 class Claims(ProgrammeWalk):
-    """Old points above all."""
+    """Old points and badges above all."""
 
     WEIGHTS = (
         ("commit_opening", 6),
@@ -57,6 +57,10 @@ class Claims(ProgrammeWalk):
         ("prolong", 2),
         ("claim", 8),
         ("claim_batch", 10),
+        ("publish_badge", 3),
+        ("give", 6),
+        ("give_batch", 8),
+        ("withdraw_badge", 4),
         ("award", 2),
         ("transfer", 2),
     )
@@ -79,10 +83,12 @@ def names(blocks: list[Block]) -> set[str]:
 
 @pytest.mark.parametrize("transactions", [False, True], ids=["events alone", "with transactions"])
 def test_honest_openings_leave_no_difference(claimed: Claimed, transactions: bool) -> None:
-    """SPEC 12.14, 12.15, 12.16, 16.12"""
+    """SPEC 12.14, 12.15, 12.16, 16.12, 17.4, 17.8"""
     found = replay(claimed.blocks if transactions else claimed.events_only, claimed.facts)
 
-    assert {"OpeningCommitted", "OpeningClaimed", "OpeningProlonged", "ComparingEnded"} <= names(claimed.blocks)
+    told = names(claimed.blocks)
+    assert {"OpeningCommitted", "OpeningClaimed", "OpeningProlonged", "ComparingEnded"} <= told
+    assert {"DefinitionPublished", "BadgeGiven", "BadgeRefused", "BadgeWithdrawn"} <= told
     assert found.differences == []
 
 
@@ -118,6 +124,11 @@ def _other_lots(args: dict[str, Any]) -> None:
         ("OpeningClaimed", _other_lots, "16.10"),
         ("OpeningProlonged", lambda args: args.update(end="7"), "16.6"),
         ("OpeningCommitted", lambda args: args.update(version=str(int(args["version"]) + 1)), "16."),
+        ("BadgeGiven", lambda args: args.update(validUntil=str(int(args["validUntil"]) - 1)), "17."),
+        ("BadgeGiven", lambda args: args.update(renewed=not args["renewed"]), "17."),
+        ("BadgeGiven", lambda args: args.update(definitionId=str(int(args["definitionId"]) + 90)), "17."),
+        ("BadgeRefused", lambda args: args.update(reason="0x" + "ab" * 4), "17."),
+        ("BadgeWithdrawn", lambda args: args.update(member="0x" + "ee" * 20), "17."),
     ],
 )
 def test_a_lie_about_old_points_is_named(

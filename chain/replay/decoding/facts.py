@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 TOKEN: Final = "LoyaltyToken"  # noqa: S105
+GOVERNOR: Final = "ProgrammeGovernor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,11 @@ class Facts:
     chain_id: int
     cover_bps: int
     terms: Callable[[str], TokenTerms]
-    # A deployment from before opening balances has none.
+    # A deployment from before opening balances, badges and votes has none.
     openings: str = ""
+    badges: str = ""
+    governor: str = ""
+    snapshots: str = ""
 
     def labels(self) -> dict[str, str]:
         """The contracts' names by address, as the model's journal calls them."""
@@ -45,7 +49,13 @@ class Facts:
             self.house: "ClearingHouse",
             self.authority: "Authority",
         }
-        return found | ({self.openings: "OpeningBalances"} if self.openings else {})
+        later = {
+            self.openings: "OpeningBalances",
+            self.badges: "Badges",
+            self.governor: GOVERNOR,
+            self.snapshots: "Snapshots",
+        }
+        return found | {address: name for address, name in later.items() if address}
 
 
 @dataclass(frozen=True, slots=True)

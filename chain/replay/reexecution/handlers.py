@@ -7,7 +7,7 @@ from chain.replay.books import Books
 from chain.replay.decoding.shapes import Event
 from chain.replay.reexecution import adopt_points as fp
 from chain.replay.reexecution import adopt_terms as ft
-from chain.replay.reexecution import openings
+from chain.replay.reexecution import badges, openings
 from chain.replay.reexecution import reexecute_points as points
 from chain.replay.reexecution import reexecute_terms as terms
 from chain.replay.reexecution.call_context import CallContext
@@ -35,6 +35,10 @@ CALLS: Final[dict[str, Call]] = {
     "ComparingEnded": openings.comparing_ended,
     "OpeningProlonged": openings.prolonged,
     "OpeningClaimed": openings.claimed,
+    "DefinitionPublished": badges.published,
+    "BadgeGiven": badges.given,
+    "BadgeRefused": badges.given,
+    "BadgeWithdrawn": badges.withdrawn,
     "AgreementProposed": terms.agreement_proposed,
     "AgreementAccepted": terms.agreement_accepted,
     "ChangeProposed": terms.change_proposed,
@@ -83,6 +87,10 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "ComparingEnded": ("endComparing",),
     "OpeningProlonged": ("prolong",),
     "OpeningClaimed": ("claim", "claimBatch"),
+    "DefinitionPublished": ("publish",),
+    "BadgeGiven": ("give", "giveBatch"),
+    "BadgeRefused": ("giveBatch",),
+    "BadgeWithdrawn": ("withdraw",),
     "AgreementProposed": ("propose",),
     "AgreementAccepted": ("accept",),
     "ChangeProposed": ("proposeChange",),
@@ -139,6 +147,9 @@ FORCES: Final[dict[str, Force]] = {
     "ComparingEnded": openings.state_comparing_ended,
     "OpeningProlonged": openings.state_prolonged,
     "OpeningClaimed": openings.state_claimed,
+    "DefinitionPublished": badges.state_published,
+    "BadgeGiven": badges.state_given,
+    "BadgeWithdrawn": badges.state_withdrawn,
     "AgreementProposed": ft.agreement_proposed,
     "AgreementAccepted": ft.agreement_accepted,
     "ChangeProposed": ft.change_proposed,
@@ -166,6 +177,19 @@ WITHOUT_MEANING: Final = frozenset(
         "TargetAdminDelayUpdated",
         "TargetClosed",
         "TargetFunctionRoleUpdated",
+    }
+    # Votes are proven to be there, and not counted again: what they bring about is judged where it happens.
+    | {
+        "ProposalMade",
+        "VoteCast",
+        "VoiceCast",
+        "ProposalQueued",
+        "ProposalExecuted",
+        "ProposalVetoed",
+        "ProgrammeTextChanged",
+        "SnapshotPosted",
+        "SnapshotContradicted",
+        "SnapshotAdopted",
     }
 )
 # These change who may act: for a brand only its invitation says them (SPEC 6.8, 6.10).

@@ -281,6 +281,7 @@ def announcements_of(books: Books, contract: str) -> Announcements:
         "RedemptionDesk": books.desk.announcements,
         "ClearingHouse": books.clearing.announcements,
         "OpeningBalances": books.openings.announcements,
+        "Badges": books.badges.announcements,
     }.get(contract, books.agreements.announcements)
 
 
