@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from api.audit_log.models import (
+    ActAbout,
     ActPending,
     ActSalt,
     ActTally,
@@ -15,8 +16,11 @@ from api.audit_log.models import (
 from api.decisions.models import Award
 from api.events.memos import Memo
 from api.events.models import Event
-from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
+from api.identity.models import Claim, IdentifierLink, Merge, Tried
+from api.members.models import ApiKey, Brand, Device, Enrolment, Member, MemberSession, RefreshToken
 from api.points.models import ExchangeRequest, HoldRequest, HoldStep
+from api.privacy.models import ConsentWord, Erasure, Preference
+from api.sign_in.models import Challenge, OutboxMessage, Passkey
 from api.writes.idempotency import IdempotentBatch, IdempotentWrite
 
 TABLES: tuple[type[SQLModel], ...] = (
@@ -24,7 +28,19 @@ TABLES: tuple[type[SQLModel], ...] = (
     Member,
     Enrolment,
     ApiKey,
+    Device,
+    RefreshToken,
     MemberSession,
+    IdentifierLink,
+    Merge,
+    Claim,
+    Tried,
+    Challenge,
+    OutboxMessage,
+    Passkey,
+    ConsentWord,
+    Preference,
+    Erasure,
     IdempotentWrite,
     IdempotentBatch,
     Event,
@@ -36,6 +52,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     ActPending,
     ActTally,
     ActSalt,
+    ActAbout,
     LogEntry,
     LogTile,
     LogState,

@@ -70,10 +70,24 @@ class BrandCaller:
 
 @dataclass(frozen=True, slots=True)
 class MemberCaller:
+    """A person, by a session of any of the members that this person is. member_id, address: of the one that stands for
+    all; others: (id, address) of those that were merged into it.
+    """
+
     member_id: str
     address: str
     expires_at_ms: int
     session_id: str
+    others: tuple[tuple[str, str], ...] = ()
+    device_id: str | None = None
+
+    @property
+    def member_ids(self) -> tuple[str, ...]:
+        return (self.member_id, *(one for one, _ in self.others))
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return (self.address, *(address for _, address in self.others))
 
     @property
     def principal(self) -> str:
@@ -91,9 +105,12 @@ _KEY = (
     " FROM api_key k LEFT JOIN brand b ON b.slug = k.brand WHERE k.id = ?"
 )
 _SESSION = (
-    "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address"
+    "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address, m.survivor_id, m.absorbed, s.device_id"
     " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
 )
+OTHERS_MAX = 64
+_ROOT = "SELECT id, address FROM member WHERE id = ?"
+_OTHERS = "SELECT id, address FROM member WHERE survivor_id = ? ORDER BY created_at_ms, id LIMIT ?"
 
 
 def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
@@ -104,7 +121,8 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
             raise KeyInvalid("This session is unknown.")
         if found[2] <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
-        return MemberCaller(found[0], found[3], found[2], token.id)
+        root, others = person(read, found[0], found[3], survivor_id=found[4], absorbed=found[5])
+        return MemberCaller(*root, found[2], token.id, others, found[6])
     found = read.row(_KEY, token.id)
     if found is None or found[0] != token.kind or not token.opens(found[1]) or _has_ended(found[2], at_ms):
         fault = KeyInvalid("This key is unknown, wrong or revoked.")
@@ -115,6 +133,26 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
     if token.kind == "a":
         return AuditorCaller(token.id)
     return BrandCaller(found[3], token.id, found[4])
+
+
+Known = tuple[str, str]
+
+
+def person(
+    read: Snapshot, member_id: str, address: str, *, survivor_id: str | None, absorbed: int
+) -> tuple[Known, tuple[Known, ...]]:
+    """(id, address) of the member that stands for this one, and of the others that are the same person.
+
+    Whoever was never merged, which is nearly everybody, costs no further look.
+    """
+    root = (member_id, address)
+    if survivor_id is not None:
+        found = read.row(_ROOT, survivor_id)
+        assert found is not None, "who stands for a member is a member"
+        root = (found[0], found[1])
+    elif not absorbed:
+        return root, ()
+    return root, tuple((one, its) for one, its in read.rows(_OTHERS, root[0], OTHERS_MAX))
 
 
 def _has_ended(revoked_at_ms: int | None, at_ms: int) -> bool:

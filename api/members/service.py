@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 
 from api import audit_log
 from api.audit_log.names import member as acts_name
-from api.auth.callers import BrandCaller, MemberCaller
+from api.auth.callers import BrandCaller, MemberCaller, person
 from api.auth.errors import NotYours
 from api.auth.tokens import Token, new_token
 from api.kit.addresses import checksum
@@ -185,6 +185,8 @@ class KnownMember:
     address: str
     identifier: str | None
     enrolled_at_ms: int | None
+    # The addresses of the members who are the same person, the brand's own member first.
+    addresses: tuple[str, ...] = ()
 
     def told(self) -> MemberPublic:
         return MemberPublic(
@@ -196,16 +198,18 @@ class KnownMember:
 
 
 _BY_IDENTIFIER = (
-    "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM enrolment e JOIN member m ON m.id = e.member_id"
+    "SELECT m.id, m.address, e.identifier, e.created_at_ms, m.survivor_id, m.absorbed"
+    " FROM enrolment e JOIN member m ON m.id = e.member_id"
     " WHERE e.brand = ? AND e.identifier = ?"
 )
 _BY_ID = (
-    "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM member m JOIN enrolment e ON e.member_id = m.id"
+    "SELECT m.id, m.address, e.identifier, e.created_at_ms, m.survivor_id, m.absorbed"
+    " FROM member m JOIN enrolment e ON e.member_id = m.id"
     " WHERE m.id = ? AND e.brand = ? ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
 # A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
 _HOLDER = (
-    "SELECT m.id, m.address, NULL, NULL FROM member m JOIN brand b ON b.slug = ?"
+    "SELECT m.id, m.address, NULL, NULL, m.survivor_id, m.absorbed FROM member m JOIN brand b ON b.slug = ?"
     " JOIN balance o ON o.token = b.token AND o.account = m.address WHERE m.id = ?"
 )
 
@@ -219,13 +223,15 @@ def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, membe
     if found is None:
         named = {"identifier": identifier} if identifier is not None else {"member": member_id}
         raise MemberUnknown("This brand knows no such member.", **named)
-    return KnownMember(*found)
+    root, others = person(read, found[0], found[1], survivor_id=found[4], absorbed=found[5])
+    addresses = {found[1]: None, root[1]: None} | {address: None for _, address in others}
+    return KnownMember(*found[:4], addresses=tuple(addresses))
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
     """The member that a request is about: a brand names it, a member is it."""
     if isinstance(caller, MemberCaller):
-        if reference is not None and reference.id != caller.member_id:
+        if reference is not None and reference.id not in caller.member_ids:
             raise NotYours("A member acts for itself only.")
         return session.get_one(Member, caller.member_id)
     if reference is None:

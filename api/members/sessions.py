@@ -10,17 +10,23 @@ from api import audit_log
 from api.audit_log.names import member as acts_name
 from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.database import Snapshot
+from api.members import devices
 from api.members.errors import MemberUnknown, SessionUnknown
 from api.members.models import Member, MemberSession
 from api.members.schemas import SessionList, SessionPublic
 
 SESSIONS_LISTED_MAX: Final = 1_000
-_LIVE = "SELECT 1 FROM member_session WHERE id = ? AND expires_at_ms > ?"
+_LIVE = (
+    "SELECT COALESCE(r.id, m.id), COALESCE(r.absorbed, m.absorbed) FROM member_session s"
+    " JOIN member m ON m.id = s.member_id LEFT JOIN member r ON r.id = m.survivor_id"
+    " WHERE s.id = ? AND s.expires_at_ms > ?"
+)
 
 
-def lives(read: Snapshot, session_id: str, *, at_ms: int) -> bool:
-    """Whether a session is neither over nor ended."""
-    return read.row(_LIVE, session_id, at_ms) is not None
+def person_of(read: Snapshot, session_id: str, *, at_ms: int) -> tuple[str, int] | None:
+    """Who stands for the session's member, and for how many others; None when the session is over or ended."""
+    found = read.row(_LIVE, session_id, at_ms)
+    return None if found is None else (found[0], found[1])
 
 
 def listed(session: Session, *, member_id: str, current: str | None = None) -> SessionList:
@@ -64,6 +70,7 @@ def end_all(session: Session, *, member_id: str, actor: str) -> SessionList:
         .order_by(col(MemberSession.id))
         .with_for_update()
     ).all()
+    devices.end_all(session, member_ids=[member_id], why="operator", actor=actor)
     return SessionList(sessions=[told(one) for one in rows if _end(session, one, actor=actor)])
 
 
@@ -76,6 +83,8 @@ def _end(session: Session, found: MemberSession, *, actor: str) -> bool:
     session.add(found)
     session.flush()
     audit_log.record(session.connection(), "session.ended", actor=actor, subject=acts_name(found.member_id))
+    if found.device_id is not None:
+        devices.end(session, device_id=found.device_id, why="session_ended", actor=actor)
     return True
 
 

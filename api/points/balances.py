@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
-from api.points.errors import ERC20InsufficientBalance
+from api.points.errors import ERC20InsufficientBalance, PointsApart
 from chain.contracts import lots
 from chain.mirror.models import Balance, BrandToken, MirrorCheckpoint
 from chain.outbox.models import OPEN_OPERATION, Operation
@@ -21,26 +23,63 @@ def now_s(session: Session) -> int:
     return max(now_ms() // 1000, block_time or 0)
 
 
+def payer(session: Session, *, token: str, members: Sequence[tuple[str, str]], points: int) -> tuple[str, str]:
+    """(id, address) of the one of these members, who are one person, whose points suffice.
+
+    Raises PointsApart when only several addresses together have enough; ERC20InsufficientBalance when all have not.
+    """
+    if len(members) == 1:
+        refuse_shortage(session, token=token, address=members[0][1], points=points)
+        return members[0]
+    has = {one: _spendable(session, token, one[1]) for one in members}
+    enough = [one for one in members if has[one] >= points]
+    if enough:
+        return enough[0]
+    moving = [one for one in members if _is_moving(session, one[1])]
+    if moving:
+        # The contract decides: what is on the way may suffice.
+        return max(moving, key=lambda one: has[one])
+    total, most = sum(has.values()), max(has.values())
+    if total >= points:
+        raise PointsApart(
+            f"{total} points lie at {len(members)} addresses; at most {most} can be spent at once.",
+            balance=str(total),
+            most=str(most),
+            needed=str(points),
+        )
+    raise _shortage(members[0][1], total, points)
+
+
 def refuse_shortage(session: Session, *, token: str, address: str, points: int) -> None:
     """Raises ERC20InsufficientBalance when the mirror knows that the member has too little.
 
     While something of the member's is still under way the contract decides: what is on the way may suffice.
     """
-    open_operation = session.exec(
-        select(Operation.id).where(col(Operation.lane) == address, text(OPEN_OPERATION)).limit(1)
-    ).first()
-    if open_operation is not None:
+    if _is_moving(session, address):
         return
+    has = _spendable(session, token, address)
+    if has < points:
+        raise _shortage(address, has, points)
+
+
+def _is_moving(session: Session, address: str) -> bool:
+    open_operation = select(Operation.id).where(col(Operation.lane) == address, text(OPEN_OPERATION)).limit(1)
+    return session.exec(open_operation).first() is not None
+
+
+def _spendable(session: Session, token: str, address: str) -> int:
     row = session.exec(
         select(Balance.lots, BrandToken)
         .join(BrandToken, col(BrandToken.token) == col(Balance.token))
         .where(Balance.token == token, Balance.account == address)
     ).one_or_none()
-    has = 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_s(session))
-    if has < points:
-        raise ERC20InsufficientBalance(
-            f"The member has {has} spendable points here, {points} were asked for.",
-            sender=checksum(address),
-            balance=str(has),
-            needed=str(points),
-        )
+    return 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_s(session))
+
+
+def _shortage(address: str, has: int, points: int) -> ERC20InsufficientBalance:
+    return ERC20InsufficientBalance(
+        f"The member has {has} spendable points here, {points} were asked for.",
+        sender=checksum(address),
+        balance=str(has),
+        needed=str(points),
+    )

@@ -8,6 +8,7 @@ Problem
 ├── HoldOver                   409   its last second has passed
 ├── CaptureExceedsHold         409
 ├── RefundExceedsCapture       409
+├── PointsApart                409   enough points, at several addresses of one person
 └── ERC20InsufficientBalance   409   fewer points are spendable
 """
 
@@ -57,6 +58,12 @@ class CaptureExceedsHold(Problem):
 
 class RefundExceedsCapture(Problem):
     """More was to be refunded than was captured and not refunded."""
+
+    status = 409
+
+
+class PointsApart(Problem):
+    """The member's points lie at several addresses, and none has enough."""
 
     status = 409
 

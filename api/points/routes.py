@@ -24,6 +24,7 @@ from api.points.errors import (
     HoldStateWrong,
     HoldStepsTooMany,
     HoldUnknown,
+    PointsApart,
     RefundExceedsCapture,
 )
 from api.points.schemas import ExchangeCreate, ExchangePublic, HoldCapture, HoldId, HoldPlace, HoldPublic, HoldRefund
@@ -58,6 +59,7 @@ def waited(model: type[ResponseModel]) -> dict[int | str, dict[str, Any]]:
         MemberUnknown,
         BrandUnknown,
         ERC20InsufficientBalance,
+        PointsApart,
         NodeUnavailable,
         BacklogFull,
     )
@@ -175,6 +177,7 @@ async def refund_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: H
         OutBelowMinimum,
         OutTooLarge,
         ERC20InsufficientBalance,
+        PointsApart,
         NodeUnavailable,
         BacklogFull,
     )

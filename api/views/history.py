@@ -29,20 +29,39 @@ RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
 HOLD_KINDS = ("capture", "release", "timeout", "refund")
 
 
-def newest(read: Snapshot, *, address: str, token: str | None, before: int, limit: int) -> Sequence[Row]:
-    """Entries below a seq, the newest first."""
-    if token is None:
-        return read.rows(_NEWEST, address, before, limit)
-    return read.rows(_NEWEST_OF, address, before, token, limit)
+Owned = tuple[str, Row]
 
 
-def after(read: Snapshot, *, address: str, seq: int, limit: int) -> Sequence[Row]:
-    """Entries above a seq, the oldest first."""
-    return read.rows(_AFTER, address, seq, limit)
+def newest(read: Snapshot, *, addresses: Sequence[str], token: str | None, before: int, limit: int) -> Sequence[Owned]:
+    """(account, entry) below a seq, the newest first."""
+    found = [
+        (address, row)
+        for address in addresses
+        for row in (
+            read.rows(_NEWEST, address, before, limit)
+            if token is None
+            else read.rows(_NEWEST_OF, address, before, token, limit)
+        )
+    ]
+    return found if len(addresses) == 1 else sorted(found, key=_seq, reverse=True)[:limit]
 
 
-def one(read: Snapshot, *, address: str, seq: int) -> Row | None:
-    return read.row(_ONE, address, seq)
+def after(read: Snapshot, *, addresses: Sequence[str], seq: int, limit: int) -> Sequence[Owned]:
+    """(account, entry) above a seq, the oldest first."""
+    found = [(address, row) for address in addresses for row in read.rows(_AFTER, address, seq, limit)]
+    return found if len(addresses) == 1 else sorted(found, key=_seq)[:limit]
+
+
+def one(read: Snapshot, *, addresses: Sequence[str], seq: int) -> Owned | None:
+    for address in addresses:
+        row = read.row(_ONE, address, seq)
+        if row is not None:
+            return address, row
+    return None
+
+
+def _seq(owned: Owned) -> int:
+    return int(owned[1][0])
 
 
 def entry_to_public(

@@ -46,10 +46,10 @@ class News:
 
 
 class Subscriber:
-    """One open stream: what woke it."""
+    """One open stream: what woke it. addresses: those of the person, the first counts for the bound."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self.addresses = addresses
         self.wake = asyncio.Event()
         self.changed = False
 
@@ -73,25 +73,27 @@ class Hub:
         """Where the mirror was at the last look."""
         return None if self._news is None else self._news.moment
 
-    def join(self, address: str) -> Subscriber:
+    def join(self, addresses: Sequence[str]) -> Subscriber:
         """A new stream, or StreamsTooMany."""
         settings = self._state.settings
-        mine = self._by_address.get(address, set())
+        mine = self._by_address.get(addresses[0], set())
         if self._count >= settings.streams_max or len(mine) >= settings.streams_per_member_max:
             raise StreamsTooMany("Too many live streams are open; close one or try again in a moment.")
-        subscriber = Subscriber(address)
-        self._by_address.setdefault(address, mine).add(subscriber)
+        subscriber = Subscriber(addresses)
+        for address in addresses:
+            self._by_address.setdefault(address, set()).add(subscriber)
         self._count += 1
         self._wanted.set()
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
-        mine = self._by_address.get(subscriber.address, set())
-        if subscriber in mine:
-            mine.discard(subscriber)
+        if subscriber in self._by_address.get(subscriber.addresses[0], ()):
             self._count -= 1
-        if not mine:
-            self._by_address.pop(subscriber.address, None)
+        for address in subscriber.addresses:
+            mine = self._by_address.get(address, set())
+            mine.discard(subscriber)
+            if not mine:
+                self._by_address.pop(address, None)
         if self._count == 0:
             self._wanted.clear()
 

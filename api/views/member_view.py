@@ -6,7 +6,7 @@ result against `schemas.MemberView`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -57,22 +57,36 @@ def next_end_s(view: Mapping[str, Any]) -> int | None:
 
 
 def member_view(
-    read: Snapshot, *, state: State, catalogue: Catalogue, member_id: str, address: str, only: int | None
+    read: Snapshot,
+    *,
+    state: State,
+    catalogue: Catalogue,
+    member_ids: Sequence[str],
+    addresses: Sequence[str],
+    only: int | None,
 ) -> dict[str, Any]:
-    """A MemberView as plain values. only: the one brand that the reader may see, by the registry's id."""
+    """A MemberView as plain values. only: the one brand that the reader may see, by the registry's id.
+
+    member_ids, addresses: of the members that are this person, the one that is shown first: their points are summed.
+    """
     as_of = moment(read)
     at_s = state.singleton(Clock).second(as_of.block_time)
-    words: dict[str, str] = {}
+    words: dict[str, list[str]] = {}
     held: dict[str, int] = {}
     pending: dict[int, int] = {}
     shown: dict[int, BrandCard] = {}
-    for what, where, value in read.rows(_FACTS, address, address, HOLDS_MAX, member_id, address, PENDING_MAX):
+    ids = [*member_ids, *[member_ids[0]] * (len(addresses) - len(member_ids))]
+    for what, where, value in (
+        fact
+        for member_id, address in zip(ids, addresses, strict=True)
+        for fact in read.rows(_FACTS, address, address, HOLDS_MAX, member_id, address, PENDING_MAX)
+    ):
         if what == "hold":
             held[where] = held.get(where, 0) + int(value)
             continue
         card = catalogue.by_token.get(where) if what == "balance" else catalogue.by_id.get(int(where))
         if what == "balance":
-            words[where] = value
+            words.setdefault(where, []).append(value)
         if card is None or only not in (None, card.registry_id):
             continue
         shown[card.registry_id] = card
@@ -81,11 +95,11 @@ def member_view(
     balances = []
     for card in sorted(shown.values(), key=lambda one: one.slug):
         found = _balance(
-            card, catalogue, words.get(card.token), held, pending, at_s=at_s, block_time_s=as_of.block_time
+            card, catalogue, words.get(card.token, ()), held, pending, at_s=at_s, block_time_s=as_of.block_time
         )
         balances.append(found if only is None else {**found, "exchange_to": []})
     return {
-        "member": {"id": member_id, "address": checksum(address), "name": None},
+        "member": {"id": member_ids[0], "address": checksum(addresses[0]), "name": None},
         "as_of": as_of.told(state),
         "balances": balances,
     }
@@ -94,17 +108,17 @@ def member_view(
 def _balance(
     card: BrandCard,
     catalogue: Catalogue,
-    words: str | None,
+    words: Sequence[str],
     held: Mapping[str, int],
     pending: Mapping[int, int],
     *,
     at_s: int,
     block_time_s: int,
 ) -> dict[str, Any]:
-    live = [] if words is None else lots.expiring(words, card.clock, at_s)
+    live = lots_of(words, card, at_s)
     spendable = sum(points for points, _ in live)
     # What the entries up to the view's block make up, less what can be spent now.
-    expired = 0 if words is None else lots.spendable(words, card.clock, block_time_s) - spendable
+    expired = sum(lots.spendable(row, card.clock, block_time_s) for row in words) - spendable
     return {
         "brand": card.told,
         "decimals": card.decimals,
@@ -119,6 +133,17 @@ def _balance(
         "exchange_to": catalogue.exchange_to(card.slug),
         "token": card.token_told,
     }
+
+
+def lots_of(words: Sequence[str], card: BrandCard, at_s: int) -> list[tuple[int, int | None]]:
+    """(points, end) of the lots of all these balances of one token, what ends first first."""
+    if len(words) == 1:
+        return list(lots.expiring(words[0], card.clock, at_s))
+    ends: dict[int | None, int] = {}
+    for row in words:
+        for points, end in lots.expiring(row, card.clock, at_s):
+            ends[end] = ends.get(end, 0) + points
+    return [(points, end) for end, points in sorted(ends.items(), key=lambda lot: (lot[0] is None, lot[0] or 0))]
 
 
 def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:

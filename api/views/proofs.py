@@ -3,6 +3,7 @@ where time alone made it: did these points lie in a lot whose end that block was
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.kit.addresses import checksum
@@ -15,11 +16,12 @@ from api.views.schemas import Check, EntryPlace, EntryProof
 from chain.contracts import lots
 
 
-def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
+def prove(state: State, *, addresses: Sequence[str], entry_id: int) -> EntryProof:
     """Compares the mirror's entry with what the node itself says; needs the node, not the mirror's word."""
-    row = state.database.reads(lambda read: history.one(read, address=address, seq=entry_id))
-    if row is None:
+    found = state.database.reads(lambda read: history.one(read, addresses=addresses, seq=entry_id))
+    if found is None:
         raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
+    address, row = found
     tx_hash, block_number, block_hash, log_index, contract = row[5], row[6], row[7], row[9], row[10]
     if tx_hash is None:
         checks, head = _of_time(state, address, row)

@@ -70,7 +70,7 @@ async def list_my_entries(
 ) -> Response:
     """The member's history over all brands, the newest first, each entry with its place on the chain."""
     body = await service.entries(
-        state_of(request), address=caller.address, only=None, brand=brand, cursor=cursor, limit=limit
+        state_of(request), addresses=caller.addresses, only=None, brand=brand, cursor=cursor, limit=limit
     )
     return PrivateJson(body)
 
@@ -84,7 +84,7 @@ async def list_my_entries(
 )
 async def prove_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> EntryProof:
     """Looks an entry up at the node now, past the mirror."""
-    return await run_in_threadpool(proofs.prove, state_of(request), address=caller.address, entry_id=entry_id)
+    return await run_in_threadpool(proofs.prove, state_of(request), addresses=caller.addresses, entry_id=entry_id)
 
 
 @router.get(
@@ -122,7 +122,7 @@ async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId
     state = state_of(request)
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
     await looked(request, caller, known.id)
-    body = await service.view(state, member_id=known.id, address=known.address, only=caller.registry_id)
+    body = await service.view(state, member_id=known.id, addresses=known.addresses, only=caller.registry_id)
     return PrivateJson(body)
 
 
@@ -141,7 +141,7 @@ async def list_member_entries(
     known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
     await looked(request, caller, known.id)
     body = await service.entries(
-        state, address=known.address, only=caller.registry_id, brand=None, cursor=cursor, limit=limit
+        state, addresses=known.addresses, only=caller.registry_id, brand=None, cursor=cursor, limit=limit
     )
     return PrivateJson(body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -24,13 +24,13 @@ from api.views.as_of import moment
 T = TypeVar("T")
 
 
-async def view(state: State, *, member_id: str, address: str, only: int | None) -> bytes:
+async def view(state: State, *, member_id: str, addresses: Sequence[str], only: int | None) -> bytes:
     """A MemberView in JSON. only: the one brand that the reader may see, by the registry's id."""
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.singleton(Catalogues).newest(read)
         return views.member_view(
-            read, state=state, catalogue=catalogue, member_id=member_id, address=address, only=only
+            read, state=state, catalogue=catalogue, member_ids=[member_id], addresses=addresses, only=only
         )
 
     return orjson.dumps(await _read(state, compose))
@@ -48,8 +48,8 @@ async def my_view(state: State, token: Token) -> bytes:
             read,
             state=state,
             catalogue=state.singleton(Catalogues).newest(read),
-            member_id=caller.member_id,
-            address=caller.address,
+            member_ids=caller.member_ids,
+            addresses=caller.addresses,
             only=None,
         )
 
@@ -57,7 +57,7 @@ async def my_view(state: State, token: Token) -> bytes:
 
 
 async def entries(
-    state: State, *, address: str, only: int | None, brand: str | None, cursor: str | None, limit: int
+    state: State, *, addresses: Sequence[str], only: int | None, brand: str | None, cursor: str | None, limit: int
 ) -> bytes:
     """An EntryPage in JSON, the newest first.
 
@@ -78,7 +78,7 @@ async def entries(
             if card is None:
                 raise BrandUnknown(f"No brand is called {brand or only}.", brand=brand or str(only))
             token = card.token
-        rows = history.newest(read, address=address, token=token, before=before, limit=limit + 1)
+        rows = history.newest(read, addresses=addresses, token=token, before=before, limit=limit + 1)
         told = [
             history.entry_to_public(
                 read,
@@ -88,11 +88,11 @@ async def entries(
                 row=row,
                 only=None if only is None else token,
             )
-            for row in rows[:limit]
+            for address, row in rows[:limit]
         ]
         return {
             "entries": [entry for entry in told if entry is not None],
-            "next_cursor": cursors.told(as_of, rows[limit - 1][0]) if len(rows) > limit else None,
+            "next_cursor": cursors.told(as_of, rows[limit - 1][1][0]) if len(rows) > limit else None,
             "as_of": as_of.told(state),
         }
 
