@@ -39,6 +39,7 @@ from api.programmes.routes import router as programmes
 from api.reports.routes import router as reports
 from api.sign_in.member_routes import router as my_ways_in
 from api.sign_in.routes import router as sign_in
+from api.staff.routes import router as staff
 from api.traced import Traced
 from api.views import loops
 from api.views.routes import get_my_view
@@ -134,6 +135,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         my_identity,
         sign_in,
         my_ways_in,
+        staff,
         privacy,
         reports,
         log_of_acts,

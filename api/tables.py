@@ -21,6 +21,7 @@ from api.members.models import ApiKey, Brand, Device, Enrolment, Member, MemberS
 from api.points.models import ExchangeRequest, HoldRequest, HoldStep
 from api.privacy.models import ConsentWord, Erasure, Preference
 from api.sign_in.models import Challenge, OutboxMessage, Passkey
+from api.staff.models import StaffRole, StaffSession
 from api.writes.idempotency import IdempotentBatch, IdempotentWrite
 
 TABLES: tuple[type[SQLModel], ...] = (
@@ -38,6 +39,8 @@ TABLES: tuple[type[SQLModel], ...] = (
     Challenge,
     OutboxMessage,
     Passkey,
+    StaffRole,
+    StaffSession,
     ConsentWord,
     Preference,
     Erasure,

@@ -15,7 +15,8 @@ from fastapi.security.base import SecurityBase
 
 from api.audit_log.names import member as acts_name
 from api.audit_log.refusals import note_look
-from api.auth.errors import KeyInvalid, KeyMissing, NotYours, SessionExpired
+from api.auth.errors import KeyInvalid, KeyMissing, NotYours, SecondFactorNeeded, SessionExpired
+from api.auth.roles import Role, may, needs_second_factor
 from api.auth.tokens import Token, read_token
 from api.kit.clock import now_ms
 from api.kit.container import State, state_of
@@ -23,8 +24,20 @@ from api.kit.database import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
+class Staff:
+    """Somebody who took up a role. strong: with a second factor."""
+
+    role_id: str
+    role: Role
+    strong: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorCaller:
+    """The programme: by its key, or somebody with a role of it. key_id is then the role's."""
+
     key_id: str
+    staff: Staff | None = None
 
     @property
     def principal(self) -> str:
@@ -33,14 +46,16 @@ class OperatorCaller:
     @property
     def actor(self) -> str:
         """Who this is in the log of acts."""
-        return f"operator/{self.key_id}"
+        return f"operator/{self.key_id}" if self.staff is None else f"operator/role/{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditorCaller:
-    """An auditor, by a key that the operator made: reads all of the ledger, nothing personal, changes nothing."""
+    """An auditor, by a key that the operator made or by a role: reads all of the ledger, nothing personal, changes
+    nothing."""
 
     key_id: str
+    staff: Staff | None = None
 
     @property
     def principal(self) -> str:
@@ -48,16 +63,18 @@ class AuditorCaller:
 
     @property
     def actor(self) -> str:
-        return f"auditor/{self.key_id}"
+        return f"auditor/{self.key_id}" if self.staff is None else f"auditor/role/{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class BrandCaller:
-    """A brand, by one of its keys. The principal is the brand: a retry may come with a newer key."""
+    """A brand, by one of its keys or somebody with a role. The principal is the brand: a retry may come with a newer
+    key."""
 
     slug: str
     key_id: str
     registry_id: int
+    staff: Staff | None = None
 
     @property
     def principal(self) -> str:
@@ -65,7 +82,7 @@ class BrandCaller:
 
     @property
     def actor(self) -> str:
-        return f"brand/{self.slug}/{self.key_id}"
+        return f"brand/{self.slug}/{'' if self.staff is None else 'role/'}{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,15 @@ _SESSION = (
     "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address, m.survivor_id, m.absorbed, s.device_id"
     " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
 )
+# A role is had for as long as it is not taken back, its device not signed out and the address still proved.
+_STAFF = (
+    "SELECT s.secret_hash, s.expires_at_ms, s.strong, r.id, r.role, r.brand, b.registry_id FROM staff_session s"
+    " JOIN staff_role r ON r.id = s.role_id LEFT JOIN brand b ON b.slug = r.brand"
+    " JOIN device d ON d.id = s.device_id AND d.ended_at_ms IS NULL"
+    " WHERE s.id = ? AND EXISTS (SELECT 1 FROM identifier_link l JOIN member m ON m.id = l.member_id"
+    " JOIN member w ON w.id = s.member_id WHERE l.lookup = r.lookup AND l.scope = ''"
+    " AND COALESCE(m.survivor_id, m.id) = COALESCE(w.survivor_id, w.id))"
+)
 OTHERS_MAX = 64
 _ROOT = "SELECT id, address FROM member WHERE id = ?"
 _OTHERS = "SELECT id, address FROM member WHERE survivor_id = ? ORDER BY created_at_ms, id LIMIT ?"
@@ -123,6 +149,8 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
             raise SessionExpired("This session is over; ask for a new one.")
         root, others = person(read, found[0], found[3], survivor_id=found[4], absorbed=found[5])
         return MemberCaller(*root, found[2], token.id, others, found[6])
+    if token.kind == "s":
+        return _staff(read, token, at_ms=at_ms)
     found = read.row(_KEY, token.id)
     if found is None or found[0] != token.kind or not token.opens(found[1]) or _has_ended(found[2], at_ms):
         fault = KeyInvalid("This key is unknown, wrong or revoked.")
@@ -133,6 +161,32 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
     if token.kind == "a":
         return AuditorCaller(token.id)
     return BrandCaller(found[3], token.id, found[4])
+
+
+def _staff(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
+    found = read.row(_STAFF, token.id)
+    if found is None or not token.opens(found[0]):
+        raise KeyInvalid("This role is unknown or was taken back.")
+    if found[1] <= at_ms:
+        raise SessionExpired("This role's time is over; take it up again.")
+    staff = Staff(found[3], found[4], bool(found[2]))
+    if staff.role == "operator":
+        return OperatorCaller(staff.role_id, staff)
+    if staff.role == "auditor":
+        return AuditorCaller(staff.role_id, staff)
+    return BrandCaller(found[5], staff.role_id, found[6], staff)
+
+
+def _refuse_role(request: Request, caller: Caller) -> None:
+    """Raises NotYours for what the caller's role does not do, SecondFactorNeeded for money without one."""
+    staff = None if isinstance(caller, MemberCaller) else caller.staff
+    if staff is None:
+        return
+    operation = str(getattr(request.scope.get("route"), "operation_id", ""))
+    if not may(staff.role, operation):
+        raise NotYours(f"A {staff.role} does not do this.", role=staff.role)
+    if needs_second_factor(operation) and not staff.strong:
+        raise SecondFactorNeeded("Sign in with a passkey to do this.")
 
 
 Known = tuple[str, str]
@@ -177,7 +231,7 @@ async def _caller(request: Request) -> Caller:
     token = token_of(request)
     at_ms = now_ms()
     caller = await state.database.reads.off_loop(lambda read: identify(read, token, at_ms=at_ms))
-    if token.kind != "m":
+    if token.kind not in ("m", "s"):
         state.key_uses[token.id] = at_ms
     request.state.caller = caller
     return caller
@@ -196,6 +250,7 @@ class _Calls(SecurityBase):
         caller = await _caller(request)
         if not isinstance(caller, self._kinds):
             raise NotYours(f"This needs {self._wanted}.")
+        _refuse_role(request, caller)
         if isinstance(caller, AuditorCaller):
             address = request.path_params.get("address")
             subject = "" if address is None else f"account/{str(address).lower()}"
@@ -230,4 +285,4 @@ ByMember = Annotated[MemberCaller, Security(_member)]
 ByBrandOrMember = Annotated[BrandCaller | MemberCaller, Security(_brand_or_member)]
 # For a route that looks its caller up itself, in the same read as all the rest.
 BY_MEMBER: dict[str, Any] = {"security": [{_member.scheme_name: []}]}
-CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours)
+CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours, SecondFactorNeeded)

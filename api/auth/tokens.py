@@ -1,8 +1,8 @@
 """Keys and session tokens: made, split and compared. Pure.
 
-A token is `moa_<kind>_<id>_<secret>`: kind o (operator), b (brand), a (auditor), m (member's session) or r (which opens
-nothing but the next session of a device), a public id of 48 bits and a secret of 256 bits. Only SHA-256 of the secret
-is kept: it is as random as the hash, so a slow hash would protect nothing more.
+A token is `moa_<kind>_<id>_<secret>`: kind o (operator), b (brand), a (auditor), m (member's session), s (a role that
+somebody took up) or r (which opens nothing but the next session of a device), a public id of 48 bits and a secret of
+256 bits. Only SHA-256 of the secret is kept: it is as random as the hash, so a slow hash would protect nothing more.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["o", "b", "a", "m", "r"]
+Kind = Literal["o", "b", "a", "m", "r", "s"]
 ID_BYTES = 6
 SECRET_BYTES = 32
-_token = re.compile(r"moa_([obamr])_([0-9a-f]{12})_([A-Za-z0-9_-]{43})\Z", re.ASCII)
+_token = re.compile(r"moa_([obamrs])_([0-9a-f]{12})_([A-Za-z0-9_-]{43})\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ async def undo_my_merge(caller: ByMember, merge_id: MergePath, write: Writes) ->
 )  # fmt: skip
 async def claim_receipt(caller: ByMember, wanted: ClaimWanted, write: Writes) -> Response:
     """Says that a guest's purchase was the member's own, by the code on the receipt. Once."""
-    vault = vault_of(write.state)
+    vault, _ = vault_of(write.state), write.key
 
     def count(session: Session) -> bool:
         return tries.within(

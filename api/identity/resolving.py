@@ -154,7 +154,7 @@ def _settle(
         made = new_member(session, keystore=keystore)
         return Resolved(made, "created")
     home = session.get_one(Member, matches[0].member_id)
-    kinds = [match.given.kind for match in matches]
+    kinds: list[str] = [match.given.kind for match in matches]
     merge_id = None
     for match in matches[1:]:
         why = {"brand": brand.slug, "kinds": kinds}

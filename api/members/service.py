@@ -159,7 +159,7 @@ def enrol(session: Session, *, keystore: Keystore, slug: str, wanted: MemberCrea
         session.flush()
     else:
         found = session.get(Member, wanted.id)
-        if found is None:
+        if found is None or found.erased_at_ms is not None:
             raise MemberUnknown("No member has this id.", member=wanted.id)
         member = found
     enrolment = Enrolment(brand=slug, identifier=wanted.identifier, member_id=member.id, created_at_ms=at_ms)
@@ -225,7 +225,7 @@ def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, membe
         raise MemberUnknown("This brand knows no such member.", **named)
     root, others = person(read, found[0], found[1], survivor_id=found[4], absorbed=found[5])
     addresses = {found[1]: None, root[1]: None} | {address: None for _, address in others}
-    return KnownMember(*found[:4], addresses=tuple(addresses))
+    return KnownMember(found[0], found[1], found[2], found[3], tuple(addresses))
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
@@ -278,7 +278,8 @@ def addresses(
 
 
 def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: str) -> tuple[MemberSession, Token]:
-    if session.get(Member, member_id) is None:
+    found = session.get(Member, member_id)
+    if found is None or found.erased_at_ms is not None:
         raise MemberUnknown("No member has this id.", member=member_id)
     token = new_token("m")
     at_ms = now_ms()

@@ -39,7 +39,7 @@ def of(session: Session, *, member_ids: Sequence[str], limit: int = PAGE_MAX) ->
             for row in session.connection().execute(_COUNTED, {"subject": subject, "act": act, "limit": limit}):
                 detail = row.detail if isinstance(row.detail, dict) else orjson.loads(row.detail)
                 first, last = rfc3339(row.first_at_ms), rfc3339(row.last_at_ms)
-                found.append(_told(act, row.actor, subject, detail, row.count, first, last, None))
+                found.append(_told(act, row.actor, subject, detail, row._mapping["count"], first, last, None))
         for seq, leaf in session.connection().execute(_ENTRIES, {"subject": subject, "limit": limit}):
             entry = parse(leaf.encode())
             detail = entry["detail"]

@@ -23,6 +23,7 @@ from api.points.models import ExchangeRequest, HoldRequest
 from api.privacy.models import ConsentWord, Preference
 from api.sign_in import passkeys
 from api.sign_in.models import Challenge, OutboxMessage, Passkey
+from api.staff.models import StaffRole, StaffSession
 from api.vault.labels import PERSONAL, Label
 from api.vault.sealing import Vault
 from chain.storage.columns import table_of
@@ -77,6 +78,7 @@ DATASETS: Final[tuple[Dataset, ...]] = (
     Dataset(MemberSession, ("member_id",), ("id", "created_at_ms", "expires_at_ms", "ended_at_ms")),
     Dataset(Passkey, ("member_id",), ("credential_id", "made_at_ms", "last_at_ms"), _label(passkeys.LABEL)),
     Dataset(Challenge, ("member_id",), ("purpose", "means", "made_at_ms", "used_at_ms")),
+    Dataset(StaffSession, ("member_id",), ("role_id", "strong", "made_at_ms", "expires_at_ms")),
     Dataset(ConsentWord, ("member_id",), ("purpose", "channel", "granted", "source", "text_version", "text_sha256",
                                           "at_ms")),
     Dataset(Preference, ("member_id",), ("quiet_from", "quiet_to", "zone", "paused_until_ms")),
@@ -85,7 +87,7 @@ DATASETS: Final[tuple[Dataset, ...]] = (
     Dataset(ExchangeRequest, ("member_id",), ("id", "created_at_ms")),
 )  # fmt: skip
 # Rows of people that no member's id leads to: bounded in time, and sealed or hashed.
-UNNAMED: Final[tuple[type[SQLModel], ...]] = (Tried, OutboxMessage)
+UNNAMED: Final[tuple[type[SQLModel], ...]] = (Tried, OutboxMessage, StaffRole)
 # It names a member and is no personal value: the salt that hides the member in the log, destroyed with the member.
 SALTS: Final[tuple[type[SQLModel], ...]] = (ActSalt,)
 

@@ -28,6 +28,7 @@ from api.kit.container import State
 from api.members.models import Device, Enrolment, Member, MemberSession, RefreshToken
 from api.privacy.models import ConsentWord, Erasure, Preference
 from api.sign_in.models import Challenge, Passkey
+from api.staff.models import StaffSession
 from api.vault.sealing import Vault
 from api.writes.idempotency import IdempotentWrite
 from chain.outbox.models import Operation
@@ -38,7 +39,7 @@ REF: Final = "privacy/0"
 FORMAT: Final = "moa-erasure/1"
 CHUNK: Final = 500
 # Rows of these tables are the person's alone.
-OWN: Final = (IdentifierLink, Passkey, Challenge, MemberSession, ConsentWord, Preference)
+OWN: Final = (IdentifierLink, Passkey, Challenge, MemberSession, StaffSession, ConsentWord, Preference)
 
 
 def erase(
@@ -50,7 +51,7 @@ def erase(
     counts = {"devices": _end_devices(session, member_ids)}
     for model in OWN:
         table = table_of(model)
-        counts[table.name] = connection.execute(delete(table).where(table.c.member_id.in_(member_ids))).rowcount
+        counts[str(table.name)] = connection.execute(delete(table).where(table.c.member_id.in_(member_ids))).rowcount
     counts["enrolment"] = _unname(session, member_ids)
     counts["memo"] = _forget_memos(session, member_ids)
     counts["answers"] = _forget_answers(session, member_ids)
@@ -73,7 +74,7 @@ def reapply(state: State, vault: Vault) -> int:
         after = gone[-1]
         with state.database.write() as session:
             back = session.execute(
-                select(Member.id).where(col(Member.id).in_(gone), col(Member.erased_at_ms).is_(None))
+                select(col(Member.id)).where(col(Member.id).in_(gone), col(Member.erased_at_ms).is_(None))
             ).scalars()
             for member_id in sorted(back):
                 erase(session, vault, state.keystore, member_ids=[member_id], actor="gateway")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import select, text
-from sqlmodel import Session
+from sqlalchemy import text
+from sqlmodel import Session, col, select
 
 from api.events.memos import Memo
 from api.identity import links
@@ -27,9 +27,10 @@ VALUE_CHARS_MIN: Final = 5
 CHUNK: Final = 1_000
 # Where what went to the chain, and what tells of it, lies in the database.
 PLACES: Final = (
-    ("operation", "payload"), ("chain_transaction", "raw"), ("entry", "detail"), ("hold", "reward_id"),
-    ("log_entry", "leaf"), ("act_pending", "leaf"), ("act_tally", "detail"), ("act_tally", "actor"),
-    ("act_tally", "subject"), ("idempotent_write", "answer"), ("erasure", "certificate"), ("event", "data"),
+    ("operation", "payload"), ("chain_transaction", "calldata"), ("chain_transaction_hash", "raw"),
+    ("entry", "detail"), ("hold", "reward_id"), ("log_entry", "leaf"), ("act_pending", "leaf"), ("act_tally", "detail"),
+    ("act_tally", "actor"), ("act_tally", "subject"), ("idempotent_write", "answer"), ("erasure", "certificate"),
+    ("event", "data"),
 )  # fmt: skip
 
 
@@ -46,10 +47,10 @@ def values_of(session: Session, vault: Vault) -> Iterator[tuple[str, str]]:
     """(value, masked) of everything personal that is kept: identifiers and memos' words."""
     after = 0
     while True:
-        rows = session.exec(
-            select(IdentifierLink).where(IdentifierLink.id > after).order_by(IdentifierLink.id).limit(CHUNK)  # type: ignore[arg-type,operator]
-        ).scalars()  # type: ignore[attr-defined]
-        found = list(rows)
+        rows = (
+            select(IdentifierLink).where(col(IdentifierLink.id) > after).order_by(col(IdentifierLink.id)).limit(CHUNK)
+        )
+        found = list(session.exec(rows))
         for link in found:
             value = links.opened(vault, link)
             # An address is on the chain by its nature, once its member asks for it.
@@ -57,7 +58,7 @@ def values_of(session: Session, vault: Vault) -> Iterator[tuple[str, str]]:
                 yield value, masked(link.kind, value)
         if len(found) < CHUNK:
             break
-        after = found[-1].id
+        after = found[-1].id or after
     memo = table_of(Memo)
     for (fields,) in session.connection().execute(select(memo.c.fields).order_by(memo.c.operation)):
         for field in fields:

@@ -202,7 +202,7 @@ async def remove_passkey(caller: ByMember, passkey_id: PasskeyId, write: Writes)
 )
 async def ask_for_proof(request: Request, caller: ByMember, wanted: CodeWanted, write: Writes) -> Response:
     """Sends a code to a further address of the member."""
-    state, vault = write.state, vault_of(write.state)
+    state, vault, _ = write.state, vault_of(write.state), write.key
     to, place = codes.given(vault, wanted.identifier), place_of(request)
 
     def count(session: Session) -> bool:
@@ -238,7 +238,7 @@ async def prove_identifier(caller: ByMember, wanted: CodeProved, write: Writes) 
     """Adds an address whose code the member has. Where it is another member's, nothing changes and a preview says what
     one person of both would be.
     """
-    vault = vault_of(write.state)
+    vault, _ = vault_of(write.state), write.key
     given = codes.given(vault, wanted.identifier)
     await _count_try(write.state, wanted.challenge)
 
@@ -289,7 +289,7 @@ async def ask_for_my_wallet(caller: ByMember, wanted: WalletWanted, write: Write
 @takes_newlines
 async def prove_wallet(caller: ByMember, wanted: WalletProved, write: Writes) -> Response:
     """Adds a wallet as a way in. The member's points stay where they are."""
-    state, vault = write.state, vault_of(write.state)
+    state, vault, _ = write.state, vault_of(write.state), write.key
     await _count_try(state, wanted.challenge)
     given, nonce = await run_in_threadpool(
         wallets.shown, state, vault, message=wanted.message, signature=wanted.signature

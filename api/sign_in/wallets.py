@@ -115,7 +115,7 @@ def _contract_agrees(state: State, address: str, digest: bytes, signature: bytes
         log.warning("a wallet that is a contract could not be asked: the node is away")
         raise
     # Exactly one word: an address without code answers nothing.
-    return answer == "0x" + MAGIC + "00" * 28
+    return bool(answer == "0x" + MAGIC + "00" * 28)
 
 
 def _message(state: State, challenge: Challenge, address: str, nonce: str) -> siwe.SignIn:

@@ -16,7 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from api.kit.clock import now_ms
 from api.vault.errors import Shredded
@@ -57,8 +57,7 @@ class FileKeys:
     def __init__(self, path: Path | str, keystore: Keystore) -> None:
         self._keystore = keystore
         self._lock = threading.Lock()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.close(descriptor)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         # What was shredded is overwritten, in the file and in its journal: no write-ahead log that keeps it.
         for pragma in ("journal_mode = TRUNCATE", "secure_delete = ON", "synchronous = FULL"):
@@ -99,6 +98,6 @@ class FileKeys:
     def _opened(self, subject: str, sealed: bytes) -> bytes:
         return self._keystore.unseal(REF, sealed, subject.encode())
 
-    def _run(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+    def _run(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection.execute(sql, values).fetchall()

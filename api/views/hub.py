@@ -73,7 +73,7 @@ class Hub:
         """Where the mirror was at the last look."""
         return None if self._news is None else self._news.moment
 
-    def join(self, addresses: Sequence[str]) -> Subscriber:
+    def join(self, *addresses: str) -> Subscriber:
         """A new stream, or StreamsTooMany."""
         settings = self._state.settings
         mine = self._by_address.get(addresses[0], set())

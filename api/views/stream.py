@@ -83,7 +83,7 @@ class StreamAnswer(Response):
         self._caller = caller
         self._asked = cursor
         self._place: Place | None = None
-        self._subscriber = hub.join(caller.addresses)
+        self._subscriber = hub.join(*caller.addresses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_gone(receive))

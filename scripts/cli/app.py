@@ -10,6 +10,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -106,6 +107,15 @@ def gateway(
     proxies: Annotated[
         str, typer.Option(envvar="MOA_PROXIES", help="addresses that speak for many callers, comma-separated")
     ] = "127.0.0.1,::1",
+    origins: Annotated[
+        str, typer.Option(envvar="MOA_ORIGINS", help="where the screens are served from; a passkey is bound to it")
+    ] = "",
+    subject_keys: Annotated[
+        Path | None, typer.Option(envvar="MOA_SUBJECT_KEYS", help="a key for each person; beside the keystore")
+    ] = None,
+    outbox_shown: Annotated[
+        bool, typer.Option(envvar="MOA_OUTBOX_SHOWN", help="a demo: the operator's key reads what was sent")
+    ] = False,
 ) -> None:
     """Serve the HTTP interface and the screens."""
     from pydantic_core import PydanticCustomError
@@ -120,6 +130,7 @@ def gateway(
         raise typer.BadParameter(f"--programme-start: {error.message()}") from None
 
     end_with_parent()
+    served_from = tuple(filter(None, origins.split(","))) or (f"http://localhost:{port}",)
     run(
         Settings(
             database_url=database,
@@ -138,6 +149,10 @@ def gateway(
             metrics_port=metrics_port,
             access_log=access_log,
             proxies=tuple(filter(None, proxies.split(","))),
+            origins=served_from,
+            passkey_domain=urlsplit(served_from[0]).hostname or "localhost",
+            subject_keys=subject_keys,
+            outbox_shown=outbox_shown,
         )
     )
 

@@ -22,7 +22,7 @@ OURS = {
     "operation", "operation_counter", "operation_refusal", "award", "hold_request", "hold_step", "exchange_request",
     "memo", "chain_signer", "identifier_link", "member_merge", "claim", "tried", "device", "refresh_token",
     "challenge", "outbox_message", "passkey", "act_about", "consent_word", "preference",
-    "erasure",
+    "erasure", "staff_role", "staff_session",
     "chain_transaction", "chain_transaction_hash", "act_pending", "act_tally", "act_salt", "log_entry", "log_tile",
     "log_state", "log_checkpoint", "log_cosignature",
 }  # fmt: skip

@@ -319,6 +319,8 @@ def test_who_is_erased_is_nowhere_and_the_books_stay_as_they_are(world: World) -
     ]  # fmt: skip
     assert world.rows("SELECT id, subject, content_hash FROM event") == facts
     assert spendable(bob) == {}
+    assert refusal(world.operator.write(f"/v1/members/{member}/sessions")) == (404, "MemberUnknown")
+    assert refusal(world.brand.write("/v1/members", {"identifier": "m-8", "id": member})) == (404, "MemberUnknown")
     again = entered(world)
     assert again["member"] != member
     assert spendable(caller(world, again)) == {}

@@ -48,6 +48,7 @@ FILL = {
     "{merge_id}": "mrg_" + "0" * 32,
     "{identifier_id}": "1",
     "{passkey_id}": "1",
+    "{role_id}": "0" * 12,
     "{device_id}": "0" * 12,
     "{address}": "0x" + "0" * 40,
 }
@@ -205,6 +206,9 @@ def test_write_without_a_good_idempotency_key_is_refused(
             "text_version": 1,
         },
         "/v1/me/erasure": {"confirm": "erase everything"},
+        "/v1/staff": {"identifier": EMAIL, "role": "till"},
+        "/v1/brands/{slug}/owners": EMAIL,
+        "/v1/operators/staff": {"identifier": EMAIL, "role": "auditor"},
         "/v1/log/statements": {"act": "adjustment.made", "brand": "cdnow"},
         "/v1/purchases": {
             "id": "1",

@@ -47,8 +47,33 @@ def upgrade() -> None:
         sa.Column("last_at_ms", sa.BigInteger(), nullable=True),
     )
     op.create_index("ix_passkey_member_id", "passkey", ["member_id"])
+    op.create_table(
+        "staff_role",
+        sa.Column("id", sa.String(length=16), primary_key=True),
+        sa.Column("lookup", sa.String(length=64), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.Column("brand", sa.String(), sa.ForeignKey("brand.slug", onupdate="CASCADE"), nullable=True),
+        sa.Column("scope", sa.String(length=20), nullable=False),
+        sa.Column("role", sa.String(length=10), nullable=False),
+        sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
+        sa.UniqueConstraint("lookup", "scope", "role"),
+    )
+    op.create_index("ix_staff_role_brand", "staff_role", ["brand"])
+    op.create_table(
+        "staff_session",
+        sa.Column("id", sa.String(length=16), primary_key=True),
+        sa.Column("role_id", sa.String(), sa.ForeignKey("staff_role.id"), nullable=False),
+        sa.Column("member_id", sa.String(), sa.ForeignKey("member.id"), nullable=False),
+        sa.Column("device_id", sa.String(length=16), nullable=False),
+        sa.Column("strong", sa.Boolean(), nullable=False),
+        sa.Column("secret_hash", sa.String(), nullable=False),
+        sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("ix_staff_session_role_id", "staff_session", ["role_id"])
+    op.create_index("ix_staff_session_member_id", "staff_session", ["member_id"])
 
 
 def downgrade() -> None:
-    for table in ("passkey", "outbox_message", "challenge"):
+    for table in ("staff_session", "staff_role", "passkey", "outbox_message", "challenge"):
         op.drop_table(table)

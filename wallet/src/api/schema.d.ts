@@ -452,6 +452,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/brands/{slug}/owners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Owner
+         * @description Makes an address the owner of a brand, who gives the brand's other roles.
+         */
+        post: operations["giveOwner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/exchanges": {
         parameters: {
             query?: never;
@@ -1357,6 +1377,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Roles
+         * @description The roles that were given to addresses which the member proved.
+         */
+        get: operations["listMyRoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/roles/{role_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Up Role
+         * @description A token to work with in this role, for minutes. It ends with the role and with the device.
+         */
+        post: operations["takeUpRole"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/session": {
         parameters: {
             query?: never;
@@ -1922,6 +1982,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operators/staff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Roles
+         * @description Every role of every brand and of the programme.
+         */
+        get: operations["listAllRoles"];
+        put?: never;
+        /**
+         * Give Programme Role
+         * @description Gives an address a role of the programme: operator or auditor.
+         */
+        post: operations["giveProgrammeRole"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/staff/{role_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take Any Role
+         * @description Takes any role back, at once.
+         */
+        delete: operations["takeAnyRole"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/privacy/data": {
         parameters: {
             query?: never;
@@ -2179,6 +2283,50 @@ export interface paths {
          */
         post: operations["askForWallet"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/staff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Roles
+         * @description The roles that the brand gave, with the addresses masked.
+         */
+        get: operations["listRoles"];
+        put?: never;
+        /**
+         * Give Role
+         * @description Gives an address a role of the calling brand. By the brand's key, or its owner.
+         */
+        post: operations["giveRole"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/staff/{role_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take Role
+         * @description Takes a role back, at once.
+         */
+        delete: operations["takeRole"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3145,6 +3293,19 @@ export interface components {
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
              */
             token: string;
+        };
+        /**
+         * BrandRoleGiven
+         * @description To whom a brand's role is given: whoever proves this address.
+         */
+        BrandRoleGiven: {
+            identifier: components["schemas"]["Proved"];
+            /**
+             * Role
+             * @example till
+             * @enum {string}
+             */
+            role: "owner" | "marketer" | "till" | "support" | "treasurer" | "viewer";
         };
         /**
          * Bucket
@@ -5401,6 +5562,16 @@ export interface components {
         } & {
             [key: string]: unknown;
         };
+        /** ProgrammeRoleGiven */
+        ProgrammeRoleGiven: {
+            identifier: components["schemas"]["Proved"];
+            /**
+             * Role
+             * @example auditor
+             * @enum {string}
+             */
+            role: "operator" | "auditor";
+        };
         /**
          * ProofTaken
          * @description added: it is the member's now. yours: it was already. merge: it is another member's, whom the same person proved
@@ -5869,6 +6040,72 @@ export interface components {
              * @enum {string}
              */
             outcome: "found" | "created" | "added" | "merged";
+        };
+        /** RoleList */
+        RoleList: {
+            /** Roles */
+            roles: components["schemas"]["RolePublic"][];
+        };
+        /** RolePublic */
+        RolePublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Id
+             * @example 5f0c2a9b7d31
+             */
+            id: string;
+            /**
+             * Made At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            made_at: string;
+            /**
+             * Role
+             * @example till
+             */
+            role: string;
+            /**
+             * Shown
+             * @description The address, masked.
+             * @example a…@example.com
+             */
+            shown: string;
+        };
+        /**
+         * RoleTaken
+         * @description A token of the role, for minutes. strong: it came by a passkey, and moves money too.
+         */
+        RoleTaken: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Role
+             * @example till
+             */
+            role: string;
+            /**
+             * Strong
+             * @example true
+             */
+            strong: boolean;
+            /**
+             * Token
+             * @description In the first answer only.
+             * @example moa_s_5f0c2a9b7d31_…
+             */
+            token: string | null;
         };
         /**
          * RollForward
@@ -6552,7 +6789,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6659,7 +6896,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6760,7 +6997,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6857,7 +7094,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6967,7 +7204,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7059,7 +7296,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7156,7 +7393,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7270,7 +7507,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7375,7 +7612,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7480,7 +7717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7581,7 +7818,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7673,7 +7910,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7779,7 +8016,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7905,7 +8142,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8033,7 +8270,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8226,7 +8463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8348,7 +8585,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8478,7 +8715,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8595,7 +8832,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8731,7 +8968,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8786,6 +9023,160 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveOwner: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "email",
+                 *       "value": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Proved"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleGiven */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8887,7 +9278,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9035,7 +9426,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9171,7 +9562,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9295,7 +9686,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9442,7 +9833,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9581,7 +9972,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9716,7 +10107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9878,7 +10269,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10031,7 +10422,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10184,7 +10575,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10315,7 +10706,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10441,7 +10832,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10662,7 +11053,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11051,7 +11442,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11325,7 +11716,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11446,7 +11837,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11633,7 +12024,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11730,7 +12121,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11854,7 +12245,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12000,7 +12391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12118,7 +12509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12228,7 +12619,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12336,7 +12727,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12460,7 +12851,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12572,7 +12963,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12696,7 +13087,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12813,7 +13204,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12914,7 +13305,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13015,7 +13406,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13144,7 +13535,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13289,7 +13680,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13424,7 +13815,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13543,7 +13934,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13658,7 +14049,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13802,7 +14193,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13930,7 +14321,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14052,7 +14443,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14185,7 +14576,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14311,7 +14702,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14430,7 +14821,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14547,7 +14938,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14660,7 +15051,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14697,6 +15088,224 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    takeUpRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded, RoleNotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -14775,7 +15384,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14885,7 +15494,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -14991,7 +15600,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15126,7 +15735,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15247,7 +15856,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15348,7 +15957,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15465,7 +16074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15607,7 +16216,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15719,7 +16328,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15854,7 +16463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -15984,7 +16593,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16092,7 +16701,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16198,7 +16807,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16327,7 +16936,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16452,7 +17061,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16564,7 +17173,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16667,7 +17276,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16793,7 +17402,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -16928,7 +17537,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17064,7 +17673,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17185,7 +17794,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17293,7 +17902,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17396,7 +18005,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17494,7 +18103,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17588,7 +18197,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17696,7 +18305,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17808,7 +18417,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -17934,7 +18543,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18055,7 +18664,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18165,7 +18774,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18271,7 +18880,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18397,7 +19006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18550,7 +19159,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -18614,6 +19223,379 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listAllRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveProgrammeRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       },
+                 *       "role": "auditor"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProgrammeRoleGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleGiven */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    takeAnyRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -18880,7 +19862,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19024,7 +20006,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19138,7 +20120,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -19352,7 +20334,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -20148,6 +21130,379 @@ export interface operations {
             };
         };
     };
+    listRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       },
+                 *       "role": "till"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BrandRoleGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleGiven */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    takeRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getSupply: {
         parameters: {
             query?: {
@@ -20182,7 +21537,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
