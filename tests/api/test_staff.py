@@ -113,6 +113,7 @@ def test_a_roles_token_lives_for_minutes(world: World) -> None:
 
 def test_money_needs_a_second_factor(world: World) -> None:
     """SPEC 18.15"""
+    world.mirror()
     role_id, device = gave(world, "treasurer"), Authenticator()
     tokens = entered(world)
     registered(world, tokens, device)
