@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from api.decisions.mappings import MAPPINGS, Mapping
 from api.decisions.models import Award
-from api.events.errors import RuleMissing
+from api.events.errors import RuleMissing, RuleUnread
 from api.events.kinds import Data, FactKind
 from api.events.models import Event
 from api.kit.clock import now_ms
@@ -52,13 +52,16 @@ class Decider:
     mapping: Mapping
     rule: int | None
     at_ms: int
+    unread: bool = False
 
     def refusal(self, data: Data) -> Problem | None:
         """Why a fact counts nothing, whatever rule is in force."""
         return self.mapping.refusal(data, self.brand)
 
-    def missing(self) -> RuleMissing | None:
-        """That no rule rewards the activity now."""
+    def missing(self) -> RuleMissing | RuleUnread | None:
+        """That no rule rewards the activity now, or that it cannot be told."""
+        if self.unread:
+            return RuleUnread(f"The rules of {self.brand.slug} are still being read; send it again in a moment.")
         if self.rule is not None:
             return None
         return RuleMissing(
@@ -102,7 +105,7 @@ def decider(session: Session, *, kind: FactKind, brand: Brand) -> Decider:
     """Reads what is in force."""
     mapping, at_ms = MAPPINGS[kind.name], now_ms()
     rule = brands.rule_for(session, brand.registry_id, mapping.activity, at_s=at_ms // 1000)
-    return Decider(kind, brand, mapping, rule, at_ms)
+    return Decider(kind, brand, mapping, rule, at_ms, brands.may_come(session, rule))
 
 
 def store(session: Session, decided: Sequence[Decided], *, events: Sequence[int], made: Sequence[int]) -> None:

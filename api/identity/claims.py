@@ -43,11 +43,11 @@ def printed(code: str) -> str:
 
 
 def make_guest(
-    session: Session, *, vault: Vault, keystore: Keystore, slug: str, actor: str
+    session: Session, *, vault: Vault, keystore: Keystore, brand_id: int, actor: str
 ) -> tuple[Claim, Member, str]:
     """A guest of the brand, to report a purchase of; and the code for the receipt, which is shown this once."""
-    brand = members.brand(session, slug=slug)
-    lock(session, f"brand:{slug}")
+    lock(session, f"brand:{brand_id}")
+    brand = members.brand_of(session, brand_id)
     guest, at_ms = new_member(session, keystore=keystore), now_ms()
     session.add(
         Enrolment(brand=brand.slug, identifier=f"{UNNAMED}{secrets.token_hex(8)}", member_id=guest.id,

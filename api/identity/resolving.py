@@ -55,12 +55,12 @@ class Resolved:
 
 
 def resolve(
-    session: Session, *, vault: Vault, keystore: Keystore, slug: str, wanted: Sequence[IdentifierGiven], actor: str
+    session: Session, *, vault: Vault, keystore: Keystore, brand_id: int, wanted: Sequence[IdentifierGiven], actor: str
 ) -> Resolved:
     """The brand's member whom these identifiers name; made when there is none."""
-    brand = members.brand(session, slug=slug)
     # As an enrolment does: one brand's names are given one after the other.
-    lock(session, f"brand:{slug}")
+    lock(session, f"brand:{brand_id}")
+    brand = members.brand_of(session, brand_id)
     given, dropped = _named(vault, brand, wanted)
     if not given:
         raise IdentifiersMissing("None of these identifiers names anybody.", dropped=[kind for kind, _ in dropped])

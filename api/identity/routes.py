@@ -74,7 +74,7 @@ async def resolve_member(caller: ByBrand, wanted: ResolveWanted, write: Writes) 
             session,
             vault=vault,
             keystore=write.state.keystore,
-            slug=caller.slug,
+            brand_id=caller.registry_id,
             wanted=wanted.identifiers,
             actor=caller.actor,
         )
@@ -97,7 +97,7 @@ async def make_guest(caller: ByBrand, write: Writes) -> Response:
 
     def effect(session: Session) -> Answer:
         made, guest, code = claims.make_guest(
-            session, vault=vault, keystore=write.state.keystore, slug=caller.slug, actor=caller.actor
+            session, vault=vault, keystore=write.state.keystore, brand_id=caller.registry_id, actor=caller.actor
         )
         return Answer(service.told_guest(made, guest, code), 201, stored=service.told_guest(made, guest, None))
 

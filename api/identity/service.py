@@ -44,8 +44,8 @@ def told_resolved(found: Resolved) -> ResolvedPublic:
 def identifiers(session: Session, vault: Vault, *, member_id: str) -> IdentifierList:
     """All identifiers of the person that this member is, masked, and the addresses of the points."""
     group = groups.group_of(session, groups.root_of(session, member_id))
-    slugs = members.slugs(session)
     found = links.of_members(session, member_ids=[one.id for one in group])
+    slugs = members.slugs(session, [int(link.scope) for link in found if link.scope != links.PROVEN])
     return IdentifierList(
         identifiers=[_told_link(vault, link, slugs) for link in found],
         addresses=[MemberAddress(member=one.id, address=checksum(one.address)) for one in group],

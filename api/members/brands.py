@@ -10,16 +10,19 @@ from __future__ import annotations
 import re
 
 from pydantic import ValidationError
-from sqlalchemy import String, cast, or_
+from sqlalchemy import BigInteger, cast, or_
 from sqlmodel import Session, col, select
 
 from api import audit_log
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import Snapshot, lock
+from api.kit.problems import Problem
+from api.kit.strict_json import parse
+from api.kit.texts import has_invisible
 from api.members.errors import BrandExists, BrandUnknown
 from api.members.models import Brand
-from api.members.schemas import NAME_CHARS_MAX, SYMBOL_CHARS_MAX, BrandChange, BrandNames, BrandPublic
+from api.members.schemas import NAME_CHARS_MAX, RESERVED, SYMBOL_CHARS_MAX, BrandChange, BrandNames, BrandPublic
 from chain.mirror.models import BrandStanding, BrandToken
 from chain.storage.documents import Documents
 
@@ -31,7 +34,7 @@ CURRENCY = "USD"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,31}")
 
 _UNKNOWN = (
-    "SELECT 1 FROM brand_token t LEFT JOIN brand b ON CAST(b.registry_id AS TEXT) = t.brand_id"
+    "SELECT 1 FROM brand_token t LEFT JOIN brand b ON b.registry_id = CAST(t.brand_id AS BIGINT)"
     " WHERE b.slug IS NULL OR b.token <> t.token LIMIT 1"
 )
 
@@ -47,7 +50,7 @@ def take_in(session: Session, *, documents: Documents, actor: str) -> list[Brand
     rows = session.exec(
         select(BrandToken, BrandStanding.metadata_hash, Brand)
         .join(BrandStanding, col(BrandStanding.brand_id) == col(BrandToken.brand_id), isouter=True)
-        .join(Brand, cast(col(Brand.registry_id), String) == col(BrandToken.brand_id), isouter=True)
+        .join(Brand, col(Brand.registry_id) == cast(col(BrandToken.brand_id), BigInteger), isouter=True)
         .where(or_(col(Brand.slug).is_(None), col(Brand.token) != col(BrandToken.token)))
         .order_by(col(BrandToken.since_block), col(BrandToken.brand_id))
         .limit(TAKEN_AT_ONCE_MAX)
@@ -133,15 +136,15 @@ def _published(documents: Documents, metadata_hash: str | None) -> BrandNames | 
     """The names whose hash the chain has, when the document is here and is one."""
     content = None if metadata_hash is None else documents.read(metadata_hash)
     try:
-        return None if content is None else BrandNames.model_validate_json(content)
-    except ValidationError:
+        return None if content is None else BrandNames.model_validate(parse(content))
+    except (Problem, ValidationError):
         return None
 
 
 def _of_token(session: Session, token: BrandToken, registry_id: int) -> BrandNames:
     """Names from what the token says of itself, which may be anything."""
     wanted = token.symbol.lower()
-    free = _SLUG.fullmatch(wanted) is not None and session.get(Brand, wanted) is None
+    free = _SLUG.fullmatch(wanted) is not None and wanted not in RESERVED and session.get(Brand, wanted) is None
     slug = wanted if free else f"brand-{registry_id}"
     return BrandNames(
         slug=slug if free or session.get(Brand, slug) is None else f"brand-{registry_id}-{token.token[2:10]}",
@@ -154,4 +157,4 @@ def _of_token(session: Session, token: BrandToken, registry_id: int) -> BrandNam
 
 def _shown(text: str, chars_max: int) -> str:
     """The text without what a screen does not show, cut to a length."""
-    return "".join(one for one in text if one.isprintable()).strip()[:chars_max]
+    return "".join(one for one in text if one.isprintable() and not has_invisible(one)).strip()[:chars_max]

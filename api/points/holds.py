@@ -183,7 +183,11 @@ def hold_of(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: st
     """The caller's hold: its brand's, or the member's own; else HoldUnknown, whether it exists or not."""
     found = session.get(HoldRequest, hold_id)
     if found is not None:
-        mine = found.brand == caller.slug if isinstance(caller, BrandCaller) else found.member_id in caller.member_ids
+        mine = (
+            found.brand == identity.brand_of(session, caller.registry_id).slug
+            if isinstance(caller, BrandCaller)
+            else found.member_id in caller.member_ids
+        )
         if mine:
             return found
     raise HoldUnknown("There is no such hold of yours.", hold=hold_id)
@@ -225,10 +229,11 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
 
 def _brand_of(session: Session, *, caller: BrandCaller | MemberCaller, wanted: HoldPlace) -> Brand:
     if isinstance(caller, BrandCaller):
-        if wanted.brand not in (None, caller.slug):
+        own = identity.brand_of(session, caller.registry_id)
+        if wanted.brand not in (None, own.slug):
             identity.brand(session, slug=wanted.brand or "")
             raise NotYours("A brand holds its own points only.", brand=wanted.brand)
-        return identity.brand(session, slug=caller.slug)
+        return own
     if wanted.brand is None:
         raise BrandUnknown("Name the brand whose points are to be held.")
     return identity.brand(session, slug=wanted.brand)

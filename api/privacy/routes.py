@@ -210,7 +210,12 @@ async def may_i(
 ) -> MayPublic:
     """Whether the brand may do this for its member, now. Without a word of the member's: no."""
     found = await run_in_threadpool(
-        service.may, state_of(request), slug=caller.slug, member_id=member_id, purpose=purpose, channel=channel
+        service.may,
+        state_of(request),
+        brand_id=caller.registry_id,
+        member_id=member_id,
+        purpose=purpose,
+        channel=channel,
     )
     await looked(request, caller, member_id)
     return MayPublic(allowed=found.allowed, why=found.why)

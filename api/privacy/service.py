@@ -78,11 +78,11 @@ def data_page() -> DataPage:
     )
 
 
-def may(state: State, *, slug: str, member_id: str, purpose: Purpose, channel: Channel) -> Verdict:
+def may(state: State, *, brand_id: int, member_id: str, purpose: Purpose, channel: Channel) -> Verdict:
     """Whether the brand may do this for a member whom it knows, now."""
 
     def read(snapshot: Snapshot) -> Verdict:
-        known = members.member_of(snapshot, slug=slug, member_id=member_id)
+        known = members.member_of(snapshot, brand=brand_id, member_id=member_id)
         ids = [one for (one,) in snapshot.rows(_IDS, known.id)]
         if not ids:
             raise MemberUnknown("This brand knows no such member.", member=member_id)

@@ -10,14 +10,16 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth.callers import CALLER_PROBLEMS, ByBrand, ByMember, ByOperator
+from api.auth.callers import CALLER_PROBLEMS, BrandCaller, ByBrand, ByMember, ByOperator
 from api.auth.roles import Role
 from api.identity.errors import IdentifierBlocked, IdentifierMalformed, PhoneUnclear
 from api.kit.clock import rfc3339
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, responses
 from api.kit.schemas import Slug
+from api.members import service as members
 from api.members.errors import BrandUnknown
+from api.members.models import Brand
 from api.sign_in import codes
 from api.sign_in.schemas import Proved
 from api.staff import service
@@ -28,6 +30,7 @@ from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, UnitOfWork, Writes
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
+OfBrand = Callable[[Session], Brand]
 RolePath = Annotated[RoleId, Path(examples=["5f0c2a9b7d31"])]
 GIVEN = (*CALLER_PROBLEMS, *WRITE_PROBLEMS, IdentifierMalformed, IdentifierBlocked, PhoneUnclear, RoleGiven)
 
@@ -38,7 +41,7 @@ GIVEN = (*CALLER_PROBLEMS, *WRITE_PROBLEMS, IdentifierMalformed, IdentifierBlock
 )  # fmt: skip
 async def give_role(caller: ByBrand, wanted: BrandRoleGiven, write: Writes) -> Response:
     """Gives an address a role of the calling brand. By the brand's key, or its owner."""
-    return await write(caller, _giving(write, wanted.identifier, caller.slug, wanted.role, caller.actor))
+    return await write(caller, _giving(write, wanted.identifier, _own(caller), wanted.role, caller.actor))
 
 
 @router.get(
@@ -49,7 +52,7 @@ async def list_roles(request: Request, caller: ByBrand) -> RoleList:
 
     def read(state: State) -> RoleList:
         with Session(state.database.engine) as session:
-            return service.given(session, state.keystore, slug=caller.slug)
+            return service.given(session, state.keystore, brand_id=caller.registry_id)
 
     return await run_in_threadpool(read, state_of(request))
 
@@ -62,8 +65,8 @@ async def take_role(caller: ByBrand, role_id: RolePath, write: Writes) -> Respon
     """Takes a role back, at once."""
 
     def effect(session: Session) -> Answer:
-        service.take_back(session, role_id=role_id, slug=caller.slug, anywhere=False, actor=caller.actor)
-        return Answer(service.given(session, write.state.keystore, slug=caller.slug))
+        service.take_back(session, role_id=role_id, brand_id=caller.registry_id, actor=caller.actor)
+        return Answer(service.given(session, write.state.keystore, brand_id=caller.registry_id))
 
     return await write(caller, effect)
 
@@ -74,7 +77,9 @@ async def take_role(caller: ByBrand, role_id: RolePath, write: Writes) -> Respon
 )  # fmt: skip
 async def give_owner(caller: ByOperator, slug: Slug, wanted: Proved, write: Writes) -> Response:
     """Makes an address the owner of a brand, who gives the brand's other roles."""
-    return await write(caller, _giving(write, wanted, slug, "owner", caller.actor))
+    return await write(
+        caller, _giving(write, wanted, lambda session: members.brand(session, slug=slug), "owner", caller.actor)
+    )
 
 
 @router.post(
@@ -95,7 +100,7 @@ async def list_all_roles(request: Request, _: ByOperator) -> RoleList:
 
     def read(state: State) -> RoleList:
         with Session(state.database.engine) as session:
-            return service.given(session, state.keystore, slug=None, everywhere=True)
+            return service.given(session, state.keystore, brand_id=None)
 
     return await run_in_threadpool(read, state_of(request))
 
@@ -108,8 +113,8 @@ async def take_any_role(caller: ByOperator, role_id: RolePath, write: Writes) ->
     """Takes any role back, at once."""
 
     def effect(session: Session) -> Answer:
-        service.take_back(session, role_id=role_id, slug=None, anywhere=True, actor=caller.actor)
-        return Answer(service.given(session, write.state.keystore, slug=None, everywhere=True))
+        service.take_back(session, role_id=role_id, brand_id=None, actor=caller.actor)
+        return Answer(service.given(session, write.state.keystore, brand_id=None))
 
     return await write(caller, effect)
 
@@ -144,11 +149,18 @@ async def take_up_role(caller: ByMember, role_id: RolePath, write: Writes) -> Re
     return await write(caller, effect)
 
 
-def _giving(write: UnitOfWork, wanted: Proved, slug: str | None, role: Role, actor: str) -> Callable[[Session], Answer]:
+def _own(caller: BrandCaller) -> OfBrand:
+    return lambda session: members.brand_of(session, caller.registry_id)
+
+
+def _giving(
+    write: UnitOfWork, wanted: Proved, of: OfBrand | None, role: Role, actor: str
+) -> Callable[[Session], Answer]:
     to = codes.given(vault_of(write.state), wanted)
 
     def effect(session: Session) -> Answer:
-        made = service.give(session, write.state.keystore, to=to, slug=slug, role=role, actor=actor)
+        brand = None if of is None else of(session)
+        made = service.give(session, write.state.keystore, to=to, brand=brand, role=role, actor=actor)
         return Answer(service.told(write.state.keystore, made), 201)
 
     return effect

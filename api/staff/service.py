@@ -22,8 +22,7 @@ from api.identity import links
 from api.identity.kinds import masked
 from api.identity.links import Named
 from api.kit.clock import now_ms, rfc3339
-from api.members import service as members
-from api.members.models import Device
+from api.members.models import Brand, Device
 from api.staff.errors import RoleGiven, RoleNotYours, RoleUnknown
 from api.staff.models import StaffRole, StaffSession
 from api.staff.schemas import RoleList, RolePublic
@@ -34,9 +33,9 @@ ROLES_MAX: Final = 1_000
 STRONG: Final = frozenset({"passkey"})
 
 
-def give(session: Session, keystore: Keystore, *, to: Named, slug: str | None, role: Role, actor: str) -> StaffRole:
+def give(session: Session, keystore: Keystore, *, to: Named, brand: Brand | None, role: Role, actor: str) -> StaffRole:
     """Gives an address a role of the brand, or of the programme without one."""
-    scope = "" if slug is None else str(members.brand(session, slug=slug).registry_id)
+    scope, slug = ("", None) if brand is None else (str(brand.registry_id), brand.slug)
     known = select(StaffRole.id).where(StaffRole.lookup == to.lookup, StaffRole.scope == scope, StaffRole.role == role)
     if session.exec(known).first() is not None:
         raise RoleGiven("This address has the role already.", role=role)
@@ -56,10 +55,10 @@ def give(session: Session, keystore: Keystore, *, to: Named, slug: str | None, r
     return made
 
 
-def take_back(session: Session, *, role_id: str, slug: str | None, anywhere: bool, actor: str) -> None:
-    """Takes a role back: its tokens open nothing from the next request on. anywhere: of any brand."""
+def take_back(session: Session, *, role_id: str, brand_id: int | None, actor: str) -> None:
+    """Takes a role back: its tokens open nothing from the next request on. brand_id: of this brand; None: of any."""
     found = session.get(StaffRole, role_id)
-    if found is None or not (anywhere or found.brand == slug):
+    if found is None or brand_id not in (None, int(found.scope or 0)):
         raise RoleUnknown("There is no such role here.", role=role_id)
     session.connection().execute(delete(StaffSession).where(col(StaffSession.role_id) == role_id))
     session.delete(found)
@@ -74,9 +73,11 @@ def take_back(session: Session, *, role_id: str, slug: str | None, anywhere: boo
     )
 
 
-def given(session: Session, keystore: Keystore, *, slug: str | None, everywhere: bool = False) -> RoleList:
+def given(session: Session, keystore: Keystore, *, brand_id: int | None) -> RoleList:
     """The roles of a brand, or all of them."""
-    rows = select(StaffRole) if everywhere else select(StaffRole).where(StaffRole.brand == slug)
+    rows = select(StaffRole)
+    if brand_id is not None:
+        rows = rows.where(StaffRole.scope == str(brand_id))
     return RoleList(
         roles=[
             told(keystore, one)

@@ -33,7 +33,7 @@ LOTS_MAX: Final = 100_000
 
 _TOKENS = (
     "SELECT b.slug, t.token, t.decimals, t.origin, t.epoch_s, t.lifetime_epochs, h.lots"
-    " FROM brand_token t JOIN brand b ON CAST(b.registry_id AS TEXT) = t.brand_id"
+    " FROM brand_token t JOIN brand b ON b.registry_id = CAST(t.brand_id AS BIGINT)"
     " LEFT JOIN balance h ON h.token = t.token AND h.account = ? ORDER BY b.slug LIMIT ?"
 )
 _SUPPLY = "SELECT token, expiry_epoch, points FROM supply_lots ORDER BY token, expiry_epoch LIMIT ?"

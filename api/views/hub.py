@@ -46,15 +46,20 @@ class News:
 
 
 class Subscriber:
-    """One open stream: what woke it. addresses: those of the person, the first counts for the bound."""
+    """One open stream: what woke it. changed: there is something to look at; afresh: and to tell whatever it is.
+
+    addresses: those of the person, of which the first counts for the bound.
+    """
 
     def __init__(self, addresses: Sequence[str]) -> None:
         self.addresses = addresses
         self.wake = asyncio.Event()
-        self.changed = False
+        self.changed = True
+        self.afresh = False
 
-    def tell(self, *, changed: bool) -> None:
+    def tell(self, *, changed: bool, afresh: bool = False) -> None:
         self.changed = self.changed or changed
+        self.afresh = self.afresh or afresh
         self.wake.set()
 
 
@@ -70,7 +75,7 @@ class Hub:
 
     @property
     def moment(self) -> Moment | None:
-        """Where the mirror was at the last look."""
+        """Where the mirror was at the last look; None before the first, for which every stream waits."""
         return None if self._news is None else self._news.moment
 
     def join(self, *addresses: str) -> Subscriber:
@@ -97,10 +102,10 @@ class Hub:
         if self._count == 0:
             self._wanted.clear()
 
-    def wake_all(self, *, changed: bool) -> None:
+    def wake_all(self, *, changed: bool, afresh: bool = False) -> None:
         for subscribers in self._by_address.values():
             for subscriber in subscribers:
-                subscriber.tell(changed=changed)
+                subscriber.tell(changed=changed, afresh=afresh)
 
     async def run(self) -> None:
         """Looks for news while anyone listens; a database that is away for a moment is waited for."""
@@ -125,9 +130,13 @@ class Hub:
 
     def _tell(self, before: News | None, news: News) -> None:
         """Wakes whom it concerns; on the loop's own thread."""
-        if before is None or news.everyone or news.reorg_last > before.reorg_last:
-            # Streams that joined before the first look read from their own cursors.
-            self.wake_all(changed=True)
+        if before is None:
+            # Nobody has told anything yet: what comes after this look, the next one sees.
+            self.wake_all(changed=False)
+            return
+        undone = news.reorg_last > before.reorg_last or news.moment.generation != before.moment.generation
+        if undone or news.everyone:
+            self.wake_all(changed=True, afresh=undone)
             return
         for _, account in (*news.entries, *news.asked):
             for subscriber in self._by_address.get(account, ()):

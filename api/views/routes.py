@@ -120,7 +120,7 @@ async def stream_me(
 async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId) -> Response:
     """A member's balance of the calling brand, as of a block; nothing of any other brand."""
     state = state_of(request)
-    known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    known = await service.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
     body = await service.view(state, member_id=known.id, addresses=known.addresses, only=caller.registry_id)
     return PrivateJson(body)
@@ -138,7 +138,7 @@ async def list_member_entries(
 ) -> Response:
     """A member's history with the calling brand, the newest first."""
     state = state_of(request)
-    known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    known = await service.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
     body = await service.entries(
         state, addresses=known.addresses, only=caller.registry_id, brand=None, cursor=cursor, limit=limit

@@ -22,6 +22,8 @@ from api.views import member_view as views
 from api.views.as_of import moment
 
 T = TypeVar("T")
+_BY_SLUG = "SELECT 1 FROM brand WHERE slug = ?"
+_BY_ID = "SELECT 1 FROM brand WHERE registry_id = ?"
 
 
 async def view(state: State, *, member_id: str, addresses: Sequence[str], only: int | None) -> bytes:
@@ -71,8 +73,8 @@ async def entries(
         token = None
         if only is not None or brand is not None:
             card = _asked(catalogue, only, brand)
-            if card is None:
-                # Named a moment ago, perhaps.
+            if card is None and _is_named(read, only, brand):
+                # A moment ago: later than the catalogue that is kept.
                 catalogue = state.singleton(Catalogues).anew(read)
                 card = _asked(catalogue, only, brand)
             if card is None:
@@ -99,13 +101,18 @@ async def entries(
     return orjson.dumps(await _read(state, compose))
 
 
-async def brands_member(state: State, *, slug: str, member_id: str) -> KnownMember:
+async def brands_member(state: State, *, brand: int, member_id: str) -> KnownMember:
     """The member as the brand knows it, or MemberUnknown."""
-    return await _read(state, lambda read: identity.member_of(read, slug=slug, member_id=member_id))
+    return await _read(state, lambda read: identity.member_of(read, brand=brand, member_id=member_id))
 
 
 def _asked(catalogue: Catalogue, only: int | None, brand: str | None) -> BrandCard | None:
     return catalogue.by_slug.get(brand or "") if only is None else catalogue.by_id.get(only)
+
+
+def _is_named(read: Snapshot, only: int | None, brand: str | None) -> bool:
+    found = read.row(_BY_SLUG, brand) if only is None else read.row(_BY_ID, only)
+    return found is not None
 
 
 async def _read(state: State, compose: Callable[[Snapshot], T]) -> T:

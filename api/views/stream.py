@@ -58,15 +58,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round sends: events, the place after them, the block they show; more: entries are left.
+    """What one round found: events, the place after them, where the mirror was.
 
+    view: the event of the view, and shown what it says but for its block; empty when entries are left (more).
     next_end_s: the second at which points of the view end, with or without a block. None: never, or not looked at.
     """
 
     events: bytes
     place: Place
-    block_hash: str
-    more: bool
+    as_of: Moment
+    view: bytes = b""
+    shown: bytes = b""
+    more: bool = False
     next_end_s: int | None = None
 
 
@@ -101,23 +104,30 @@ class StreamAnswer(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         subscriber, reads, loop = self._subscriber, self._state.database.reads, asyncio.get_running_loop()
         heartbeat_s = self._state.settings.heartbeat.total_seconds()
-        subscriber.changed = True
-        block_at, block_hash = 0.0, ""
+        block_at, block_hash, shown = 0.0, "", b""
         next_end_s: int | None = None
         while not self._state.stopping.is_set() and await reads.off_loop(self._is_open):
             events, at = b"", self._hub.moment
-            if subscriber.changed:
-                subscriber.changed = False
+            # Never before the hub's first look: what comes between that look and this one's, the hub's next look tells.
+            if subscriber.changed and at is not None:
+                afresh = subscriber.afresh
+                subscriber.changed = subscriber.afresh = False
                 try:
                     told = await reads.off_loop(self._round)
                 except ViewUnavailable:
                     # The mirror is being built anew; the hub wakes everybody when its first block is there.
-                    subscriber.changed, next_end_s = True, None
+                    subscriber.changed, subscriber.afresh, next_end_s = True, afresh, None
                 else:
-                    events, self._place, block_hash, block_at = told.events, told.place, told.block_hash, loop.time()
-                    next_end_s = told.next_end_s
+                    self._place, next_end_s = told.place, told.next_end_s
                     if told.more:
-                        subscriber.tell(changed=True)
+                        subscriber.tell(changed=True, afresh=afresh)
+                    if told.events or afresh or told.shown != shown:
+                        events, shown = told.events + told.view, told.shown
+                    elif told.as_of.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
+                        # Woken for what the view told before says already.
+                        events = _event("block", told.as_of.told(self._state))
+                    if events:
+                        block_hash, block_at = told.as_of.block_hash if not told.more else "", loop.time()
             elif at is not None and at.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
                 events, block_hash, block_at = _event("block", at.told(self._state)), at.block_hash, loop.time()
             if events:
@@ -157,7 +167,7 @@ class StreamAnswer(Response):
                 events.append(_event("entry", entry, event_id=cursors.told(as_of, seq)))
         place = Place(as_of.generation, seq)
         if len(rows) == ENTRIES_ROUND_MAX:
-            return Round(b"".join(events), place, "", more=True)
+            return Round(b"".join(events), place, as_of, more=True)
         view = views.member_view(
             read,
             state=self._state,
@@ -166,9 +176,14 @@ class StreamAnswer(Response):
             addresses=addresses,
             only=None,
         )
-        events.append(_event("view", view, event_id=cursors.told(as_of, seq)))
-        end_s = views.next_end_s(view)
-        return Round(b"".join(events), place, as_of.block_hash, more=False, next_end_s=end_s)
+        return Round(
+            b"".join(events),
+            place,
+            as_of,
+            view=_event("view", view, event_id=cursors.told(as_of, seq)),
+            shown=orjson.dumps({name: value for name, value in view.items() if name != "as_of"}),
+            next_end_s=views.next_end_s(view),
+        )
 
     def _known(self, read: Snapshot, as_of: Moment) -> int | None:
         """The entry up to which was told, or that the caller asked for; None where the mirror has no such place."""

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from chain.contracts.deployment import Deployment
+from chain.mirror.checkpoint import BACKFILLING
 from chain.mirror.models import BrandStanding, BrandToken, MirrorCheckpoint, Rule
 from chain.node.blocks import believable
 from chain.node.rpc import Rpc
@@ -17,6 +18,9 @@ from chain.storage.columns import table_of
 RULES_MAX: Final = 1_000
 BRANDS_MAX: Final = 1_000
 
+# So far from the chain's head a mirror is one that is read anew, rather than one that follows.
+BEHIND_BLOCKS_MAX: Final = 256
+
 # The row that holds the switch for all brands (chain.mirror.models.BrandStanding).
 ALL_BRANDS: Final = "0"
 
@@ -25,6 +29,29 @@ _standings: Final = table_of(BrandStanding)
 _rules: Final = table_of(Rule)
 _checkpoint: Final = table_of(MirrorCheckpoint)
 _BLOCK_TIME: Final = select(_checkpoint.c.block_time).where(_checkpoint.c.id == 1)
+_WHERE: Final = select(_checkpoint.c.state, _checkpoint.c.block_number, _checkpoint.c.head_number).where(
+    _checkpoint.c.id == 1
+)
+
+_later: Final = _rules.alias()
+# The version in force of each rule of a brand, the youngest rule first.
+_IN_FORCE: Final = (
+    select(_rules.c.rule_id, _rules.c.terms)
+    .where(
+        _rules.c.brand_id == bindparam("brand"),
+        _rules.c.version
+        == select(func.max(_later.c.version))
+        .where(
+            _later.c.brand_id == _rules.c.brand_id,
+            _later.c.rule_id == _rules.c.rule_id,
+            _later.c.in_force_at <= bindparam("now"),
+            _later.c.withdrawn.is_(False),
+        )
+        .scalar_subquery(),
+    )
+    .order_by(func.length(_rules.c.rule_id).desc(), _rules.c.rule_id.desc())
+    .limit(RULES_MAX)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +92,17 @@ def rule_for(connection: Connection | Session, brand: int, activity: str, *, at_
     Now is `at_s`, or the mirror's block where the chain's clock is ahead of ours.
     """
     now = max(at_s, connection.execute(_BLOCK_TIME).scalar() or 0)
-    rows = connection.execute(
-        select(_rules.c.rule_id, _rules.c.terms)
-        .where(_rules.c.brand_id == str(brand), _rules.c.in_force_at <= now, _rules.c.withdrawn.is_(False))
-        .order_by(_rules.c.rule_id, _rules.c.version)
-        .limit(RULES_MAX)
-    )
-    in_force = {int(rule_id): terms for rule_id, terms in rows}
-    return max((id for id, terms in in_force.items() if _rewards(terms, activity, now)), default=None)
+    rows = connection.execute(_IN_FORCE, {"brand": str(brand), "now": now})
+    return next((int(rule_id) for rule_id, terms in rows if _rewards(terms, activity, now)), None)
+
+
+def may_come(connection: Connection | Session, rule: int | None) -> bool:
+    """Whether the rule that is in force now may not be read yet (rule: what rule_for found): the mirror is being read
+    anew, or has no rule and is not at the chain's head."""
+    row = connection.execute(_WHERE).one_or_none()
+    if row is None or row.state != BACKFILLING:
+        return row is None and rule is None
+    return rule is None or row.head_number - row.block_number > BEHIND_BLOCKS_MAX
 
 
 def registered(rpc: Rpc, deployment: Deployment) -> list[RegisteredBrand]:

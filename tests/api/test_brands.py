@@ -230,6 +230,7 @@ def test_purchase_counts_by_the_youngest_rule_in_force(
 ) -> None:
     """SPEC 9.62"""
     world.member()
+    world.mirror()
     world.run("DELETE FROM rule")
     for rule_id, change in rules:
         world.run(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -52,7 +54,7 @@ class Events:
                 return data, event_id
 
     def settle(self) -> None:
-        """Until two heartbeats came: the first view, and the one after the hub's first look, lie behind them."""
+        """Until two heartbeats came: the first view lies behind them, and nothing is on its way."""
         self.until("view")
         for _ in range(2):
             self.until("block")
@@ -124,16 +126,77 @@ def test_stream_tells_a_new_view_when_points_end_though_no_event_came(live: Worl
         with listening(url, key) as events:
             before, first_id = events.until("view")
             after, second_id = events.until("view")
-            while after["balances"][0]["spendable"] != "0" and time.time() < ends + ENTRY_S_MAX:
-                # A view may be told again for what others did; none before the end tells less.
-                assert after["balances"][0] == before["balances"][0]
-                after, second_id = events.until("view")
             told_at = time.time()
 
     assert (before["balances"][0]["spendable"], before["balances"][0]["expired"]) == ("900", "0")
     assert (after["balances"][0]["spendable"], after["balances"][0]["expired"]) == ("0", "900")
     assert first_id == second_id, "no entry came between them"
     assert ends <= told_at < ends + ENTRY_S_MAX
+
+
+STREAMS = 5
+
+
+def test_stream_tells_a_view_once(live: World) -> None:
+    """SPEC 9.13: whether the hub begins to look with it, looks already, or looks again for what says nothing new."""
+    member = live.member()
+    live.holds_points(member["address"], 900)
+    key = live.session(member).key
+
+    with served(live) as (url, _):
+        told = []
+        for number in range(STREAMS):
+            with listening(url, key) as events:
+                told.append([])
+                while told[-1].count("block") < 3:
+                    if len(told[-1]) == 2:
+                        # Something was asked for the member, which its view does not tell.
+                        live.run(
+                            "INSERT INTO operation (key, kind, brand, lane, payload, state, created_at_ms,"
+                            " updated_at_ms) VALUES (:k, 'release', 1, :a, '{}', 'queued', 1, 1)",
+                            k=f"release {number}",
+                            a=member["address"].lower(),
+                        )
+                    told[-1].append(events.next()[0])
+
+    assert [names.count("view") for names in told] == [1] * STREAMS
+
+
+def test_views_that_follow_each_other_on_a_stream_differ(live: World) -> None:
+    """SPEC 9.13: also while purchases come from before the stream's beginning on."""
+    live.rule()
+    member = live.member()
+    key = live.session(member).key
+    reported = threading.Event()
+
+    def report() -> None:
+        for number in range(40):
+            live.run(
+                "INSERT INTO operation (key, kind, brand, lane, payload, state, created_at_ms, updated_at_ms)"
+                " VALUES (:k, 'award', 1, :a, :p, 'queued', 1, 1)",
+                k=f"purchase {number}",
+                a=member["address"].lower(),
+                p='{"rule": 1, "base_amount": "2933"}',
+            )
+        reported.set()
+
+    with served(live) as (url, _):
+        shops = threading.Thread(target=report)
+        shops.start()
+        with listening(url, key) as events:
+            views = [events.until("view")[0]]
+            quiet = 0
+            while quiet < 3:
+                name, told, _ = events.next()
+                quiet = quiet + 1 if name == "block" and reported.is_set() else 0
+                views += [told] if name == "view" else []
+        shops.join()
+
+    shown = [view["balances"] for view in views]
+    assert all(one != other for one, other in pairwise(shown))
+    pending = [int(balances[0]["pending"]) for balances in shown if balances]
+    assert pending == sorted(set(pending)), "points on their way only grow"
+    assert pending[-1] == 40 * 4399
 
 
 def test_stream_tells_nothing_of_others(live: World) -> None:

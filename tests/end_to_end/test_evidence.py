@@ -212,8 +212,9 @@ def test_lines_carry_memos_too(shop: Caller, member: tuple[Caller, str, str], re
 
     assert [one["status"] for one in told] == ["accepted"] * 3 + ["refused"]
     assert told[3]["problem"]["error"] == "MemoMalformed"
-    # One more that is waited for: those before it are on the chain then, in the same batch or an earlier one.
-    assert shop.write("/v1/purchases", purchase(member[1])).status_code == 201
+    # The line itself, sent again and waited for: another purchase would go past the lines.
+    again = shop.write("/v1/purchases", lines[1])
+    assert (again.status_code, again.json()["operation"]["id"]) == (201, told[1]["operation"])
     data = shop.http.get(f"/v1/operations/{told[1]['operation']}/evidence?show=line").content
     assert verify(data, registry=registry).verdict == "proven"
     assert claims(data, "memo")[0]["fields"][0]["value"] == "number 1"

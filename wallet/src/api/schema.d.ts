@@ -8351,7 +8351,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable, RuleUnread */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -19961,7 +19961,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            /** @description ConnectionsTooMany, DatabaseUnavailable, RuleUnread */
             503: {
                 headers: {
                     [name: string]: unknown;
