@@ -143,38 +143,52 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
     """The caller who holds this token, or KeyInvalid / SessionExpired."""
     if token.kind == "m":
         found = read.row(_SESSION, token.id)
-        if found is None or not token.opens(found[1]):
+        if found is None:
             raise KeyInvalid("This session is unknown.")
-        if found[2] <= at_ms:
+        member_id, secret_hash, expires_at_ms, address, survivor_id, absorbed, device_id = found
+        if not token.opens(secret_hash):
+            raise KeyInvalid("This session is unknown.")
+        if expires_at_ms <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
-        root, others = person(read, found[0], found[3], survivor_id=found[4], absorbed=found[5])
-        return MemberCaller(*root, found[2], token.id, others, found[6])
+        root, others = person(read, member_id, address, survivor_id=survivor_id, absorbed=absorbed)
+        return MemberCaller(*root, expires_at_ms, token.id, others, device_id)
     if token.kind == "s":
         return _staff(read, token, at_ms=at_ms)
     found = read.row(_KEY, token.id)
-    if found is None or found[0] != token.kind or not token.opens(found[1]) or _has_ended(found[2], at_ms):
-        fault = KeyInvalid("This key is unknown, wrong or revoked.")
-        fault.claimed = None if found is None else token.id
-        raise fault
+    if found is None:
+        raise _invalid(None)
+    kind, secret_hash, revoked_at_ms, slug, registry_id = found
+    if kind != token.kind or not token.opens(secret_hash) or _has_ended(revoked_at_ms, at_ms):
+        raise _invalid(token.id)
     if token.kind == "o":
         return OperatorCaller(token.id)
     if token.kind == "a":
         return AuditorCaller(token.id)
-    return BrandCaller(found[3], token.id, found[4])
+    return BrandCaller(slug, token.id, registry_id)
+
+
+def _invalid(claimed: str | None) -> KeyInvalid:
+    """claimed: the id of a key that there is."""
+    fault = KeyInvalid("This key is unknown, wrong or revoked.")
+    fault.claimed = claimed
+    return fault
 
 
 def _staff(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
     found = read.row(_STAFF, token.id)
-    if found is None or not token.opens(found[0]):
+    if found is None:
         raise KeyInvalid("This role is unknown or was taken back.")
-    if found[1] <= at_ms:
+    secret_hash, expires_at_ms, strong, role_id, role, slug, registry_id = found
+    if not token.opens(secret_hash):
+        raise KeyInvalid("This role is unknown or was taken back.")
+    if expires_at_ms <= at_ms:
         raise SessionExpired("This role's time is over; take it up again.")
-    staff = Staff(found[3], found[4], bool(found[2]))
+    staff = Staff(role_id, role, bool(strong))
     if staff.role == "operator":
         return OperatorCaller(staff.role_id, staff)
     if staff.role == "auditor":
         return AuditorCaller(staff.role_id, staff)
-    return BrandCaller(found[5], staff.role_id, found[6], staff)
+    return BrandCaller(slug, staff.role_id, registry_id, staff)
 
 
 def _refuse_role(request: Request, caller: Caller) -> None:
@@ -201,9 +215,10 @@ def person(
     """
     root = (member_id, address)
     if survivor_id is not None:
-        found = read.row(_ROOT, survivor_id)
-        assert found is not None, "who stands for a member is a member"
-        root = (found[0], found[1])
+        stands = read.row(_ROOT, survivor_id)
+        assert stands is not None, "who stands for a member is a member"
+        id_, its_address = stands
+        root = (id_, its_address)
     elif not absorbed:
         return root, ()
     return root, tuple((one, its) for one, its in read.rows(_OTHERS, root[0], OTHERS_MAX))

@@ -17,7 +17,7 @@ from api.events.models import Event
 from api.kit.clock import now_ms
 from api.kit.problems import Problem
 from api.members.models import Brand
-from chain.mirror import brands
+from chain.mirror.queries import brands
 from chain.outbox import calls, operations
 from chain.outbox.operations import NewOperation
 from chain.storage import bulk

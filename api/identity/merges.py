@@ -23,14 +23,15 @@ from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.kit.database import lock
 from api.kit.problems import Problem
-from api.members.models import Brand, Enrolment, Member
+from api.members import service as members
+from api.members.models import Enrolment, Member
 from api.vault.sealing import Vault
 from chain.contracts import lots
-from chain.mirror.models import Balance, BrandToken
+from chain.mirror.queries import balances
+from chain.storage.looks import looking
 
 LOCK: Final = "identity"
 UNDO_MS: Final = 30 * 24 * 3600 * 1000
-BALANCES_MAX: Final = 10_000
 MERGES_LISTED_MAX: Final = 500
 Reason = Literal["proven", "asserted", "stitched", "claimed", "support"]
 # What the member did with a code in hand is not undone by a click: a receipt is claimed once.
@@ -145,16 +146,12 @@ def side(session: Session, root: Member) -> dict[str, Any]:
     ).all()
     events = session.exec(select(func.count()).select_from(Event).where(col(Event.subject).in_(ids))).one()
     points: Counter[str] = Counter()
-    held = session.exec(
-        select(Brand.slug, Balance.lots, BrandToken)
-        .join(Balance, col(Balance.token) == col(Brand.token))
-        .join(BrandToken, col(BrandToken.token) == col(Balance.token))
-        .where(col(Balance.account).in_(addresses))
-        .order_by(Brand.slug, col(Balance.account))
-        .limit(BALANCES_MAX)
-    )
-    for slug, words, token in held:
-        points[slug] += lots.spendable(words, lots.clock_of(token), now_ms() // 1000)
+    look, at_s = looking(session), now_ms() // 1000
+    for brand in members.brands(session):
+        for address in addresses:
+            held = balances.one(look, token=brand.token, account=address)
+            if held is not None:
+                points[brand.slug] += lots.spendable(held.lots, held.clock, at_s)
     return {
         "member": root.id,
         "members": ids,

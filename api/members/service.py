@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
@@ -22,9 +22,10 @@ from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
-from chain.mirror.models import Balance
+from chain.mirror.queries.balances import ever_held
 from chain.storage.documents import Documents
 from chain.storage.keystore import Keystore
+from chain.storage.looks import looking
 
 KEYS_LISTED_MAX = 1_000
 SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
@@ -218,10 +219,9 @@ _BY_ID = (
     " WHERE m.id = ? AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
     " ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
-# A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
-_HOLDER = (
-    "SELECT m.id, m.address, NULL, NULL, m.survivor_id, m.absorbed FROM member m JOIN brand b ON b.registry_id = ?"
-    " JOIN balance o ON o.token = b.token AND o.account = m.address WHERE m.id = ?"
+_ANYBODY = (
+    "SELECT m.id, m.address, b.token, m.survivor_id, m.absorbed FROM member m JOIN brand b ON b.registry_id = ?"
+    " WHERE m.id = ?"
 )
 
 
@@ -232,13 +232,24 @@ def member_of(
     if identifier is not None:
         found = read.row(_BY_IDENTIFIER, brand, identifier)
     else:
-        found = read.row(_BY_ID, member_id, brand) or read.row(_HOLDER, brand, member_id)
+        found = read.row(_BY_ID, member_id, brand) or _holder(read, brand, member_id)
     if found is None:
         named = {"identifier": identifier} if identifier is not None else {"member": member_id}
         raise MemberUnknown("This brand knows no such member.", **named)
-    root, others = person(read, found[0], found[1], survivor_id=found[4], absorbed=found[5])
-    addresses = {found[1]: None, root[1]: None} | {address: None for _, address in others}
-    return KnownMember(found[0], found[1], found[2], found[3], tuple(addresses))
+    id, address, name, enrolled_at_ms, survivor_id, absorbed = found
+    (_, first), others = person(read, id, address, survivor_id=survivor_id, absorbed=absorbed)
+    known = {address: None, first: None} | {one: None for _, one in others}
+    return KnownMember(id, address, name, enrolled_at_ms, tuple(known))
+
+
+def _holder(read: Snapshot, brand: int, member_id: str | None) -> Sequence[Any] | None:
+    """A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id."""
+    found = read.row(_ANYBODY, brand, member_id)
+    if found is None:
+        return None
+    id, address, token, survivor_id, absorbed = found
+    held = ever_held(read, token=token, account=address)
+    return (id, address, None, None, survivor_id, absorbed) if held else None
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
@@ -264,7 +275,7 @@ def _knows(session: Session, brand: Brand, member: Member) -> bool:
     enrolled = select(Enrolment.identifier).where(Enrolment.brand == brand.slug, Enrolment.member_id == member.id)
     if session.exec(enrolled.limit(1)).first() is not None:
         return True
-    return session.get(Balance, (brand.token, member.address)) is not None
+    return ever_held(looking(session), token=brand.token, account=member.address)
 
 
 def addresses(

@@ -11,16 +11,18 @@ from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.points.errors import ERC20InsufficientBalance, PointsApart
 from chain.contracts import lots
-from chain.mirror.models import Balance, BrandToken, MirrorCheckpoint
+from chain.mirror.queries import balances
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.outbox.models import OPEN_OPERATION, Operation
+from chain.storage.looks import looking
 
 OPEN_STATES = ("queued", "assigned", "sent", "mined")
 
 
 def now_s(session: Session) -> int:
     """The second it is: ours, or the chain's when its clock is ahead."""
-    block_time = session.exec(select(MirrorCheckpoint.block_time).where(MirrorCheckpoint.id == 1)).one_or_none()
-    return max(now_ms() // 1000, block_time or 0)
+    at = checkpoint(looking(session))
+    return max(now_ms() // 1000, 0 if at is None else at.block_time)
 
 
 def payer(session: Session, *, token: str, members: Sequence[tuple[str, str]], points: int) -> tuple[str, str]:
@@ -63,17 +65,13 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
 
 
 def _is_moving(session: Session, address: str) -> bool:
-    open_operation = select(Operation.id).where(col(Operation.lane) == address, text(OPEN_OPERATION)).limit(1)
-    return session.exec(open_operation).first() is not None
+    mine = col(Operation.ordering_key) == address
+    return session.exec(select(Operation.id).where(mine, text(OPEN_OPERATION)).limit(1)).first() is not None
 
 
 def _spendable(session: Session, token: str, address: str) -> int:
-    row = session.exec(
-        select(Balance.lots, BrandToken)
-        .join(BrandToken, col(BrandToken.token) == col(Balance.token))
-        .where(Balance.token == token, Balance.account == address)
-    ).one_or_none()
-    return 0 if row is None else lots.spendable(row[0], lots.clock_of(row[1]), now_s(session))
+    held = balances.one(looking(session), token=token, account=address)
+    return 0 if held is None else lots.spendable(held.lots, held.clock, now_s(session))
 
 
 def _shortage(address: str, has: int, points: int) -> ERC20InsufficientBalance:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from api.auth.callers import BrandCaller
 from api.decisions import awards
@@ -33,9 +33,10 @@ from api.writes import backlog
 from api.writes.ndjson import Line, LineMalformed, LinesAnswer, line_to_public, refused_line
 from api.writes.unit_of_work import UnitOfWork
 from chain.contracts.memos import Field, memo_root
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.outbox import operations
 from chain.outbox.operations import Change, OperationView
+from chain.storage.looks import looking
 
 Memos = dict[int, dict[str, str] | None]
 
@@ -228,7 +229,7 @@ def _sent_again(
             )
         said = facts.correct(session, before.event, row)
         awards.change(session, before.event, decided)
-        change = Change(asked.payload, asked.lane, said, asked.retry_until_ms)
+        change = Change(asked.payload, asked.ordering_key, said, asked.retry_until_ms)
         memos.replace(session, refused.id, fields)
     operations.again(session, refused.id, change)
     return Counted("retried", refused.id, str(row["subject"]), refused.error, refused.error_args)
@@ -239,8 +240,8 @@ def _is_final(session: Session, operation: int) -> bool:
     highest = operations.refused_in(session.connection(), [operation]).get(operation)
     if highest is None:
         return True
-    final = session.exec(select(MirrorCheckpoint.final_number).where(col(MirrorCheckpoint.id) == 1)).one_or_none()
-    return final is not None and highest <= final
+    at = checkpoint(looking(session))
+    return at is not None and at.finality(highest) == "final"
 
 
 def _write(session: Session, fresh: Sequence[tuple[Row, Decided, list[Field]]]) -> list[int]:

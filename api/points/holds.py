@@ -40,10 +40,12 @@ from api.points.schemas import HoldPlace, HoldPublic, HoldState
 from api.writes.backlog import refuse_full
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
-from chain.mirror.models import Hold
+from chain.mirror.queries import holds
+from chain.mirror.queries.holds import Hold
 from chain.outbox import calls, operations
 from chain.outbox.models import Operation
 from chain.relayer import deadlines
+from chain.storage.looks import looking
 
 STEPS_MAX = 100
 _STATES: dict[str, HoldState] = {
@@ -156,7 +158,7 @@ def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPubli
 def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int | None) -> HoldPublic:
     """Asks for captured points to go back, or for all that were captured and not refunded."""
     request = _locked(session, caller=caller, hold_id=hold_id)
-    hold = session.get(Hold, request.chain_id)
+    hold = _mirrored(session, request)
     if hold is None or hold.state not in ("captured", "paid"):
         raise HoldStateWrong("Only a captured hold is refunded.", hold=hold_id, state=to_public(session, request).state)
     _refuse_open_step(session, request)
@@ -199,7 +201,7 @@ def hold_by_id(session: Session, *, hold_id: str) -> HoldRequest:
 
 def to_public(session: Session, request: HoldRequest) -> HoldPublic:
     """The hold as it stands in the mirror, with its newest operation."""
-    hold = session.get(Hold, request.chain_id)
+    hold = _mirrored(session, request)
     newest = session.exec(
         select(HoldStep.operation).where(HoldStep.hold_id == request.id).order_by(col(HoldStep.number).desc()).limit(1)
     ).first()
@@ -227,6 +229,11 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
     )
 
 
+def _mirrored(session: Session, request: HoldRequest) -> Hold | None:
+    """The hold as the chain has it, once it has it."""
+    return holds.one(looking(session), request.chain_id)
+
+
 def _brand_of(session: Session, *, caller: BrandCaller | MemberCaller, wanted: HoldPlace) -> Brand:
     if isinstance(caller, BrandCaller):
         own = identity.brand_of(session, caller.registry_id)
@@ -249,7 +256,7 @@ def _locked(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldReque
 def _held(session: Session, *, caller: BrandCaller, hold_id: str) -> tuple[HoldRequest, Hold | None]:
     """The brand's hold that may still be captured or released; on the chain already, or on its way there."""
     request = _locked(session, caller=caller, hold_id=hold_id)
-    hold = session.get(Hold, request.chain_id)
+    hold = _mirrored(session, request)
     stands = to_public(session, request).state
     if stands not in ("held", "requested"):
         raise HoldStateWrong(f"The hold is {stands}.", hold=hold_id, state=stands)

@@ -17,9 +17,10 @@ from api.kit.clock import now_ms, rfc3339
 from api.privacy.catalogue import DATASETS, Dataset
 from api.privacy.errors import ExportTooLarge
 from api.vault.sealing import Vault
-from chain.mirror.models import Balance, Entry
+from chain.mirror.queries import balances, entries
 from chain.outbox.models import Operation
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 
 ROWS_MAX: Final = 100_000
 FORMAT: Final = "moa-person/1"
@@ -37,8 +38,15 @@ def archive(
 ) -> bytes:
     """The zip: a file for each kind of rows, the chain's entries and balances, who looked, and a manifest."""
     files = {f"{one.table.name}.json": _rows(session, vault, one, member_ids) for one in DATASETS}
-    files["entries.json"] = _of_chain(session, table_of(Entry), "account", addresses)
-    files["balances.json"] = _of_chain(session, table_of(Balance), "account", addresses)
+    look = looking(session)
+    files["entries.json"] = [
+        one._asdict() for account in addresses for one in entries.page(look, account=account, after=0, limit=ROWS_MAX)
+    ]
+    files["balances.json"] = [
+        one._asdict()
+        for account in addresses
+        for one in balances.of_account(look, account=account, after="", limit=ROWS_MAX)
+    ]
     files["memos.json"] = _memos(session, addresses)
     files["accesses.json"] = accesses
     told = {name: orjson.dumps(rows, option=orjson.OPT_INDENT_2) for name, rows in sorted(files.items())}
@@ -68,22 +76,12 @@ def _rows(session: Session, vault: Vault, dataset: Dataset, member_ids: Sequence
     return [{**{name: row[name] for name in dataset.told}, **dataset.opened(vault, dict(row))} for row in rows]
 
 
-def _of_chain(session: Session, table: Any, column: str, addresses: Sequence[str]) -> list[dict[str, Any]]:
-    found = session.execute(
-        select(table).where(table.c[column].in_(addresses)).order_by(*table.primary_key.columns).limit(ROWS_MAX + 1)
-    )
-    rows = [dict(row._mapping) for row in found]
-    if len(rows) > ROWS_MAX:
-        raise ExportTooLarge(f"More than {ROWS_MAX} rows of {table.name} are kept; ask support for them.")
-    return rows
-
-
 def _memos(session: Session, addresses: Sequence[str]) -> list[dict[str, Any]]:
     memo, operation = table_of(Memo), table_of(Operation)
     found = session.execute(
         select(memo.c.operation, memo.c.fields)
         .join(operation, operation.c.id == memo.c.operation)
-        .where(operation.c.lane.in_(addresses), memo.c.erased_at_ms.is_(None))
+        .where(operation.c.ordering_key.in_(addresses), memo.c.erased_at_ms.is_(None))
         .order_by(memo.c.operation)
         .limit(ROWS_MAX)
     )

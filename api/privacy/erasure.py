@@ -114,7 +114,7 @@ def _forget_memos(session: Session, member_ids: Sequence[str]) -> int:
         .execute(
             select(memo.c.operation)
             .join(operation, operation.c.id == memo.c.operation)
-            .where(operation.c.lane.in_(addresses), memo.c.erased_at_ms.is_(None))
+            .where(operation.c.ordering_key.in_(addresses), memo.c.erased_at_ms.is_(None))
         )
         .scalars()
         .all()

@@ -15,7 +15,7 @@ from api.programmes.catalogue import AgreementCard, BrandCard, Catalogue, read_c
 from api.programmes.errors import AgreementUnknown
 from api.programmes.schemas import AgreementCited, AwardQuote, ExchangeQuote, Rate, RuleCited
 from chain.contracts import quotes
-from chain.mirror import brands
+from chain.mirror.queries import brands
 
 ACTIVITY = MAPPINGS[PURCHASE.name].activity
 # A preview for anyone: nobody's day or balance plays a part.

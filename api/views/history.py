@@ -8,74 +8,66 @@ from typing import Any
 from api.kit.addresses import checksum
 from api.kit.clock import rfc3339
 from api.kit.currency import decimals_of
-from api.kit.database import Row, Snapshot
-from api.programmes.catalogue import BrandCard, Catalogue, json_value
-from api.views.as_of import Moment
+from api.kit.database import Snapshot
+from api.programmes.catalogue import BrandCard, Catalogue
+from chain.mirror.queries import entries, holds
+from chain.mirror.queries.checkpoint import Checkpoint
+from chain.mirror.queries.entries import Entry
+from chain.storage.looks import Look
 
-_COLUMNS = (
-    "SELECT seq, token, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract,"
-    " operation_id, detail FROM entry WHERE account = ?"
-)
-_NEWEST = f"{_COLUMNS} AND seq < ? ORDER BY seq DESC LIMIT ?"
-# By the member's entries, never by the brand's: those are millions. (Tokens are lower case already.)
-_NEWEST_OF = f"{_COLUMNS} AND seq < ? AND LOWER(token) = ? ORDER BY seq DESC LIMIT ?"
-_AFTER = f"{_COLUMNS} AND seq > ? ORDER BY seq LIMIT ?"
-_ONE = f"{_COLUMNS} AND seq = ?"
 # An award's order: by the operation id that the contract counted.
 _ORDER = "SELECT id, key FROM operation WHERE brand = ? AND operation_id = ?"
-_LEGS = "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT 16"
-_HOLD_PLACED = "SELECT placed_tx_hash FROM hold WHERE hold_id = ?"
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
 HOLD_KINDS = ("capture", "release", "timeout", "refund")
 
 
-Owned = tuple[str, Row]
-
-
-def newest(read: Snapshot, *, addresses: Sequence[str], token: str | None, before: int, limit: int) -> Sequence[Owned]:
-    """(account, entry) below a seq, the newest first."""
+def newest(look: Look, *, accounts: Sequence[str], token: str | None, before: int, limit: int) -> Sequence[Entry]:
+    """Entries of one person's accounts below a seq, the newest first; of one token if it is named."""
     found = [
-        (address, row)
-        for address in addresses
-        for row in (
-            read.rows(_NEWEST, address, before, limit)
-            if token is None
-            else read.rows(_NEWEST_OF, address, before, token, limit)
-        )
+        entry
+        for account in accounts
+        for entry in entries.newest(look, account=account, token=token, before=before, limit=limit)
     ]
-    return found if len(addresses) == 1 else sorted(found, key=_seq, reverse=True)[:limit]
+    return found if len(accounts) == 1 else sorted(found, key=_seq, reverse=True)[:limit]
 
 
-def after(read: Snapshot, *, addresses: Sequence[str], seq: int, limit: int) -> Sequence[Owned]:
-    """(account, entry) above a seq, the oldest first."""
-    found = [(address, row) for address in addresses for row in read.rows(_AFTER, address, seq, limit)]
-    return found if len(addresses) == 1 else sorted(found, key=_seq)[:limit]
+def after(look: Look, *, accounts: Sequence[str], seq: int, limit: int) -> Sequence[Entry]:
+    """Entries of one person's accounts above a seq, the oldest first."""
+    found = [entry for account in accounts for entry in entries.page(look, account=account, after=seq, limit=limit)]
+    return found if len(accounts) == 1 else sorted(found, key=_seq)[:limit]
 
 
-def one(read: Snapshot, *, addresses: Sequence[str], seq: int) -> Owned | None:
-    for address in addresses:
-        row = read.row(_ONE, address, seq)
-        if row is not None:
-            return address, row
-    return None
+def one(look: Look, *, accounts: Sequence[str], seq: int) -> Entry | None:
+    """The entry of one person's accounts with this number."""
+    found = (entries.one(look, account=account, seq=seq) for account in accounts)
+    return next((entry for entry in found if entry is not None), None)
 
 
-def _seq(owned: Owned) -> int:
-    return int(owned[1][0])
+def last(look: Look, *, accounts: Sequence[str]) -> int:
+    """The highest seq of one person's accounts; 0 where there is none."""
+    return max(entries.last(look, account=account) for account in accounts)
+
+
+def _seq(entry: Entry) -> int:
+    return entry.seq
 
 
 def entry_to_public(
-    read: Snapshot, *, catalogue: Catalogue, as_of: Moment, address: str, row: Row, only: str | None = None
+    read: Snapshot, *, catalogue: Catalogue, as_of: Checkpoint, entry: Entry, only: str | None = None
 ) -> dict[str, Any] | None:
-    """An Entry as plain values; None for a token of no brand that the gateway knows.
+    """An Entry of the wire as plain values; None for a token of no brand that the gateway knows.
 
     only: the one token whose entries the reader may see; others are not named as related either.
     """
-    seq, token, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract = row[:11]
-    operation_id, detail = row[11], json_value(row[12])
+    # One by one, each of its many fields would be looked up by its name.
+    (
+        seq, token, _, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract,
+        operation_id, _,
+    ) = entry  # fmt: skip
     card = catalogue.by_token.get(token)
     if card is None:
         return None
+    detail = entry.detail
     order = read.row(_ORDER, card.registry_id, operation_id) if operation_id is not None else None
     return {
         "id": str(seq),
@@ -97,7 +89,7 @@ def entry_to_public(
         "operation_id": None if order is None else str(order[0]),
         "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
-        "related": _related(read, address=address, row=row, detail=detail, only=only),
+        "related": _related(read, entry, detail, only=only),
         "detail": detail,
     }
 
@@ -133,14 +125,13 @@ def _order_id(key: str) -> str | None:
     return parts[2] if len(parts) == 3 else None
 
 
-def _related(read: Snapshot, *, address: str, row: Row, detail: dict[str, Any], only: str | None) -> list[str]:
+def _related(read: Snapshot, entry: Entry, detail: dict[str, Any], *, only: str | None) -> list[str]:
     """The other leg of an exchange; the placing of the hold that this captured, released or refunded."""
-    seq, _, kind, _, _, tx_hash = row[:6]
-    if kind in HOLD_KINDS and "hold_id" in detail:
-        placed = read.row(_HOLD_PLACED, detail["hold_id"])
-        tx_hash = None if placed is None else placed[0]
-    elif kind not in RELATED_KINDS:
-        tx_hash = None
+    tx_hash = entry.tx_hash if entry.kind in RELATED_KINDS else None
+    if entry.kind in HOLD_KINDS and "hold_id" in detail:
+        hold = holds.one(read, detail["hold_id"])
+        tx_hash = None if hold is None else hold.placed_tx_hash
     if tx_hash is None:
         return []
-    return [str(found) for found, token in read.rows(_LEGS, tx_hash, address, seq) if only is None or token == only]
+    legs = entries.legs(read, tx_hash=tx_hash, account=entry.account, but=entry.seq)
+    return [str(leg.seq) for leg in legs if only is None or leg.token == only]

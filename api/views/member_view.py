@@ -17,22 +17,21 @@ from api.kit.container import State
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
 from api.programmes.rates import award_points
-from api.views.as_of import moment
+from api.views.as_of import moment, to_public
 from chain.contracts import lots
+from chain.mirror.queries import accounts
+from chain.mirror.queries.accounts import BALANCE, HOLD
 
 PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
 
-# Everything that a view needs, in one statement: a statement costs more than the rows it finds. The states are
-# spelt as in the partial index operation_open_lane, so that a long history costs nothing here.
-_FACTS = (
-    "SELECT 'balance', token, lots FROM balance WHERE account = ?"
-    " UNION ALL SELECT * FROM"
-    " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
+# What the mirror does not know, in the same statement as what it does. The states are spelt as in the partial index
+# operation_open_ordering_key, so that a long history costs nothing here.
+_FACTS = accounts.statement(
     " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE lane = ?"
+    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE ordering_key = ?"
     " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
 )
 
@@ -69,8 +68,8 @@ def member_view(
 
     member_ids, addresses: of the members that are this person, the one that is shown first: their points are summed.
     """
-    as_of = moment(read)
-    at_s = state.singleton(Clock).second(as_of.block_time)
+    at = moment(read)
+    at_s = state.singleton(Clock).second(at.block_time)
     words: dict[str, list[str]] = {}
     held: dict[str, int] = {}
     pending: dict[int, int] = {}
@@ -79,13 +78,15 @@ def member_view(
     for what, where, value in (
         fact
         for member_id, address in zip(ids, addresses, strict=True)
-        for fact in read.rows(_FACTS, address, address, HOLDS_MAX, member_id, address, PENDING_MAX)
+        for fact in accounts.facts(
+            read, _FACTS, account=address, holds_max=HOLDS_MAX, parameters=(member_id, address, PENDING_MAX)
+        )
     ):
-        if what == "hold":
+        if what == HOLD:
             held[where] = held.get(where, 0) + int(value)
             continue
-        card = catalogue.by_token.get(where) if what == "balance" else catalogue.by_id.get(int(where))
-        if what == "balance":
+        card = catalogue.by_token.get(where) if what == BALANCE else catalogue.by_id.get(int(where))
+        if what == BALANCE:
             words.setdefault(where, []).append(value)
         if card is None or only not in (None, card.registry_id):
             continue
@@ -94,13 +95,13 @@ def member_view(
             pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
     balances = []
     for card in sorted(shown.values(), key=lambda one: one.slug):
-        found = _balance(
-            card, catalogue, words.get(card.token, ()), held, pending, at_s=at_s, block_time_s=as_of.block_time
+        balance = _balance(
+            card, catalogue, words.get(card.token, ()), held, pending, at_s=at_s, block_time_s=at.block_time
         )
-        balances.append(found if only is None else {**found, "exchange_to": []})
+        balances.append(balance if only is None else {**balance, "exchange_to": []})
     return {
         "member": {"id": member_ids[0], "address": checksum(addresses[0]), "name": None},
-        "as_of": as_of.told(state),
+        "as_of": to_public(at, state),
         "balances": balances,
     }
 

@@ -17,7 +17,7 @@ from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.service import KnownMember
 from api.programmes.catalogue import BrandCard, Catalogue, Catalogues
-from api.views import cursors, history
+from api.views import as_of, cursors, history
 from api.views import member_view as views
 from api.views.as_of import moment
 
@@ -68,8 +68,8 @@ async def entries(
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.singleton(Catalogues).newest(read)
-        as_of = moment(read)
-        before = cursors.entry_place(read, as_of, cursor, first=cursors.SEQ_END)
+        at = moment(read)
+        before = cursors.entry_place(read, at, cursor, first=cursors.SEQ_END)
         token = None
         if only is not None or brand is not None:
             card = _asked(catalogue, only, brand)
@@ -80,22 +80,21 @@ async def entries(
             if card is None:
                 raise BrandUnknown(f"No brand is called {brand or only}.", brand=brand or str(only))
             token = card.token
-        rows = history.newest(read, addresses=addresses, token=token, before=before, limit=limit + 1)
+        rows = history.newest(read, accounts=addresses, token=token, before=before, limit=limit + 1)
         told = [
             history.entry_to_public(
                 read,
                 catalogue=catalogue,
-                as_of=as_of,
-                address=address,
-                row=row,
+                as_of=at,
+                entry=entry,
                 only=None if only is None else token,
             )
-            for address, row in rows[:limit]
+            for entry in rows[:limit]
         ]
         return {
             "entries": [entry for entry in told if entry is not None],
-            "next_cursor": cursors.told(as_of, rows[limit - 1][1][0]) if len(rows) > limit else None,
-            "as_of": as_of.told(state),
+            "next_cursor": cursors.told(at, rows[limit - 1].seq) if len(rows) > limit else None,
+            "as_of": as_of.to_public(at, state),
         }
 
     return orjson.dumps(await _read(state, compose))

@@ -21,10 +21,12 @@ from api.members import sessions
 from api.programmes.catalogue import Catalogues
 from api.views import cursors, history
 from api.views import member_view as views
-from api.views.as_of import Moment, moment
+from api.views.as_of import moment, to_public
 from api.views.cursors import Cursor
 from api.views.errors import CursorExpired, ViewUnavailable
 from api.views.hub import Hub
+from chain.mirror.queries import entries
+from chain.mirror.queries.checkpoint import Checkpoint
 
 ENTRIES_ROUND_MAX = 200
 BLOCK_PERIOD_S = 1.0
@@ -32,7 +34,6 @@ PING = b": ping\n\n"
 NOT_OURS = "Last-Event-ID is the id of an event of ours."
 # Ids of before generations were numbers alone: whoever has one is told to read anew.
 _number = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
-_LAST_OF = "SELECT COALESCE(MAX(seq), 0) FROM entry WHERE account = ?"
 
 
 async def open_stream(request: Request, *, caller: MemberCaller, last_event_id: str | None) -> Response:
@@ -66,7 +67,7 @@ class Round:
 
     events: bytes
     place: Place
-    as_of: Moment
+    as_of: Checkpoint
     view: bytes = b""
     shown: bytes = b""
     more: bool = False
@@ -125,11 +126,11 @@ class StreamAnswer(Response):
                         events, shown = told.events + told.view, told.shown
                     elif told.as_of.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
                         # Woken for what the view told before says already.
-                        events = _event("block", told.as_of.told(self._state))
+                        events = _event("block", to_public(told.as_of, self._state))
                     if events:
                         block_hash, block_at = told.as_of.block_hash if not told.more else "", loop.time()
             elif at is not None and at.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
-                events, block_hash, block_at = _event("block", at.told(self._state)), at.block_hash, loop.time()
+                events, block_hash, block_at = _event("block", to_public(at, self._state)), at.block_hash, loop.time()
             if events:
                 await _body(send, events)
             woken = await _woken(subscriber.wake, min(heartbeat_s, _left_s(next_end_s)))
@@ -139,7 +140,7 @@ class StreamAnswer(Response):
             elif not woken:
                 # Nothing new is news too: the view is as fresh as the mirror's last look at the chain.
                 at = self._hub.moment
-                await _body(send, PING if at is None else _event("block", at.told(self._state)))
+                await _body(send, PING if at is None else _event("block", to_public(at, self._state)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _is_open(self, read: Snapshot) -> bool:
@@ -154,15 +155,14 @@ class StreamAnswer(Response):
         events = []
         seq = self._known(read, as_of)
         if seq is None:
-            lasts = [read.row(_LAST_OF, address) for address in addresses]
-            seq = max(0 if last is None else int(last[0]) for last in lasts)
+            seq = history.last(read, accounts=addresses)
             if self._asked is not None or self._place is not None:
                 told = {"error": CursorExpired.__name__, "detail": cursors.AGAIN}
                 events.append(_event("reset", told, event_id=cursors.told(as_of, seq)))
-        rows = history.after(read, addresses=addresses, seq=seq, limit=ENTRIES_ROUND_MAX)
-        for address, row in rows:
-            seq = row[0]
-            entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
+        rows = history.after(read, accounts=addresses, seq=seq, limit=ENTRIES_ROUND_MAX)
+        for row in rows:
+            seq = row.seq
+            entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, entry=row)
             if entry is not None:
                 events.append(_event("entry", entry, event_id=cursors.told(as_of, seq)))
         place = Place(as_of.generation, seq)
@@ -185,14 +185,14 @@ class StreamAnswer(Response):
             next_end_s=views.next_end_s(view),
         )
 
-    def _known(self, read: Snapshot, as_of: Moment) -> int | None:
+    def _known(self, read: Snapshot, as_of: Checkpoint) -> int | None:
         """The entry up to which was told, or that the caller asked for; None where the mirror has no such place."""
         if self._place is not None:
             return self._place.seq if self._place.generation == as_of.generation else None
         if self._asked is None or self._asked.generation != as_of.generation:
             return None
         asked = self._asked.number()
-        return asked if asked <= cursors.entry_last(read) else None
+        return asked if asked <= entries.last(read) else None
 
 
 def _left_s(second: int | None) -> float:

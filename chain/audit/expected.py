@@ -52,10 +52,6 @@ class Rows(RowCache):
                 self.versions.setdefault((relation, key), {})[number] = row
         self._touched = {}
 
-    def forget_versions(self) -> None:
-        """For a finished audit: only the rows as they are go on."""
-        self.balance_versions, self.versions = {}, {}
-
 
 class Expected:
     """Folds proven blocks; knows the rows of the mirror at the last of them."""

@@ -238,7 +238,7 @@ def batch_gas(items: int) -> int:
 
 
 def single(
-    deployment: Deployment, kind: str, lane: str, payload: Mapping[str, Any], *, token: str | None
+    deployment: Deployment, kind: str, ordering_key: str, payload: Mapping[str, Any], *, token: str | None
 ) -> tuple[str, bytes] | None:
     """Target and calldata of an operation that has a transaction of its own.
 
@@ -247,7 +247,7 @@ def single(
     build = _SINGLES.get(kind)
     if build is None:
         raise OperationInvalid(f"No operation is called {kind!r}.")
-    contract, function, values = build(lane, payload)
+    contract, function, values = build(ordering_key, payload)
     data = deployment.codec.calldata(contract, function, *values)
     if len(data) > CALLDATA_BYTES_MAX:
         raise OperationInvalid(f"The call has {len(data)} bytes; no node takes more than {CALLDATA_BYTES_MAX}.")
@@ -270,15 +270,15 @@ _SINGLES: Final[dict[str, _Build]] = {
         "unwind",
         (p["exchange_id"], p["record"], p["deadline"], p["signature"]),
     ),
-    "transfer": lambda lane, p: (
+    "transfer": lambda ordering_key, p: (
         "LoyaltyToken",
         "transferWithAuthorisation",
-        (lane, p["to"], p["points"], p["nonce"], p["deadline"], p["signature"]),
+        (ordering_key, p["to"], p["points"], p["nonce"], p["deadline"], p["signature"]),
     ),
-    "leave": lambda lane, p: (
+    "leave": lambda ordering_key, p: (
         "LoyaltyToken",
         "leave",
-        (lane, p["wallet"], p["nonce"], p["deadline"], p["member_signature"], p["wallet_signature"]),
+        (ordering_key, p["wallet"], p["nonce"], p["deadline"], p["member_signature"], p["wallet_signature"]),
     ),
 }
 

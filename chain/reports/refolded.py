@@ -97,7 +97,11 @@ def _check_entries(
     desk = next((row[address] for row in rows("events") if row[contract] == DESK), NOTHING)
     fold = Projector(cast(RowCache, ledger), Context(desk=desk, tokens=tokens, token_rows=terms), MemoryLotEnds())
     found, last_seq, before = rows("entries"), 0, 0
-    timely = {row[1]: _Block(row[1], row[3], row[2], []) for row in rows("entries") if row[4] is None}
+    timely = {
+        number: _Block(number, block_hash, at, [])
+        for _, number, at, block_hash, tx_hash, *_ in rows("entries")
+        if tx_hash is None
+    }
     end = manifest["block"]
     timely[end["number"]] = _Block(end["number"], end["hash"], end["time"], [])
     for block in _with(timely, _blocks(told, files["events"], manifest, rows, own)):

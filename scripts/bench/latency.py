@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-from sqlalchemy import text
 from websockets.sync.client import connect
 
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading
+from chain.storage.looks import looking
 from scripts.bench.figures import Figure
 from scripts.demo import replay
 from scripts.stack.gateway import Gateway
@@ -120,8 +121,9 @@ def _committed(database_url: str, committed: Times, ended: threading.Event) -> N
     engine = make_engine(database_url)
     while not ended.wait(COMMIT_LOOK_S):
         with reading(engine) as connection:
-            block = connection.execute(text("SELECT block_hash FROM mirror_checkpoint")).scalar()
-        committed.setdefault(str(block), time.monotonic())
+            at = checkpoint(looking(connection))
+        if at is not None:
+            committed.setdefault(at.block_hash, time.monotonic())
     engine.dispose()
 
 

@@ -6,6 +6,7 @@ What needs the chain is in tests/end_to_end. The mirror's rows are written here 
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from api.kit.problems import methods_at
 from api.kit.settings import Settings
 from api.members import service as identity
 from api.server import Server, configured
+from chain.base.patience import Patience
 from chain.contracts.authorisation import Domain
 from chain.contracts.codec import Codec
 from chain.contracts.deployment import Contract, Deployment
@@ -288,7 +290,10 @@ def served(world: World) -> Iterator[tuple[str, Server]]:
     server = configured(replace(world.settings, port=0, shutdown_grace=timedelta(seconds=GRACE_S)), world.app)
     thread = threading.Thread(target=server.run)
     thread.start()
+    patience = Patience([os.getpid()])
     while not server.started:
+        assert thread.is_alive(), "the server ended before it began to serve"
+        patience.look()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:

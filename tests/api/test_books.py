@@ -14,6 +14,7 @@ import pytest
 from api.views import books
 from api.views.books import Ledgered
 from chain.mirror.books import CALLS_AT_ONCE
+from chain.mirror.queries.checkpoint import Checkpoint
 from tests.api.conftest import TOKENS, World, Worlds
 
 ACCOUNTS = 2 * CALLS_AT_ONCE + 7
@@ -176,7 +177,7 @@ def test_the_next_block_waits_until_the_node_has_rested(
 def test_a_long_comparison_is_followed_by_a_longer_rest() -> None:
     """SPEC 9.18"""
     made = Ledgered(ended_at_s=time.monotonic() - 100, took_s=40.0)
-    at = books.Moment(7, "0x07", 0, 0, 0, 0, "g")
+    at = Checkpoint(None, "0x00", 0, 7, "0x07", 0, 7, 0, 0, "g", 0, "live", None, 0, None, None)
 
     assert not made.may_begin(at)
     made.ended_at_s -= 100

@@ -69,7 +69,7 @@ class Look:
 
     def rows(self, sql: str, *parameters: Any) -> Sequence[Row]:
         first, last = (parameters[0], parameters[1]) if "BETWEEN" in sql else (parameters[0] + 1, 2**63)
-        return [(id, f"lane {id}") for id in self._shown if first <= id <= last][: parameters[-1]]
+        return [(id, f"ordering_key {id}") for id in self._shown if first <= id <= last][: parameters[-1]]
 
     def row(self, sql: str, *parameters: Any) -> Row | None:
         return (max(self._shown, default=0),)
@@ -93,7 +93,7 @@ STEPS = st.lists(
 @given(before=STEPS, after=STEPS, gaps_max=st.sampled_from([1, 256]))
 def test_every_row_is_told_once_whatever_commits_when(before: Any, after: Any, gaps_max: int) -> None:
     """SPEC 9.31"""
-    server, followed = Postgres(), Followed("operation", "id, lane")
+    server, followed = Postgres(), Followed("operation", "id, ordering_key")
     told: list[int] = []
     blind: set[int] = set()
     position: Position | None = None
@@ -137,7 +137,7 @@ def test_every_row_is_told_once_whatever_commits_when(before: Any, after: Any, g
 
 def test_a_gap_is_looked_at_until_its_writers_have_ended() -> None:
     """SPEC 9.31: the order of events by which the highest number seen would be a trap."""
-    server, followed = Postgres(), Followed("operation", "id, lane")
+    server, followed = Postgres(), Followed("operation", "id, ordering_key")
     position = followed.look(Look(server), None, ROWS_MAX).position
     position = followed.look(Look(server), position, ROWS_MAX).position
     server.begin(1)
@@ -162,8 +162,8 @@ def test_a_gap_is_looked_at_until_its_writers_have_ended() -> None:
 POSTGRES = [pytest.mark.slow, pytest.mark.parametrize("url", ["postgres"], indirect=True)]
 
 
-def asked(number: int, kind: str = "hold", lane: str = "0xaa") -> NewOperation:
-    return NewOperation(f"{kind}/{number}", kind, 1, lane, {})
+def asked(number: int, kind: str = "hold", ordering_key: str = "0xaa") -> NewOperation:
+    return NewOperation(f"{kind}/{number}", kind, 1, ordering_key, {})
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def database(url: str) -> Any:
 @pytest.mark.parametrize("kind", ["hold", "award"])
 def test_a_lower_number_that_commits_later_is_not_missed(database: Database, ends: str, kind: str) -> None:
     """SPEC 9.31: two transactions on PostgreSQL; the one with the lower number is the last to commit."""
-    followed = Followed("operation", "id, lane")
+    followed = Followed("operation", "id, ordering_key")
     with ExitStack() as late:
         position = database.reads(lambda read: followed.look(read, None, 10)).position
         slow = late.enter_context(database.engine.connect())
@@ -210,7 +210,7 @@ def test_a_lower_number_that_commits_later_is_not_missed(database: Database, end
 @pytest.mark.parametrize("url", ["postgres"], indirect=True)
 def test_what_was_under_way_at_the_first_look_concerns_anybody(database: Database) -> None:
     """SPEC 9.31"""
-    followed = Followed("operation", "id, lane")
+    followed = Followed("operation", "id, ordering_key")
     with database.engine.connect() as slow:
         operations.enqueue(slow, asked(1))
         with database.write() as session:
@@ -245,7 +245,7 @@ def test_one_writer_at_a_time_needs_no_gaps(tmp_path: Any) -> None:
     """SPEC 9.31: on SQLite a writer has its turn before it numbers anything."""
     url = f"sqlite:///{tmp_path}/moa.db"
     migrate.run(url)
-    database, followed = Database(url), Followed("operation", "id, lane")
+    database, followed = Database(url), Followed("operation", "id, ordering_key")
     position = database.reads(lambda read: followed.look(read, None, 10)).position
     for number in range(3):
         with database.write() as session:

@@ -225,8 +225,8 @@ def test_release_after_the_deadline_is_the_one_that_time_owes(funded: World, sta
     [(chain_id,)] = funded.rows("SELECT chain_id FROM hold_request")
     if state != "none":
         funded.run(
-            "INSERT INTO operation (key, kind, brand, lane, payload, state, error, created_at_ms, updated_at_ms)"
-            " VALUES (:k, 'timeout', 1, '0x', '{}', :s, NULL, 1, 1)",
+            "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, error, created_at_ms,"
+            " updated_at_ms) VALUES (:k, 'timeout', 1, '0x', '{}', :s, NULL, 1, 1)",
             k=f"timeout/{chain_id}",
             s=state,
         )

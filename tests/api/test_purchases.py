@@ -19,7 +19,7 @@ def test_purchase_is_accepted_as_one_operation(world: World) -> None:
     assert answer.status_code == 202, answer.text
     assert answer.json()["member"] == member["id"]
     assert answer.json()["operation"]["state"] == "queued"
-    assert world.rows("SELECT kind, brand, lane FROM operation") == [("award", 1, member["address"].lower())]
+    assert world.rows("SELECT kind, brand, ordering_key FROM operation") == [("award", 1, member["address"].lower())]
 
 
 @pytest.mark.parametrize(

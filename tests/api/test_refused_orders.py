@@ -83,9 +83,13 @@ def test_a_corrected_order_is_taken_and_what_it_said_before_stays_known(world: W
     assert answer.status_code == 202, answer.text
     assert answer.json()["operation"]["id"] == id
     assert answer.json()["member"] == other["id"]
-    [row] = world.rows("SELECT payload, lane, operation_id FROM operation")
+    [row] = world.rows("SELECT payload, ordering_key, operation_id FROM operation")
     asked = orjson.loads(row.payload)
-    assert (asked["base_amount"], asked["member"], row.lane) == ("900", other["address"].lower(), asked["member"])
+    assert (asked["base_amount"], asked["member"], row.ordering_key) == (
+        "900",
+        other["address"].lower(),
+        asked["member"],
+    )
     assert row.operation_id == "1"
     assert [(orjson.loads(data), subject) for data, subject in world.rows("SELECT data, subject FROM event")] == [
         ({"amount": "900", "currency": "USD"}, other["id"])

@@ -152,7 +152,7 @@ def test_stream_tells_a_view_once(live: World) -> None:
                     if len(told[-1]) == 2:
                         # Something was asked for the member, which its view does not tell.
                         live.run(
-                            "INSERT INTO operation (key, kind, brand, lane, payload, state, created_at_ms,"
+                            "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, created_at_ms,"
                             " updated_at_ms) VALUES (:k, 'release', 1, :a, '{}', 'queued', 1, 1)",
                             k=f"release {number}",
                             a=member["address"].lower(),
@@ -172,7 +172,7 @@ def test_views_that_follow_each_other_on_a_stream_differ(live: World) -> None:
     def report() -> None:
         for number in range(40):
             live.run(
-                "INSERT INTO operation (key, kind, brand, lane, payload, state, created_at_ms, updated_at_ms)"
+                "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, created_at_ms, updated_at_ms)"
                 " VALUES (:k, 'award', 1, :a, :p, 'queued', 1, 1)",
                 k=f"purchase {number}",
                 a=member["address"].lower(),

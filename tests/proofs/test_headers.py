@@ -125,7 +125,7 @@ def test_every_fork_is_proven_from_its_own_node(node: Rpc, request: pytest.Fixtu
         block = node.call("eth_getBlockByNumber", hex(number), True)
         header = headers.ProvenHeader.from_json(block)
         if parent is not None:
-            headers.check_link(parent, header)
+            assert (header.parent_hash, header.number) == (parent.hash, parent.number + 1)
         listed = block["transactions"]
         encoded = [transactions.encode(one) for one in listed]
         assert tries.ordered_root(encoded) == header.transactions_root

@@ -209,7 +209,7 @@ def _once(stage: Stage, desk: Desk, told: Told) -> Iterator[str]:
             if len([one for one in offered if one not in again]) > 1:
                 yield f"{name} was sent {len(offered)} times by us: {offered}"
             continue
-        made = calls.single(stage.deployment, row.kind, row.lane, row.payload, token=stage.token(row.brand))
+        made = calls.single(stage.deployment, row.kind, row.ordering_key, row.payload, token=stage.token(row.brand))
         assert made is not None, "every brand of the walk has a token"
         target, data = made
         key_of_call = (target, "0x" + data.hex())

@@ -22,7 +22,6 @@ PAUSES: Final = (
     ("chain.node.outage_limiter", "TURN_WAIT_MAX_S", 0.05),
     ("chain.node.head_subscription", "RECONNECT_S", 0.03),
     ("chain.node.head_subscription", "RECONNECT_MAX_S", 0.1),
-    ("chain.node.head_subscription", "LISTEN_S", 0.05),
 )
 
 

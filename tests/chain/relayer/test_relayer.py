@@ -71,7 +71,7 @@ def test_one_bad_award_of_a_batch_fails_alone(world):
     assert world.balance_on_chain("eve") == 450
 
 
-def test_a_failed_operation_does_not_block_those_behind_it_in_its_lane(world):
+def test_a_failed_operation_does_not_block_those_behind_it_in_its_ordering_key(world):
     """SPEC 7.4"""
     world.enqueue(world.award("ada", 100))
     bad, _ = world.hold("ada", 10**6)
@@ -281,8 +281,8 @@ def test_an_operation_of_an_unknown_kind_fails_and_hurts_nobody(world):
     """SPEC 7.6"""
     world.mirror.catch_up()
     world._relayer = world.new_relayer(simulation_patience_s=0.0)
-    ids = world.enqueue(NewOperation("k", "magic", CDNOW, "lane", {}), world.award("ada", 100))
-    unknown_brand = world.enqueue(NewOperation("b", "award", 77, "lane 2", world.award("ada", 1).payload))
+    ids = world.enqueue(NewOperation("k", "magic", CDNOW, "ordering_key", {}), world.award("ada", 100))
+    unknown_brand = world.enqueue(NewOperation("b", "award", 77, "ordering_key 2", world.award("ada", 1).payload))
     world.drain()
 
     assert [world.operation(id).error for id in (ids[0], unknown_brand[0])] == ["OperationInvalid", "OperationInvalid"]

@@ -485,7 +485,7 @@ def test_a_breaker_that_reverts_opened_closes_when_the_mirror_tells_that_the_pro
 
 
 def test_what_a_signer_has_under_way_is_finished_when_fewer_signers_are_asked_for(desk: Desk):
-    """SPEC 7.17: else its operations would wait for ever, and with them everything behind them in their lanes."""
+    """SPEC 7.17: else its operations would wait for ever, and with them everything behind them."""
     desk.award(4)
     desk.drain()
     with desk.node.faults.add(refusing("computer says no", lambda raw: True)):
@@ -633,21 +633,22 @@ def test_whatever_stands_in_a_payload_fails_alone(desk: Desk, payload: str):
 # The queue
 
 
-def test_a_lane_with_a_long_queue_holds_up_no_other(desk: Desk):
+def test_a_ordering_key_with_a_long_queue_holds_up_no_other(desk: Desk):
     """SPEC 7.4"""
     desk.award(1)
     desk.drain()
     busy, other, further = desk.brand.accounts[:3]
     hold = "0x" + "11" * 32
     long = [
-        calls.release(key=f"{lane} {n}", brand=BRAND_ID, member=lane, hold_id=hold) for lane in (busy, other)
+        calls.release(key=f"{ordering_key} {n}", brand=BRAND_ID, member=ordering_key, hold_id=hold)
+        for ordering_key in (busy, other)
         for n in range(QUEUE_WINDOW + 100)
     ]  # fmt: skip
     with writing(desk.engine) as connection:
         operations.enqueue_many(connection, long)
         good = calls.award(key="good", brand=BRAND_ID, member=further, rule=RULE_ID, base_amount=3)
         (id,) = operations.enqueue_many(connection, [good])
-    # Nothing but the first of each lane may go, as long as it is not mined.
+    # Nothing but the first of each ordering key may go, as long as it is not mined.
     desk.node.methods._table["eth_call"] = lambda params, top: "0x"
 
     def counted() -> bool:
