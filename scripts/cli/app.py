@@ -16,6 +16,7 @@ import typer
 
 from scripts.cli.access_commands import COMMANDS as ACCESS
 from scripts.cli.log.commands import log, witness
+from scripts.cli.privacy import COMMANDS as PRIVACY
 from scripts.cli.report_commands import COMMANDS as REPORTING
 from scripts.stack.processes import end_with_parent
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _name, _group in {**REPORTING, **ACCESS}.items():
+for _name, _group in {**REPORTING, **ACCESS, **PRIVACY}.items():
     app.add_typer(_group, name=_name)
 app.add_typer(log, name="log")
 app.command("witness")(witness)

@@ -8,6 +8,7 @@ import io
 import random
 import shutil
 import zipfile
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,13 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlmodel import Session
+from typer.testing import CliRunner
 
+from api import migrate
+from api.identity.links import add, named
+from api.identity.resolving import new_member
 from api.kit.clock import now_ms
+from api.kit.database import Database
 from api.privacy import erasure, scanner
 from api.privacy.catalogue import DATASETS, SALTS, UNNAMED, labelled
 from api.privacy.consents import is_quiet
@@ -25,9 +31,11 @@ from api.privacy.tasks import purge
 from api.privacy.texts import TEXTS
 from api.tables import TABLES
 from api.vault.errors import Shredded
+from api.vault.sealing import FILE, Vault
 from api.vault.subject_keys import FileKeys
 from chain.storage.columns import table_of
 from chain.storage.keystore import LocalKeystore
+from scripts.cli.app import app
 from tests.api.conftest import Caller, World, Worlds, purchase
 from tests.api.conftest import both as kind  # noqa: F401
 from tests.api.test_access import acts, refusal
@@ -440,3 +448,28 @@ def test_the_scanner_finds_what_hides(hidden: Any, spelling: str) -> None:
     [found] = scanner.leaks([(value, "a…@example.org")], [("here", f"xx{hidden(value)}yy"), ("there", "nothing")])
 
     assert (found.place, found.spelling, found.value) == ("here", spelling, "a…@example.org")
+
+
+def test_the_command_finds_what_a_log_file_tells(tmp_path: Path) -> None:
+    """SPEC 17.9"""
+    url, path = f"sqlite:///{tmp_path}/moa.db", tmp_path / "keystore.json"
+    migrate.run(url)
+    keystore = LocalKeystore.create(path, "a password")
+    keys = Vault(FileKeys(tmp_path / FILE, keystore), keystore)
+    with closing(Database(url)) as store, store.write() as session:
+        member = new_member(session, keystore=keystore)
+        given = named(keys, kind="email", value="ada.lovelace@example.org")
+        add(session, keys, member_id=member.id, scope="", given=given)
+    clean, told = tmp_path / "clean.log", tmp_path / "told.log"
+    clean.write_text("nothing here")
+    told.write_text("sent to Ada.Lovelace@example.org")
+    env = {"MOA_DATABASE_URL": url, "MOA_KEYSTORE": str(path), "MOA_KEYSTORE_PASSWORD": "a password"}
+
+    well = CliRunner().invoke(app, ["privacy", "scan", str(clean)], env=env)
+    ill = CliRunner().invoke(app, ["privacy", "scan", "--json", str(clean), str(told)], env=env)
+    away = CliRunner().invoke(app, ["privacy", "scan"], env=env | {"MOA_DATABASE_URL": f"sqlite:///{tmp_path}/no.db"})
+
+    assert (well.exit_code, ill.exit_code, away.exit_code) == (0, 1, 2), well.output + ill.output
+    [leak] = orjson.loads(ill.stdout)["leaks"]
+    assert leak == {"value": "a…@example.org", "place": str(told), "spelling": "plain"}
+    assert "lovelace" not in ill.stdout
