@@ -29,9 +29,22 @@ from api.members import service as members
 from api.members.models import Brand, Enrolment, Member
 from api.vault.sealing import Vault
 from chain.storage.keystore import Keystore
+from chain.storage.looks import Look, looking
 
 Outcome = Literal["found", "created", "added", "merged"]
 UNNAMED: Final = links.UNNAMED
+# When an identifier was seen is kept to within a day: nobody writes for each question.
+SEEN_MS: Final = 24 * 3600 * 1000
+_BRAND: Final = "SELECT slug, country FROM brand WHERE registry_id = ?"
+_BY_LINK: Final = (
+    "SELECT m.id, m.address, COALESCE(m.survivor_id, m.id) FROM identifier_link l JOIN member m ON m.id = l.member_id"
+    " WHERE l.lookup = ? AND l.scope = ? AND l.last_seen_at_ms > ?"
+)
+_BY_NAME: Final = (
+    "SELECT m.id, m.address, COALESCE(m.survivor_id, m.id) FROM enrolment e JOIN member m ON m.id = e.member_id"
+    " WHERE e.brand = ? AND e.identifier = ?"
+)
+_IS_KNOWN: Final = "SELECT 1 FROM enrolment WHERE brand = ? AND member_id = ? LIMIT 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +60,8 @@ class Match:
 class Resolved:
     """Whom the identifiers name. matched: by which kinds; dropped: kind and why it was left out."""
 
-    member: Member
+    member_id: str
+    address: str
     outcome: Outcome
     matched: list[str] = field(default_factory=list)
     dropped: list[tuple[str, str]] = field(default_factory=list)
@@ -58,6 +72,9 @@ def resolve(
     session: Session, *, vault: Vault, keystore: Keystore, brand_id: int, wanted: Sequence[IdentifierGiven], actor: str
 ) -> Resolved:
     """The brand's member whom these identifiers name; made when there is none."""
+    at_once = known(looking(session), vault=vault, brand_id=brand_id, wanted=wanted)
+    if at_once is not None:
+        return at_once
     # As an enrolment does: one brand's names are given one after the other.
     lock(session, f"brand:{brand_id}")
     brand = members.brand_of(session, brand_id)
@@ -69,11 +86,43 @@ def resolve(
         least = given.pop()
         dropped.append((least.kind, reason))
         matches = [match for match in matches if match.given is not least]
-    made = _settle(session, vault=vault, keystore=keystore, brand=brand, matches=matches, actor=actor)
+    made, member = _settle(session, vault=vault, keystore=keystore, brand=brand, matches=matches, actor=actor)
     made.dropped = dropped
-    if _add_missing(session, vault, brand, made.member, given, matches) and made.outcome == "found":
+    if _add_missing(session, vault, brand, member, given, matches) and made.outcome == "found":
         made.outcome = "added"
     return made
+
+
+def known(look: Look, *, vault: Vault, brand_id: int, wanted: Sequence[IdentifierGiven]) -> Resolved | None:
+    """The brand's member whom all these identifiers name already; None where anything is to be decided or written.
+
+    Nearly every question is of this kind: it reads by two keys and changes nothing, among a million members too.
+    """
+    brand = look.row(_BRAND, brand_id)
+    if brand is None:
+        return None
+    slug, country = brand
+    found: dict[str, tuple[Named, str, str, str]] = {}
+    for one in wanted:
+        try:
+            given = links.named(vault, kind=one.kind, value=one.value, country=country)
+        except IdentifierBlocked:
+            return None
+        if given.kind == "partner":
+            row = look.row(_BY_NAME, slug, given.value)
+        else:
+            row = look.row(_BY_LINK, given.lookup, str(brand_id), now_ms() - SEEN_MS)
+        if row is None:
+            return None
+        member_id, address, root_id = row
+        found[given.lookup] = (given, member_id, address, root_id)
+    if len({root_id for *_, root_id in found.values()}) != 1:
+        return None
+    ranked = sorted(found.values(), key=lambda one: (one[0].priority, one[0].lookup))
+    _, member_id, address, _ = ranked[0]
+    if look.row(_IS_KNOWN, slug, member_id) is None:
+        return None
+    return Resolved(member_id, address, "found", [one[0].kind for one in ranked])
 
 
 def _named(vault: Vault, brand: Brand, wanted: Sequence[IdentifierGiven]) -> tuple[list[Named], list[tuple[str, str]]]:
@@ -148,11 +197,11 @@ def _is_brands_own(session: Session, brand: Brand, root: Member) -> bool:
 
 def _settle(
     session: Session, *, vault: Vault, keystore: Keystore, brand: Brand, matches: Sequence[Match], actor: str
-) -> Resolved:
+) -> tuple[Resolved, Member]:
     """The one member that the matches name, made or put together."""
     if not matches:
         made = new_member(session, keystore=keystore)
-        return Resolved(made, "created")
+        return Resolved(made.id, made.address, "created"), made
     home = session.get_one(Member, matches[0].member_id)
     kinds: list[str] = [match.given.kind for match in matches]
     merge_id = None
@@ -162,7 +211,8 @@ def _settle(
             session, vault, one=home.id, other=match.member_id, reason="asserted", why=why, actor=actor
         )
         merge_id = merge_id if merged is None else merged.id
-    return Resolved(home, "found" if merge_id is None else "merged", kinds, merge_id=merge_id)
+    outcome: Outcome = "found" if merge_id is None else "merged"
+    return Resolved(home.id, home.address, outcome, kinds, merge_id=merge_id), home
 
 
 def _add_missing(

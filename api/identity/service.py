@@ -32,8 +32,8 @@ from api.vault.sealing import Vault
 
 def told_resolved(found: Resolved) -> ResolvedPublic:
     return ResolvedPublic(
-        member=found.member.id,
-        address=checksum(found.member.address),
+        member=found.member_id,
+        address=checksum(found.address),
         outcome=found.outcome,
         matched=found.matched,
         dropped=[Dropped(kind=kind, why=why) for kind, why in found.dropped],

@@ -30,6 +30,7 @@ from api.vault.sealing import Vault
 from chain.storage.keystore import Keystore
 
 DEVICES_MAX: Final = 50
+USED_KEPT_MS: Final = 7 * 24 * 3600 * 1000
 LABEL: Final = "device/label"
 REFRESH_REF: Final = "sign-in/refresh"
 Means = Literal["email", "phone", "passkey", "wallet"]
@@ -89,6 +90,7 @@ def refresh(session: Session, keystore: Keystore, *, token: Token, attempt: str,
     if kept.used_at_ms is None:
         kept.used_at_ms, kept.attempt_hash = at_ms, attempt_hash
         session.add(kept)
+        _forget_used(session, device, before_ms=at_ms - USED_KEPT_MS)
         _keep(session, device, next_)
     else:
         made = session.get(RefreshToken, next_.id)
@@ -162,6 +164,7 @@ def _alive(session: Session, member_ids: Sequence[str]) -> list[Device]:
 def _end(session: Session, device: Device, *, why: str, actor: str) -> None:
     at_ms = now_ms()
     device.ended_at_ms, device.ended_why = at_ms, why
+    device.expires_at_ms = min(device.expires_at_ms, at_ms)
     session.add(device)
     session.flush()
     session.exec(
@@ -175,6 +178,13 @@ def _end(session: Session, device: Device, *, why: str, actor: str) -> None:
 def _keep(session: Session, device: Device, token: Token) -> None:
     session.add(RefreshToken(id=token.id, device_id=device.id, secret_hash=token.secret_hash, made_at_ms=now_ms()))
     session.flush()
+
+
+def _forget_used(session: Session, device: Device, *, before_ms: int) -> None:
+    """A device that lives for months keeps the tokens of its last days; an older one that comes again opens nothing."""
+    session.exec(
+        delete(RefreshToken).where(col(RefreshToken.device_id) == device.id, col(RefreshToken.used_at_ms) < before_ms)
+    )
 
 
 def _access(session: Session, device: Device, access_s: int) -> tuple[Token, int]:

@@ -19,10 +19,10 @@ DEVICE_LABEL: Final = Label(
     what="What you called the device on which you signed in.",
     why="So that you recognise it in the list of your devices and can sign it out.",
     ground="contract",
-    kept="90 days after the device was signed out.",
+    kept="90 days after the device was signed out, or its time was over.",
     sealed=True,
     retention_s=90 * DAY_S,
-    since="ended_at_ms",
+    since="expires_at_ms",
 )
 
 

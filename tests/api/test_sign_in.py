@@ -372,6 +372,11 @@ def test_a_used_token_that_comes_again_ends_its_device_and_no_other(world: World
     assert caller(world, other).get("/v1/me/view").status_code == 200
     ended = [one for one in caller(world, other).get("/v1/me/devices").json()["devices"] if one["ended_at"]]
     assert [(one["id"], one["ended_why"]) for one in ended] == [(robbed["device"], "reused")]
+    living = refreshed(world, other).json()
+    world.run("UPDATE refresh_token SET used_at_ms = used_at_ms - 700000000")
+    assert refreshed(world, living, "attempt-00000002").status_code == 200
+    assert refusal(refreshed(world, other, "attempt-00000003")) == (401, "KeyInvalid"), "too old to tell anything"
+    assert caller(world, living).get("/v1/me/view").status_code == 200
     [act] = acts(world, "refresh.reused")
     assert act["subject"].startswith("member/")
     assert robbed["member"] not in str(act)
