@@ -10,7 +10,6 @@ ends. Only the same attempt, whose answer was lost, is answered again: by the sa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -86,15 +85,15 @@ def refresh(session: Session, keystore: Keystore, *, token: Token, attempt: str,
     if device.ended_at_ms is not None or device.expires_at_ms <= at_ms:
         raise SessionExpired("This device is signed out; sign in again.")
     next_ = successor(token, derived=_derived(keystore, token, attempt))
-    attempt_hash = hashlib.sha256(attempt.encode()).hexdigest()
     if kept.used_at_ms is None:
-        kept.used_at_ms, kept.attempt_hash = at_ms, attempt_hash
+        kept.used_at_ms = at_ms
         session.add(kept)
         _forget_used(session, device, before_ms=at_ms - USED_KEPT_MS)
         _keep(session, device, next_)
     else:
         made = session.get(RefreshToken, next_.id)
-        if kept.attempt_hash != attempt_hash or made is None or made.used_at_ms is not None:
+        # Only the attempt that used this token leads to the successor that there is.
+        if made is None or made.used_at_ms is not None:
             audit_log.record(
                 session.connection(), "refresh.reused", actor="nobody", subject=acts_name(device.member_id)
             )

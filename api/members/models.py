@@ -133,5 +133,3 @@ class RefreshToken(SQLModel, table=True):
     secret_hash: str
     made_at_ms: int = Field(sa_type=BigInteger)
     used_at_ms: int | None = Field(default=None, sa_type=BigInteger)
-    # Of the attempt that used it: the same attempt, its answer lost, may be answered again.
-    attempt_hash: str | None = None

@@ -42,7 +42,6 @@ def upgrade() -> None:
         sa.Column("secret_hash", sa.String(), nullable=False),
         sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("used_at_ms", sa.BigInteger(), nullable=True),
-        sa.Column("attempt_hash", sa.String(), nullable=True),
     )
     op.create_index("ix_refresh_token_device_id", "refresh_token", ["device_id"])
     op.create_table(
