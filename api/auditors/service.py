@@ -39,6 +39,7 @@ from api.views import cursors
 from api.views.as_of import moment, to_public
 from api.views.errors import CursorExpired, CursorMalformed, PageUnsettled
 from api.views.schemas import AsOf
+from chain.base.scalars import Address
 from chain.mirror.queries import balances as held
 from chain.mirror.queries import brands as mirrored
 from chain.mirror.queries import clearing as house
@@ -73,7 +74,7 @@ async def read(state: State, compose: Callable[[Snapshot], T]) -> T:
 
 
 def brands(look: Snapshot, state: State) -> AuditBrands:
-    status = {token.brand_id: token.status for token in mirrored.all_tokens(look, limit=BRANDS_MAX)}
+    status = {str(token.brand_id): token.status for token in mirrored.all_tokens(look, limit=BRANDS_MAX)}
     totals = supply.totals(look, limit=BRANDS_MAX)
     told = []
     for slug, name, number, token, currency, decimals in look.rows(_BRANDS, BRANDS_MAX):
@@ -106,7 +107,7 @@ def balances_of(look: Snapshot, state: State, *, account: str, cursor: str | Non
     """What an account holds of every brand."""
     now = moment(look)
     after = cursors.key_place(now, cursor, shape=_address)
-    rows = held.of_account(look, account=account.lower(), after=after, limit=limit + 1)
+    rows = held.of_account(look, account=Address(account.lower()), after=after, limit=limit + 1)
     return _balances_to_public(look, state, now, rows, limit, [row.token for row in rows])
 
 
@@ -116,7 +117,7 @@ def entries(
     """Entries of all, of a brand or of an account, the oldest first, so that they can be followed."""
     now = moment(look)
     after = cursors.entry_place(look, now, cursor, first=0)
-    whose = None if account is None else account.lower()
+    whose = None if account is None else Address(account.lower())
     token = _token(look, slug) if slug is not None and account is None else None
     rows = lines.page(look, after=after, limit=limit + 1, account=whose, token=token)
     slugs = _slugs(look, 1)
@@ -340,10 +341,10 @@ def _slugs(look: Snapshot, of: int) -> dict[str, str]:
     return {str(row[of]): row[0] for row in look.rows(_SLUGS, BRANDS_MAX)}
 
 
-def _token(look: Snapshot, slug: str) -> str:
+def _token(look: Snapshot, slug: str) -> Address:
     for found, token, _ in look.rows(_SLUGS, BRANDS_MAX):
         if found == slug:
-            return str(token)
+            return Address(token)
     raise BrandUnknown(f"No brand is called {slug}.", brand=slug)
 
 

@@ -21,6 +21,7 @@ from api.auth.tokens import Token, read_token
 from api.kit.clock import now_ms
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot
+from chain.base.scalars import Address, RegistryId
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class BrandCaller:
 
     slug: str
     key_id: str
-    registry_id: int
+    registry_id: RegistryId
     staff: Staff | None = None
 
     @property
@@ -92,10 +93,10 @@ class MemberCaller:
     """
 
     member_id: str
-    address: str
+    address: Address
     expires_at_ms: int
     session_id: str
-    others: tuple[tuple[str, str], ...] = ()
+    others: tuple[tuple[str, Address], ...] = ()
     device_id: str | None = None
 
     @property
@@ -103,7 +104,7 @@ class MemberCaller:
         return (self.member_id, *(one for one, _ in self.others))
 
     @property
-    def addresses(self) -> tuple[str, ...]:
+    def addresses(self) -> tuple[Address, ...]:
         return (self.address, *(address for _, address in self.others))
 
     @property
@@ -151,7 +152,7 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
         if expires_at_ms <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
         root, others = person(read, member_id, address, survivor_id=survivor_id, absorbed=absorbed)
-        return MemberCaller(*root, expires_at_ms, token.id, others, device_id)
+        return MemberCaller(root[0], root[1], expires_at_ms, token.id, others, device_id)
     if token.kind == "s":
         return _staff(read, token, at_ms=at_ms)
     found = read.row(_KEY, token.id)
@@ -203,17 +204,17 @@ def _refuse_role(request: Request, caller: Caller) -> None:
         raise SecondFactorNeeded("Sign in with a passkey to do this.")
 
 
-Known = tuple[str, str]
+Known = tuple[str, Address]
 
 
 def person(
-    read: Snapshot, member_id: str, address: str, *, survivor_id: str | None, absorbed: int
+    read: Snapshot, member_id: str, address: Address, *, survivor_id: str | None, absorbed: int
 ) -> tuple[Known, tuple[Known, ...]]:
     """(id, address) of the member that stands for this one, and of the others that are the same person.
 
     Whoever was never merged, which is nearly everybody, costs no further look.
     """
-    root = (member_id, address)
+    root: Known = (member_id, address)
     if survivor_id is not None:
         stands = read.row(_ROOT, survivor_id)
         assert stands is not None, "who stands for a member is a member"

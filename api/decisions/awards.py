@@ -17,6 +17,7 @@ from api.events.models import Event
 from api.kit.clock import now_ms
 from api.kit.problems import Problem
 from api.members.models import Brand
+from chain.base.scalars import Address
 from chain.mirror.queries import brands
 from chain.outbox import calls, operations
 from chain.outbox.operations import NewOperation
@@ -73,7 +74,7 @@ class Decider:
         data: Data,
         *,
         external_id: str,
-        address: str,
+        address: Address,
         memo_root: bytes | None,
         bulk: bool,
         retry_for_s: int | None,

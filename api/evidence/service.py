@@ -16,6 +16,7 @@ from api.kit.container import State
 from api.members import service as identity
 from api.points import operations as lookups
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
+from chain.base.scalars import Address
 from chain.evidence import receipts
 from chain.evidence.bundle import Maker, Memo, Place
 from chain.evidence.errors import EvidenceError
@@ -112,7 +113,7 @@ def view_receipt(state: State, *, address: str) -> bytes:
         at = checkpoint(look)
         if at is None:
             raise ReceiptNotYet("The mirror has not begun yet.")
-        held = balances.lots_of(look, account=address.lower(), limit=TOKENS_MAX)
+        held = balances.lots_of(look, account=Address(address.lower()), limit=TOKENS_MAX)
     return receipts.of_member(
         state.keystore,
         address.lower(),

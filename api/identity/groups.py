@@ -16,6 +16,7 @@ from sqlmodel import Session, col, or_, select
 from api.identity.models import Merge
 from api.members.errors import MemberUnknown
 from api.members.models import Member
+from chain.base.scalars import Address
 
 MEMBERS_MAX: Final = 32
 EDGES_MAX: Final = 10_000
@@ -45,7 +46,7 @@ def group_of(session: Session, root: Member) -> list[Member]:
     return [root, *others]
 
 
-def known_by(session: Session, member: Member) -> list[tuple[str, str]]:
+def known_by(session: Session, member: Member) -> list[tuple[str, Address]]:
     """(id, address) of all members that are the same person as this one, this one first."""
     if member.survivor_id is None and not member.absorbed:
         return [(member.id, member.address)]

@@ -28,6 +28,7 @@ from api.kit.database import lock
 from api.members import service as members
 from api.members.models import Brand, Enrolment, Member
 from api.vault.sealing import Vault
+from chain.base.scalars import Address
 from chain.storage.keystore import Keystore
 from chain.storage.looks import Look, looking
 
@@ -255,7 +256,7 @@ def _enrol(session: Session, brand: Brand, identifier: str, member: Member) -> N
 def new_member(session: Session, *, keystore: Keystore, proven: bool = False) -> Member:
     """A member of whom nothing is known yet, with an address of its own."""
     member_id, at_ms = f"mem_{uuid.uuid4().hex}", now_ms()
-    address = keystore.address_of(members.member_ref(member_id)).lower()
+    address = Address(keystore.address_of(members.member_ref(member_id)).lower())
     made = Member(id=member_id, address=address, created_at_ms=at_ms, proven_at_ms=at_ms if proven else None)
     session.add(made)
     session.flush()

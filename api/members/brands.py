@@ -22,6 +22,7 @@ from api.kit.texts import has_invisible
 from api.members.errors import BrandExists, BrandUnknown
 from api.members.models import Brand
 from api.members.schemas import NAME_CHARS_MAX, RESERVED, SYMBOL_CHARS_MAX, BrandChange, BrandNames, BrandPublic
+from chain.base.scalars import RegistryId
 from chain.mirror.queries import brands as mirrored
 from chain.mirror.queries.brands import BrandToken
 from chain.storage.documents import Documents
@@ -97,7 +98,7 @@ def _taken_in(
     documents: Documents,
     actor: str,
 ) -> Brand:
-    registry_id = int(token.brand_id)
+    registry_id = RegistryId(int(token.brand_id))
     if known is None:
         names = _published(documents, token.metadata_hash)
         if names is None or session.get(Brand, names.slug) is not None:

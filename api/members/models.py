@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, Strin
 from sqlmodel import Field, SQLModel
 
 from api.vault.labels import DAY_S, Label, personal
+from chain.base.scalars import Address, RegistryId
 
 ENROLLED: Final = Label(
     what="The name by which a brand knows you: its customer number, for example.",
@@ -43,8 +44,8 @@ class Brand(SQLModel, table=True):
     colour: str
     currency: str
     decimals: int
-    registry_id: int = Field(sa_type=BigInteger, unique=True)
-    token: str = Field(unique=True)  # lower-case hex
+    registry_id: RegistryId = Field(sa_type=BigInteger, unique=True)
+    token: Address = Field(sa_type=String, unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
     # ISO 3166, for telephone numbers that are written as at home.
     country: str | None = Field(default=None, max_length=2)
@@ -56,7 +57,7 @@ class Member(SQLModel, table=True):
     __tablename__ = "member"
 
     id: str = Field(primary_key=True, max_length=40)
-    address: str = Field(unique=True)  # lower-case hex
+    address: Address = Field(sa_type=String, unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
     # Who this is one person with, as api.identity.merges keeps it: the member that stands for both; None: itself.
     survivor_id: str | None = Field(default=None, max_length=40, index=True)

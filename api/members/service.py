@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, col, select
 
 from api import audit_log
@@ -22,6 +22,7 @@ from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
+from chain.base.scalars import Address
 from chain.mirror.queries.balances import ever_held
 from chain.storage.documents import Documents
 from chain.storage.keystore import Keystore
@@ -164,7 +165,7 @@ def enrol(session: Session, *, keystore: Keystore, brand: int, wanted: MemberCre
     at_ms = now_ms()
     if wanted.id is None:
         member_id = f"mem_{uuid.uuid4().hex}"
-        address = keystore.address_of(member_ref(member_id)).lower()
+        address = keystore.address_of(member_ref(member_id))
         member = Member(id=member_id, address=address, created_at_ms=at_ms)
         session.add(member)
         session.flush()
@@ -193,11 +194,11 @@ class KnownMember:
     """A member as much as a brand may know: the id, the address, the brand's own identifier."""
 
     id: str
-    address: str
+    address: Address
     identifier: str | None
     enrolled_at_ms: int | None
     # The addresses of the members who are the same person, the brand's own member first.
-    addresses: tuple[str, ...] = ()
+    addresses: tuple[Address, ...] = ()
 
     def told(self) -> MemberPublic:
         return MemberPublic(
@@ -280,21 +281,25 @@ def _knows(session: Session, brand: Brand, member: Member) -> bool:
 
 def addresses(
     session: Session, *, slug: str, references: Sequence[MemberReference]
-) -> dict[tuple[str, str], tuple[str, str]]:
+) -> dict[tuple[str, str], tuple[str, Address]]:
     """(how, name) → (member id, address) for those of the references that the brand knows; two statements."""
     named = sorted({wanted.identifier for wanted in references if wanted.identifier is not None})
     by_id = sorted({wanted.id for wanted in references if wanted.id is not None})
-    found: dict[tuple[str, str], tuple[str, str]] = {}
+    found: dict[tuple[str, str], tuple[str, Address]] = {}
     joined = (
         select(Enrolment.identifier, Member.id, Member.address)
         .join(Member, col(Member.id) == col(Enrolment.member_id))
         .where(Enrolment.brand == slug)
     )
+
+    def rows(wanted: ColumnElement[bool]) -> Iterable[tuple[str, str, Address]]:
+        return cast(Iterable[tuple[str, str, Address]], session.exec(joined.where(wanted)))
+
     if named:
-        for identifier, member_id, address in session.exec(joined.where(col(Enrolment.identifier).in_(named))):
+        for identifier, member_id, address in rows(col(Enrolment.identifier).in_(named)):
             found["identifier", identifier] = (member_id, address)
     if by_id:
-        for _, member_id, address in session.exec(joined.where(col(Member.id).in_(by_id))):
+        for _, member_id, address in rows(col(Member.id).in_(by_id)):
             found["id", member_id] = (member_id, address)
     return found
 

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.points.errors import ERC20InsufficientBalance, PointsApart
+from chain.base.scalars import Address, BaseUnits
 from chain.contracts import lots
 from chain.mirror.queries import balances
 from chain.mirror.queries.checkpoint import checkpoint
@@ -25,7 +26,9 @@ def now_s(session: Session) -> int:
     return max(now_ms() // 1000, 0 if at is None else at.block_time)
 
 
-def payer(session: Session, *, token: str, members: Sequence[tuple[str, str]], points: int) -> tuple[str, str]:
+def payer(
+    session: Session, *, token: Address, members: Sequence[tuple[str, Address]], points: BaseUnits
+) -> tuple[str, Address]:
     """(id, address) of the one of these members, who are one person, whose points suffice.
 
     Raises PointsApart when only several addresses together have enough; ERC20InsufficientBalance when all have not.
@@ -52,7 +55,7 @@ def payer(session: Session, *, token: str, members: Sequence[tuple[str, str]], p
     raise _shortage(members[0][1], total, points)
 
 
-def refuse_shortage(session: Session, *, token: str, address: str, points: int) -> None:
+def refuse_shortage(session: Session, *, token: Address, address: Address, points: BaseUnits) -> None:
     """Raises ERC20InsufficientBalance when the mirror knows that the member has too little.
 
     While something of the member's is still under way the contract decides: what is on the way may suffice.
@@ -64,17 +67,17 @@ def refuse_shortage(session: Session, *, token: str, address: str, points: int) 
         raise _shortage(address, has, points)
 
 
-def _is_moving(session: Session, address: str) -> bool:
+def _is_moving(session: Session, address: Address) -> bool:
     mine = col(Operation.ordering_key) == address
     return session.exec(select(Operation.id).where(mine, text(OPEN_OPERATION)).limit(1)).first() is not None
 
 
-def _spendable(session: Session, token: str, address: str) -> int:
+def _spendable(session: Session, token: Address, address: Address) -> int:
     held = balances.one(looking(session), token=token, account=address)
     return 0 if held is None else lots.spendable(held.lots, held.clock, now_s(session))
 
 
-def _shortage(address: str, has: int, points: int) -> ERC20InsufficientBalance:
+def _shortage(address: Address, has: int, points: int) -> ERC20InsufficientBalance:
     return ERC20InsufficientBalance(
         f"The member has {has} spendable points here, {points} were asked for.",
         sender=checksum(address),

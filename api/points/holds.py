@@ -38,6 +38,7 @@ from api.points.models import HoldRequest, HoldStep
 from api.points.operations import told_operation_of
 from api.points.schemas import HoldPlace, HoldPublic, HoldState
 from api.writes.backlog import refuse_full
+from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
 from chain.mirror.queries import holds
@@ -65,7 +66,7 @@ def place(
     member = identity.referred(session, caller=caller, reference=wanted.member)
     refuse_full(session, state.settings, brand=brand.registry_id)
     member_id, address = payer(
-        session, token=brand.token, members=groups.known_by(session, member), points=wanted.points
+        session, token=brand.token, members=groups.known_by(session, member), points=BaseUnits(wanted.points)
     )
 
     at_ms = now_ms()
@@ -92,7 +93,7 @@ def place(
             key=f"hold/{hold_key.hex}",
             brand=brand.registry_id,
             member=address,
-            points=wanted.points,
+            points=BaseUnits(wanted.points),
             reward_id=reward_id,
             hold_until=hold_until,
             nonce=nonce,
@@ -132,7 +133,7 @@ def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int 
         brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
-        points=wanted,
+        points=BaseUnits(wanted),
     )
     return _step(session, request, "capture", wanted, operations.enqueue(session.connection(), made))
 
@@ -175,8 +176,8 @@ def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int |
         brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
-        points=wanted,
-        refunded_before=int(hold.refunded),
+        points=BaseUnits(wanted),
+        refunded_before=BaseUnits(int(hold.refunded)),
     )
     return _step(session, request, "refund", wanted, operations.enqueue(session.connection(), made))
 
@@ -303,9 +304,9 @@ def _step(session: Session, request: HoldRequest, kind: str, points: int, operat
     return to_public(session, request)
 
 
-def _address(session: Session, request: HoldRequest) -> str:
+def _address(session: Session, request: HoldRequest) -> Address:
     return session.get_one(Member, request.member_id).address
 
 
-def _registry_id(session: Session, request: HoldRequest) -> int:
+def _registry_id(session: Session, request: HoldRequest) -> RegistryId:
     return session.get_one(Brand, request.brand).registry_id

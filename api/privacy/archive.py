@@ -17,6 +17,7 @@ from api.kit.clock import now_ms, rfc3339
 from api.privacy.catalogue import DATASETS, Dataset
 from api.privacy.errors import ExportTooLarge
 from api.vault.sealing import Vault
+from chain.base.scalars import Address
 from chain.mirror.queries import balances, entries
 from chain.outbox.models import Operation
 from chain.storage.columns import table_of
@@ -33,7 +34,7 @@ def archive(
     vault: Vault,
     *,
     member_ids: Sequence[str],
-    addresses: Sequence[str],
+    addresses: Sequence[Address],
     accesses: list[dict[str, Any]],
 ) -> bytes:
     """The zip: a file for each kind of rows, the chain's entries and balances, who looked, and a manifest."""

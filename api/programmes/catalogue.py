@@ -13,6 +13,7 @@ from typing import Any
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.kit.database import Snapshot
+from chain.base.scalars import Address, RegistryId
 from chain.contracts.lots import Clock
 from chain.mirror.queries import programmes
 from chain.mirror.queries.brands import all_tokens
@@ -33,8 +34,8 @@ class BrandCard:
     colour: str
     currency: str
     decimals: int
-    registry_id: int
-    token: str
+    registry_id: RegistryId
+    token: Address
     clock: Clock
 
     @cached_property
@@ -117,7 +118,7 @@ def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
         BrandCard(*card, token, clocks.get(token, NO_CLOCK))  # type: ignore[call-arg]
         for *card, token in read.rows(_BRANDS, BRANDS_MAX)
     ]
-    by_id = {card.registry_id: card for card in cards}
+    by_id: dict[int, BrandCard] = {card.registry_id: card for card in cards}
     terms: dict[tuple[int, str, int], Mapping[str, Any]] = {}
     in_force: dict[tuple[int, str], int] = {}
     for rule in programmes.rules(read, limit=RULES_MAX, withdrawn=False):

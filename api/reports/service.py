@@ -26,6 +26,7 @@ from api.members.models import Brand
 from api.reports import schemas
 from api.reports.errors import AsOfMalformed, ExportsTooMany, FractionInvalid, HistoryNotAvailable, PeriodInvalid
 from chain.base import errors as chain_errors
+from chain.base.scalars import Address
 from chain.mirror import history
 from chain.mirror.history import Moment
 from chain.mirror.queries.checkpoint import checkpoint
@@ -64,7 +65,7 @@ class Exports:
 
 
 async def balances(
-    state: State, addresses: Sequence[str], place: Place, *, only: str | None = None
+    state: State, addresses: Sequence[Address], place: Place, *, only: str | None = None
 ) -> schemas.BalancesThen:
     """What the accounts of one person could spend. only: the slug of the one brand that may be told."""
 
@@ -294,7 +295,7 @@ def _then(connection: Connection, moment: Moment) -> schemas.Then:
     )
 
 
-def _lots_of(connection: Connection, token: str, addresses: Sequence[str], block: int) -> list[history.Lot]:
+def _lots_of(connection: Connection, token: str, addresses: Sequence[Address], block: int) -> list[history.Lot]:
     """The lots of all these accounts, those that end together as one; what ends first first."""
     found: dict[int, history.Lot] = {}
     for address in addresses:

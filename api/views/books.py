@@ -21,6 +21,7 @@ from api.kit.database import Snapshot
 from api.kit.log import log
 from api.views.as_of import moment, to_public
 from api.views.schemas import AsOf, Books, BrandBooks
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror import books
 from chain.mirror.queries import balances
@@ -144,5 +145,5 @@ def _told(read: Snapshot, state: State, found: books.Books | None, compared_at_m
     return at, told
 
 
-def _desk(state: State) -> str:
+def _desk(state: State) -> Address:
     return state.deployment.address("RedemptionDesk")

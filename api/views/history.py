@@ -10,6 +10,7 @@ from api.kit.clock import rfc3339
 from api.kit.currency import decimals_of
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
+from chain.base.scalars import Address
 from chain.mirror.queries import entries, holds
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Entry
@@ -21,7 +22,9 @@ RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
 HOLD_KINDS = ("capture", "release", "timeout", "refund")
 
 
-def newest(look: Look, *, accounts: Sequence[str], token: str | None, before: int, limit: int) -> Sequence[Entry]:
+def newest(
+    look: Look, *, accounts: Sequence[Address], token: Address | None, before: int, limit: int
+) -> Sequence[Entry]:
     """Entries of one person's accounts below a seq, the newest first; of one token if it is named."""
     found = [
         entry
@@ -31,19 +34,19 @@ def newest(look: Look, *, accounts: Sequence[str], token: str | None, before: in
     return found if len(accounts) == 1 else sorted(found, key=_seq, reverse=True)[:limit]
 
 
-def after(look: Look, *, accounts: Sequence[str], seq: int, limit: int) -> Sequence[Entry]:
+def after(look: Look, *, accounts: Sequence[Address], seq: int, limit: int) -> Sequence[Entry]:
     """Entries of one person's accounts above a seq, the oldest first."""
     found = [entry for account in accounts for entry in entries.page(look, account=account, after=seq, limit=limit)]
     return found if len(accounts) == 1 else sorted(found, key=_seq)[:limit]
 
 
-def one(look: Look, *, accounts: Sequence[str], seq: int) -> Entry | None:
+def one(look: Look, *, accounts: Sequence[Address], seq: int) -> Entry | None:
     """The entry of one person's accounts with this number."""
     found = (entries.one(look, account=account, seq=seq) for account in accounts)
     return next((entry for entry in found if entry is not None), None)
 
 
-def last(look: Look, *, accounts: Sequence[str]) -> int:
+def last(look: Look, *, accounts: Sequence[Address]) -> int:
     """The highest seq of one person's accounts; 0 where there is none."""
     return max(entries.last(look, account=account) for account in accounts)
 

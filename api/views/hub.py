@@ -18,6 +18,7 @@ from api.kit.following import Followed, Position
 from api.kit.log import log
 from api.views.as_of import moment
 from api.views.errors import StreamsTooMany, ViewUnavailable
+from chain.base.scalars import Address
 from chain.mirror.queries import entries, reorgs
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Whose
@@ -52,7 +53,7 @@ class Subscriber:
     addresses: those of the person, of which the first counts for the bound.
     """
 
-    def __init__(self, addresses: Sequence[str]) -> None:
+    def __init__(self, addresses: Sequence[Address]) -> None:
         self.addresses = addresses
         self.wake = asyncio.Event()
         self.changed = True
@@ -79,7 +80,7 @@ class Hub:
         """Where the mirror was at the last look; None before the first, for which every stream waits."""
         return None if self._news is None else self._news.moment
 
-    def join(self, *addresses: str) -> Subscriber:
+    def join(self, *addresses: Address) -> Subscriber:
         """A new stream, or StreamsTooMany."""
         settings = self._state.settings
         mine = self._by_address.get(addresses[0], set())

@@ -18,6 +18,7 @@ from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
 from api.programmes.rates import award_points
 from api.views.as_of import moment, to_public
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror.queries import accounts
 from chain.mirror.queries.accounts import BALANCE, HOLD
@@ -61,7 +62,7 @@ def member_view(
     state: State,
     catalogue: Catalogue,
     member_ids: Sequence[str],
-    addresses: Sequence[str],
+    addresses: Sequence[Address],
     only: int | None,
 ) -> dict[str, Any]:
     """A MemberView as plain values. only: the one brand that the reader may see, by the registry's id.

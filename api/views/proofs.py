@@ -11,11 +11,12 @@ from api.kit.container import State
 from api.views import history
 from api.views.errors import EntryUnknown
 from api.views.schemas import Check, EntryPlace, EntryProof
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror.queries.entries import Entry
 
 
-def prove(state: State, *, addresses: Sequence[str], entry_id: int) -> EntryProof:
+def prove(state: State, *, addresses: Sequence[Address], entry_id: int) -> EntryProof:
     """Compares the mirror's entry with what the node itself says; needs the node, not the mirror's word."""
     entry = state.database.reads(lambda read: history.one(read, accounts=addresses, seq=entry_id))
     if entry is None:

@@ -20,13 +20,14 @@ from api.programmes.catalogue import BrandCard, Catalogue, Catalogues
 from api.views import as_of, cursors, history
 from api.views import member_view as views
 from api.views.as_of import moment
+from chain.base.scalars import Address
 
 T = TypeVar("T")
 _BY_SLUG = "SELECT 1 FROM brand WHERE slug = ?"
 _BY_ID = "SELECT 1 FROM brand WHERE registry_id = ?"
 
 
-async def view(state: State, *, member_id: str, addresses: Sequence[str], only: int | None) -> bytes:
+async def view(state: State, *, member_id: str, addresses: Sequence[Address], only: int | None) -> bytes:
     """A MemberView in JSON. only: the one brand that the reader may see, by the registry's id."""
 
     def compose(read: Snapshot) -> dict[str, Any]:
@@ -59,7 +60,7 @@ async def my_view(state: State, token: Token) -> bytes:
 
 
 async def entries(
-    state: State, *, addresses: Sequence[str], only: int | None, brand: str | None, cursor: str | None, limit: int
+    state: State, *, addresses: Sequence[Address], only: int | None, brand: str | None, cursor: str | None, limit: int
 ) -> bytes:
     """An EntryPage in JSON, the newest first.
 

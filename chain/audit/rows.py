@@ -15,11 +15,11 @@ from chain.audit.expected import BALANCE, Rows
 from chain.audit.reading import is_number, read
 from chain.audit.streams import Found, added, changed, removed, since
 from chain.contracts import lots
-from chain.mirror import row_versions
-from chain.mirror.lot_ends import Place
 from chain.mirror.models import BalanceVersion, LedgerVersion, LotEnd
 from chain.mirror.queries.checkpoint import checkpoint
-from chain.mirror.row_cache import KEYS, RELATIONS, Key, Row
+from chain.mirror.rows import row_versions
+from chain.mirror.rows.lot_ends import Place
+from chain.mirror.rows.row_cache import KEYS, RELATIONS, Key, Row
 from chain.storage.columns import table_of
 from chain.storage.looks import looking
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chain.base.scalars import Address, RegistryId
 from chain.contracts.deployment import Deployment
 from chain.node.blocks import believable
 from chain.node.rpc import Rpc
@@ -23,8 +24,8 @@ ALL_BRANDS: Final = "0"
 class RegisteredBrand:
     """A brand as the chain has it; token in lower case, rule ids by their activity (the youngest of each)."""
 
-    id: int
-    token: str
+    id: RegistryId
+    token: Address
     metadata_hash: str
     rules: Mapping[str, int]
 
@@ -45,7 +46,7 @@ def registered(rpc: Rpc, deployment: Deployment) -> list[RegisteredBrand]:
             count = min(int(ask("RewardRules", "ruleCount", id)), RULES_MAX)
             terms = {rule: ask("RewardRules", "ruleOf", id, rule)[0] for rule in range(1, count + 1)}
             rules = {activity_of(one): rule for rule, one in terms.items()}
-            found.append(RegisteredBrand(id, brand["token"].lower(), brand["metadataHash"], rules))
+            found.append(RegisteredBrand(RegistryId(id), brand["token"].lower(), brand["metadataHash"], rules))
     return found
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent
+from chain.base.scalars import BlockHash
 from chain.mirror.models import MirrorBlock, MirrorCheckpoint
 from chain.mirror.queries.checkpoint import BACKFILLING, LIVE, STOPPED, Checkpoint, checkpoint
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of
@@ -31,7 +32,7 @@ class Tip:
     """The block the mirror is of."""
 
     number: int
-    hash: str
+    hash: BlockHash
     time: int
 
 

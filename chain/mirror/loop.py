@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, NodeUnavailable, ReorgTooDeep, RpcError
+from chain.base.scalars import Address
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint
 from chain.mirror.checkpoint import Tip
@@ -55,7 +56,7 @@ class Mirror:
         self._committed = committed
         self._tip: Tip | None = None
         self._live = False
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, Address] = {}
         self._seen: tuple[str, float] = ("", 0.0)
         self._pause_s = 0.0
         self._reader = Reader(rpc, deployment, self.settings.range_blocks_max)

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, ReorgTooDeep
 from chain.contracts.deployment import Deployment
-from chain.mirror import checkpoint, lot_ends, row_cache
+from chain.mirror import checkpoint
 from chain.mirror.checkpoint import Tip, known_blocks
 from chain.mirror.models import Entry, LedgerEvent, MirrorReorg
 from chain.mirror.queries.checkpoint import checkpoint as position
+from chain.mirror.rows import lot_ends, row_cache
 from chain.mirror.settings import TAGS, MirrorSettings
 from chain.node import blocks, identity
 from chain.node.blocks import BlockHeader

@@ -6,6 +6,7 @@ from itertools import chain, zip_longest
 from typing import Any
 from zlib import crc32
 
+from chain.base.scalars import RegistryId
 from chain.outbox.operations import AWARD
 
 
@@ -15,7 +16,7 @@ class Waiting:
 
     id: int
     kind: str
-    brand: int
+    brand: RegistryId
     ordering_key: str
     created_at_ms: int
     operation_id: str | None = None

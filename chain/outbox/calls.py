@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chain.base.errors import OperationInvalid
 from chain.base.hashing import keccak_text
+from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import memos
 from chain.contracts.codec import address_word, uint_word
 from chain.contracts.deployment import Deployment
@@ -41,10 +42,10 @@ BATCH_ITEM_BYTES: Final = 4 * 32
 def award(
     *,
     key: str,
-    brand: int,
-    member: str,
+    brand: RegistryId,
+    member: Address,
     rule: int,
-    base_amount: int,
+    base_amount: BaseUnits,
     memo_root: bytes | None = None,
     bulk: bool = False,
 ) -> NewOperation:
@@ -52,7 +53,7 @@ def award(
 
     memo_root: what its memo commits to (chain.contracts.memos); the transaction carries it. bulk: a line of many.
     """
-    member = member.lower()
+    member = Address(member.lower())
     payload = {"member": member, "rule": rule, "base_amount": str(base_amount)}
     if memo_root is not None:
         payload["memo_root"] = "0x" + memo_root.hex()
@@ -62,9 +63,9 @@ def award(
 def hold(
     *,
     key: str,
-    brand: int,
-    member: str,
-    points: int,
+    brand: RegistryId,
+    member: Address,
+    points: BaseUnits,
     reward_id: str,
     hold_until: int,
     nonce: int,
@@ -84,17 +85,17 @@ def hold(
     return NewOperation(key, "hold", brand, member.lower(), {"request": request, "signature": signature})
 
 
-def capture(*, key: str, brand: int, member: str, hold_id: str, points: int) -> NewOperation:
+def capture(*, key: str, brand: RegistryId, member: Address, hold_id: str, points: BaseUnits) -> NewOperation:
     """Burns points of a hold, gives the rest back."""
     return NewOperation(key, "capture", brand, member.lower(), {"hold_id": hold_id, "points": str(points)})
 
 
-def release(*, key: str, brand: int, member: str, hold_id: str, timeout: bool = False) -> NewOperation:
+def release(*, key: str, brand: RegistryId, member: Address, hold_id: str, timeout: bool = False) -> NewOperation:
     """Gives a whole hold back; `timeout` names the same act after the hold's deadline."""
     return NewOperation(key, "timeout" if timeout else "release", brand, member.lower(), {"hold_id": hold_id})
 
 
-def timeout(*, brand: int, member: str, hold_id: str) -> NewOperation:
+def timeout(*, brand: RegistryId, member: Address, hold_id: str) -> NewOperation:
     """Gives a whole hold back after its deadline, which anyone may. Asked for once a hold, whoever asks: the key is the
     hold's own (chain.relayer.deadlines)."""
     return release(key=timeout_key(hold_id), brand=brand, member=member, hold_id=hold_id, timeout=True)
@@ -105,7 +106,9 @@ def timeout_key(hold_id: str) -> str:
     return f"timeout/{hold_id}"
 
 
-def refund(*, key: str, brand: int, member: str, hold_id: str, points: int, refunded_before: int) -> NewOperation:
+def refund(
+    *, key: str, brand: RegistryId, member: Address, hold_id: str, points: BaseUnits, refunded_before: BaseUnits
+) -> NewOperation:
     """Gives captured points back; refused when something else was refunded meanwhile."""
     payload = {"hold_id": hold_id, "points": str(points), "refunded_before": str(refunded_before)}
     return NewOperation(key, "refund", brand, member.lower(), payload)
@@ -114,12 +117,12 @@ def refund(*, key: str, brand: int, member: str, hold_id: str, points: int, refu
 def exchange(
     *,
     key: str,
-    brand: int,
-    member: str,
+    brand: RegistryId,
+    member: Address,
     agreement_id: int,
     version: int,
-    points_in: int,
-    minimum_out: int,
+    points_in: BaseUnits,
+    minimum_out: BaseUnits,
     nonce: int,
     deadline: int,
     signature: str,
@@ -132,12 +135,12 @@ def exchange(
 def pay(
     *,
     key: str,
-    brand: int,
-    member: str,
+    brand: RegistryId,
+    member: Address,
     agreement_id: int,
     version: int,
-    points_in: int,
-    price: int,
+    points_in: BaseUnits,
+    price: BaseUnits,
     reward_id: str,
     nonce: int,
     deadline: int,
@@ -150,7 +153,14 @@ def pay(
 
 
 def unwind(
-    *, key: str, brand: int, member: str, exchange_id: str, record: dict[str, Any], deadline: int, signature: str
+    *,
+    key: str,
+    brand: RegistryId,
+    member: Address,
+    exchange_id: str,
+    record: dict[str, Any],
+    deadline: int,
+    signature: str,
 ) -> NewOperation:
     """Undoes an exchange; `record` is the `exchange` of its Exchanged event."""
     payload = {"exchange_id": exchange_id, "record": record, "deadline": str(deadline), "signature": signature}
@@ -158,7 +168,15 @@ def unwind(
 
 
 def transfer(
-    *, key: str, brand: int, member: str, to: str, points: int, nonce: int, deadline: int, signature: str
+    *,
+    key: str,
+    brand: RegistryId,
+    member: Address,
+    to: Address,
+    points: BaseUnits,
+    nonce: int,
+    deadline: int,
+    signature: str,
 ) -> NewOperation:
     """Moves a member's points by the member's authorisation, where the brand's policy allows it."""
     payload = {"to": to.lower(), "points": str(points), "nonce": str(nonce), "deadline": str(deadline)}
@@ -168,9 +186,9 @@ def transfer(
 def leave(
     *,
     key: str,
-    brand: int,
-    member: str,
-    wallet: str,
+    brand: RegistryId,
+    member: Address,
+    wallet: Address,
     nonce: int,
     deadline: int,
     member_signature: str,
@@ -182,7 +200,9 @@ def leave(
     return NewOperation(key, "leave", brand, member.lower(), payload | signatures)
 
 
-def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, dict[str, Any]]]) -> tuple[str, bytes]:
+def award_batch(
+    deployment: Deployment, brand_id: RegistryId, items: list[tuple[str, dict[str, Any]]]
+) -> tuple[Address, bytes]:
     """Target and calldata of awardBatch for (operation id, payload) of each item.
 
     Behind the arguments follows what the items' memos commit to, if any has one: the contract does not look there, and
@@ -201,7 +221,7 @@ def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, di
     return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words) + memo
 
 
-def issuing(deployment: Deployment, brand_id: int) -> tuple[str, bytes]:
+def issuing(deployment: Deployment, brand_id: RegistryId) -> tuple[Address, bytes]:
     """Target and calldata of the look whether a brand may issue; reverts with BrandNotIssuing when it may not."""
     data = deployment.codec.calldata("PartnerRegistry", "issuingToken", brand_id)
     return deployment.address("PartnerRegistry"), data
@@ -216,7 +236,7 @@ def batched(calldata: bytes) -> list[str]:
     return [str(int.from_bytes(calldata[at : at + 32])) for at in items]
 
 
-def _whole(amount: int | str) -> int:
+def _whole(amount: BaseUnits | str) -> int:
     """The amount; a JSON number that is no whole one would lose points without a word."""
     if isinstance(amount, float):
         raise TypeError(f"{amount} is not a whole number")
@@ -238,8 +258,8 @@ def batch_gas(items: int) -> int:
 
 
 def single(
-    deployment: Deployment, kind: str, ordering_key: str, payload: Mapping[str, Any], *, token: str | None
-) -> tuple[str, bytes] | None:
+    deployment: Deployment, kind: str, ordering_key: str, payload: Mapping[str, Any], *, token: Address | None
+) -> tuple[Address, bytes] | None:
     """Target and calldata of an operation that has a transaction of its own.
 
     token: the brand's; None where it is not known, and then None is the answer when the call goes to it.
@@ -284,7 +304,13 @@ _SINGLES: Final[dict[str, _Build]] = {
 
 
 def _quote(
-    member: str, agreement_id: int, version: int, points_in: int, minimum_out: int, nonce: int, deadline: int
+    member: Address,
+    agreement_id: int,
+    version: int,
+    points_in: BaseUnits,
+    minimum_out: BaseUnits,
+    nonce: int,
+    deadline: int,
 ) -> dict[str, str]:
     return {
         "member": member.lower(),

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
+from chain.base.scalars import BlockHash, RegistryId, TxHash
 from chain.outbox.models import REFUSED_OPERATION, ChainTransactionHash, Operation, OperationCounter, OperationRefusal
 from chain.outbox.retries import PAUSES_MAX, next_try
 from chain.outbox.transitions import ASSIGNED as ASSIGNED
@@ -54,7 +55,7 @@ class NewOperation:
 
     key: str
     kind: str
-    brand: int
+    brand: RegistryId
     ordering_key: str
     payload: dict[str, Any]
     # One of many that were sent as a file of lines: what a person waits for goes before it.
@@ -80,7 +81,7 @@ class OperationView:
     id: int
     key: str
     kind: str
-    brand: int
+    brand: RegistryId
     ordering_key: str
     operation_id: str | None
     payload: dict[str, Any]
@@ -88,9 +89,9 @@ class OperationView:
     error: str | None
     error_args: dict[str, Any] | None
     transaction_id: int | None
-    tx_hash: str | None
+    tx_hash: TxHash | None
     block_number: int | None
-    block_hash: str | None
+    block_hash: BlockHash | None
     log_index: int | None
     result: dict[str, Any] | None
     refusals: int

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, bindparam, text
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
+from chain.base.scalars import RegistryId
 from chain.mirror.queries import holds
 from chain.mirror.queries.checkpoint import checkpoint
 from chain.mirror.queries.holds import Due
@@ -118,7 +119,7 @@ class Deadlines:
         return bool(ids)
 
     def _release(self, due: Due) -> operations.NewOperation:
-        return calls.timeout(brand=int(due.brand_id), member=due.account, hold_id=due.hold_id)
+        return calls.timeout(brand=RegistryId(int(due.brand_id)), member=due.account, hold_id=due.hold_id)
 
 
 def owe(connection: Connection, release: operations.NewOperation) -> int:

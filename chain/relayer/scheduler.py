@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationInvalid, QueueMoved, Reverted, RpcError
+from chain.base.scalars import Address, RegistryId
 from chain.contracts.deployment import Deployment
 from chain.mirror.queries import brands
 from chain.mirror.queries.checkpoint import checkpoint
@@ -165,7 +166,7 @@ class Scheduler:
                 without |= {item.ordering_key for item in found}
         return planned
 
-    def _issuing(self, found: list[Waiting], paused: Sequence[int]) -> list[Waiting]:
+    def _issuing(self, found: list[Waiting], paused: Sequence[RegistryId]) -> list[Waiting]:
         """All but the awards of brands that the mirror knows as paused, when the registry says so too: these are
         refused here, by the contract's own words, and cost no transaction."""
         for brand in paused:
@@ -191,7 +192,7 @@ class Scheduler:
         self,
         waiting: Sequence[Waiting],
         busy: Sequence[Busy],
-        tokens: Mapping[int, str],
+        tokens: Mapping[RegistryId, Address],
         room: Mapping[str, int],
         bulk: int,
     ) -> list[tuple[str, list[Plan]]]:
@@ -256,13 +257,13 @@ class Scheduler:
             metrics.batch(transaction.kind, transaction.operations)
         return made
 
-    def _plans(self, choice: Choice, signer: str, room: int, tokens: Mapping[int, str]) -> list[Plan]:
+    def _plans(self, choice: Choice, signer: str, room: int, tokens: Mapping[RegistryId, Address]) -> list[Plan]:
         singles = self._single_plans(choice.singles, signer, tokens)
         batches = choice.batches[: max(0, room - len(singles))]
         plans = [plan for batch in batches if (plan := self._batch_plan(batch, tokens)) is not None]
         return singles + plans
 
-    def _batch_plan(self, batch: Sequence[Waiting], tokens: Mapping[int, str]) -> Plan | None:
+    def _batch_plan(self, batch: Sequence[Waiting], tokens: Mapping[RegistryId, Address]) -> Plan | None:
         brand = batch[0].brand
         # An award needs no token: while the mirror is behind, the contract is who knows its brands.
         if brand not in tokens and self._mirrored:
@@ -279,7 +280,7 @@ class Scheduler:
             return None
         return Plan("batch", target, data, calls.batch_gas(len(batch)), tuple(item.id for item in batch))
 
-    def _refuse_misfits(self, batch: Sequence[Waiting], brand: int, error: Exception) -> None:
+    def _refuse_misfits(self, batch: Sequence[Waiting], brand: RegistryId, error: Exception) -> None:
         """Those that cannot be encoded by themselves fail; the others are still in the queue."""
         log.warning("a batch cannot be encoded: %r", error)
         for item in batch:
@@ -288,7 +289,9 @@ class Scheduler:
             except MISFIT as reason:
                 self._refuse(item, "OperationInvalid", {"message": f"{type(reason).__name__}: {reason}"})
 
-    def _single_plans(self, singles: Sequence[Waiting], signer: str, tokens: Mapping[int, str]) -> list[Plan]:
+    def _single_plans(
+        self, singles: Sequence[Waiting], signer: str, tokens: Mapping[RegistryId, Address]
+    ) -> list[Plan]:
         """Simulates before a nonce is spent: what would revert fails now, with its error, and costs nothing."""
         plans: list[tuple[Waiting, Plan]] = []
         for item in singles:

@@ -49,8 +49,8 @@ class Entered:
 def renewal(kind: str, detail: Mapping[str, Any]) -> tuple[int, int]:
     """What an entry of RENEWING_KINDS renewed, and how much of it had been burnt before: used and given back.
 
-    What an exchange took was burnt, all of it; a refund says itself how much (mirror.projection); the others give back
-    what lay with the desk, and of that only what expired there is renewed.
+    What an exchange took was burnt, all of it; a refund says itself how much (mirror.rows.projection); the others give
+    back what lay with the desk, and of that only what expired there is renewed.
     """
     renewed = int(detail.get("renewed", 0))
     return renewed, renewed if kind == UNWOUND else int(detail.get("renewed_of_burnt", 0))

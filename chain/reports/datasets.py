@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 from sqlalchemy import Connection
 
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.lots import Clock
 from chain.mirror import history
@@ -31,7 +32,7 @@ class Scope:
     """What an export is of. token None: all brands (an auditor's export)."""
 
     block: int
-    token: str | None = None
+    token: Address | None = None
     brand_id: int | None = None
 
 

@@ -5,18 +5,16 @@ What needs the chain is in tests/end_to_end. The mirror's rows are written here 
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -36,6 +34,7 @@ from chain.contracts.authorisation import Domain
 from chain.contracts.codec import Codec
 from chain.contracts.deployment import Contract, Deployment
 from chain.storage.keystore import LocalKeystore
+from tests.support.callers import Caller as Caller
 from tests.support.databases import Postgres
 
 TOKENS = {"cdnow": "0x" + "c1" * 20, "beans": "0x" + "be" * 20}
@@ -82,31 +81,6 @@ def deployment() -> Deployment:
         contracts={name: Contract(name, DESK, "0x" + "00" * 32) for name in names},
         codec=Codec.load(),
     )
-
-
-@dataclass
-class Caller:
-    """Someone who calls with one key. `write` gives each call an idempotency key of its own."""
-
-    client: TestClient
-    key: str
-    name: str = ""
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
-
-    def get(self, path: str, **parameters: Any) -> Any:
-        return self.client.get(path, headers=self.headers, params=parameters)
-
-    def write(
-        self, path: str, body: Any = None, *, key: str | None = None, method: str = "POST", **headers: str
-    ) -> Any:
-        key = key or f"{self.name}-{next(self._numbers)}"
-        content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
-        sent = {"Content-Type": "application/json", **self.headers, "Idempotency-Key": key, **headers}
-        return self.client.request(method, path, content=content, headers=sent)
 
 
 @dataclass

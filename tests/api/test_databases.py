@@ -32,7 +32,7 @@ from chain.outbox.operations import NewOperation
 from chain.storage import database
 from chain.worker.leader import Leader
 from tests.api.conftest import NDJSON, Caller, World, invited, purchase, served, settings_in, state_without_node
-from tests.api.test_stream import listening
+from tests.api.views.test_stream import listening
 
 
 @pytest.fixture

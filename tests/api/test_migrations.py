@@ -40,7 +40,7 @@ MEANT = {
     ("chain_transaction", "state"): "sent",
 }
 # Columns that a later revision may have reason to write otherwise: how a brand is named, what an order said
-# before it was corrected (tests/api/test_brands.py says what becomes of both).
+# before it was corrected (tests/api/members/test_brands.py says what becomes of both).
 RENAMED = {"brand", "brand_id", "number", "fact"}
 
 

@@ -19,7 +19,7 @@ expect.set_options(timeout=WAIT_MS)
 
 @pytest.fixture(scope="session")
 def demo_on_ganache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A World: url, rpc_url, operator_key, brand_keys["cdnow" | "hanok"], deployment. Stopped at the end."""
+    """A LocalStack: url, rpc_url, operator_key, brand_keys["cdnow" | "hanok"], deployment. Stopped at the end."""
     state: Path = tmp_path_factory.mktemp("moa")
     with stack(Plan(state=state)) as running:
         yield running

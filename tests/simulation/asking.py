@@ -26,7 +26,7 @@ TILL_ACTS: Final = ("capture", "release", "timeout", "refund", "unwind")
 
 
 @dataclass
-class Desk:
+class Asker:
     """The gateway's part of an episode: writes operations, remembers what it wrote."""
 
     stage: Stage

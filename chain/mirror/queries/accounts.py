@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
+from chain.base.scalars import Address
 from chain.storage.looks import Look
 
 BALANCE: Final = "balance"
@@ -27,7 +28,7 @@ def statement(beside: str) -> str:
     return _OF_ACCOUNT + beside
 
 
-def facts(look: Look, asked: str, *, account: str, holds_max: int, parameters: tuple[Any, ...]) -> Sequence[Fact]:
+def facts(look: Look, asked: str, *, account: Address, holds_max: int, parameters: tuple[Any, ...]) -> Sequence[Fact]:
     """Balances and open holds of an account, and whatever stands beside them in the statement `asked`, with its
     parameters. Balances come first, then at most `holds_max` holds."""
     rows = look.rows(asked, account, account, holds_max, *parameters)

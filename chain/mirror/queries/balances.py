@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from chain.base.scalars import Address, BaseUnitsText
 from chain.contracts.lots import Clock
 from chain.storage.looks import Look
 
@@ -20,9 +21,9 @@ _HOLDERS: Final = "SELECT account, lots FROM balance WHERE token = ? ORDER BY ac
 class Balance(NamedTuple):
     """An account's points of a token, expired or not, and the event that said so. lots: 4 words of 64 hex digits."""
 
-    token: str
-    account: str
-    points: str
+    token: Address
+    account: Address
+    points: BaseUnitsText
     lots: str
     block_number: int
     log_index: int
@@ -31,14 +32,14 @@ class Balance(NamedTuple):
 class Lots(NamedTuple):
     """What an account has of a token."""
 
-    token: str
+    token: Address
     lots: str
 
 
 class Holder(NamedTuple):
     """What an account has of the token that was asked for."""
 
-    account: str
+    account: Address
     lots: str
 
 
@@ -49,27 +50,27 @@ class Clocked(NamedTuple):
     clock: Clock
 
 
-def of_token(look: Look, *, token: str, after: str, limit: int) -> list[Balance]:
+def of_token(look: Look, *, token: Address, after: str, limit: int) -> list[Balance]:
     """Every account that ever held points of a token, by address, above one."""
     return [Balance(*row) for row in look.rows(_OF_TOKEN, token, after, limit)]
 
 
-def of_account(look: Look, *, account: str, after: str, limit: int) -> list[Balance]:
+def of_account(look: Look, *, account: Address, after: str, limit: int) -> list[Balance]:
     """What an account holds, by token, above one."""
     return [Balance(*row) for row in look.rows(_OF_ACCOUNT, account, after, limit)]
 
 
-def lots_of(look: Look, *, account: str, limit: int) -> list[Lots]:
+def lots_of(look: Look, *, account: Address, limit: int) -> list[Lots]:
     """The account's lots of every token, by token."""
     return [Lots(*row) for row in look.rows(_LOTS_OF, account, limit)]
 
 
-def holders(look: Look, *, token: str) -> list[Holder]:
+def holders(look: Look, *, token: Address) -> list[Holder]:
     """The lots of everyone who ever held points of a token, by address. As many rows as there are holders."""
     return [Holder(*row) for row in look.rows(_HOLDERS, token)]
 
 
-def one(look: Look, *, token: str, account: str) -> Clocked | None:
+def one(look: Look, *, token: Address, account: Address) -> Clocked | None:
     """What an account has of one token; None where it never had any."""
     row = look.row(_ONE, token, account)
     if row is None:
@@ -78,6 +79,6 @@ def one(look: Look, *, token: str, account: str) -> Clocked | None:
     return Clocked(lots, Clock(*calendar))
 
 
-def ever_held(look: Look, *, token: str, account: str) -> bool:
+def ever_held(look: Look, *, token: Address, account: Address) -> bool:
     """Whether the account ever held points of the token."""
     return look.row(_KNOWN, token, account) is not None

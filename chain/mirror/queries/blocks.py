@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from chain.base.scalars import BlockHash
 from chain.mirror.queries.checkpoint import checkpoint
 from chain.outbox.transitions import FILLED, MINED, REVERTED
 from chain.storage.looks import Look
@@ -17,7 +18,7 @@ class Block(NamedTuple):
     """A block of the mirror; time in unix seconds."""
 
     number: int
-    hash: str
+    hash: BlockHash
     time: int
 
 

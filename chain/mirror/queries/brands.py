@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from chain.base.scalars import Address, RegistryId, RegistryIdText
 from chain.contracts.lots import Clock
 from chain.mirror.brands import ALL_BRANDS, BEHIND_BLOCKS_MAX, RULES_MAX, rewards
 from chain.mirror.queries.checkpoint import BACKFILLING, checkpoint
@@ -32,8 +33,8 @@ class BrandToken(NamedTuple):
     grace_s: seconds. since_block: the block of the invitation.
     """
 
-    brand_id: str
-    token: str
+    brand_id: RegistryIdText
+    token: Address
     name: str
     symbol: str
     decimals: int
@@ -54,8 +55,8 @@ class BrandToken(NamedTuple):
 class Named(NamedTuple):
     """A brand and its token."""
 
-    brand_id: str
-    token: str
+    brand_id: RegistryIdText
+    token: Address
 
 
 def all_tokens(look: Look, *, limit: int) -> list[BrandToken]:
@@ -68,17 +69,17 @@ def named(look: Look, *, limit: int) -> list[Named]:
     return [Named(*row) for row in look.rows(_NAMED, limit)]
 
 
-def tokens(look: Look, ids: Iterable[int]) -> dict[int, str]:
+def tokens(look: Look, ids: Iterable[RegistryId]) -> dict[RegistryId, Address]:
     """The token of each of the brands that the mirror knows."""
     wanted = sorted({str(id) for id in ids})
     if not wanted:
         return {}
     places = ", ".join("?" * len(wanted))
     rows = look.rows(f"SELECT brand_id, token FROM brand_token WHERE brand_id IN ({places})", *wanted)  # noqa: S608
-    return {int(brand_id): token for brand_id, token in rows}
+    return {RegistryId(int(brand_id)): token for brand_id, token in rows}
 
 
-def paused(look: Look, ids: Iterable[int]) -> list[int]:
+def paused(look: Look, ids: Iterable[RegistryId]) -> list[RegistryId]:
     """Those of the brands that the mirror knows as suspended or stopped by a switch."""
     known = sorted(set(ids))
     if not known:
@@ -95,7 +96,7 @@ def paused(look: Look, ids: Iterable[int]) -> list[int]:
     return [id for id in known if all_stopped or str(id) in stopped]
 
 
-def rule_for(connection: Connection | Session, brand: int, activity: str, *, at_s: int) -> int | None:
+def rule_for(connection: Connection | Session, brand: RegistryId, activity: str, *, at_s: int) -> int | None:
     """The rule by which a brand rewards an activity now: the youngest that is in force; None without one.
 
     Now is `at_s`, or the mirror's block where the chain's clock is ahead of ours.

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal, NamedTuple
 
+from chain.base.scalars import BlockHash
 from chain.storage.looks import Look, maker
 
 LIVE: Final = "live"
@@ -27,10 +28,10 @@ class Checkpoint(NamedTuple):
     """
 
     chain_id: str | None
-    genesis_hash: str
+    genesis_hash: BlockHash
     start_block: int
     block_number: int
-    block_hash: str
+    block_hash: BlockHash
     block_time: int
     head_number: int
     safe_number: int

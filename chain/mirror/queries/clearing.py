@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from chain.base.scalars import BaseUnitsText, RegistryIdText
 from chain.storage.looks import Look
 
 _OBLIGATIONS: Final = (
@@ -13,17 +14,17 @@ _COLLATERAL: Final = "SELECT brand_id, collateral, in_default FROM collateral OR
 class Obligation(NamedTuple):
     """What one brand owes another since the block of the last event that changed it."""
 
-    debtor_id: str
-    creditor_id: str
-    outstanding: str
+    debtor_id: RegistryIdText
+    creditor_id: RegistryIdText
+    outstanding: BaseUnitsText
     block_number: int
 
 
 class Collateral(NamedTuple):
     """What a brand has laid down, and whether it is in default."""
 
-    brand_id: str
-    collateral: str
+    brand_id: RegistryIdText
+    collateral: BaseUnitsText
     in_default: bool
 
 

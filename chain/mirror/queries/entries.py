@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from chain.base.scalars import Address, BaseUnitsText, BlockHash, TxHash
 from chain.mirror.models import Entry as EntryRow
 from chain.storage.columns import table_of
 from chain.storage.looks import Look, document, maker
@@ -39,17 +40,17 @@ class Entry(NamedTuple):
     """
 
     seq: int
-    token: str
-    account: str
+    token: Address
+    account: Address
     kind: str
-    points: str
-    held: str
-    tx_hash: str | None
+    points: BaseUnitsText
+    held: BaseUnitsText
+    tx_hash: TxHash | None
     block_number: int
-    block_hash: str
+    block_hash: BlockHash
     block_time: int
     log_index: int
-    contract: str
+    contract: Address
     operation_id: str | None
     detail_as_kept: Any
 
@@ -68,24 +69,26 @@ class Leg(NamedTuple):
     """An entry and its token."""
 
     seq: int
-    token: str
+    token: Address
 
 
 class Whose(NamedTuple):
     """An entry and the account whose it is."""
 
     seq: int
-    account: str
+    account: Address
 
 
-def newest(look: Look, *, account: str, token: str | None, before: int, limit: int) -> list[Entry]:
+def newest(look: Look, *, account: Address, token: Address | None, before: int, limit: int) -> list[Entry]:
     """Entries of an account below a seq, the newest first; of one token if it is named."""
     if token is None:
         return _entries(look.rows(_NEWEST, account, before, limit))
     return _entries(look.rows(_NEWEST_OF, account, before, token, limit))
 
 
-def page(look: Look, *, after: int, limit: int, account: str | None = None, token: str | None = None) -> list[Entry]:
+def page(
+    look: Look, *, after: int, limit: int, account: Address | None = None, token: Address | None = None
+) -> list[Entry]:
     """Entries above a seq, the oldest first: of an account, else of a token, else of all."""
     if account is not None:
         return _entries(look.rows(_OF_ACCOUNT, account, after, limit))
@@ -94,13 +97,13 @@ def page(look: Look, *, after: int, limit: int, account: str | None = None, toke
     return _entries(look.rows(_OF_ALL, after, limit))
 
 
-def one(look: Look, *, account: str, seq: int) -> Entry | None:
+def one(look: Look, *, account: Address, seq: int) -> Entry | None:
     """An account's entry by its number."""
     found = _entries(look.rows(_ONE, account, seq))
     return found[0] if found else None
 
 
-def legs(look: Look, *, tx_hash: str, account: str, but: int) -> list[Leg]:
+def legs(look: Look, *, tx_hash: TxHash, account: Address, but: int) -> list[Leg]:
     """What else a transaction did to the account, by seq; `but` is left out. At most LEGS_MAX."""
     return list(map(maker(Leg), look.rows(_LEGS, tx_hash, account, but, LEGS_MAX)))
 
@@ -110,13 +113,13 @@ def whose(look: Look, *, after: int, limit: int) -> list[Whose]:
     return list(map(maker(Whose), look.rows(_WHOSE, after, limit)))
 
 
-def last(look: Look, *, account: str | None = None) -> int:
+def last(look: Look, *, account: Address | None = None) -> int:
     """The highest seq of all, or of an account; 0 where there is none."""
     row = look.row(_LAST) if account is None else look.row(_LAST_OF, account)
     return 0 if row is None else int(row[0])
 
 
-def streamed(connection: Connection, *, block: int, token: str | None = None) -> Iterator[Entry]:
+def streamed(connection: Connection, *, block: int, token: Address | None = None) -> Iterator[Entry]:
     """Every entry up to a block, by seq, of all tokens or of one; read page by page."""
     column = table.c
     asked = select(

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from chain.base.scalars import Address, BlockHash, TxHash
 from chain.contracts.codec import EventLog
 from chain.mirror.models import LedgerEvent, MirrorBlock
 from chain.storage.columns import table_of
@@ -27,9 +28,9 @@ class Timed(NamedTuple):
     block_number: int
     log_index: int
     block_time: int
-    block_hash: str
-    tx_hash: str
-    address: str
+    block_hash: BlockHash
+    tx_hash: TxHash
+    address: Address
     contract: str
     name: str
     args: dict[str, Any]

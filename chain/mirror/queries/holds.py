@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from chain.base.scalars import Address, BaseUnitsText, RegistryIdText, TxHash
 from chain.storage.looks import Look
 
 IDS_MAX: Final = 500
@@ -26,14 +27,14 @@ class Hold(NamedTuple):
     """A hold. state: held, captured, released, timed_out, paid. hold_until: the last second for a capture."""
 
     hold_id: str
-    brand_id: str
-    account: str
+    brand_id: RegistryIdText
+    account: Address
     state: str
-    points: str
-    captured: str
-    refunded: str
+    points: BaseUnitsText
+    captured: BaseUnitsText
+    refunded: BaseUnitsText
     hold_until: int
-    placed_tx_hash: str
+    placed_tx_hash: TxHash
     block_number: int
 
 
@@ -41,8 +42,8 @@ class Due(NamedTuple):
     """An open hold past its deadline, and the operation that releases it, if there is one."""
 
     hold_id: str
-    brand_id: str
-    account: str
+    brand_id: RegistryIdText
+    account: Address
     hold_until: int
     operation: int | None
     state: str | None

@@ -2,6 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
+from chain.base.scalars import RegistryIdText
 from chain.storage.looks import Look, document
 
 _RULES: Final = (
@@ -19,7 +20,7 @@ _ALL_AGREEMENTS, _AGREED = _AGREEMENTS.format(""), _AGREEMENTS.format(" WHERE st
 class Rule(NamedTuple):
     """One version of a rule; in force from `in_force_at` until the next version's."""
 
-    brand_id: str
+    brand_id: RegistryIdText
     rule_id: str
     version: int
     in_force_at: int

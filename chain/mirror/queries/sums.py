@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
 
+from chain.base.scalars import Address
 from chain.contracts.lots import Clock
 from chain.mirror.queries.entries import table as entries
 
@@ -19,7 +20,7 @@ class Detailed(NamedTuple):
     detail: dict[str, Any]
 
 
-def by_kind(connection: Connection, token: str, *, above: int, up_to: int) -> dict[str, int]:
+def by_kind(connection: Connection, token: Address, *, above: int, up_to: int) -> dict[str, int]:
     """Kind → the signed sum of its points in the blocks above..up_to, without `above` itself."""
     rows = connection.execute(
         select(entries.c.kind, func.sum(cast(entries.c.points, BigInteger)))
@@ -30,7 +31,9 @@ def by_kind(connection: Connection, token: str, *, above: int, up_to: int) -> di
     return {kind: int(points) for kind, points in rows}
 
 
-def by_epoch(connection: Connection, token: str, clock: Clock, kinds: Collection[str], *, up_to: int) -> dict[int, int]:
+def by_epoch(
+    connection: Connection, token: Address, clock: Clock, kinds: Collection[str], *, up_to: int
+) -> dict[int, int]:
     """Epoch of the block → points of these kinds, of all blocks up to one."""
     # With lifetime 0 the clock stands (SPEC 1.3): all is of epoch 0.
     epoch: ColumnElement[int] = (
@@ -46,7 +49,7 @@ def by_epoch(connection: Connection, token: str, clock: Clock, kinds: Collection
 
 
 def details(
-    connection: Connection, token: str, kinds: Collection[str], *, up_to: int, above: int | None = None
+    connection: Connection, token: Address, kinds: Collection[str], *, up_to: int, above: int | None = None
 ) -> Iterator[Detailed]:
     """Entries of these kinds up to a block, by seq, above another one if it is named; read page by page."""
     rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
@@ -57,6 +60,6 @@ def details(
     yield from map(Detailed._make, rows)
 
 
-def _between(token: str, above: int | None, up_to: int) -> list[ColumnElement[bool]]:
+def _between(token: Address, above: int | None, up_to: int) -> list[ColumnElement[bool]]:
     where = [entries.c.token == token, entries.c.block_number <= up_to]
     return where if above is None else [*where, entries.c.block_number > above]

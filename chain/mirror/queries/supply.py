@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+from chain.base.scalars import Address, BaseUnitsText
 from chain.storage.looks import Look
 
 _TOTALS: Final = "SELECT token, minted, burnt FROM supply ORDER BY token LIMIT ?"
@@ -11,17 +12,17 @@ _LOTS: Final = "SELECT token, expiry_epoch, points FROM supply_lots ORDER BY tok
 class Total(NamedTuple):
     """What expired is in neither."""
 
-    token: str
-    minted: str
-    burnt: str
+    token: Address
+    minted: BaseUnitsText
+    burnt: BaseUnitsText
 
 
 class Lot(NamedTuple):
     """Points that lie in accounts and end with this epoch, expired or not."""
 
-    token: str
+    token: Address
     expiry_epoch: int
-    points: str
+    points: BaseUnitsText
 
 
 def totals(look: Look, *, limit: int) -> dict[str, Total]:
