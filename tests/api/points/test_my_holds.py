@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.kit.clock import now_ms
 from api.points import codes
 from tests.api.conftest import Caller, World
 from tests.api.conftest import both as kind  # noqa: F401
@@ -92,14 +93,21 @@ def test_a_code_is_no_second_holds_while_a_till_could_mean_the_first(
     funded: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SPEC 9.91"""
-    drawn = iter([7, 7, 8, 7])
+    drawn = iter([7, 7, 8, 7, 9, 7])
     monkeypatch.setattr(codes.secrets, "randbelow", lambda _: next(drawn))
 
     first, second = placed(funded, "1").json(), placed(funded, "1").json()
-    funded.run("UPDATE hold_request SET hold_until = 1 WHERE id = :id", id=first["id"])
-    third = placed(funded, "1").json()
+    assert first["code"] != second["code"]
 
-    assert first["code"] == third["code"] != second["code"]
+    def ended(days_ago: int) -> None:
+        at = now_ms() // 1000 - days_ago * 24 * 3600
+        funded.run("UPDATE hold_request SET hold_until = :at WHERE id = :id", at=at, id=first["id"])
+
+    ended(29)
+    assert placed(funded, "1").json()["code"] != first["code"], "a receipt may still be asked about"
+    ended(31)
+    third = placed(funded, "1").json()
+    assert third["code"] == first["code"]
     assert funded.brand.get("/v1/holds", code=first["code"]).json()["id"] == third["id"], "the newest is meant"
 
 
