@@ -41,13 +41,17 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     uint256 private constant GRACE_AT = 88;
     uint256 private constant POLICY_AT = 120;
     uint256 private constant BRAND_AT = 128;
+    uint256 private constant NEXT_POLICY_AT = 160;
+    uint256 private constant NEXT_POLICY_SINCE_AT = 168;
+    /// @dev How long a tightening of the transfer policy waits.
+    uint256 private constant POLICY_NOTICE = 7 days;
 
     address private immutable REGISTRY;
     address private immutable RULES;
     address private immutable DESK;
     address private immutable EXCHANGE;
 
-    /* STORAGE: published and fixed, slots 0 to 11 */
+    /* STORAGE: published and fixed, slots 0 to 12 */
 
     mapping(address account => uint256[4] words) private _lots;
     uint256[4] private _supply;
@@ -55,9 +59,12 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     uint256 private _packedTerms;
     mapping(address owner => uint256 nonce) private _permitNonces;
     mapping(address member => mapping(uint256 index => uint256 bits)) private _usedNonces;
-    mapping(address account => bool allowed) private _allowed;
+    /// @dev First second at which the account is no longer on the list; 0: never was, 2^256-1: until taken off.
+    mapping(address account => uint256 until) private _allowed;
     string private _name;
     string private _symbol;
+    /// @dev Of the points in a lot of the account, those that had their grace already.
+    mapping(address account => mapping(uint256 expiryEpoch => uint256 points)) private _renewed;
 
     /// @dev The clock of one movement, read from storage once.
     /// @param clock The epoch now. @param groups How many groups can hold live lots: four, or one if nothing expires.
@@ -166,6 +173,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
+    function expiryEpochOf(uint256 mintedAt) external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        uint256 lifetime = _lifetime(packed);
+        return lifetime == 0 ? 1 : (mintedAt - _origin(packed)) / _epochSeconds(packed) + 1 + lifetime;
+    }
+
+    /// @inheritdoc ILoyaltyToken
     function expiresAt(uint256 expiryEpoch) public view returns (uint256) {
         uint256 packed = _packedTerms;
         if (_lifetime(packed) == 0) return type(uint256).max;
@@ -203,7 +217,28 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
     /// @inheritdoc ILoyaltyToken
     function isAllowed(address account) external view returns (bool) {
+        return _isAllowed(account);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function allowedUntil(address account) external view returns (uint256) {
         return _allowed[account];
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function pendingPolicy() external view returns (Policy policy, uint256 inForceAt) {
+        uint256 packed = _packedTerms;
+        inForceAt = _policySince(packed);
+        if (inForceAt <= block.timestamp) return (Policy.Closed, 0);
+        policy = Policy((packed >> NEXT_POLICY_AT) & type(uint8).max);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function graceClock() external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        if (_lifetime(packed) == 0) return 0;
+        (uint256 age, uint256 grace) = (block.timestamp - _origin(packed), _grace(packed));
+        return age < grace ? 0 : (age - grace) / _epochSeconds(packed);
     }
 
     /* ERC-20 */
@@ -329,19 +364,33 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     function setPolicy(Policy policy) external {
         uint256 packed = _packedTerms;
         _checkRole(Roles.id(_brandId(packed), Roles.OWNER));
+        Policy current = _policy(packed);
+        // Policies are in order from the tightest to the loosest.
+        bool tighter = policy < current;
+        uint256 inForceAt = tighter ? block.timestamp + POLICY_NOTICE : 0;
 
-        _packedTerms = (packed & ~(uint256(0xff) << POLICY_AT)) | (uint256(policy) << POLICY_AT);
+        uint256 kept = packed & ~((uint256(type(uint8).max) << POLICY_AT) | (uint256(type(uint48).max) << NEXT_POLICY_AT));
+        _packedTerms = kept | (uint256(tighter ? current : policy) << POLICY_AT)
+            | (uint256(tighter ? policy : Policy.Closed) << NEXT_POLICY_AT) | (inForceAt << NEXT_POLICY_SINCE_AT);
 
-        emit PolicyChanged(policy);
+        if (tighter) emit PolicyAnnounced(policy, inForceAt);
+        else emit PolicyChanged(policy);
     }
 
     /// @inheritdoc ILoyaltyToken
     function setAllowed(address account, bool allowed) external {
         _checkRole(Roles.id(_brandId(_packedTerms), Roles.OWNER));
+        if (allowed || !_isAllowed(account)) {
+            _allowed[account] = allowed ? type(uint256).max : 0;
+            emit AllowListChanged(account, allowed);
+            return;
+        }
+        uint256 until = block.timestamp + POLICY_NOTICE;
+        if (_allowed[account] < until) until = _allowed[account];
 
-        _allowed[account] = allowed;
+        _allowed[account] = until;
 
-        emit AllowListChanged(account, allowed);
+        emit AllowListEnding(account, until);
     }
 
     /* MOA'S CONTRACTS */
@@ -433,33 +482,41 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
+    function burnLatest(address member, uint256 points, uint256 firstEpoch)
+        external
+        onlyModules(EXCHANGE, RULES)
+        returns (uint256 burnt)
+    {
+        Moment memory now_ = _moment(_packedTerms);
+        uint256[4] memory lots;
+        uint256[6] memory changes;
+        (lots, burnt, changes) = _takeLatest(member, points, firstEpoch, now_);
+        if (burnt == 0) return 0;
+        _remove(_supply, lots, now_.clock);
+
+        emit Transfer(member, address(0), burnt);
+        _announce(member, changes);
+    }
+
+    /// @inheritdoc ILoyaltyToken
     function giveBack(address member, uint256[4] calldata lots)
         external
         onlyModule(DESK)
-        returns (uint256 returned, uint256 renewed, uint256 lapsed)
+        returns (uint256 returned, uint256 lapsed)
     {
-        uint256 packed = _packedTerms;
-        Moment memory now_ = _moment(packed);
+        Moment memory now_ = _moment(_packedTerms);
         uint256[4] memory given;
         (given, returned, lapsed) = _sift(lots, now_);
         uint256[6] memory deskChanges = _remove(_lots[DESK], given, now_.clock);
-        if (lapsed > 0 && _grace(packed) > 0) {
-            (renewed, lapsed) = (lapsed, 0);
-            uint256[4] memory fresh;
-            _addRenewed(fresh, renewed, packed);
-            _put(_supply, fresh, now_.clock);
-            _addRenewed(given, renewed, packed);
-        }
         uint256[6] memory changes = _put(_lots[member], given, now_.clock);
 
         if (returned > 0) emit Transfer(DESK, member, returned);
-        if (renewed > 0) emit Transfer(address(0), member, renewed);
         _announce(DESK, deskChanges);
         _announce(member, changes);
     }
 
     /// @inheritdoc ILoyaltyToken
-    function restore(address member, uint256[4] calldata lots)
+    function restore(address member, uint256[4] calldata lots, bool graced)
         external
         onlyModules(DESK, EXCHANGE)
         returns (uint256 returned, uint256 renewed, uint256 lapsed)
@@ -468,9 +525,9 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         Moment memory now_ = _moment(packed);
         uint256[4] memory given;
         (given, returned, lapsed) = _sift(lots, now_);
-        if (lapsed > 0 && _grace(packed) > 0) {
-            (renewed, lapsed) = (lapsed, 0);
-            _addRenewed(given, renewed, packed);
+        if (graced && lapsed > 0) {
+            renewed = _renew(given, member, lots, packed, now_.clock);
+            lapsed -= renewed;
         }
 
         _mintLots(member, given, returned + renewed, now_);
@@ -481,7 +538,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @dev A transfer by the holder's will, where the policy lets it.
     function _transfer(address from, address to, uint256 points) private {
         Policy policy = _policy(_packedTerms);
-        if (policy != Policy.Open && !(policy == Policy.AllowList && _allowed[to])) {
+        if (policy != Policy.Open && !(policy == Policy.AllowList && _isAllowed(to))) {
             revert TransferNotAllowed(from, to, policy);
         }
         _move(from, to, points);
@@ -570,6 +627,55 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         if (wanted > 0) revert ERC20InsufficientBalance(account, points - wanted, points);
     }
 
+    /// @dev Takes up to `points` of an account: from the lot of `firstEpoch`, then the latest expiry first.
+    /// @return lots What was taken. @return taken Its sum. @return changes As `_announce` wants them.
+    function _takeLatest(address account, uint256 points, uint256 firstEpoch, Moment memory now_)
+        private
+        returns (uint256[4] memory lots, uint256 taken, uint256[6] memory changes)
+    {
+        uint256[4] storage words = _lots[account];
+        (taken, lots) = _firstOf(words, points, firstEpoch, now_.clock);
+
+        for (uint256 k = now_.groups; k > 0; --k) {
+            taken += _takeLatestOf(words, lots, changes, now_.firstGroup + k - 1, now_.clock, points - taken);
+        }
+    }
+
+    /// @dev Takes what `lots` says of one word already, and up to `wanted` more. @return got Of what is wanted.
+    function _takeLatestOf(
+        uint256[4] storage words,
+        uint256[4] memory lots,
+        uint256[6] memory changes,
+        uint256 group,
+        uint256 clock,
+        uint256 wanted
+    ) private returns (uint256 got) {
+        uint256 index = group % Lots.WORDS;
+        uint256 alive = Lots.live(words[index], group, clock);
+        uint256 part = lots[index] & Lots.POINTS_MASK;
+        uint256 more;
+        (more, got) = Lots.takeLatest(alive - part, wanted);
+        part += more;
+        if (part == 0) return 0;
+
+        words[index] = Lots.stored(group, alive - part);
+        lots[index] = Lots.word(group, part);
+        _note(changes, Lots.word(group, alive - part));
+    }
+
+    /// @dev Up to `points` of one lot, if it is live. Changes nothing.
+    function _firstOf(uint256[4] storage words, uint256 points, uint256 epoch, uint256 clock)
+        private
+        view
+        returns (uint256 part, uint256[4] memory lots)
+    {
+        uint256 group = epoch / Lots.LOTS;
+        uint256 shift = Lots.BITS * (epoch % Lots.LOTS);
+        part = (Lots.live(words[group % Lots.WORDS], group, clock) >> shift) & Lots.LOT_MAX;
+        if (part > points) part = points;
+        if (part > 0) lots[group % Lots.WORDS] = Lots.word(group, part << shift);
+    }
+
     /// @dev Takes exactly `lots` (live ones) out of `words`, which hold at least these.
     function _remove(uint256[4] storage words, uint256[4] memory lots, uint256 clock)
         private
@@ -629,18 +735,49 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         }
     }
 
-    /// @dev Adds `points` with new life by the brand's grace: in the first lot that lives at least that long.
-    function _addRenewed(uint256[4] memory lots, uint256 points, uint256 packed) private view {
-        uint256 age = block.timestamp + _grace(packed) - _origin(packed);
-        uint256 length = _epochSeconds(packed);
-        // At most 15 epochs of grace: the lot lies within the sixteen live epochs.
-        uint256 epoch = (age + length - 1) / length;
-        if (epoch > Lots.EPOCH_MAX) revert EpochOutOfRange(epoch);
-        if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
-        uint256 group = epoch / Lots.LOTS;
+    /// @dev Adds to `given` what of the ended `lots` the brand's grace still lets live: each in the last lot that ends
+    /// within its own end and the grace. What had its grace before has none again.
+    function _renew(
+        uint256[4] memory given,
+        address member,
+        uint256[4] calldata lots,
+        uint256 packed,
+        uint256 clock
+    ) private returns (uint256 renewed) {
+        uint256 graceEpochs = _grace(packed) / _epochSeconds(packed);
+        for (uint256 i = 0; i < Lots.WORDS * Lots.LOTS; ++i) {
+            uint256 word = lots[i / Lots.LOTS];
+            uint256 part = (word >> (Lots.BITS * (i % Lots.LOTS))) & Lots.LOT_MAX;
+            uint256 epoch = (word >> Lots.TAG_SHIFT) * Lots.LOTS + i % Lots.LOTS;
+            if (part == 0 || epoch > clock || epoch + graceEpochs <= clock) continue;
+            renewed += _renewLot(given, _renewed[member], part, epoch, epoch + graceEpochs);
+        }
+    }
+
+    /// @dev Moves `part` of the lot of `epoch` into that of `later`, less what had its grace before.
+    function _renewLot(
+        uint256[4] memory given,
+        mapping(uint256 => uint256) storage marks,
+        uint256 part,
+        uint256 epoch,
+        uint256 later
+    ) private returns (uint256) {
+        uint256 had = marks[epoch];
+        if (had > 0) {
+            if (part <= had) {
+                marks[epoch] = had - part;
+                return 0;
+            }
+            marks[epoch] = 0;
+            part -= had;
+        }
+        if (later > Lots.EPOCH_MAX) revert EpochOutOfRange(later);
+
+        marks[later] += part;
+        uint256 group = later / Lots.LOTS;
         uint256 index = group % Lots.WORDS;
-        lots[index] =
-            Lots.word(group, Lots.merge(group, lots[index] & Lots.POINTS_MASK, Lots.single(epoch, points)));
+        given[index] = Lots.word(group, Lots.merge(group, given[index] & Lots.POINTS_MASK, Lots.single(later, part)));
+        return part;
     }
 
     /// @dev LotsChanged of the words noted, if any. `changes` is the event's data as the ABI wants it, but for the
@@ -733,8 +870,19 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         return (packed >> GRACE_AT) & type(uint32).max;
     }
 
-    function _policy(uint256 packed) private pure returns (Policy) {
-        return Policy((packed >> POLICY_AT) & type(uint8).max);
+    /// @dev As of this second: an announced one that waits is not yet in force.
+    function _policy(uint256 packed) private view returns (Policy) {
+        uint256 since = _policySince(packed);
+        uint256 at = since != 0 && block.timestamp >= since ? NEXT_POLICY_AT : POLICY_AT;
+        return Policy((packed >> at) & type(uint8).max);
+    }
+
+    function _policySince(uint256 packed) private pure returns (uint256) {
+        return (packed >> NEXT_POLICY_SINCE_AT) & type(uint40).max;
+    }
+
+    function _isAllowed(address account) private view returns (bool) {
+        return block.timestamp < _allowed[account];
     }
 
     function _brandId(uint256 packed) private pure returns (uint256) {

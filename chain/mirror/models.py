@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from chain.contracts.lots import EMPTY
 from chain.storage.columns import SERIAL, big, document, serial
 
 
@@ -143,14 +144,21 @@ class BrandToken(SQLModel, table=True):
 
 
 class BrandStanding(SQLModel, table=True):
-    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`."""
+    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`.
+
+    stopped_at: since when suspension or a switch has stopped it, in seconds; 0: none does. treasury: where collateral
+    returns to, until next_treasury does from treasury_at on; 0: none was announced.
+    """
 
     __tablename__ = "brand_standing"
     brand_id: str = Field(primary_key=True)
     status: str
     brand_switch: bool
     moa_switch: bool
+    stopped_at: int = big()
     treasury: str
+    next_treasury: str
+    treasury_at: int = big()
     metadata_hash: str
 
 
@@ -186,6 +194,8 @@ class Hold(SQLModel, table=True):
     burnt: str = Field(default="0", sa_column_kwargs={"server_default": "0"})
     refunded: str
     hold_until: int = big()
+    # While held, what is set aside; afterwards what is captured and not refunded. As in `balance`.
+    lots: str = Field(default=EMPTY, sa_column_kwargs={"server_default": EMPTY})
     reward_id: str
     placed_tx_hash: str
     placed_at: int = big()

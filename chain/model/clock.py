@@ -32,9 +32,16 @@ class Clock:
         """The expiry epoch that points minted at `at` receive."""
         return self.epoch(at) + 1 + self.lifetime_epochs
 
-    def expiry_of_grace(self, at: int) -> int:
-        """The expiry epoch of points that are renewed at `at`: the first boundary that leaves them the whole grace."""
-        return -(-(at + self.grace_s - self.origin) // self.epoch_s)
+    @property
+    def grace_epochs(self) -> int:
+        """Whole epochs of grace: a lot that has its grace lives on in the last lot that ends within it."""
+        return self.grace_s // self.epoch_s
+
+    def too_late(self, at: int) -> int:
+        """The last expiry epoch whose end and grace have passed at `at`."""
+        if self.stands:
+            return 0
+        return max(0, (at - self.origin - self.grace_s) // self.epoch_s)
 
     def check(self, expiry_epoch: int) -> None:
         """Refuses an expiry epoch at which the token's clock has run out."""

@@ -234,6 +234,28 @@ class AddressMissing(Refused):
     field: str
 
 
+@dataclass(eq=False)
+class TreasuryUnfit(Refused):
+    """Collateral cannot return to the clearing house itself."""
+
+    treasury: str
+
+
+@dataclass(eq=False)
+class TreasuryPending(Refused):
+    """Another treasury was announced."""
+
+    treasury: str
+    in_force_at: int
+
+
+@dataclass(eq=False)
+class NoTreasuryPending(Refused):
+    """No announced treasury waits."""
+
+    brand_id: int
+
+
 # --- IRewardRules
 
 
@@ -397,6 +419,39 @@ class CaptureExceedsHold(Refused):
 
 
 @dataclass(eq=False)
+class CaptureTooLate(Refused):
+    """Only `in_time` points of the hold lie in lots whose end and grace have not passed."""
+
+    hold_id: str
+    points: int
+    in_time: int
+
+
+@dataclass(eq=False)
+class CaptureStopped(Refused):
+    """The brand was stopped, and its till might capture until `stopped_at` only."""
+
+    hold_id: str
+    stopped_at: int
+
+
+@dataclass(eq=False)
+class RefundOver(Refused):
+    """The capture's refund window has passed."""
+
+    hold_id: str
+    refund_until: int
+
+
+@dataclass(eq=False)
+class RefundWindowWrong(Refused):
+    """No refund window is that long."""
+
+    refund_s: int
+    maximum: int
+
+
+@dataclass(eq=False)
 class RefundExceedsCapture(Refused):
     """Refund exceeds capture."""
 
@@ -498,6 +553,22 @@ class PointsInInvalid(Refused):
 
 
 @dataclass(eq=False)
+class PointsInTooFew(Refused):
+    """The agreement has a minimum for an exchange."""
+
+    points_in: int
+    minimum: int
+
+
+@dataclass(eq=False)
+class UnwindOver(Refused):
+    """The exchange could be unwound until then."""
+
+    exchange_id: str
+    unwind_until: int
+
+
+@dataclass(eq=False)
 class OutBelowMinimum(Refused):
     """The exchange would give less than the member accepts (or nothing)."""
 
@@ -592,6 +663,21 @@ class AmountTooLarge(Refused):
 
 
 @dataclass(eq=False)
+class WithdrawalFrozen(Refused):
+    """A switch is thrown: collateral stays where it is."""
+
+    brand_id: int
+
+
+@dataclass(eq=False)
+class TreasuryOther(Refused):
+    """Collateral returns to the brand's treasury and nowhere else."""
+
+    to: str
+    treasury: str
+
+
+@dataclass(eq=False)
 class PeriodWrong(Refused):
     """Periods are netted one after the other; `expected` is the next."""
 
@@ -620,14 +706,6 @@ class StatementUnknown(Refused):
     """These are not the brands and positions of that period, or it is settled."""
 
     period: int
-
-
-@dataclass(eq=False)
-class CreditorsIncomplete(Refused):
-    """The counterparties given do not account for all that the brand owes."""
-
-    claims: int
-    owed: int
 
 
 @dataclass(eq=False)

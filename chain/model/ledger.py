@@ -20,10 +20,10 @@ class Parties:
 
     desk: str
     exchange: str
+    clearing: str
     admin: str
     operator: str
     guardian: str
-    cover_bps: int
 
 
 @dataclass(slots=True)
@@ -46,10 +46,10 @@ class Ledger:
         self.roles.give(MOA_ADMIN, parties.admin)
         self.roles.give(MOA_OPERATOR, parties.operator)
         self.roles.give(MOA_GUARDIAN, parties.guardian)
-        self.registry = Registry(self.roles, self.journal)
+        self.registry = Registry(parties.clearing, self.roles, self.journal)
         self.rules = Rules(self.registry, self.tokens, self.roles, self.journal)
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
-        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.clearing = Clearing(self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,

@@ -13,6 +13,7 @@ ONLY: Final[dict[tuple[str, str], type[ModuleOnly] | type[ExchangeOnly] | type[E
     ("LoyaltyToken", "burnAside"): ModuleOnly,
     ("LoyaltyToken", "giveBack"): ModuleOnly,
     ("LoyaltyToken", "restore"): ModuleOnly,
+    ("LoyaltyToken", "burnLatest"): ModuleOnly,
     ("LoyaltyToken", "initialise"): ModuleOnly,
     ("RedemptionDesk", "pay"): ExchangeOnly,
     ("ClearingHouse", "book"): ExchangeContractOnly,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from chain.model import lots as lot
 from chain.model.access import Announcements, Kind, Nonces, Roles, Signature, role_of
@@ -22,10 +23,12 @@ from chain.model.errors import (
 from chain.model.lots import LOT_POINTS_MAX, Lots
 from chain.model.policy import Policy
 
+POLICY_NOTICE_S: Final = 7 * 86_400
+
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """How lots came back: with their own expiry, with new life by the brand's grace, or not at all."""
+    """How lots came back: with their own expiry, by the brand's grace, or not at all."""
 
     returned: int
     renewed: int
@@ -47,7 +50,12 @@ class Token:
     supply: Lots = field(default_factory=dict)
     allowances: dict[tuple[str, str], int] = field(default_factory=dict)
     permit_nonces: dict[str, int] = field(default_factory=dict)
-    allowed: set[str] = field(default_factory=set)
+    # First second at which an account is no longer on the list of receivers.
+    allowed_until: dict[str, int] = field(default_factory=dict)
+    # A tighter policy that waits, and from when on it is in force.
+    next_policy: tuple[Policy, int] | None = None
+    # Of the points in a lot of an account, those that had their grace.
+    renewed: dict[tuple[str, int], int] = field(default_factory=dict)
     nonces: Nonces = field(init=False)
     announcements: Announcements = field(init=False)
 
@@ -82,6 +90,16 @@ class Token:
         """What still fits into the lot of the present epoch."""
         self.check_clock(at)
         return LOT_POINTS_MAX - self.supply.get(self.clock.expiry_of_mint(at), 0)
+
+    def policy_at(self, at: int) -> Policy:
+        """The policy in force: a tighter one that was announced counts from its second on."""
+        if self.next_policy is not None and at >= self.next_policy[1]:
+            return self.next_policy[0]
+        return self.policy
+
+    def is_allowed(self, account: str, at: int) -> bool:
+        """Whether the account is on the list of receivers."""
+        return at < self.allowed_until.get(account, 0)
 
     # --- the holder
 
@@ -153,18 +171,29 @@ class Token:
     # --- the brand's owner
 
     def set_policy(self, call: Call, policy: Policy) -> None:
-        """Changes who may transfer."""
+        """Changes who may transfer: looser at once, tighter after a week; either takes a waiting one's place."""
         use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
         use()
-        self.policy = policy
-        self.journal.say(self.name, "PolicyChanged", policy)
+        current = self.policy_at(call.at)
+        if policy < current:
+            in_force_at = call.at + POLICY_NOTICE_S
+            self.policy, self.next_policy = current, (policy, in_force_at)
+            self.journal.say(self.name, "PolicyAnnounced", policy, in_force_at)
+        else:
+            self.policy, self.next_policy = policy, None
+            self.journal.say(self.name, "PolicyChanged", policy)
 
     def set_allowed(self, call: Call, account: str, allowed: bool) -> None:
-        """Puts an account on the list of receivers, or takes it off."""
+        """Puts an account on the list of receivers at once, or takes it off after a week."""
         use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
         use()
-        (self.allowed.add if allowed else self.allowed.discard)(account)
-        self.journal.say(self.name, "AllowListChanged", account, allowed)
+        if allowed or not self.is_allowed(account, call.at):
+            self.allowed_until[account] = FOREVER if allowed else 0
+            self.journal.say(self.name, "AllowListChanged", account, allowed)
+        else:
+            until = min(self.allowed_until[account], call.at + POLICY_NOTICE_S)
+            self.allowed_until[account] = until
+            self.journal.say(self.name, "AllowListEnding", account, until)
 
     # --- Moa's contracts
 
@@ -194,6 +223,13 @@ class Token:
         self._burn(member, taken, at)
         return taken
 
+    def burn_latest(self, member: str, points: int, first: int, at: int) -> Lots:
+        """Burns the member's points of the lot `first`, then the latest expiry first."""
+        self.check_balance(member, points, at)
+        taken = lot.latest(self.lots_of(member, at), points, first)
+        self._burn(member, taken, at)
+        return taken
+
     def set_aside(self, member: str, points: int, at: int) -> Lots:
         """Moves the member's oldest points to the desk; the lots that were taken."""
         self.check_balance(member, points, at)
@@ -207,47 +243,56 @@ class Token:
         return lot.total(alive)
 
     def give_back(self, member: str, lots: Mapping[int, int], at: int) -> Back:
-        """Lots at the desk go back to the member: live ones as they are, expired ones by grace."""
-        back, renewed = self._split(lots, at)
-        alive = lot.live(lots, self.clock.epoch(at))
+        """Lots at the desk go back to the member: live ones as they are; expired ones stay gone."""
+        epoch = self.clock.epoch(at)
+        alive = lot.live(lots, epoch)
         if alive:
             self._shift(self.desk, member, alive, at)
-        if renewed:
-            self._mint(member, renewed, at)
-        return back
+        return Back(lot.total(alive), 0, lot.total(lot.gone(lots, epoch)))
 
-    def restore(self, member: str, lots: Mapping[int, int], at: int) -> Back:
-        """Burnt lots are minted again: live ones as they were, expired ones by grace."""
-        back, renewed = self._split(lots, at)
-        alive = lot.live(lots, self.clock.epoch(at))
+    def restore(self, member: str, lots: Mapping[int, int], at: int, *, graced: bool) -> Back:
+        """Burnt lots are minted again: live ones as they were, expired ones by grace, if it is given, once."""
+        epoch = self.clock.epoch(at)
+        alive = lot.live(lots, epoch)
+        renewed, marks = self._graced(member, lots, at) if graced else ({}, {})
         if alive or renewed:
             self._mint(member, lot.plus(alive, renewed), at)
-        return back
+        self.renewed |= marks
+        lapsed = lot.total(lot.gone(lots, epoch)) - lot.total(renewed)
+        return Back(lot.total(alive), lot.total(renewed), lapsed)
 
-    def check_back(self, member: str, lots: Mapping[int, int], at: int, *, burnt: bool) -> None:
-        """Refuses what coming back would not fit; `burnt`: the live lots are minted again, else they move."""
-        _, renewed = self._split(lots, at)
+    def check_back(self, member: str, lots: Mapping[int, int], at: int, *, graced: bool) -> None:
+        """Refuses what would not fit when burnt lots are minted again."""
         alive = lot.live(lots, self.clock.epoch(at))
-        held = self.accounts.get(member, {})
-        if burnt:
-            self._check_fits(held, lot.plus(renewed, alive))
-        else:
-            self._check_fits(lot.plus(held, alive), renewed)
+        renewed, _ = self._graced(member, lots, at) if graced else ({}, {})
+        self._check_fits(self.accounts.get(member, {}), lot.plus(renewed, alive))
 
-    def _split(self, lots: Mapping[int, int], at: int) -> tuple[Back, Lots]:
-        epoch = self.clock.epoch(at)
-        returned = lot.total(lot.live(lots, epoch))
-        expired = lot.total(lot.gone(lots, epoch))
-        if expired == 0 or self.clock.grace_s == 0:
-            return Back(returned, 0, expired), {}
-        return Back(returned, expired, 0), {self.clock.expiry_of_grace(at): expired}
+    def _graced(self, member: str, lots: Mapping[int, int], at: int) -> tuple[Lots, dict[tuple[str, int], int]]:
+        """What of the expired lots the grace lets live on, by its new expiry, and which points then had their grace."""
+        epoch, grace = self.clock.epoch(at), self.clock.grace_epochs
+        renewed: Lots = {}
+        marks: dict[tuple[str, int], int] = {}
+        for expiry, points in lot.gone(lots, epoch).items():
+            later = expiry + grace
+            if later <= epoch:
+                continue
+            had = self.renewed.get((member, expiry), 0)
+            again = min(had, points)
+            if again:
+                marks[member, expiry] = had - again
+            if points > again:
+                self.clock.check(later)
+                renewed[later] = points - again
+                marks[member, later] = self.renewed.get((member, later), 0) + points - again
+        return renewed, marks
 
     # --- movements
 
     def _check_transfer(self, call: Call, sender: str, receiver: str, points: int) -> None:
-        listed = self.policy == Policy.ALLOW_LIST and receiver in self.allowed
-        if not (listed or self.policy == Policy.OPEN):
-            raise TransferNotAllowed(sender, receiver, self.policy)
+        policy = self.policy_at(call.at)
+        listed = policy == Policy.ALLOW_LIST and self.is_allowed(receiver, call.at)
+        if not (listed or policy == Policy.OPEN):
+            raise TransferNotAllowed(sender, receiver, policy)
         if sender == NOBODY:
             raise ERC20InvalidSender(sender)
         self._check_receiver(receiver)

@@ -159,12 +159,13 @@ def unwind(
     member: Address,
     exchange_id: str,
     record: dict[str, Any],
+    nonce: int,
     deadline: int,
     signature: str,
 ) -> NewOperation:
     """Undoes an exchange; `record` is the `exchange` of its Exchanged event."""
-    payload = {"exchange_id": exchange_id, "record": record, "deadline": str(deadline), "signature": signature}
-    return NewOperation(key, "unwind", brand, member.lower(), payload)
+    payload = {"exchange_id": exchange_id, "record": record, "nonce": str(nonce), "deadline": str(deadline)}
+    return NewOperation(key, "unwind", brand, member.lower(), {**payload, "signature": signature})
 
 
 def transfer(
@@ -288,7 +289,7 @@ _SINGLES: Final[dict[str, _Build]] = {
     "unwind": lambda _, p: (
         "PartnerExchange",
         "unwind",
-        (p["exchange_id"], p["record"], p["deadline"], p["signature"]),
+        (p["exchange_id"], p["record"], p["nonce"], p["deadline"], p["signature"]),
     ),
     "transfer": lambda ordering_key, p: (
         "LoyaltyToken",

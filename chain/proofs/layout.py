@@ -116,9 +116,10 @@ def held(brand_id: int, account: str) -> int:
     return place("RedemptionDesk", "heldOf", brand_id, account).slot
 
 
-def obligation(debtor_id: int, creditor_id: int) -> int:
-    """The slot of what one brand owes another (ClearingHouse)."""
-    return place("ClearingHouse", "obligationOf", debtor_id, creditor_id).slot
+def obligation(one_id: int, other_id: int) -> int:
+    """The slot of what the one of two brands with the smaller id owes the other; less than 0: the other way
+    (ClearingHouse)."""
+    return place("ClearingHouse", "_net", min(one_id, other_id), max(one_id, other_id)).slot
 
 
 def books(brand_id: int, field: str) -> Place:
@@ -127,7 +128,8 @@ def books(brand_id: int, field: str) -> Place:
 
 
 def brand(brand_id: int, field: str) -> Place:
-    """A field of a brand's record (PartnerRegistry): token, status, brandSwitch, moaSwitch, treasury, metadataHash."""
+    """A field of a brand's record (PartnerRegistry): token, status, brandSwitch, moaSwitch, stoppedAt, treasury,
+    metadataHash, nextTreasury, treasuryAt."""
     return place("PartnerRegistry", "_brands", brand_id, field)
 
 
@@ -140,6 +142,8 @@ TOKEN_TERMS: Final[Packing] = {
     "graceSeconds": (88, 32),
     "policy": (120, 8),
     "brandId": (128, 32),
+    "nextPolicy": (160, 8),
+    "nextPolicySince": (168, 40),
 }
 RULE_RATE: Final[Packing] = {
     "numerator": (0, 48),
@@ -165,6 +169,7 @@ AGREEMENT_RATE: Final[Packing] = {
     "dailyCap": (112, 48),
     "noticeSeconds": (160, 32),
     "version": (192, 24),
+    "minimumIn": (216, 40),
 }
 
 

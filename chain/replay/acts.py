@@ -21,7 +21,7 @@ WAITING: Final = frozenset(
 # Events that close a call whose other events came before them.
 CLOSING: Final = frozenset(
     {"HoldPlaced", "HoldCaptured", "HoldReleased", "HoldRefunded", "Exchanged", "Unwound", "PeriodSettled"}
-    | {"BrandDefaulted"}
+    | {"BrandDefaulted", "ClaimsPaid"}
 )
 AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
 MOVES: Final = frozenset({"Transfer", "LotsChanged"})

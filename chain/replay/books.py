@@ -53,11 +53,11 @@ class Books(Ledger):
     def __post_init__(self) -> None:
         parties = self.parties
         self.roles = StatedRoles()
-        self.registry = Registry(self.roles, self.journal)
+        self.registry = Registry(parties.clearing, self.roles, self.journal)
         self.rules = StatedRules(self.registry, self.tokens, self.roles, self.journal)
         self.operations = Operations()
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
-        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.clearing = Clearing(self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
@@ -73,9 +73,7 @@ class Books(Ledger):
     def of(cls, facts: Facts) -> "Books":
         """The empty books of a deployment."""
         return cls(
-            Parties(
-                desk=facts.desk, exchange=facts.exchange, admin="", operator="", guardian="", cover_bps=facts.cover_bps
-            )
+            Parties(desk=facts.desk, exchange=facts.exchange, clearing=facts.house, admin="", operator="", guardian="")
         )
 
     @property
@@ -122,5 +120,5 @@ class Books(Ledger):
             for rule in rules:
                 if rule.by_day:
                     rule.by_day = {key: points for key, points in rule.by_day.items() if key[1] >= day}
-        for agreement in self.agreements.agreements:
-            agreement.used_by_day = {key: used for key, used in agreement.used_by_day.items() if key >= day}
+        flows = self.agreements.flows
+        self.agreements.flows = {key: points for key, points in flows.items() if key[2] >= day}

@@ -11,6 +11,7 @@ from typing import Any, Final
 from chain.base.difference import CONTRACT, Difference, Where
 from chain.contracts.codec import EventLog
 from chain.replay.acts import ZERO
+from chain.replay.decoding.facts import TOKEN
 from chain.replay.decoding.shapes import Event
 
 # ("hold", id), ("lots", contract, account), ("obligation", debtor, creditor)…
@@ -80,6 +81,9 @@ def subjects(event: Event) -> set[Subject]:
         found.add(("lots", event.contract, values["account"]))
     if event.name == "Transfer":
         found |= {("lots", event.contract, values[side]) for side in ("from", "to") if values[side] != ZERO}
+    if event.name in ("HoldPlaced", "HoldPaid"):
+        # It shows which lots were taken of the member's.
+        found.add(("lots", f"{TOKEN} {values['brandId']}", values["member"]))
     for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period")):
         if name in values:
             found.add((kind, values[name]))

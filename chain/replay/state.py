@@ -9,8 +9,8 @@ from chain.model import lots as lot
 from chain.model.access import Announcements
 from chain.model.agreements import Agreement
 from chain.model.clearing import Account, Statement
-from chain.model.desk import Hold
-from chain.model.exchange import Exchange
+from chain.model.desk import Hold, RefundWindow
+from chain.model.exchange import Record
 from chain.model.policy import Policy
 from chain.model.registry import Brand
 from chain.model.rules import Rule
@@ -22,7 +22,7 @@ from chain.replay.findings import Findings
 from chain.replay.operations import Operations
 from chain.replay.tokens import StatedToken, Words
 
-FORMAT: Final = "moa-replay/1"
+FORMAT: Final = "moa-replay/2"
 
 
 class StateInvalid(ValueError):
@@ -41,9 +41,12 @@ class TokenState:
     supply: dict[int, int]
     allowances: dict[tuple[str, str], int]
     permit_nonces: dict[str, int]
-    allowed: set[str]
+    allowed_until: dict[str, int]
+    next_policy: tuple[Policy, int] | None
+    renewed: dict[tuple[str, int], int]
     used: set[tuple[str, int]]
     ready_at: dict[str, int]
+    since: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +58,20 @@ class BooksState:
     holders: dict[int, dict[str, StatedGrant]]
     invited_at: dict[int, int]
     brands: dict[int, Brand]
-    all_stopped: bool
+    all_stopped_at: int
     rules: dict[int, list[Rule]]
     operations: dict[tuple[int, int], int]
     holds: dict[str, Hold]
+    windows: dict[int, RefundWindow]
     accounts: dict[int, Account]
     obligations: dict[tuple[int, int], int]
     statements: dict[int, Statement]
     next_period: int
     agreements: list[Agreement]
-    records: dict[str, Exchange | None]
+    flows: dict[tuple[int, int, int], int]
+    records: dict[str, Record | None]
     ready_at: dict[str, dict[str, int]]
+    since: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +135,20 @@ def _books_state(books: Books) -> BooksState:
         holders=books.stated_roles.holders,
         invited_at=books.roles.invited_at,
         brands=books.registry.brands,
-        all_stopped=books.registry.all_stopped,
+        all_stopped_at=books.registry.all_stopped_at,
         rules=books.rules.rules,
         operations=books.operations.words,
         holds=books.desk.holds,
+        windows=books.desk.windows,
         accounts=books.clearing.accounts,
         obligations=books.clearing.obligations,
         statements=books.clearing.statements,
         next_period=books.clearing.next_period,
         agreements=books.agreements.agreements,
+        flows=books.agreements.flows,
         records=books.exchanges.records,
         ready_at={name: each.ready_at for name, each in _announcements(books).items()},
+        since={name: each.since for name, each in _announcements(books).items()},
     )
 
 
@@ -154,9 +163,12 @@ def _token_state(token: StatedToken) -> TokenState:
         supply=token.supply,
         allowances=token.allowances,
         permit_nonces=token.permit_nonces,
-        allowed=token.allowed,
+        allowed_until=token.allowed_until,
+        next_policy=token.next_policy,
+        renewed=token.renewed,
         used=token.nonces.used,
         ready_at=token.announcements.ready_at,
+        since=token.announcements.since,
     )
 
 
@@ -166,14 +178,16 @@ def _fill(books: Books, state: BooksState) -> None:
         token = books.add_token(brand_id, each.address, each.terms, each.policy)
         token.words, token.supply_words, token.supply = each.words, each.supply_words, each.supply
         token.accounts = {account: lot.unpacked(words) for account, words in each.words.items()}
-        token.allowances, token.permit_nonces, token.allowed = each.allowances, each.permit_nonces, each.allowed
-        token.nonces.used, token.announcements.ready_at = each.used, each.ready_at
+        token.allowances, token.permit_nonces = each.allowances, each.permit_nonces
+        token.allowed_until, token.next_policy, token.renewed = each.allowed_until, each.next_policy, each.renewed
+        token.nonces.used = each.used
+        token.announcements.ready_at, token.announcements.since = each.ready_at, each.since
     books.stated_roles.holders, books.roles.invited_at = state.holders, state.invited_at
-    books.registry.brands, books.registry.all_stopped = state.brands, state.all_stopped
+    books.registry.brands, books.registry.all_stopped_at = state.brands, state.all_stopped_at
     books.rules.rules, books.operations = state.rules, Operations(state.operations)
-    books.desk.holds, books.exchanges.records = state.holds, state.records
+    books.desk.holds, books.desk.windows, books.exchanges.records = state.holds, state.windows, state.records
     books.clearing.accounts, books.clearing.obligations = state.accounts, state.obligations
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period
-    books.agreements.agreements = state.agreements
+    books.agreements.agreements, books.agreements.flows = state.agreements, state.flows
     for name, announcements in _announcements(books).items():
-        announcements.ready_at = state.ready_at[name]
+        announcements.ready_at, announcements.since = state.ready_at[name], state.since[name]

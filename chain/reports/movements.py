@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from chain.contracts.lots import Clock
 from chain.mirror import history
 from chain.mirror.history import Moment
 from chain.mirror.queries import sums
@@ -85,10 +84,9 @@ def _sums(
     """Points by kind of entry; points that came back with their own expiry; points that were given new life."""
     address, between = token["token"], {"above": opening.number, "up_to": closing.number}
     by_kind = sums.by_kind(connection, address, **between)
-    clock = Clock(int(token["origin"]), int(token["epoch_s"]), int(token["lifetime_epochs"]))
     returning = sums.details(connection, address, RETURNING_KINDS, **between)
     returned = sum(int(entry.detail["returned"]) for entry in returning)
-    renewed = sum(points for _, points, _ in renewals(connection, token, clock, **between))
+    renewed = sum(points for _, points, _ in renewals(connection, token, **between))
     return by_kind, returned, renewed
 
 

@@ -52,9 +52,7 @@ def _entered(folder: Path, manifest: Any, token: Any, clock: Clock, last: int) -
         if row["kind"] in FRESH_KINDS:
             entered.points[clock.epoch(row["block_time"]) + 1 + clock.lifetime_epochs] += row["points"]
         elif row["kind"] in RENEWING_KINDS:
-            renewed, of_burnt = renewal(row["kind"], orjson.loads(row["detail"]))
-            if renewed:
-                expiry = -(-(row["block_time"] + token["grace_s"] - clock.origin) // clock.epoch_s)
+            for expiry, renewed, of_burnt in renewal(orjson.loads(row["detail"])):
                 entered.renew(expiry, renewed, of_burnt)
     return entered
 

@@ -33,8 +33,8 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @notice What a brand fixes for ever when its token is made (only the policy may change).
     /// @param epochSeconds Length of an epoch: 3,600 (an hour) at least, 31,622,400 (366 days) at most.
     /// @param lifetimeEpochs 1..15 whole epochs that points live at least; 0: they never expire.
-    /// @param graceSeconds New life of points that come back after their expiry (release, refund, unwinding);
-    /// 0: they stay expired. At most 15 epochs.
+    /// @param graceSeconds How long after a lot's end a till may still capture what was held of it, and a refund give
+    /// it back; 0: not at all. Counted to the second, from the lot's own end, once per lot. At most 15 epochs.
     struct Terms {
         string name;
         string symbol;
@@ -57,10 +57,14 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @dev A word names its own place, (word >> 240) % 4. A word without points arrives here as its bare
     /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer.
     event LotsChanged(address indexed account, uint256[] words);
-    /// @notice The brand changed who may transfer.
+    /// @notice The brand changed who may transfer, at once: to the same or a looser policy.
     event PolicyChanged(Policy policy);
+    /// @notice The brand announced a tighter policy: in force from `inForceAt` on, without another event.
+    event PolicyAnnounced(Policy policy, uint256 inForceAt);
     /// @notice The brand put `account` on its list of receivers, or took it off.
     event AllowListChanged(address indexed account, bool allowed);
+    /// @notice The brand takes `account` off its list of receivers: it is no longer on it from `until` on.
+    event AllowListEnding(address indexed account, uint256 until);
     /// @notice A member moved everything to a wallet that agreed to it.
     event Left(address indexed member, address indexed wallet, uint256 points);
 
@@ -91,6 +95,8 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function currentEpoch() external view returns (uint256);
     /// @notice The expiry epoch that points minted now receive.
     function expiryEpochOfMint() external view returns (uint256);
+    /// @notice The expiry epoch that points minted at second `mintedAt` (not before `origin`) received.
+    function expiryEpochOf(uint256 mintedAt) external view returns (uint256);
     /// @notice The second at which lots of `expiryEpoch` are gone; type(uint256).max when they never expire.
     function expiresAt(uint256 expiryEpoch) external view returns (uint256);
     /// @notice The live lots of `account`, oldest first, without empty ones; at most 16.
@@ -105,6 +111,12 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function mintable() external view returns (uint256);
     /// @notice True when the brand lets `account` receive under the AllowList policy.
     function isAllowed(address account) external view returns (bool);
+    /// @notice First second at which `account` is no longer on the list; 2^256-1: none; 0: it is not on it.
+    function allowedUntil(address account) external view returns (uint256);
+    /// @notice The tighter policy that waits, and the second from which on it is in force; 0 when none waits.
+    function pendingPolicy() external view returns (Policy policy, uint256 inForceAt);
+    /// @notice The last expiry epoch whose end and grace have passed: held points of it can no longer be captured.
+    function graceClock() external view returns (uint256);
 
     /* THE MEMBER'S OWN ACTS */
 
@@ -135,9 +147,11 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
 
     /* THE BRAND'S OWNER */
 
-    /// @notice Changes the transfer policy. Needs the brand's owner role.
+    /// @notice Changes the transfer policy: a looser one at once, a tighter one with 7 days' notice; either takes the
+    /// place of one that waits. Needs the brand's owner role.
     function setPolicy(Policy policy) external;
-    /// @notice Puts an account on the list of receivers or takes it off. Needs the brand's owner role.
+    /// @notice Puts an account on the list of receivers at once, or takes it off with 7 days' notice. Needs the
+    /// brand's owner role.
     function setAllowed(address account, bool allowed) external;
 
     /* MOA'S CONTRACTS */
@@ -159,16 +173,22 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @notice Burns those of `lots` that are still live from the desk's account. RedemptionDesk only.
     /// @return burnt The live part, in points; the rest expired earlier and was gone already.
     function burnAside(uint256[4] calldata lots) external returns (uint256 burnt);
-    /// @notice Gives `lots` in the desk's account back: live ones with their own expiry, expired ones by the
-    /// brand's grace (minted anew). RedemptionDesk only.
-    /// @return returned Live points moved back. @return renewed Expired points minted anew. @return lapsed Expired points that stay gone.
-    function giveBack(address member, uint256[4] calldata lots)
-        external
-        returns (uint256 returned, uint256 renewed, uint256 lapsed);
-    /// @notice Mints `lots` again as they were: live ones with their own expiry, expired ones by the brand's grace.
+    /// @notice Burns up to `points` of `member`: from the lot of `firstEpoch`, then the latest expiry first.
+    /// PartnerExchange (unwinding) and RewardRules only.
+    /// @return burnt `points`, or all that the member has if that is less.
+    function burnLatest(address member, uint256 points, uint256 firstEpoch) external returns (uint256 burnt);
+    /// @notice Gives `lots` in the desk's account back, live ones with their own expiry; expired ones stay gone.
+    /// RedemptionDesk only.
+    /// @return returned Live points moved back.
+    /// @return lapsed Expired points.
+    function giveBack(address member, uint256[4] calldata lots) external returns (uint256 returned, uint256 lapsed);
+    /// @notice Mints `lots` again as they were: live ones with their own expiry. Expired ones stay gone, or, if
+    /// `graced`, live on in the last lot that ends within their own end and the brand's grace, once.
     /// RedemptionDesk (refund) and PartnerExchange (unwinding) only.
-    /// @return returned Points minted with their own expiry. @return renewed Expired points with new life. @return lapsed Expired points that stay gone.
-    function restore(address member, uint256[4] calldata lots)
+    /// @return returned Points minted with their own expiry.
+    /// @return renewed Expired points that had their grace.
+    /// @return lapsed Expired points that stay gone.
+    function restore(address member, uint256[4] calldata lots, bool graced)
         external
         returns (uint256 returned, uint256 renewed, uint256 lapsed);
 }

@@ -34,7 +34,7 @@ TYPES: dict[str, str] = {
     "uint256 deadline",
     "PayAtPartner": "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,"
     "bytes32 rewardId,uint256 nonce,uint256 deadline",
-    "Unwind": "address member,bytes32 exchangeId,uint256 deadline",
+    "Unwind": "address member,bytes32 exchangeId,uint256 nonce,uint256 deadline",
     "TransferAuthorisation": "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
     "Leave": "address member,address wallet,uint256 nonce,uint256 deadline",
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
@@ -75,12 +75,13 @@ def build_world(accounts):
     w.registry = build.PartnerRegistry.deploy(w.manager, sender)
     w.desk = build.RedemptionDesk.deploy(w.manager, w.registry, sender)
     w.rules = build.RewardRules.deploy(w.manager, w.registry, w.desk, sender)
-    w.house = build.ClearingHouse.deploy(w.manager, w.registry, w.settlement, 10_000, sender)
+    w.house = build.ClearingHouse.deploy(w.manager, w.registry, w.settlement, 10_000, moa_guardian, sender)
     w.exchange = build.PartnerExchange.deploy(w.manager, w.registry, w.desk, w.house, sender)
     w.implementation = build.LoyaltyToken.deploy(w.manager, w.registry, w.rules, w.desk, w.exchange, sender)
     w.manager.grantRole(0, w.registry, 0, sender)
     w.manager.grantRole(OPERATOR, operator, 0, sender)
     w.manager.grantRole(MOA_GUARDIAN, moa_guardian, 0, sender)
+    w.manager.setRoleGuardian(OPERATOR, MOA_GUARDIAN, sender)
     w.registry.seal((w.implementation, w.rules, w.desk, w.exchange, w.house), sender)
 
     w.cafe = invite(w, "Cafe", "CAF", accounts[2], lifetime=3, grace=2 * DAY)
@@ -135,10 +136,20 @@ def publish(w, brand, **terms) -> int:
 
 
 def agreement_terms(
-    *, numerator=1, denominator=1, fee_bps=0, daily_cap=10**9, exposure=10**9, value=1, per=1, notice=HOUR
+    *,
+    numerator=1,
+    denominator=1,
+    fee_bps=0,
+    daily_cap=10**9,
+    exposure=10**9,
+    value=1,
+    per=1,
+    notice=HOUR,
+    minimum=1,
+    unwind=30 * DAY,
 ):
     """Terms of an agreement in the contract's order."""
-    return (numerator, denominator, fee_bps, daily_cap, exposure, value, per, notice)
+    return (numerator, denominator, fee_bps, daily_cap, exposure, value, per, notice, minimum, unwind)
 
 
 def terms_hash(terms) -> bytes:

@@ -40,7 +40,7 @@ INTERFACES = (
     "IPartnerExchange",
     "IClearingHouse",
 )
-COVER_BPS = 8_000
+COVER_BPS = 10_000
 GAS = 12_000_000
 # 1 January 2030: a fixed start on Anvil, so that a seed gives the same walk at any hour.
 START = 1_893_456_000
@@ -66,7 +66,7 @@ TYPED = {
         "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,bytes32 rewardId,"
         "uint256 nonce,uint256 deadline",
     ),
-    "unwind": ("Unwind", "address member,bytes32 exchangeId,uint256 deadline"),
+    "unwind": ("Unwind", "address member,bytes32 exchangeId,uint256 nonce,uint256 deadline"),
     "transferWithAuthorisation": (
         "TransferAuthorisation",
         "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
@@ -227,7 +227,7 @@ class ChainSide:
             quote = list(plain(values[0]))
             return [*quote[:5], values[1], *quote[5:]]
         if step.function == "unwind":
-            return [values[1].member, values[0], values[2]]
+            return [values[1].member, values[0], values[2], values[3]]
         if step.function == "permit":
             nonce = self.read(step.contract, "nonces", values[0])
             return [values[0], values[1], values[2], nonce, values[3]]

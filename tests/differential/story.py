@@ -58,7 +58,7 @@ class Story:
         return nonce_id(self.member, self.nonce)
 
     def expiry_and_grace(self) -> None:
-        """SPEC 1.5, 1.8, 3.4, 3.6, 3.7, 3.13"""
+        """SPEC 1.5, 1.8, 3.4, 3.5, 3.6, 3.7, 3.13, 3.14: no hold renews, a till's grace ends to the second."""
         clock = self.world.ledger.tokens[BRAND].clock
         begin = clock.origin + (clock.epoch(self.world.at) + 1) * clock.epoch_s
         self.award("", 1_000, at=begin)
@@ -70,16 +70,27 @@ class Story:
         self.send("", 50)
         self.step("", "RedemptionDesk", "release", (second,), self.cast["stranger"], gone_at + clock.epoch_s)
         self.step("HoldOver", "RedemptionDesk", "capture", (first, 1), self.till)
+        # Both lots have ended, and what was released came back with their own end.
+        self.send("ERC20InsufficientBalance", 1)
+        self.award("", 1_000)
+        ends_at = clock.expires_at(clock.expiry_of_mint(self.world.at))
         kept = self.hold(20, gone_at + 2 * HOUR)
         self.step("HoldRunning", "RedemptionDesk", "release", (kept,), self.cast["stranger"], gone_at + 2 * HOUR)
         self.step("HoldOver", "RedemptionDesk", "capture", (kept, 1), self.till, gone_at + 2 * HOUR + 1)
         self.step("", "RedemptionDesk", "release", (kept,), self.cast["stranger"])
+        late = ends_at + clock.grace_s
+        fourth, fifth = self.hold(50, late + HOUR), self.hold(50, late + HOUR)
         third = self.hold(100, gone_at + 9 * HOUR)
         self.step("RoleMissing", "RedemptionDesk", "capture", (third, 60), self.issuer)
         self.step("", "RedemptionDesk", "capture", (third, 60), self.till, gone_at + 9 * HOUR)
         self.step("", "RedemptionDesk", "refund", (third, 40, 0), self.till)
         self.step("RefundOutOfDate", "RedemptionDesk", "refund", (third, 40, 0), self.till)
         self.step("RefundExceedsCapture", "RedemptionDesk", "refund", (third, 21, 40), self.till)
+        self.step("", "RedemptionDesk", "capture", (fourth, 10), self.till, late - 1)
+        self.step("CaptureTooLate", "RedemptionDesk", "capture", (fifth, 1), self.till, late)
+        self.step("", "RedemptionDesk", "refund", (fourth, 4, 0), self.till)
+        self.step("", "RedemptionDesk", "release", (fifth,), self.till)
+        self.award("", 20)
 
     def refusals(self) -> None:
         """SPEC 1.19, 2.7, 2.11, 2.15"""
@@ -191,7 +202,9 @@ class Story:
         item = Item(OPERATIONS, 1, self.member, 40_001)
         self.step("", "RewardRules", "award", (1, item), self.cast["issuer1"])
         undone = self.exchange("", 999, 1, agreement_id=1)
-        record = self.world.ledger.exchanges.records[undone]
+        made = self.world.ledger.exchanges.records[undone]
+        assert made is not None
+        record = made.exchange
         self.nonce += 1
         quote = Quote(self.member, 1, 1, 2_000, 2_900, self.nonce, 2**40)
         self.step("", "PartnerExchange", "payAtPartner", (quote, ZERO32, Signed(self.member)), self.member)
@@ -199,17 +212,20 @@ class Story:
         hold_id = self.world.ledger.exchanges.payment_id(paid)
         self.step("", "RedemptionDesk", "refund", (hold_id, 900, 0), self.cast["till2"])
         till = self.cast["till2"]
-        values = undone, record, 2**40, Signed(self.member)
+        self.nonce += 1
+        values = undone, record, self.nonce, 2**40, Signed(self.member)
         self.step("", "PartnerExchange", "unwind", values, till)
         self.step("ExchangeNotOpen", "PartnerExchange", "unwind", values, till)
         self.exchange("", 7_001, 1, agreement_id=1)
         self.exchange("", 7_001, 1, agreement_id=3)
         free = self.world.ledger.clearing.account_of(1)
-        most = free.collateral - self.world.ledger.clearing.required(free.owed, free.due)
-        self.step("CollateralExceeded", "ClearingHouse", "withdraw", (1, most + 1), self.cast["treasurer1"])
-        self.step("", "ClearingHouse", "withdraw", (1, most), self.cast["treasurer1"])
-        self.step("CreditorsIncomplete", "ClearingHouse", "declareDefault", (1, [2]), self.cast["operator"])
-        self.step("", "ClearingHouse", "declareDefault", (1, [2, 3, 4]), self.cast["operator"])
+        most, home = free.collateral - free.owed, self.cast["owner1"]
+        self.step("TreasuryOther", "ClearingHouse", "withdraw", (1, 1, self.member), self.cast["treasurer1"])
+        self.step("CollateralExceeded", "ClearingHouse", "withdraw", (1, most + 1, home), self.cast["treasurer1"])
+        self.step("", "ClearingHouse", "withdraw", (1, most, home), self.cast["treasurer1"])
+        self.step("", "ClearingHouse", "declareDefault", (1, [3]), self.cast["operator"])
+        self.step("", "ClearingHouse", "payClaims", (1, [2, 4]), self.cast["operator"])
+        self.step("AmountMissing", "ClearingHouse", "payClaims", (1, [2, 4]), self.cast["operator"])
         self.exchange("BrandInDefault", 10, 1, agreement_id=1)
         self.step("", "ClearingHouse", "cureDefault", (1,), self.cast["operator"])
         self.step("", "ClearingHouse", "deposit", (1, 500_000), self.cast["owner1"])

@@ -48,6 +48,9 @@ class Walk(StandingActs):
         ("by_grant", 1),
         ("announce", 1),
         ("announced_call", 1),
+        ("retract", 1),
+        ("regrant", 1),
+        ("refund_window", 1),
     )
 
     def next(self, now: int) -> Step:

@@ -60,7 +60,14 @@ def rule(
 
 
 def agreement(
-    numerator: int, denominator: int, fee_bps: int, *, exposure_cap: int, daily_cap: int = 10**7
+    numerator: int,
+    denominator: int,
+    fee_bps: int,
+    *,
+    exposure_cap: int,
+    daily_cap: int = 10**7,
+    minimum_in: int = 1,
+    unwind_s: int = 30 * DAY,
 ) -> AgreementTerms:
     """An agreement's terms."""
     return AgreementTerms(
@@ -72,6 +79,8 @@ def agreement(
         value_numerator=7,
         value_denominator=3,
         notice_s=2 * HOUR,
+        minimum_in=minimum_in,
+        unwind_s=unwind_s,
     )
 
 
@@ -138,10 +147,11 @@ class TwoSides:
         settlement = chain.deploy("SettlementToken")
         desk = chain.deploy("RedemptionDesk", authority, registry)
         rules = chain.deploy("RewardRules", authority, registry, desk)
-        clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS)
+        clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS, cast["admin"])
         exchange = chain.deploy("PartnerExchange", authority, registry, desk, clearing)
         code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, label=f"{TOKEN} 0")
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
+        self._set_up("admin", "Authority", "setRoleGuardian", 1, 2)
         for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
             self._set_up("admin", "Authority", "grantRole", role, holder, 0)
         self._set_up("operator", "PartnerRegistry", "seal", (code, rules, desk, exchange, clearing))
@@ -151,10 +161,10 @@ class TwoSides:
         return Parties(
             desk=desk,
             exchange=exchange,
+            clearing=clearing,
             admin=cast["admin"],
             operator=cast["operator"],
             guardian=cast["guardian"],
-            cover_bps=COVER_BPS,
         )
 
     def _set_up(self, by: str, contract: str, function: str, *values: object) -> None:
@@ -168,9 +178,9 @@ class TwoSides:
         agreements = {
             (1, 2): agreement(3, 2, 100, exposure_cap=2_000_000),
             (2, 1): agreement(2, 3, 250, exposure_cap=2_000_000),
-            (1, 3): agreement(1, 7, 0, exposure_cap=10**6),
+            (1, 3): agreement(1, 7, 0, exposure_cap=10**6, minimum_in=7),
             (3, 1): agreement(7, 1, 5_000, exposure_cap=10**6, daily_cap=20_000),
-            (4, 1): agreement(1, 1, 1, exposure_cap=50_000),
+            (4, 1): agreement(1, 1, 1, exposure_cap=50_000, unwind_s=9 * HOUR),
             (1, 4): agreement(999, 1_000, 33, exposure_cap=10**9),
         }
         for number, ((giving, taking), terms) in enumerate(agreements.items(), 1):

@@ -22,7 +22,7 @@ contract Gas is Signing {
         build();
         rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
         // A rate of 1, 1 % of fee, caps far away.
-        agreement = agree(CAFE, GALLERY, IPartnerExchange.Terms(1, 1, 100, 1e12, 1e20, 1, 1, 1 days));
+        agreement = agree(CAFE, GALLERY, IPartnerExchange.Terms(1, 1, 100, 1e12, 1e20, 1, 1, 1 days, 1, 30 days));
         collateral(CAFE, 1e20);
     }
 
@@ -175,14 +175,14 @@ contract Gas is Signing {
 
     function _redemption() private {
         bytes32 first = _hold(1, "hold");
-        vm.prank(RELAYER);
+        vm.prank(TILLS);
         desk.capture(first, 500);
         _note("capture_whole");
-        vm.prank(RELAYER);
+        vm.prank(TILLS);
         desk.refund(first, 200, 0);
         _note("refund");
         bytes32 second = _hold(2, "hold_existing");
-        vm.prank(RELAYER);
+        vm.prank(TILLS);
         desk.release(second);
         _note("release");
     }

@@ -162,7 +162,7 @@ contract TokenTest is Signing {
             vm.expectRevert(refused);
             cafe.setAside(ann, 1);
             vm.expectRevert(refused);
-            cafe.restore(MALLORY, lots);
+            cafe.restore(MALLORY, lots, true);
             vm.stopPrank();
         }
     }

@@ -25,7 +25,7 @@ contract Walk is Test {
             }
             handler.check();
         }
-        string[22] memory names = [
+        string[23] memory names = [
             "transfer",
             "transferFrom",
             "transferWithAuthorisation",
@@ -45,6 +45,7 @@ contract Walk is Test {
             "settle",
             "withdraw",
             "declareDefault",
+            "payClaims",
             "cureDefault",
             "acceptChange",
             "attack tried"

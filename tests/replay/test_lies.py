@@ -25,6 +25,11 @@ def gives(log: EventLog) -> bool:
     return log.args["points"] != "0"
 
 
+def gives_alone(log: EventLog) -> bool:
+    """Not one of the ring's four: they lie in two words, and the next award's word takes the doubt of the other."""
+    return gives(log) and log.args["baseAmount"] != "1000"
+
+
 def positioned(log: EventLog) -> bool:
     """A statement under which somebody pays."""
     return any(each != "0" for each in log.args["positions"])
@@ -38,7 +43,7 @@ def single(log: EventLog) -> bool:
 # The lie: the event it is told with, how, what is found, and the rule.
 LIES: dict[str, tuple[str, Callable[[EventLog], bool], lies.Change, str, str]] = {
     "an award off by one": ("Awarded", gives, lies.off("points"), "points of an award", "2.9"),
-    "an award above its rule": ("Awarded", gives, lies.above_its_rule, "points of an award", "2.9"),
+    "an award above its rule": ("Awarded", gives_alone, lies.above_its_rule, "points of an award", "2.9"),
     "another version": ("Awarded", gives, lies.off("version"), "version of an award", "2.4"),
     "a transfer off by one": ("Transfer", anything, lies.off("value"), "", ""),
     "a lot of another date": ("LotsChanged", single, lies.another_date, "lots of an account", ""),

@@ -87,6 +87,8 @@ class Projector:
         self._time = 0
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
+        # What the last LotsChanged brought and took: token, account, points by expiry epoch.
+        self._gained: tuple[str, str, dict[int, int]] = ("", "", {})
         self._transfers: dict[tuple[Address, Address, Address], deque[EventLog]] = {}
 
     def block(self, logs: Iterable[EventLog], block_time: int) -> None:
@@ -170,6 +172,7 @@ class Projector:
             if moved > 0 and (before is None or not lots.points_of(had, expiry)):
                 self._began(log, account, expiry)
             self._moved[log.address, expiry] = self._moved.get((log.address, expiry), 0) + moved
+        self._gained = log.address, account, lots.difference(had, words)
         self.ledger.put(
             "balance",
             {
@@ -275,6 +278,7 @@ class Projector:
                 "account": args["member"],
                 "points": args["points"],
                 "refunded": "0",
+                "lots": lots.pack([int(word) for word in args["lots"]]),
                 "reward_id": args["rewardId"],
                 "placed_tx_hash": log.tx_hash,
                 "placed_at": self._time,
@@ -286,7 +290,16 @@ class Projector:
 
     def _hold_captured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         burnt = self._burnt_before(log, args["brandId"])
-        self._end_hold(log, args, "capture", {"state": "captured", "captured": args["captured"], "burnt": burnt})
+        hold = self.ledger.get("hold", args["holdId"])
+        assert hold is not None, "only what was held is captured"
+        row = self.ledger.get("brand_token", hold["token"])
+        assert row is not None, "a token is known from its invitation on"
+        # The oldest of the lots whose end and grace have not passed (SPEC 3.6).
+        late = self._clock(hold["token"]).epoch(self._time - row["grace_s"])
+        in_time = {expiry: points for expiry, points in lots.lots_of(hold["lots"]).items() if expiry > late}
+        taken = lots.packed(lots.oldest(in_time, int(args["captured"])))
+        values = {"state": "captured", "captured": args["captured"], "burnt": burnt, "lots": taken}
+        self._end_hold(log, args, "capture", values)
 
     def _burnt_before(self, log: EventLog, brand_id: str) -> str:
         """Live points that the capture burnt; a capture of what has expired burns nothing and has no Transfer."""
@@ -298,7 +311,7 @@ class Projector:
     def _hold_released(self, log: EventLog, args: Mapping[str, Any]) -> None:
         timed_out = args["timedOut"]
         state = "timed_out" if timed_out else "released"
-        self._end_hold(log, args, "timeout" if timed_out else "release", {"state": state})
+        self._end_hold(log, args, "timeout" if timed_out else "release", {"state": state, "lots": lots.EMPTY})
 
     def _end_hold(self, log: EventLog, args: Mapping[str, Any], kind: str, values: Row) -> None:
         hold = self.ledger.get("hold", args["holdId"])
@@ -324,12 +337,25 @@ class Projector:
         assert hold is not None, "only what was captured is refunded"
         self._claim(hold["token"], ZERO, args["member"])
         place = {"block_number": log.block_number, "log_index": log.log_index}
-        self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"]})
-        detail = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
+        had = lots.lots_of(hold["lots"])
+        kept = lots.oldest(had, sum(had.values()) - int(args["points"]))
+        self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"], "lots": lots.packed(kept)})
+        detail: Row = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
         detail["renewed_of_burnt"] = str(_renewed_of_burnt(hold, args))
+        detail["renewed_lots"] = self._renewed_lots(hold, had, kept) if int(args["renewed"]) else {}
         self._entry(
             log, hold["token"], args["member"], "refund", int(args["returned"]) + int(args["renewed"]), detail=detail
         )
+
+    def _renewed_lots(self, hold: Row, had: Mapping[int, int], kept: Mapping[int, int]) -> dict[str, str]:
+        """What came into each lot by grace: what the member's lots gained, less what came back with its own expiry."""
+        token, account, gained = self._gained
+        if (token, account) != (hold["token"], hold["account"]):
+            return {}
+        epoch = self._clock(token).epoch(self._time)
+        returned = {expiry: had[expiry] - kept.get(expiry, 0) for expiry in had if expiry > epoch}
+        renewed = {expiry: points - returned.get(expiry, 0) for expiry, points in gained.items() if points > 0}
+        return {str(expiry): str(points) for expiry, points in sorted(renewed.items()) if points > 0}
 
     # Exchange
 
@@ -427,14 +453,15 @@ class Projector:
         self._put_collateral(args["brandId"], collateral=args["collateral"])
 
     def _claim_paid(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        # What was not paid of the claim is lost: nothing is owed any more.
-        self._put_obligation(log, args["brandId"], args["creditorId"], "0")
+        # What is not paid of the claim stays owed.
+        self._put_obligation(log, args["brandId"], args["creditorId"], str(int(args["claim"]) - int(args["paid"])))
         self._put_collateral(args["creditorId"], collateral=args["collateral"])
-
-    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         before = self.ledger.get("collateral", args["brandId"])
         rest = int(before["collateral"]) - int(args["paid"]) if before else 0
-        self._put_collateral(args["brandId"], collateral=str(rest), in_default=True)
+        self._put_collateral(args["brandId"], collateral=str(rest))
+
+    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._put_collateral(args["brandId"], in_default=True)
 
     def _cured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_collateral(args["brandId"], in_default=False)
@@ -462,8 +489,19 @@ class Projector:
     def _all_switched(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(ALL_BRANDS, moa_switch=args["stopped"])
 
-    def _treasury(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        self._put_standing(args["brandId"], treasury=args["treasury"])
+    def _treasury_announced(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        before = self.ledger.get("brand_standing", args["brandId"])
+        assert before is not None, "a treasury is announced only of a brand"
+        due = 0 < before["treasury_at"] <= self._time
+        self._put_standing(
+            args["brandId"],
+            treasury=before["next_treasury"] if due else before["treasury"],
+            next_treasury=args["treasury"],
+            treasury_at=int(args["inForceAt"]),
+        )
+
+    def _treasury_withdrawn(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], treasury_at=0)
 
     def _metadata(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], metadata_hash=args["metadataHash"])
@@ -475,10 +513,15 @@ class Projector:
             "status": "",
             "brand_switch": False,
             "moa_switch": False,
+            "stopped_at": 0,
             "treasury": ZERO,
+            "next_treasury": ZERO,
+            "treasury_at": 0,
             "metadata_hash": "",
         }
-        self.ledger.put("brand_standing", {**row, **values})
+        row = {**row, **values}
+        stopped = row["status"] == "suspended" or row["brand_switch"] or row["moa_switch"]
+        self.ledger.put("brand_standing", {**row, "stopped_at": (row["stopped_at"] or self._time) if stopped else 0})
 
     # Shared
 
@@ -578,6 +621,7 @@ _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], No
     "BrandSuspended": Projector._standing,
     "BrandSwitched": Projector._switched,
     "AllSwitched": Projector._all_switched,
-    "TreasuryChanged": Projector._treasury,
+    "TreasuryAnnounced": Projector._treasury_announced,
+    "TreasuryWithdrawn": Projector._treasury_withdrawn,
     "MetadataChanged": Projector._metadata,
 }

@@ -30,7 +30,6 @@ class Facts:
     authority: str
     implementation: str
     chain_id: int
-    cover_bps: int
     terms: Callable[[str], TokenTerms]
 
     def labels(self) -> dict[str, str]:

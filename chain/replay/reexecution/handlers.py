@@ -19,7 +19,10 @@ CALLS: Final[dict[str, Call]] = {
     "Left": points.left,
     "Approval": points.approved,
     "PolicyChanged": points.policy_changed,
+    "PolicyAnnounced": points.policy_announced,
     "AllowListChanged": points.allow_list_changed,
+    "AllowListEnding": points.allow_list_ending,
+    "RefundWindowAnnounced": points.refund_window_announced,
     "AuthorisationCancelled": points.cancelled,
     "HoldPlaced": points.hold_placed,
     "HoldCaptured": points.hold_captured,
@@ -41,18 +44,22 @@ CALLS: Final[dict[str, Call]] = {
     "PeriodNetted": terms.period_netted,
     "PeriodSettled": terms.period_settled,
     "BrandDefaulted": terms.brand_defaulted,
+    "ClaimsPaid": terms.claims_paid,
     "DefaultCured": terms.default_cured,
     "ModulesSealed": terms.modules_sealed,
     "BrandInvited": terms.brand_invited,
     "BrandActivated": terms.brand_activated,
     "BrandSuspended": terms.brand_suspended,
-    "TreasuryChanged": terms.treasury_changed,
+    "TreasuryAnnounced": terms.treasury_announced,
+    "TreasuryWithdrawn": terms.treasury_withdrawn,
     "MetadataChanged": terms.metadata_changed,
     "BrandSwitched": terms.brand_switched,
     "AllSwitched": terms.all_switched,
     "CallAnnounced": terms.call_announced,
+    "CallRetracted": terms.call_retracted,
     "RoleGranted": terms.role_granted,
     "RoleRevoked": terms.role_revoked,
+    "RoleGuardianChanged": terms.role_guardian_changed,
 }
 
 # The functions of the contract that may leave the act.
@@ -63,7 +70,10 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "Left": ("leave",),
     "Approval": ("approve", "permit"),
     "PolicyChanged": ("setPolicy",),
+    "PolicyAnnounced": ("setPolicy",),
     "AllowListChanged": ("setAllowed",),
+    "AllowListEnding": ("setAllowed",),
+    "RefundWindowAnnounced": ("announceRefundWindow",),
     "AuthorisationCancelled": ("cancelAuthorisation",),
     "HoldPlaced": ("hold",),
     "HoldCaptured": ("capture",),
@@ -85,18 +95,22 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "PeriodNetted": ("net",),
     "PeriodSettled": ("settle",),
     "BrandDefaulted": ("declareDefault",),
+    "ClaimsPaid": ("payClaims",),
     "DefaultCured": ("cureDefault",),
     "ModulesSealed": ("seal",),
     "BrandInvited": ("invite",),
     "BrandActivated": ("activate",),
     "BrandSuspended": ("suspend",),
-    "TreasuryChanged": ("setTreasury",),
+    "TreasuryAnnounced": ("announceTreasury",),
+    "TreasuryWithdrawn": ("withdrawTreasury",),
     "MetadataChanged": ("setMetadata",),
     "BrandSwitched": ("stop", "resume", "stopByMoa", "resumeByMoa"),
     "AllSwitched": ("stopAll", "resumeAll"),
     "CallAnnounced": ("announce",),
+    "CallRetracted": ("retract",),
     "RoleGranted": ("grantRole", "execute", "multicall"),
     "RoleRevoked": ("revokeRole", "renounceRole", "execute", "multicall"),
+    "RoleGuardianChanged": ("setRoleGuardian", "execute", "multicall"),
 }
 
 FORCES: Final[dict[str, Force]] = {
@@ -118,11 +132,16 @@ FORCES: Final[dict[str, Force]] = {
     "PeriodNetted": fp.period_netted,
     "PeriodSettled": fp.period_settled,
     "BrandDefaulted": fp.brand_defaulted,
+    "ClaimsPaid": fp.claims_paid,
     "DefaultCured": fp.default_cured,
+    "RefundWindowAnnounced": fp.refund_window_announced,
     "PolicyChanged": ft.policy_changed,
+    "PolicyAnnounced": ft.policy_announced,
     "AllowListChanged": ft.allow_list_changed,
+    "AllowListEnding": ft.allow_list_ending,
     "Approval": ft.approved,
     "CallAnnounced": ft.call_announced,
+    "CallRetracted": ft.call_retracted,
     "RulePublished": ft.rule_published,
     "RuleChangeAnnounced": ft.rule_change_announced,
     "RuleChangeWithdrawn": ft.rule_change_withdrawn,
@@ -135,7 +154,8 @@ FORCES: Final[dict[str, Force]] = {
     "BrandInvited": ft.brand_invited,
     "BrandActivated": ft.brand_activated,
     "BrandSuspended": ft.brand_suspended,
-    "TreasuryChanged": ft.treasury_changed,
+    "TreasuryAnnounced": ft.treasury_announced,
+    "TreasuryWithdrawn": ft.treasury_withdrawn,
     "MetadataChanged": ft.metadata_changed,
     "BrandSwitched": ft.brand_switched,
     "AllSwitched": ft.all_switched,
@@ -143,7 +163,7 @@ FORCES: Final[dict[str, Force]] = {
     "RoleRevoked": ft.role_revoked,
 }
 
-# The AccessManager says these of its other powers, which Moa's contracts never ask for.
+# The AccessManager says the first of these of its other powers, which Moa's contracts never ask for.
 WITHOUT_MEANING: Final = frozenset(
     {
         "RoleLabel",
@@ -153,6 +173,9 @@ WITHOUT_MEANING: Final = frozenset(
         "TargetAdminDelayUpdated",
         "TargetClosed",
         "TargetFunctionRoleUpdated",
+        # What the settlement token did by itself: no book of Moa's follows from it (SPEC 5.19, 5.20).
+        "ShortfallShared",
+        "SurplusSkimmed",
     }
 )
 # These change who may act: for a brand only its invitation says them (SPEC 6.8, 6.10).

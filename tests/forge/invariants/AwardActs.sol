@@ -18,8 +18,6 @@ abstract contract AwardActs is Acts {
     mapping(uint256 brandId => mapping(uint256 ruleId => IRewardRules.Terms)) private waiting;
     mapping(uint256 brandId => mapping(uint256 ruleId => uint256 inForceAt)) private waitingUntil;
 
-    function issuing(uint256 brandId) internal view virtual returns (bool);
-
     function awardOne(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
         IRewardRules.Item memory item = _rollItem(brandId);
