@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
 import {IAuthorised} from "./interfaces/IAuthorised.sol";
 import {Authorised} from "./base/Authorised.sol";
@@ -33,7 +33,8 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @dev Lots minted in one epoch and sixteen live epochs: lifetime + 1 of them at most.
     uint256 private constant LIFETIME_EPOCHS_MAX = 15;
     uint256 private constant NAME_BYTES_MAX = 64;
-    uint256 private constant SYMBOL_BYTES_MAX = 16;
+    uint256 private constant SYMBOL_BYTES_MAX = 11;
+    uint256 private constant URI_BYTES_MAX = 2_048;
 
     // Where each term lies in `_packedTerms`; the layout is published in contracts/README.md.
     uint256 private constant EPOCH_SECONDS_AT = 48;
@@ -45,13 +46,15 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     uint256 private constant NEXT_POLICY_SINCE_AT = 168;
     /// @dev How long a tightening of the transfer policy waits.
     uint256 private constant POLICY_NOTICE = 7 days;
+    /// @dev How many members owe points: none, and no award looks for a debt.
+    uint256 private constant DEBTORS_AT = 216;
 
     address private immutable REGISTRY;
     address private immutable RULES;
     address private immutable DESK;
     address private immutable EXCHANGE;
 
-    /* STORAGE: published and fixed, slots 0 to 12 */
+    /* STORAGE: published and fixed, slots 0 to 14 */
 
     mapping(address account => uint256[4] words) private _lots;
     uint256[4] private _supply;
@@ -65,6 +68,10 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     string private _symbol;
     /// @dev Of the points in a lot of the account, those that had their grace already.
     mapping(address account => mapping(uint256 expiryEpoch => uint256 points)) private _renewed;
+    /// @inheritdoc ILoyaltyToken
+    mapping(address member => uint256 points) public debtOf;
+    /// @inheritdoc ILoyaltyToken
+    string public contractURI;
 
     /// @dev The clock of one movement, read from storage once.
     /// @param clock The epoch now. @param groups How many groups can hold live lots: four, or one if nothing expires.
@@ -209,10 +216,27 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @inheritdoc ILoyaltyToken
     function mintable() external view returns (uint256) {
         uint256 packed = _packedTerms;
-        uint256 epoch = _mintEpoch(packed);
-        uint256 group = epoch / Lots.LOTS;
-        uint256 points = Lots.live(_supply[group % Lots.WORDS], group, _clock(packed));
-        return Lots.LOT_MAX - ((points >> (Lots.BITS * (epoch % Lots.LOTS))) & Lots.LOT_MAX);
+        return _room(packed, _mintEpoch(packed));
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function mintLot() external view returns (uint256 expiryEpoch, uint256 room) {
+        uint256 packed = _packedTerms;
+        expiryEpoch = _mintEpoch(packed);
+        room = _room(packed, expiryEpoch);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function leastLife() external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        return _lifetime(packed) == 0 ? type(uint256).max : _lifetime(packed) * _epochSeconds(packed);
+    }
+
+    /// @inheritdoc IERC165
+    function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
+        return interfaceId == type(IERC165).interfaceId || interfaceId == type(IERC20).interfaceId
+            || interfaceId == type(IERC20Metadata).interfaceId || interfaceId == type(IERC20Permit).interfaceId
+            || interfaceId == type(IERC5267).interfaceId;
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -278,8 +302,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         if (block.timestamp > deadline) revert ERC2612ExpiredSignature(deadline);
         bytes32 structHash =
             keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, _permitNonces[owner]++, deadline));
-        address signer = ECDSA.recover(MessageHashUtils.toTypedDataHash(_domainSeparator(), structHash), v, r, s);
-        if (signer != owner) revert ERC2612InvalidSigner(signer, owner);
+        _checkSigned(owner, structHash, abi.encodePacked(r, s, v));
 
         _approve(owner, spender, value);
     }
@@ -393,6 +416,16 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         emit AllowListEnding(account, until);
     }
 
+    /// @inheritdoc ILoyaltyToken
+    function setContractURI(string calldata uri) external {
+        _checkRole(Roles.id(_brandId(_packedTerms), Roles.OWNER));
+        if (bytes(uri).length > URI_BYTES_MAX) revert TermsInvalid("contractURI");
+
+        contractURI = uri;
+
+        emit ContractURIUpdated();
+    }
+
     /* MOA'S CONTRACTS */
 
     /// @inheritdoc ILoyaltyToken
@@ -411,17 +444,21 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
     /// @inheritdoc ILoyaltyToken
     function mintBatch(uint256[] calldata lines) external onlyModule(RULES) {
-        (uint256 group, uint256 mask, uint256 shift) = _mintLot(_packedTerms);
+        uint256 packed = _packedTerms;
+        (uint256 group, uint256 mask, uint256 shift) = _mintLot(packed);
         uint256 index = group % Lots.WORDS;
+        bool debts = packed >> DEBTORS_AT != 0;
         uint256 sum = 0;
+
+        emit LotNamed(group * Lots.LOTS + shift / Lots.BITS, lines.length);
 
         for (uint256 k = 0; k < lines.length; ++k) {
             uint256 line = lines[k];
             // The upper 160 bits are an address.
             // forge-lint: disable-next-line(unsafe-typecast)
             (address member, uint256 points) = (address(uint160(line >> 96)), line & type(uint96).max);
-            // RewardRules has refused the receivers of `_checkReceiver` with MemberInvalid, item by item.
-            if (points == 0) continue;
+            // RewardRules has refused the receivers of `_checkReceiver` with MemberInvalid, item by item, and sends no
+            // line of 0.
             uint256[4] storage words = _lots[member];
             uint256 word = _addToLot(words[index], points, group, mask, shift);
             words[index] = word;
@@ -431,9 +468,31 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             }
 
             emit Transfer(address(0), member, points);
-            _announceWord(member, word);
+
+            if (debts && debtOf[member] != 0) sum -= _payDebt(member, points, index, shift);
         }
-        if (sum > 0) _supply[index] = _addToLot(_supply[index], sum, group, mask, shift);
+        _supply[index] = _addToLot(_supply[index], sum, group, mask, shift);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function takeBack(address member, uint256 points, uint256 expiryEpoch, bool owe)
+        external
+        onlyModule(RULES)
+        returns (uint256 taken, uint256 owed, uint256 forgiven)
+    {
+        if (points == 0) return (0, 0, 0);
+        uint256 packed = _packedTerms;
+        if (_takeFromLot(member, points, expiryEpoch, _clock(packed))) return (points, 0, 0);
+        taken = _burnLatest(member, points, expiryEpoch, packed);
+        uint256 missing = points - taken;
+        if (missing == 0) return (taken, 0, 0);
+        if (!owe) return (taken, 0, missing);
+        uint256 debt = debtOf[member];
+        if (debt == 0) _packedTerms = packed + (1 << DEBTORS_AT);
+        debtOf[member] = debt + missing;
+
+        emit DebtChanged(member, debt + missing);
+        return (taken, missing, 0);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -484,18 +543,10 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @inheritdoc ILoyaltyToken
     function burnLatest(address member, uint256 points, uint256 firstEpoch)
         external
-        onlyModules(EXCHANGE, RULES)
+        onlyModule(EXCHANGE)
         returns (uint256 burnt)
     {
-        Moment memory now_ = _moment(_packedTerms);
-        uint256[4] memory lots;
-        uint256[6] memory changes;
-        (lots, burnt, changes) = _takeLatest(member, points, firstEpoch, now_);
-        if (burnt == 0) return 0;
-        _remove(_supply, lots, now_.clock);
-
-        emit Transfer(member, address(0), burnt);
-        _announce(member, changes);
+        return _burnLatest(member, points, firstEpoch, _packedTerms);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -579,6 +630,64 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             shift = Lots.BITS * (epoch % Lots.LOTS);
         }
         mask = Lots.live(Lots.word(group, Lots.POINTS_MASK), group, _clock(packed));
+    }
+
+    /// @dev Burns `points` of one lot, if it is live and holds them: what nearly every return finds.
+    function _takeFromLot(address member, uint256 points, uint256 epoch, uint256 clock) private returns (bool) {
+        uint256 group = epoch / Lots.LOTS;
+        uint256 index = group % Lots.WORDS;
+        uint256 shift = Lots.BITS * (epoch % Lots.LOTS);
+        uint256 alive = Lots.live(_lots[member][index], group, clock);
+        if ((alive >> shift) & Lots.LOT_MAX < points) return false;
+        // The lot holds them, and the supply's lot is the sum of all accounts'.
+        unchecked {
+            alive -= points << shift;
+            _lots[member][index] = Lots.stored(group, alive);
+            _supply[index] = Lots.stored(group, Lots.live(_supply[index], group, clock) - (points << shift));
+        }
+
+        emit Transfer(member, address(0), points);
+        _announceWord(member, Lots.word(group, alive));
+        return true;
+    }
+
+    /// @dev Burns up to `points`: of the lot of `firstEpoch`, then of the others, latest expiry first.
+    function _burnLatest(address member, uint256 points, uint256 firstEpoch, uint256 packed)
+        private
+        returns (uint256 burnt)
+    {
+        Moment memory now_ = _moment(packed);
+        uint256[4] memory lots;
+        uint256[6] memory changes;
+        (lots, burnt, changes) = _takeLatest(member, points, firstEpoch, now_);
+        if (burnt == 0) return 0;
+        _remove(_supply, lots, now_.clock);
+
+        emit Transfer(member, address(0), burnt);
+        _announce(member, changes);
+    }
+
+    /// @dev Burns of the points just minted what the member owes, at most these. Never does an award add to a debt.
+    /// @return paid What was burnt again.
+    function _payDebt(address member, uint256 points, uint256 index, uint256 shift) private returns (uint256 paid) {
+        uint256 debt = debtOf[member];
+        paid = debt < points ? debt : points;
+        debtOf[member] = debt - paid;
+        if (debt == paid) _packedTerms -= 1 << DEBTORS_AT;
+        // The lot holds at least the points just minted: no borrow, and the tag stays.
+        uint256 word = _lots[member][index] - (paid << shift);
+        _lots[member][index] = word & Lots.POINTS_MASK == 0 ? 0 : word;
+
+        emit Transfer(member, address(0), paid);
+        emit DebtChanged(member, debt - paid);
+        _announceWord(member, word);
+    }
+
+    /// @dev What the lot of `epoch`, the one that is minted now, can still take.
+    function _room(uint256 packed, uint256 epoch) private view returns (uint256) {
+        uint256 group = epoch / Lots.LOTS;
+        uint256 points = Lots.live(_supply[group % Lots.WORDS], group, _clock(packed));
+        return Lots.LOT_MAX - ((points >> (Lots.BITS * (epoch % Lots.LOTS))) & Lots.LOT_MAX);
     }
 
     /// @dev Adds `points` to one lot of a word of `group`: as `Lots.live` and `Lots.merge`, for the one lot.

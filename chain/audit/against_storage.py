@@ -53,16 +53,29 @@ def facts_of_token(expected: Expected, token: str, supply: Sequence[int]) -> lis
         words = lots.unpack(row["lots"])
         for index, slot in enumerate(layout.lots(account)):
             facts.append(Fact("lots", whole(slot), words[index], (account, index)))
+    for row in expected.ledger.rows["debt"].values():
+        if row["token"] == token:
+            at = whole(layout.place("LoyaltyToken", "debtOf", row["account"]).slot)
+            facts.append(Fact("debt of a member", at, int(row["points"]), (row["account"],)))
     return facts
 
 
 def facts_of_rules(expected: Expected) -> list[Fact]:
-    """What is spent of each rule's budget, and every operation id that counted."""
+    """What is spent of each rule's budget, every operation id that counted, every root, and what came back in parts."""
     facts = [
         Fact("operations counted", whole(layout.place("RewardRules", "_operations", brand_id, index).slot), bits,
              (brand_id, index))
         for (brand_id, index), bits in expected.operations.items()
     ]  # fmt: skip
+    facts += [
+        Fact("awards committed", Place(layout.place("RewardRules", "rootOf", brand_id, root).slot, 255, 1), 1,
+             (brand_id, root))
+        for brand_id, root in sorted(expected.roots)
+    ]  # fmt: skip
+    facts += [
+        Fact("what came back of an award", whole(layout.place("RewardRules", "returnedOf", *award).slot), base, award)
+        for award, base in sorted(expected.returned.items())
+    ]
     bit, bits = layout.RULE_LIFE["spent"]
     for row in _newest(expected.ledger.rows["rule"].values(), ("brand_id", "rule_id")):
         brand_id, rule_id = int(row["brand_id"]), int(row["rule_id"])

@@ -55,6 +55,20 @@ def changed(text: str, words: Sequence[str]) -> str:
     return "".join(parts)
 
 
+def added(text: str, expiry_epoch: int, points: int, epoch: int) -> str:
+    """The row after a mint into one lot in `epoch`: of the lot's word, what has expired by then is gone."""
+    group, slot = divmod(expiry_epoch, SLOTS)
+    start = 64 * (group % WORDS)
+    word = int(text[start : start + 64], 16)
+    kept = 0
+    if word >> TAG_SHIFT == group:
+        for place in range(SLOTS):
+            if SLOTS * group + place > epoch:
+                kept |= word & SLOT_MASK << SLOT_BITS * place
+    word = group << TAG_SHIFT | kept + (points << SLOT_BITS * slot)
+    return text[:start] + f"{word:064x}" + text[start + 64 :]
+
+
 def difference(before: str, after: str) -> dict[int, int]:
     """Points by expiry epoch that came (above 0) or went (below 0) between two balance rows."""
     found: dict[int, int] = {}

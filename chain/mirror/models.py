@@ -162,6 +162,17 @@ class BrandStanding(SQLModel, table=True):
     metadata_hash: str
 
 
+class Debt(SQLModel, table=True):
+    """Points that a member owes a brand: returned goods' points that were spent; 0 once they are paid."""
+
+    __tablename__ = "debt"
+    token: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    points: str
+    block_number: int = big()
+    log_index: int = big()
+
+
 class Supply(SQLModel, table=True):
     """Points ever minted and ever burnt of a token; what expired is in neither."""
 
@@ -294,6 +305,7 @@ MIRROR_TABLES: Final[tuple[type[SQLModel], ...]] = (
     BrandToken,
     BrandStanding,
     Supply,
+    Debt,
     Hold,
     Obligation,
     Collateral,

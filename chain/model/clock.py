@@ -43,6 +43,11 @@ class Clock:
             return 0
         return max(0, (at - self.origin - self.grace_s) // self.epoch_s)
 
+    @property
+    def least_life_s(self) -> int:
+        """How long any point surely lives."""
+        return FOREVER if self.stands else self.lifetime_epochs * self.epoch_s
+
     def check(self, expiry_epoch: int) -> None:
         """Refuses an expiry epoch at which the token's clock has run out."""
         if expiry_epoch > EXPIRY_EPOCH_MAX:
@@ -53,6 +58,6 @@ class Clock:
         return FOREVER if self.stands else self.origin + expiry_epoch * self.epoch_s
 
 
-def day_of(at: int) -> int:
-    """The UTC day of second `at`."""
-    return at // DAY_S
+def day_of(at: int, start: int = 0) -> int:
+    """The day of second `at`, where days begin at second `start` of UTC."""
+    return (at - start) // DAY_S

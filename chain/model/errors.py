@@ -187,17 +187,6 @@ class ERC2612ExpiredSignature(Refused):
 
 
 @dataclass(eq=False)
-class ERC2612InvalidSigner(Refused):
-    """ERC-2612: the permit was signed by `signer`, not by `owner`."""
-
-    signer: str
-    owner: str
-
-
-# --- IPartnerRegistry
-
-
-@dataclass(eq=False)
 class BrandUnknown(Refused):
     """Brand unknown."""
 
@@ -308,6 +297,14 @@ class AwardTooLarge(Refused):
 
 
 @dataclass(eq=False)
+class SecondSignatureMissing(Refused):
+    """A correction of so many points needs the second signature."""
+
+    points: int
+    limit: int
+
+
+@dataclass(eq=False)
 class MemberCapExceeded(Refused):
     """Member cap exceeded."""
 
@@ -329,6 +326,35 @@ class SupplyExceeded(Refused):
 
     points: int
     remaining: int
+
+
+@dataclass(eq=False)
+class AwardUnknown(Refused):
+    """No award of this brand is committed with these values."""
+
+    brand_id: int
+    operation_id: int
+
+
+@dataclass(eq=False)
+class ReturnTooLate(Refused):
+    """A return of this award could come until then, that second included."""
+
+    until: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class ReturnExceedsAward(Refused):
+    """Of the award's base amount so much can still come back."""
+
+    base_amount: int
+    left: int
+
+
+@dataclass(eq=False)
+class BaseAmountMissing(Refused):
+    """A return of nothing, of an award for something."""
 
 
 @dataclass(eq=False)

@@ -1,6 +1,6 @@
 """A brand's points: lots that expire by themselves, and who may move them (SPEC 1)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,15 +15,16 @@ from chain.model.errors import (
     ERC20InvalidSender,
     ERC20InvalidSpender,
     ERC2612ExpiredSignature,
-    ERC2612InvalidSigner,
     LotOverflow,
     SignatureInvalid,
+    TermsInvalid,
     TransferNotAllowed,
 )
 from chain.model.lots import LOT_POINTS_MAX, Lots
 from chain.model.policy import Policy
 
 POLICY_NOTICE_S: Final = 7 * 86_400
+URI_BYTES_MAX: Final = 2_048
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,15 @@ class Back:
     returned: int
     renewed: int
     lapsed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What a return took: burnt, owed from now on, or forgiven."""
+
+    taken: int
+    owed: int
+    forgiven: int
 
 
 @dataclass(slots=True)
@@ -48,6 +58,8 @@ class Token:
     journal: Journal
     accounts: dict[str, Lots] = field(default_factory=dict)
     supply: Lots = field(default_factory=dict)
+    debts: dict[str, int] = field(default_factory=dict)
+    uri: str = ""
     allowances: dict[tuple[str, str], int] = field(default_factory=dict)
     permit_nonces: dict[str, int] = field(default_factory=dict)
     # First second at which an account is no longer on the list of receivers.
@@ -113,7 +125,7 @@ class Token:
         if call.at > deadline:
             raise ERC2612ExpiredSignature(deadline)
         if signer != owner:
-            raise ERC2612InvalidSigner(signer or NOBODY, owner)
+            raise SignatureInvalid(owner)
         self._check_spender(spender)
         self.permit_nonces[owner] = self.permit_nonces.get(owner, 0) + 1
         self._approve(owner, spender, points)
@@ -195,6 +207,15 @@ class Token:
             self.allowed_until[account] = until
             self.journal.say(self.name, "AllowListEnding", account, until)
 
+    def set_contract_uri(self, call: Call, uri: str) -> None:
+        """Names the token's own page."""
+        use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
+        if len(uri.encode()) > URI_BYTES_MAX:
+            raise TermsInvalid("contractURI")
+        use()
+        self.uri = uri
+        self.journal.say(self.name, "ContractURIUpdated")
+
     # --- Moa's contracts
 
     def check_balance(self, member: str, points: int, at: int) -> None:
@@ -215,6 +236,56 @@ class Token:
         """New points in the lot of the present epoch."""
         self.check_room(member, points, at)
         self._mint(member, {self.clock.expiry_of_mint(at): points}, at)
+
+    def mint_batch(self, lines: Sequence[tuple[str, int]], at: int) -> None:
+        """Awards, in the lot of the present epoch; of what a debtor receives the debt is burnt at once."""
+        expiry = self.clock.expiry_of_mint(at)
+        self.journal.say(self.name, "LotNamed", expiry, len(lines))
+        for member, points in lines:
+            self.mint_award(member, points, at)
+
+    def mint_award(self, member: str, points: int, at: int) -> None:
+        """One award of a batch, whose lot was named."""
+        expiry = self.clock.expiry_of_mint(at)
+        self.check_room(member, points, at)
+        self._mint_named(member, {expiry: points}, at)
+        paid = min(self.debt_of(member), points)
+        if paid:
+            self._pay_debt(member, {expiry: paid}, at)
+
+    def _mint_named(self, member: str, lots: Lots, at: int) -> None:
+        """A mint into a lot that was named before."""
+        self._mint(member, lots, at)
+
+    def _pay_debt(self, member: str, lots: Lots, at: int) -> None:
+        self._owe(member, -lot.total(lots))
+        self._burn(member, lots, at, lambda: self.journal.say(self.name, "DebtChanged", member, self.debt_of(member)))
+
+    def _owe(self, member: str, points: int) -> None:
+        debt = self.debt_of(member) + points
+        assert debt >= 0, "a debt is paid twice"
+        self.debts.pop(member, None)
+        if debt:
+            self.debts[member] = debt
+
+    def debt_of(self, member: str) -> int:
+        """What the member owes this brand."""
+        return self.debts.get(member, 0)
+
+    def take_back(self, member: str, points: int, expiry: int, owe: bool, at: int) -> TakenBack:
+        """Burns up to the points: of one lot, then of the others, latest expiry first; what is missing may be owed."""
+        held = self.lots_of(member, at)
+        first = {expiry: min(points, held.get(expiry, 0))} if held.get(expiry) and points else {}
+        rest = lot.minus(held, first)
+        taken = lot.plus(first, lot.newest(rest, min(points - lot.total(first), lot.total(rest))))
+        if lot.total(taken):
+            self._burn(member, taken, at)
+        missing = points - lot.total(taken)
+        if not missing or not owe:
+            return TakenBack(lot.total(taken), 0, missing)
+        self._owe(member, missing)
+        self.journal.say(self.name, "DebtChanged", member, self.debt_of(member))
+        return TakenBack(lot.total(taken), missing, 0)
 
     def burn(self, member: str, points: int, at: int) -> Lots:
         """Burns the member's oldest points; the lots that were taken."""
@@ -335,10 +406,12 @@ class Token:
         self._put(member, lots, at)
         self.journal.say(self.name, "Transfer", NOBODY, member, lot.total(lots))
 
-    def _burn(self, member: str, lots: Mapping[int, int], at: int) -> None:
+    def _burn(self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None) -> None:
+        """`then`: what is said right after the Transfer."""
         self.supply = lot.minus(self.supply_by_expiry(at), lots)
         self._take(member, lots, at)
         self.journal.say(self.name, "Transfer", member, NOBODY, lot.total(lots))
+        then()
 
     def _take(self, account: str, lots: Mapping[int, int], at: int) -> None:
         self.accounts[account] = lot.minus(self.lots_of(account, at), lots)

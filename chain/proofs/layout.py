@@ -162,6 +162,13 @@ RULE_LIFE: Final[Packing] = {
     "version": (192, 24),
     "changeAt": (216, 40),
 }
+RULE_MORE: Final[Packing] = {
+    "returnWindow": (0, 32),
+    "shortfall": (32, 8),
+    "lockSeconds": (40, 32),
+    "dayStart": (72, 24),
+    "secondAbove": (96, 48),
+}
 AGREEMENT_RATE: Final[Packing] = {
     "numerator": (0, 48),
     "denominator": (48, 48),

@@ -1,6 +1,6 @@
 """The model's whole ledger, ready to be set to what the chain states."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -29,13 +29,19 @@ class StatedRules(Rules):
         use: Callable[[], None] = self._check_issuer(call, brand_id)
         use()
 
-    def decide(self, brand_id: int, item: Item, at: int) -> tuple[int, int]:
+    def decide(self, brand_id: int, item: Item, at: int, *, signed: bool = False) -> tuple[int, int]:
         """Points and version of one item, or why it is refused (SPEC 2.8)."""
-        return self._decide(brand_id, item, at)
+        return self._decide(brand_id, item, at, signed=signed)
 
     def count(self, brand_id: int, item: Item, points: int, version: int, at: int) -> None:
         """The item counts: id, budget, day and mint (SPEC 2.13)."""
         self._count(brand_id, item, points, version, at)
+        if points:
+            self.tokens[brand_id].mint_award(item.member, points, at)
+
+    def commit(self, brand_id: int, items: Sequence[Item], at: int) -> None:
+        """What may come back of a call's awards (SPEC 2.16)."""
+        self._commit(brand_id, items, at)
 
     def terms_of(self, brand_id: int, rule_id: int, at: int) -> RuleTerms:
         """The terms in force."""
@@ -114,8 +120,10 @@ class Books(Ledger):
         return made
 
     def forget_days(self, at: int) -> None:
-        """Drops what was counted on days before: the contracts remember one day as well."""
-        day = day_of(at)
+        """Drops what was counted on days before (the contracts remember one day as well, which a rule may begin
+        later than UTC), and awards that can no longer come back."""
+        day = day_of(at) - 1
+        self.rules.forget(at)
         for rules in self.rules.rules.values():
             for rule in rules:
                 if rule.by_day:

@@ -84,6 +84,10 @@ def subjects(event: Event) -> set[Subject]:
     if event.name in ("HoldPlaced", "HoldPaid"):
         # It shows which lots were taken of the member's.
         found.add(("lots", f"{TOKEN} {values['brandId']}", values["member"]))
+    if event.name == "DebtChanged":
+        found.add(("debt", event.contract, values["member"]))
+    if event.name == "Returned":
+        found.add(("award", values["brandId"], values["operationId"]))
     for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period")):
         if name in values:
             found.add((kind, values[name]))
@@ -104,11 +108,14 @@ def subjects(event: Event) -> set[Subject]:
 
 def main_subjects(event: Event) -> set[Subject]:
     """The hold, exchange or period that an act goes on with: if its last word is in doubt, so is all that follows."""
-    return {
+    found: set[Subject] = {
         (kind, event.values[name])
         for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period"))
         if name in event.values
     }
+    if event.name == "Returned":
+        found.add(("award", event.values["brandId"], event.values["operationId"]))
+    return found
 
 
 def described(event: Event) -> str:

@@ -13,7 +13,7 @@ from chain.model.desk import Hold, RefundWindow
 from chain.model.exchange import Record
 from chain.model.policy import Policy
 from chain.model.registry import Brand
-from chain.model.rules import Rule
+from chain.model.rules import Award, Rule
 from chain.replay.authority import StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TokenTerms
@@ -39,6 +39,8 @@ class TokenState:
     words: dict[str, Words]
     supply_words: Words
     supply: dict[int, int]
+    debts: dict[str, int]
+    uri: str
     allowances: dict[tuple[str, str], int]
     permit_nonces: dict[str, int]
     allowed_until: dict[str, int]
@@ -60,6 +62,8 @@ class BooksState:
     brands: dict[int, Brand]
     all_stopped_at: int
     rules: dict[int, list[Rule]]
+    awards: dict[tuple[int, int], Award]
+    roots: dict[tuple[int, str], list[int]]
     operations: dict[tuple[int, int], int]
     holds: dict[str, Hold]
     windows: dict[int, RefundWindow]
@@ -137,6 +141,8 @@ def _books_state(books: Books) -> BooksState:
         brands=books.registry.brands,
         all_stopped_at=books.registry.all_stopped_at,
         rules=books.rules.rules,
+        awards=books.rules.awards,
+        roots=books.rules.roots,
         operations=books.operations.words,
         holds=books.desk.holds,
         windows=books.desk.windows,
@@ -161,6 +167,8 @@ def _token_state(token: StatedToken) -> TokenState:
         words=token.words,
         supply_words=token.supply_words,
         supply=token.supply,
+        debts=token.debts,
+        uri=token.uri,
         allowances=token.allowances,
         permit_nonces=token.permit_nonces,
         allowed_until=token.allowed_until,
@@ -177,6 +185,7 @@ def _fill(books: Books, state: BooksState) -> None:
     for brand_id, each in state.tokens.items():
         token = books.add_token(brand_id, each.address, each.terms, each.policy)
         token.words, token.supply_words, token.supply = each.words, each.supply_words, each.supply
+        token.debts, token.uri = each.debts, each.uri
         token.accounts = {account: lot.unpacked(words) for account, words in each.words.items()}
         token.allowances, token.permit_nonces = each.allowances, each.permit_nonces
         token.allowed_until, token.next_policy, token.renewed = each.allowed_until, each.next_policy, each.renewed
@@ -185,6 +194,7 @@ def _fill(books: Books, state: BooksState) -> None:
     books.stated_roles.holders, books.roles.invited_at = state.holders, state.invited_at
     books.registry.brands, books.registry.all_stopped_at = state.brands, state.all_stopped_at
     books.rules.rules, books.operations = state.rules, Operations(state.operations)
+    books.rules.awards, books.rules.roots = state.awards, state.roots
     books.desk.holds, books.desk.windows, books.exchanges.records = state.holds, state.windows, state.records
     books.clearing.accounts, books.clearing.obligations = state.accounts, state.obligations
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period

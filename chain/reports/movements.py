@@ -34,6 +34,7 @@ class Movements:
     redeemed: int
     exchanged_out: int
     unwound: int
+    taken_back: int
     burnt_otherwise: int
     expired: int
     closing: int
@@ -44,7 +45,7 @@ class Movements:
 
     @property
     def left(self) -> int:
-        return self.redeemed + self.exchanged_out + self.unwound + self.burnt_otherwise
+        return self.redeemed + self.exchanged_out + self.unwound + self.taken_back + self.burnt_otherwise
 
     @property
     def difference(self) -> int:
@@ -58,6 +59,8 @@ def movements(connection: Connection, token: Mapping[str, Any], opening: Moment,
     before = history.supply(connection, address, opening.number)
     after = history.supply(connection, address, closing.number)
     by_kind, returned, renewed = _sums(connection, token, opening, closing)
+    # Of goods that came back, and of debts that awards paid.
+    taken_back = -by_kind.get("return", 0) - by_kind.get("debt_paid", 0)
     out, unwound, otherwise = -by_kind.get("exchange_out", 0), -by_kind.get("unwind_out", 0), -by_kind.get("burn", 0)
     return Movements(
         opening_at=opening,
@@ -69,9 +72,10 @@ def movements(connection: Connection, token: Mapping[str, Any], opening: Moment,
         renewed=renewed,
         minted_otherwise=by_kind.get("mint", 0),
         # What tills captured after its expiry was gone already, so the burns tell, not the captures.
-        redeemed=after.burnt - before.burnt - out - unwound - otherwise,
+        redeemed=after.burnt - before.burnt - out - unwound - taken_back - otherwise,
         exchanged_out=out,
         unwound=unwound,
+        taken_back=taken_back,
         burnt_otherwise=otherwise,
         expired=_expired(cohorts(connection, token, closing), opening, closing),
         closing=after.live,

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IAuthorised} from "./IAuthorised.sol";
 import {IBrandAccess} from "./IBrandAccess.sol";
 
@@ -21,7 +22,7 @@ import {IBrandAccess} from "./IBrandAccess.sol";
 /// of the live window (epoch+1 .. epoch+16); anything else is a stale word of an older turn of the ring.
 /// A word without points is stored as 0.
 /// @dev Points move oldest lot first, and each part keeps its own expiry at the receiver.
-interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthorised, IBrandAccess {
+interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IERC165, IAuthorised, IBrandAccess {
     /// @notice Who may use transfer and transferFrom.
     /// Closed: nobody, only Moa's contracts move points. AllowList: anyone, to receivers on the brand's list. Open: anyone.
     enum Policy {
@@ -55,8 +56,16 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
 
     /// @notice The lots of `account` after a change: exactly the words that changed.
     /// @dev A word names its own place, (word >> 240) % 4. A word without points arrives here as its bare
-    /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer.
+    /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer; not for
+    /// what `mintBatch` adds, which `LotNamed` tells.
     event LotsChanged(address indexed account, uint256[] words);
+    /// @notice Each of the next `transfers` Transfers from 0 of this transaction adds its points to the lot of `expiryEpoch`
+    /// of its receiver (lots of the same word that have expired by then are gone).
+    event LotNamed(uint256 indexed expiryEpoch, uint256 transfers);
+    /// @notice What `member` owes this brand from now on, after a return or an award: later awards pay first.
+    event DebtChanged(address indexed member, uint256 debt);
+    /// @notice ERC-7572: the contract's own page changed.
+    event ContractURIUpdated();
     /// @notice The brand changed who may transfer, at once: to the same or a looser policy.
     event PolicyChanged(Policy policy);
     /// @notice The brand announced a tighter policy: in force from `inForceAt` on, without another event.
@@ -82,8 +91,6 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     error TermsInvalid(string field);
     /// @notice ERC-2612: `block.timestamp` is past the permit's deadline.
     error ERC2612ExpiredSignature(uint256 deadline);
-    /// @notice ERC-2612: the permit was signed by `signer`, not by `owner`.
-    error ERC2612InvalidSigner(address signer, address owner);
 
     /* READING */
 
@@ -109,6 +116,15 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function packedSupply() external view returns (uint256[4] memory);
     /// @notice How many points may still be minted in the present epoch: 2^48 - 1 less the supply of that lot.
     function mintable() external view returns (uint256);
+    /// @notice The lot that points minted now go to, and how many still may: `expiryEpochOfMint` and `mintable` at once.
+    function mintLot() external view returns (uint256 expiryEpoch, uint256 room);
+    /// @notice The seconds that any point surely lives when it is minted; type(uint256).max when points never expire.
+    function leastLife() external view returns (uint256);
+    /// @notice Points that `member` owes this brand: returned goods' points that were spent. No other brand's.
+    function debtOf(address member) external view returns (uint256);
+    /// @notice ERC-7572: a URI of the contract's page (name, logo, link), as the brand's owner set it; may be a data: URI.
+    // forge-lint: disable-next-line(mixed-case-function)
+    function contractURI() external view returns (string memory);
     /// @notice True when the brand lets `account` receive under the AllowList policy.
     function isAllowed(address account) external view returns (bool);
     /// @notice First second at which `account` is no longer on the list; 2^256-1: none; 0: it is not on it.
@@ -154,16 +170,28 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// brand's owner role.
     function setAllowed(address account, bool allowed) external;
 
+    /// @notice Sets `contractURI`, at most 2,048 bytes. Needs the brand's owner role.
+    // forge-lint: disable-next-line(mixed-case-function)
+    function setContractURI(string calldata uri) external;
+
     /* MOA'S CONTRACTS */
 
     /// @notice Gives a fresh clone its terms, once. Registry only.
     function initialise(Terms calldata terms_) external;
     /// @notice Mints `points` of the present epoch's lot. PartnerExchange only.
     function mint(address member, uint256 points) external;
-    /// @notice Mints a batch: the supply is written once, each line has its own Transfer and LotsChanged. RewardRules only.
-    /// @param lines Each `member << 96 | points`: a batch is as cheap as its encoding.
-    /// @dev Lines of 0 points are skipped. Reverts as a whole with LotOverflow when the lot of the present epoch is full.
+    /// @notice Mints a batch into the present epoch's lot: `LotNamed`, then a Transfer a line. RewardRules only. Of what a
+    /// debtor receives the debt is burnt at once (a second Transfer, DebtChanged and LotsChanged).
+    /// @param lines Each `member << 96 | points`, points above 0: a batch is as cheap as its encoding.
+    /// @dev Reverts as a whole with LotOverflow when the lot of the present epoch is full.
     function mintBatch(uint256[] calldata lines) external;
+    /// @notice Burns up to `points` of `member`: first of the lot of `expiryEpoch`, which must be live, then of the others,
+    /// latest expiry first. RewardRules only.
+    /// @param owe Whether the member owes what is missing from now on.
+    /// @return taken Points burnt. @return owed Added to the debt. @return forgiven Missing, and not owed.
+    function takeBack(address member, uint256 points, uint256 expiryEpoch, bool owe)
+        external
+        returns (uint256 taken, uint256 owed, uint256 forgiven);
     /// @notice Burns from `member`, oldest first. PartnerExchange and RedemptionDesk only.
     /// @return lots What was taken, packed as above. @return epoch The clock when it was taken.
     function burn(address member, uint256 points) external returns (uint256[4] memory lots, uint256 epoch);
@@ -174,7 +202,7 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @return burnt The live part, in points; the rest expired earlier and was gone already.
     function burnAside(uint256[4] calldata lots) external returns (uint256 burnt);
     /// @notice Burns up to `points` of `member`: from the lot of `firstEpoch`, then the latest expiry first.
-    /// PartnerExchange (unwinding) and RewardRules only.
+    /// PartnerExchange (unwinding) only.
     /// @return burnt `points`, or all that the member has if that is less.
     function burnLatest(address member, uint256 points, uint256 firstEpoch) external returns (uint256 burnt);
     /// @notice Gives `lots` in the desk's account back, live ones with their own expiry; expired ones stay gone.

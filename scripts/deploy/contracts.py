@@ -256,7 +256,7 @@ def _publish(owner, record, brand_id, rule):
     now = web3.eth.get_block("latest")["timestamp"]
     terms = (
         rule["activity"].encode().ljust(32, b"\0"),
-        ("rate", "fixed").index(rule["kind"]),
+        ("rate", "fixed", "correction").index(rule["kind"]),
         ("down", "nearest", "up").index(rule["rounding"]),
         rule["numerator"],
         rule["denominator"],
@@ -267,6 +267,11 @@ def _publish(owner, record, brand_id, rule):
         now + YEARS_100_S,
         rule["notice_seconds"],
         web3.keccak(text=rule["text"]),
+        rule.get("return_window_seconds", 0),
+        ("forgive", "debt").index(rule.get("shortfall", "forgive")),
+        rule.get("lock_seconds", 0),
+        rule.get("day_start", 0),
+        rule.get("second_above", 0),
     )
     _at(record, "RewardRules").publish(brand_id, terms, {"from": owner})
 

@@ -43,8 +43,16 @@ BARS = (
     Bar("transfer_4_lots_two_words_existing", 1.6, "oz_transfer_existing", missed="four words are written, not two"),
     Bar("transfer_16_lots_new", 2.8, "oz_transfer_new"),
     Bar("transfer_16_lots_existing", 2.8, "oz_transfer_existing"),
-    Bar("award_in_batch_of_100_new", 35_000),
-    Bar("award_in_batch_of_100_existing", 16_000),
+    Bar("award_with_root_in_batch_of_100_new", 32_000),
+    Bar("award_with_root_in_batch_of_100_existing", 14_000),
+    # What the root costs, beside the same award under a rule without returns.
+    Bar("root_share_in_batch_of_100", 600),
+    Bar("worst_batch_of_200", 15_000_000),
+    Bar("worst_batch_of_200_debtors", 15_000_000),
+    Bar("return_whole", 90_000),
+    Bar("return_rest", 90_000),
+    Bar("return_first_part", 90_000, missed="what is back of the award is a fresh word: 17,100 more, once an award"),
+    Bar("return_second_part", 90_000),
     Bar("exchange_existing", 170_000),
     Bar("exchange_new_receiver", 170_000, missed="the receiver's first word is 17,100 more than a word that exists"),
     Bar(

@@ -209,7 +209,7 @@ def test_a_permit_works_on_a_clone_once_and_in_time(world, token, member, third_
 
     assert token.nonces(member.address) == 1
     assert token.balanceOf(third_party) == 40
-    with refused("ERC2612InvalidSigner"):
+    with refused("SignatureInvalid", member.address):
         token.permit.call(member.address, third_party, 40, FOREVER, v, r, s, {"from": third_party})
 
 

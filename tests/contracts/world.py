@@ -124,10 +124,26 @@ def rule_terms(
     start=0,
     end=FOREVER,
     notice=HOUR,
+    window=0,
+    shortfall=0,
+    lock=0,
+    day_start=0,
+    second_above=0,
 ):
     """Terms of a rule in the contract's order."""
     activity = b"purchase".ljust(32, b"\0")
-    return (activity, kind, rounding, numerator, denominator, cap, day_cap, budget, start, end, notice, b"\1" * 32)
+    paying = (activity, kind, rounding, numerator, denominator, cap, day_cap, budget, start, end, notice, b"\1" * 32)
+    return (*paying, window, shortfall, lock, day_start, second_above)
+
+
+def awarded(event) -> dict:
+    """The values that the one word of Awarded holds."""
+    word = event["award"]
+    widths = (("baseAmount", 96), ("points", 48), ("ruleId", 32), ("version", 24))
+    found = {}
+    for name, bits in widths:
+        found[name], word = word & (1 << bits) - 1, word >> bits
+    return found
 
 
 def publish(w, brand, **terms) -> int:

@@ -10,7 +10,8 @@ from eth_abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
-from chain.contracts.codec import Codec
+from chain.contracts.codec import Codec, told
+from chain.model import lots as lot
 from chain.model.ledger import Ledger
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
@@ -71,6 +72,10 @@ TYPED = {
         "TransferAuthorisation",
         "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
     ),
+    "correct": (
+        "Correction",
+        "uint256 brandId,uint256 operationId,uint256 ruleId,address member,uint256 baseAmount,uint256 deadline",
+    ),
     "leave": ("Leave", "address member,address wallet,uint256 nonce,uint256 deadline"),
     "permit": ("Permit", "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline"),
 }
@@ -94,7 +99,9 @@ class ChainSide:
         self.artifacts = {name: artifact(name) for name in ABIS}
         self.codec = Codec({name: artifact(name)["abi"] for name in (*ABIS, *INTERFACES)})
         self.order = {
-            (item["name"], len(item["inputs"])): [part["name"] for part in item["inputs"]]
+            (item["name"], len(told(item["name"], item["inputs"]))): [
+                part["name"] for part in told(item["name"], item["inputs"])
+            ]
             for abi in self.codec.abis.values()
             for item in abi
             if item["type"] == "event"
@@ -104,7 +111,11 @@ class ChainSide:
         self.domains: dict[str, dict[str, Any]] = {}
         self.nonces: dict[str, int] = {}
         self.words: dict[tuple[str, str], list[int]] = {}
+        # By token: the lot that its next so many mints go to.
+        self.named: dict[str, tuple[int, int]] = {}
         self.clock = START
+        # Set once the world has it: proofs are made of what the model remembers.
+        self.ledger: Ledger
         if not anvil:
             rpc.call("evm_setTime", START * 1_000)
 
@@ -197,10 +208,23 @@ class ChainSide:
     def calldata(self, step: Step, ledger: Ledger | None = None) -> bytes:
         """The calldata of a step, its signatures made."""
         values = [self.sign(step, value) if isinstance(value, Signed) else plain(value) for value in step.values]
+        if step.function in ("takeReturn", "correct"):
+            return self.codec.calldata(step.contract, step.function, *self._arguments(step, values))
         if step.function == "permit":
             owner, spender, points, deadline, signed = values
             values = [owner, spender, points, deadline, signed[64], signed[:32], signed[32:64]]
         return self.codec.calldata(step.contract.split()[0], step.function, *values)
+
+    def _arguments(self, step: Step, values: list[Any]) -> list[Any]:
+        """What a return brings of its award, which the model knows by its operation."""
+        if step.function == "correct":
+            return values
+        brand_id, return_id, base_amount, operation_id = values
+        if (brand_id, operation_id) not in self.ledger.rules.awards:
+            words: tuple[int, ...] = (operation_id, 0, 0, 0)
+            return [brand_id, return_id, base_amount, list(words), []]
+        words, proof = self.ledger.rules.proof(brand_id, operation_id)
+        return [brand_id, return_id, base_amount, list(words), proof]
 
     def sign(self, step: Step, signed: Signed) -> bytes:
         """65 bytes over the step's values, or over others."""
@@ -226,6 +250,8 @@ class ChainSide:
         if step.function == "payAtPartner":
             quote = list(plain(values[0]))
             return [*quote[:5], values[1], *quote[5:]]
+        if step.function == "correct":
+            return [values[0], *plain(values[1]), values[3]]
         if step.function == "unwind":
             return [values[1].member, values[0], values[2], values[3]]
         if step.function == "permit":
@@ -254,10 +280,10 @@ class ChainSide:
             return Outcome({}, self.reason(receipt["transactionHash"])), at
         facts: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
         for log in receipt["logs"]:
-            self._note(log, facts)
+            self._note(log, facts, at)
         return Outcome(facts), at
 
-    def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]]) -> None:
+    def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]], at: int) -> None:
         address = log["address"].lower()
         if address not in self.labels:
             # Only an invitation makes a contract: the next brand's token.
@@ -273,11 +299,27 @@ class ChainSide:
             for word in integers(found.args["words"]):
                 words[(word >> 240) % 4] = word if word & (2**240 - 1) else 0
             return
+        if found.name == "LotNamed":
+            self.named[label] = int(found.args["expiryEpoch"]), int(found.args["transfers"])
+        if found.name == "Transfer" and int(found.args["from"], 16) == 0:
+            self._mint(label, found.args["to"], int(found.args["value"]), at)
         names = self.order[found.name, len(found.args)]
         values = [integers(found.args[name]) for name in names]
         if found.name == "AwardRefused":
             values[-1] = self.refusal(bytes.fromhex(values[-1][2:]))
         facts.setdefault(label, []).append((found.name, tuple(values)))
+
+    def _mint(self, label: str, account: str, points: int, at: int) -> None:
+        """What a mint into a named lot leaves of the account's word (SPEC 1.11, 2.16)."""
+        expiry, left = self.named.get(label, (0, 0))
+        if not left:
+            return
+        self.named[label] = expiry, left - 1
+        words = self.words.setdefault((label, account), [0] * 4)
+        group, place = expiry // 5, expiry // 5 % 4
+        clock = self.ledger.tokens[int(label.split()[1])].clock.epoch(at)
+        lots = lot.live(lot.unpacked([words[place]]), clock) if words[place] >> 240 == group else {}
+        words[place] = lot.packed(lot.plus(lots, {expiry: points}))[place]
 
     def reason(self, tx_hash: str) -> tuple[str, tuple[Any, ...]]:
         """Why a transaction was refused."""

@@ -49,7 +49,12 @@ def touched(world: TwoSides, step: Step, outcome: Outcome) -> list[tuple[Read, A
                 key = (contract, "isOperationUsed", values[:2])
                 pairs[key, None] = ledger.rules.is_operation_used(*values[:2])
             if contract == "RewardRules" and name == "Awarded":
-                found += rule_reads(world, values[0], values[3], step.at)
+                found += rule_reads(world, values[0], values[5], step.at)
+            if contract == "RewardRules" and name == "Returned":
+                award = ledger.rules.awards[values[0], values[1]]
+                found += rule_reads(world, values[0], award.item.rule_id, step.at)
+                key = (contract, "isOperationUsed", (values[0], values[3]))
+                pairs[key, None] = True
             if name == "RefundWindowAnnounced":
                 found += registry_reads(world, step.at)
             if contract == "RedemptionDesk" and name.startswith("Hold"):
@@ -99,11 +104,12 @@ def account_reads(world: TwoSides, brand_id: int, account: str, at: int) -> list
     token, contract = world.ledger.tokens[brand_id], f"{TOKEN} {brand_id}"
     lots = token.lots_of(account, at)
     words = world.chain.words.get((contract, account), [0] * 4)
-    check(f"lots of {account} by LotsChanged alone", lots, lot.live(lot.unpacked(words), token.clock.epoch(at)))
+    check(f"lots of {account} by events alone", lots, lot.live(lot.unpacked(words), token.clock.epoch(at)))
     shown = tuple((expiry, token.clock.expires_at(expiry), points) for expiry, points in lots.items())
     return [
         ((contract, "balanceOf", (account,)), lot.total(lots)),
         ((contract, "lotsOf", (account,)), shown),
+        ((contract, "debtOf", (account,)), token.debt_of(account)),
         ((contract, "packedLotsOf", (account,)), tuple(words)),
         (("RedemptionDesk", "heldOf", (brand_id, account)), world.ledger.desk.held_of(brand_id, account)),
     ]

@@ -29,6 +29,7 @@ class Story:
         """The whole of it."""
         self.expiry_and_grace()
         self.refusals()
+        self.returns()
         self.debts()
         self.changes()
         self.standing()
@@ -104,7 +105,7 @@ class Story:
             ("ClearingHouse", "book", (BRAND, 1, 5, 5, ZERO32), "ExchangeContractOnly"),
         ):
             self.step(error, contract, function, values, self.cast[f"owner{BRAND}"])
-        for items in ([], [item] * 501):
+        for items in ([], [item] * 251):
             self.step("BatchSizeWrong", "RewardRules", "awardBatch", (BRAND, items), self.issuer)
         role = role_of(BRAND, Kind.ISSUER), self.member, 0
         self.step("AccessManagerUnauthorizedAccount", "Authority", "grantRole", role, self.issuer)
@@ -124,6 +125,53 @@ class Story:
         self.step("", "RedemptionDesk", "cancelAuthorisation", (self.nonce,), self.member)
         request = HoldRequest(self.member, BRAND, 1, ZERO32, 2**40, self.nonce, 2**40)
         self.step("AuthorisationUsed", "RedemptionDesk", "hold", (request, Signed(self.member)), self.member)
+
+    def returns(self) -> None:
+        """SPEC 1.24, 1.25, 2.20 to 2.28: goods come back of points that were spent; debts are paid, or forgiven."""
+        buyer, friend = self.world.cast.members[3], self.world.cast.members[4]
+        token = self.world.ledger.tokens[BRAND]
+
+        def bought(base: int, rule: int) -> int:
+            self.operation += 1
+            item = Item(self.operation, rule, buyer, base)
+            self.step("", "RewardRules", "award", (BRAND, item), self.issuer)
+            return self.operation
+
+        def back(error: str, operation: int, base: int, by: str = "", at: int = 0) -> None:
+            self.operation += 1
+            values = BRAND, self.operation, base, operation
+            self.step(error, "RewardRules", "takeReturn", values, by or self.till, at)
+
+        def spend() -> None:
+            values = friend, token.balance_of(buyer, self.world.at)
+            self.step("", f"{TOKEN} {BRAND}", "transfer", values, buyer)
+
+        self.step("", f"{TOKEN} {BRAND}", "approve", (friend, 1), buyer)
+        first = bought(1_000, 1)
+        back("RoleMissing", first, 1_000, self.issuer)
+        back("AwardUnknown", first + 10**6, 1)
+        back("ReturnExceedsAward", first, 1_001)
+        back("BaseAmountMissing", first, 0)
+        back("", first, 400)
+        spend()
+        back("", first, 300)
+        back("", first, 300)
+        back("ReturnExceedsAward", first, 1)
+        second = bought(333, 1)
+        third = bought(1_000, 1)
+        back("", second, 333)
+        spend()
+        back("", third, 999)
+        for _ in range(3):
+            bought(700, 1)
+        for number in (2, 3):
+            forgiven = bought(9_000, number)
+            spend()
+            back("", forgiven, 9_000)
+        late = bought(50, 1)
+        until = self.world.at + token.clock.least_life_s
+        back("", late, 20, at=until)
+        back("ReturnTooLate", late, 20, at=until + 1)
 
     def debts(self) -> None:
         """SPEC 4.8, 4.10, 5.5, 5.10, 5.11"""

@@ -16,6 +16,8 @@ class Walk(StandingActs):
     WEIGHTS: tuple[tuple[str, int], ...] = (
         ("award", 12),
         ("award_batch", 9),
+        ("take_return", 9),
+        ("correct", 2),
         ("transfer", 8),
         ("approve", 2),
         ("transfer_from", 4),

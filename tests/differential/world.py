@@ -7,7 +7,7 @@ from chain.model.agreements import AgreementTerms
 from chain.model.ledger import Ledger, Parties
 from chain.model.policy import Policy
 from chain.model.registry import Invitation
-from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
 from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, ChainSide
@@ -41,6 +41,10 @@ def rule(
     start: int = 0,
     end: int = FAR,
     notice_s: int = HOUR,
+    window_s: int = 0,
+    shortfall: Shortfall = Shortfall.FORGIVE,
+    day_start: int = 0,
+    second_above: int = 0,
 ) -> RuleTerms:
     """A rule's terms with the usual bounds."""
     return RuleTerms(
@@ -56,6 +60,10 @@ def rule(
         end=end,
         notice_s=notice_s,
         text_hash="0x" + "ab" * 32,
+        return_window_s=window_s,
+        shortfall=shortfall,
+        day_start=day_start,
+        second_above=second_above,
     )
 
 
@@ -102,7 +110,7 @@ class TwoSides:
         self.record: list[Made] = []
         self._fund()
         self.parties = self._deploy()
-        self.ledger = Ledger(self.parties)
+        self.ledger = self.chain.ledger = Ledger(self.parties)
         for number, brand in enumerate(BRANDS, 1):
             owner = self.cast[f"owner{number}"]
             invitation = replace(brand, owner=owner, treasury=owner)
@@ -196,12 +204,14 @@ class TwoSides:
         self._must("Authority", "grantRole", slow, owner)
         self._must("PartnerRegistry", "activate", (number,), "operator")
         self._must("ClearingHouse", "deposit", (number, 500_000 * number), owner)
+        window_s = min(5 * DAY, self.ledger.tokens[number].clock.least_life_s)
         for terms in (
-            rule(3, 2, rounding=Rounding.NEAREST),
-            rule(1, 100, rounding=Rounding.UP, per_award=5_000, per_day=9_000),
-            rule(250, kind=RuleKind.FIXED, budget=20_000, per_day=1_000),
+            rule(3, 2, rounding=Rounding.NEAREST, window_s=window_s, shortfall=Shortfall.DEBT),
+            rule(1, 100, rounding=Rounding.UP, per_award=5_000, per_day=9_000, window_s=window_s, day_start=54_000),
+            rule(250, kind=RuleKind.FIXED, budget=20_000, per_day=1_000, window_s=window_s // 2),
             rule(2**48 - 1, 3, end=self.at + 40 * DAY),
             rule(2, 7),
+            rule(1, kind=RuleKind.CORRECTION, per_award=600, per_day=1_200, second_above=200, window_s=window_s),
         ):
             self._must("RewardRules", "publish", (number, terms), owner)
 

@@ -25,7 +25,7 @@ contract Walk is Test {
             }
             handler.check();
         }
-        string[23] memory names = [
+        string[25] memory names = [
             "transfer",
             "transferFrom",
             "transferWithAuthorisation",
@@ -33,6 +33,8 @@ contract Walk is Test {
             "award",
             "awardBatch",
             "announceChange",
+            "takeReturn",
+            "debt paid",
             "hold",
             "capture",
             "release",

@@ -262,7 +262,7 @@ def test_a_batch_counts_its_good_items_and_tells_the_others(ledger: Ledger) -> N
     assert ledger.rules.award_batch(Call(STAFF, START), 1, items) == (2, 5)
 
     said = [fact.name for fact in ledger.facts()]
-    assert said == ["Awarded", "Transfer", "AwardRefused", "AwardRefused", "Awarded"]
+    assert said == ["Awarded", "AwardRefused", "AwardRefused", "Awarded", "LotNamed", "Transfer"]
     assert not ledger.rules.is_operation_used(1, 2)
     with pytest.raises(OperationUsed):
         award(ledger, 5, START, 3)

@@ -57,6 +57,8 @@ def test_fields_packed_by_hand_are_those_of_the_sources() -> None:
          "ROUNDING_AT": "rounding"}),
         ("libraries/RuleCode.sol", layout.RULE_LIFE, {"SPENT_AT": "spent", "START_AT": "start", "END_AT": "end",
          "VERSION_AT": "version", "CHANGE_AT": "changeAt"}),
+        ("libraries/RuleCode.sol", layout.RULE_MORE, {"SHORTFALL_AT": "shortfall", "LOCK_AT": "lockSeconds",
+         "DAY_START_AT": "dayStart", "SECOND_ABOVE_AT": "secondAbove"}),
         ("libraries/AgreementCode.sol", layout.AGREEMENT_RATE, {"FEE_AT": "feeBps", "DAILY_CAP_AT": "dailyCap",
          "NOTICE_AT": "noticeSeconds", "VERSION_AT": "version", "MINIMUM_AT": "minimumIn"}),
     ):  # fmt: skip

@@ -2,7 +2,8 @@
 
 Pure but for the ledger it is given: equal events and rows give equal results. Each business event makes its own
 entries and claims the ERC-20 Transfers that carried it; what no event claims is a plain transfer. Balances take no
-arithmetic: a LotsChanged event shows the words that lie in storage after the change.
+arithmetic: a LotsChanged event shows the words that lie in storage after the change; only what a batch of awards mints
+is added to the lot that the batch names once.
 
 Points end without an event. The first block whose time reaches a lot's end begins with an entry for each account that
 had any left, before the block's own logs: without transaction, and with a log index below 0, which counts back from
@@ -18,6 +19,7 @@ from typing import Any, Final
 from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
+from chain.contracts.named_lots import NamedLots
 from chain.mirror.rows.lot_ends import LotEnds, Place
 from chain.mirror.rows.row_cache import Row, RowCache
 
@@ -90,6 +92,7 @@ class Projector:
         # What the last LotsChanged brought and took: token, account, points by expiry epoch.
         self._gained: tuple[str, str, dict[int, int]] = ("", "", {})
         self._transfers: dict[tuple[Address, Address, Address], deque[EventLog]] = {}
+        self._named = NamedLots()
 
     def block(self, logs: Iterable[EventLog], block_time: int) -> None:
         """All logs of one block."""
@@ -140,6 +143,7 @@ class Projector:
 
     def _transaction(self, logs: list[EventLog]) -> None:
         self._transfers = defaultdict(deque)
+        self._named = NamedLots()
         for log in logs:
             if log.name == "Transfer":
                 self._transfers[log.address, log.args["from"], log.args["to"]].append(log)
@@ -160,12 +164,21 @@ class Projector:
         supply = self.ledger.get("supply", log.address) or {"token": log.address, "minted": "0", "burnt": "0"}
         side = "minted" if giver == ZERO else "burnt"
         self.ledger.put("supply", {**supply, side: str(int(supply[side]) + int(args["value"]))})
+        expiry = self._named.follow(log.address, log.name, args)
+        if expiry is not None:
+            epoch = self._clock(log.address).epoch(self._time)
+            self._put_lots(log, taker, lambda had: lots.added(had, expiry, int(args["value"]), epoch))
+
+    def _lot_named(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._named.follow(log.address, log.name, args)
 
     def _lots_changed(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        account = args["account"]
+        self._put_lots(log, args["account"], lambda had: lots.changed(had, args["words"]))
+
+    def _put_lots(self, log: EventLog, account: str, change: Callable[[str], str]) -> None:
         before = self.ledger.get("balance", log.address, account)
         had = before["lots"] if before else lots.EMPTY
-        words = lots.changed(had, args["words"])
+        words = change(had)
         points = int(before["points"]) if before else 0
         for expiry, moved in lots.difference(had, words).items():
             points += moved
@@ -229,6 +242,32 @@ class Projector:
             self._claim(token, ZERO, args["member"])
         detail = {"rule": args["ruleId"], "version": args["version"], "base_amount": args["baseAmount"]}
         self._entry(log, token, args["member"], "award", points, operation_id=args["operationId"], detail=detail)
+
+    def _returned(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        """Goods came back: what was burnt, and of what was missing what is owed or forgiven."""
+        token, taken, missing = self.context.tokens[args["brandId"]], int(args["taken"]), args["missing"]
+        if taken:
+            self._claim(token, args["member"], ZERO)
+        owes = args["owes"] == "1"
+        detail = {
+            "award": args["operationId"],
+            "base_amount": args["baseAmount"],
+            "standing": args["standing"],
+            "owed": missing if owes else "0",
+            "forgiven": "0" if owes else missing,
+        }
+        self._entry(log, token, args["member"], "return", -taken, operation_id=args["returnId"], detail=detail)
+
+    def _debt_changed(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        """A debt after a return or an award; what it fell by was burnt of the award just minted."""
+        account, debt = args["member"], int(args["debt"])
+        before = self.ledger.get("debt", log.address, account)
+        owed = int(before["points"]) if before else 0
+        place = {"block_number": log.block_number, "log_index": log.log_index}
+        self.ledger.put("debt", {"token": log.address, "account": account, "points": str(debt), **place})
+        if debt < owed:
+            self._claim(log.address, account, ZERO)
+            self._entry(log, log.address, account, "debt_paid", debt - owed, detail={"debt": str(debt)})
 
     def _rule(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self.ledger.put(
@@ -589,8 +628,11 @@ def _version(version: str, args: Mapping[str, Any], in_force_at: int | None) -> 
 _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], None]]] = {
     "Transfer": Projector._transfer,
     "LotsChanged": Projector._lots_changed,
+    "LotNamed": Projector._lot_named,
     "Left": Projector._left,
     "Awarded": Projector._awarded,
+    "Returned": Projector._returned,
+    "DebtChanged": Projector._debt_changed,
     "RulePublished": Projector._rule,
     "RuleChangeAnnounced": Projector._rule,
     "RuleChangeWithdrawn": Projector._rule_withdrawn,

@@ -26,6 +26,32 @@ def lots_changed(books: Books, event: Event, at: int, ran: bool) -> None:
     token.accept(event.values["account"], event.values["words"], at)
 
 
+def debt_changed(books: Books, event: Event, at: int, ran: bool) -> None:
+    """What a member owes from now on."""
+    token, member, debt = (
+        books.token(int(event.contract.removeprefix(TOKEN))),
+        event.values["member"],
+        event.values["debt"],
+    )
+    token.debts.pop(member, None)
+    if debt:
+        token.debts[member] = debt
+
+
+def returned(books: Books, event: Event, at: int, ran: bool) -> None:
+    """A return as the chain counts it; what the award then stands at follows from what is back of it."""
+    values = event.values
+    award = books.rules.awards.get((values["brandId"], values["operationId"]))
+    books.rules.used.add((values["brandId"], values["returnId"]))
+    if award is None or ran:
+        return
+    back = award.item.base_amount - award.left + values["baseAmount"]
+    award.returned = back if back < award.item.base_amount else None
+    rule = books.rules.rule(values["brandId"], award.item.rule_id)
+    forgiven = 0 if values["owes"] else values["missing"]
+    rule.spent = max(0, rule.spent - values["taken"] - values["missing"] + forgiven)
+
+
 # --- holds
 
 

@@ -28,6 +28,8 @@ CALLS: Final[dict[str, Call]] = {
     "HoldCaptured": points.hold_captured,
     "HoldReleased": points.hold_released,
     "HoldRefunded": points.hold_refunded,
+    "Returned": points.returned,
+    "ContractURIUpdated": points.contract_uri,
     "Exchanged": points.exchanged,
     "Unwound": points.unwound,
     "RulePublished": terms.rule_published,
@@ -64,7 +66,9 @@ CALLS: Final[dict[str, Call]] = {
 
 # The functions of the contract that may leave the act.
 FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "Awarded": ("award", "awardBatch"),
+    "Awarded": ("award", "awardBatch", "correct"),
+    "Returned": ("takeReturn",),
+    "ContractURIUpdated": ("setContractURI",),
     "AwardRefused": ("awardBatch",),
     "Moved": ("transfer", "transferFrom", "transferWithAuthorisation"),
     "Left": ("leave",),
@@ -115,6 +119,8 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
 
 FORCES: Final[dict[str, Force]] = {
     "LotsChanged": fp.lots_changed,
+    "DebtChanged": fp.debt_changed,
+    "Returned": fp.returned,
     "HoldPlaced": fp.hold_placed,
     "HoldPaid": fp.hold_paid,
     "HoldCaptured": fp.hold_captured,

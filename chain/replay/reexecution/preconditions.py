@@ -35,6 +35,8 @@ OF_LOST: Final = frozenset(
         "CaptureExceedsHold",
         "ExchangeUnknown",
         "ExchangeNotOpen",
+        "AwardUnknown",
+        "ReturnExceedsAward",
     }
 )
 

@@ -114,6 +114,23 @@ def cancelled(books: Books, context: CallContext) -> None:
         token_of(books, context).nonces.cancel_authorisation(call, nonce)
 
 
+def contract_uri(books: Books, context: CallContext) -> None:
+    """setContractURI"""
+    token_of(books, context).set_contract_uri(context.call, context.argument("uri", ""))
+
+
+def returned(books: Books, context: CallContext) -> None:
+    """takeReturn"""
+    words = context.argument("award_", (context["operationId"],))
+    books.rules.take_return(
+        context.call,
+        context.argument("brandId", context["brandId"]),
+        context.argument("returnId", context["returnId"]),
+        context.argument("baseAmount", context["baseAmount"]),
+        words[0],
+    )
+
+
 # --- the desk
 
 

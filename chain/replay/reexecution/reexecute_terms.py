@@ -1,5 +1,6 @@
 """The calls behind rules, agreements, clearing, standing and roles, made again on the model."""
 
+from dataclasses import replace
 from typing import Any
 
 from chain.model.access import (
@@ -16,7 +17,7 @@ from chain.model.agreements import AgreementTerms
 from chain.model.errors import AccessManagerUnauthorizedAccount, AlreadySealed, CallNotAnnounced, RoleMissing
 from chain.model.policy import Policy
 from chain.model.registry import Invitation
-from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.replay.authority import SOMEBODY, StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN, TokenTerms
@@ -27,8 +28,10 @@ AUTHORITY = "Authority"
 
 def rule_terms(values: tuple[Any, ...]) -> RuleTerms:
     """The struct of an event as the model's."""
-    activity, kind, rounding, *rest = values
-    return RuleTerms(activity, RuleKind(kind), Rounding(rounding), *rest)
+    activity, kind, rounding, *paying, window_s, shortfall, lock_s, day_start, second_above = values
+    terms = RuleTerms(activity, RuleKind(kind), Rounding(rounding), *paying)
+    back = {"return_window_s": window_s, "shortfall": Shortfall(shortfall)}
+    return replace(terms, lock_s=lock_s, day_start=day_start, second_above=second_above, **back)
 
 
 # --- rules

@@ -31,7 +31,7 @@ contract Handler is AuthorityActs {
 
     /// @dev What forge may call; what makes the books interesting more often than the rest.
     function acts() external pure returns (bytes4[] memory list) {
-        list = new bytes4[](31);
+        list = new bytes4[](34);
         (list[0], list[1], list[2]) = (this.wait.selector, this.wait.selector, this.standing.selector);
         (list[3], list[4], list[5]) = (this.awardOne.selector, this.awardMany.selector, this.awardMany.selector);
         (list[6], list[7], list[8]) = (this.transfer.selector, this.transferFrom.selector, this.approve.selector);
@@ -46,6 +46,7 @@ contract Handler is AuthorityActs {
         (list[25], list[26], list[27]) = (this.rare.selector, this.hold.selector, this.hold.selector);
         (list[28], list[29]) = (this.capture.selector, this.exchangePoints.selector);
         list[30] = this.declareDefault.selector;
+        (list[31], list[32], list[33]) = (this.takeReturn.selector, this.takeReturn.selector, this.takeReturn.selector);
     }
 
     /// @dev Rare acts take turns in one place of the list.
@@ -62,12 +63,18 @@ contract Handler is AuthorityActs {
         _publish(CAFE, terms);
         terms = rateRule(50, 1, IRewardRules.Rounding.Down);
         (terms.kind, terms.capPerMemberDay, terms.budget) = (IRewardRules.Kind.Fixed, 120, 2_000);
+        (terms.returnWindow, terms.dayStart) = (12 days, 54_000);
         _publish(CAFE, terms);
         terms = rateRule(1, 3, IRewardRules.Rounding.Nearest);
         (terms.capPerAward, terms.budget, terms.end) = (900, 8_000_000, block.timestamp + 120 days);
+        (terms.returnWindow, terms.shortfall) = (8 days, IRewardRules.Shortfall.Debt);
         _publish(CAFE, terms);
-        _publish(BOOKS, rateRule(7, 10, IRewardRules.Rounding.Up));
-        _publish(GALLERY, rateRule(1, 1, IRewardRules.Rounding.Down));
+        terms = rateRule(7, 10, IRewardRules.Rounding.Up);
+        (terms.returnWindow, terms.shortfall) = (15 hours, IRewardRules.Shortfall.Debt);
+        _publish(BOOKS, terms);
+        terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        terms.returnWindow = 100 days;
+        _publish(GALLERY, terms);
     }
 
     function _publish(uint256 brandId, IRewardRules.Terms memory terms) private {
@@ -123,6 +130,7 @@ contract Handler is AuthorityActs {
             }
             vm.assertEq(balance, free(brandId, actors[i]), "a member's points changed without a rule or a word");
             vm.assertEq(token(brandId).balanceOf(actors[i]), balance, "balance = sum of lots");
+            vm.assertEq(token(brandId).debtOf(actors[i]), owes[brandId][actors[i]], "a debt is what was missing");
             total += balance;
         }
         _checkSupply(brandId, first, sums, total);
