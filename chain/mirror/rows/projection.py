@@ -90,7 +90,7 @@ class Projector:
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
         # What the last LotsChanged brought and took: token, account, points by expiry epoch.
-        self._gained: tuple[str, str, dict[int, int]] = ("", "", {})
+        self._gained: tuple[Address, Address, dict[int, int]] = (ZERO, ZERO, {})
         self._transfers: dict[tuple[Address, Address, Address], deque[EventLog]] = {}
         self._named = NamedLots()
 
@@ -175,7 +175,7 @@ class Projector:
     def _lots_changed(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_lots(log, args["account"], lambda had: lots.changed(had, args["words"]))
 
-    def _put_lots(self, log: EventLog, account: str, change: Callable[[str], str]) -> None:
+    def _put_lots(self, log: EventLog, account: Address, change: Callable[[str], str]) -> None:
         before = self.ledger.get("balance", log.address, account)
         had = before["lots"] if before else lots.EMPTY
         words = change(had)
