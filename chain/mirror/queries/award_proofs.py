@@ -1,4 +1,4 @@
-"""What a return brings to the contract of the award that it takes back: the award's words and a proof (SPEC 2.16, 2.20).
+"""What a return brings to the contract of the award that it takes back: the award's words and a proof (SPEC 2.20).
 
 Rebuilt from the events of the award's transaction, its block's time and the rule's own version.
 """
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from chain.base.scalars import RegistryId
+from chain.mirror.queries import events, programmes
 from chain.model import tree
-from chain.mirror.queries import events
 from chain.storage.looks import Look, document
 
 # More than a transaction of the largest batch has: a LotNamed, and four for each of 250 awards to debtors.
@@ -18,7 +18,6 @@ _OF_TRANSACTION: Final = (
     "SELECT name, args FROM ledger_event WHERE block_number = ? AND tx_hash = ? ORDER BY log_index LIMIT ?"
 )
 _TIME: Final = "SELECT time FROM mirror_block WHERE number = ?"
-_TERMS: Final = "SELECT terms FROM rule WHERE brand_id = ? AND rule_id = ? AND version = ?"
 
 
 # Block number, log index, block hash.
@@ -120,9 +119,8 @@ def _proof(
 
 
 def _terms(look: Look, brand: RegistryId, rule_id: str, version: str) -> _Terms:
-    row = look.row(_TERMS, str(brand), rule_id, int(version))
-    assert row is not None, "an award cites a version that was announced before it"
-    told = document(row[0])
+    told = programmes.terms(look, brand=brand, rule_id=rule_id, version=int(version))
+    assert told is not None, "an award cites a version that was announced before it"
     return _Terms(
         numerator=int(told["numerator"]),
         denominator=int(told["denominator"]),
