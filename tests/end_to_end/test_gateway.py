@@ -204,7 +204,7 @@ def test_goods_that_came_back_are_owed_where_their_points_are_spent_and_the_next
 def test_in_any_order_balance_less_debt_is_what_the_rule_pays_for_the_goods_kept(
     cdnow: Caller, known: tuple[str, Caller], seed: int
 ) -> None:
-    """SPEC 2.24, 2.25: purchases, returns of parts, holds, captures, releases and refunds, by chance; seed in the name."""
+    """SPEC 2.24, 2.25: purchases, parts returned, holds, captures, releases, refunds, by a seed's chance."""
     identifier, member = known
     chance = random.Random(seed)
     kept = {"first": 100_000}
