@@ -10,6 +10,7 @@ from api.kit.currency import decimals_of
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
 from api.programmes.rates import return_terms
+from chain.base.scalars import TxHash
 from chain.mirror.queries import entries
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Entry
@@ -127,7 +128,9 @@ def _related(
         legs = [*entries.debts_paid(read, award=entry), *entries.returns(read, account=entry.account, steps=steps)]
     elif entry.kind == RETURN:
         place = read.row(_PLACE, card.registry_id, detail["award"])
-        legs = entries.award(read, account=entry.account, place=place[0] if place else "", operation_id=detail["award"])
+        legs = entries.award(
+            read, account=entry.account, place=TxHash(place[0] if place else ""), operation_id=detail["award"]
+        )
     elif entry.kind == DEBT_PAID:
         legs = entries.paying_award(read, paid=entry)
     else:

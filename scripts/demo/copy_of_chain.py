@@ -2,8 +2,8 @@
 too late, lots expire.
 
 The demo's own chain is left alone, so that its clock stays true and it may be run again. Everything told here is read
-from the copy's contracts and events, nothing from the gateway; only an award's own words, which a return must bring, are
-the mirror's, and the contract holds them against its root.
+from the copy's contracts and events, nothing from the gateway; only an award's own words, which a return must bring,
+are the mirror's, and the contract holds them against its root.
 """
 
 from __future__ import annotations

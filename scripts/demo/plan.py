@@ -144,7 +144,7 @@ def _give_back(plan: Expected, shop: str, orders: list[Purchase], members: list[
             back = [(order, None) for order in bought[member][:1]]
         elif index % 40 == 23:
             back = [(order, order.amount // 2) for order in bought[member][:1] if order.amount > 1]
-        elif member in spent and index % 80 == 0:
+        elif member in spent and index % 80 == 40:
             back = [(order, None) for order in bought[member]]
         for order, amount in back:
             plan.goods_back.append(GoodsBack(f"back-{order.id}", order.id, member, amount))

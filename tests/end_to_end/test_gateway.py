@@ -161,7 +161,7 @@ def test_hold_goes_from_request_to_refund(cdnow: Caller, known: tuple[str, Calle
 def test_goods_that_came_back_are_owed_where_their_points_are_spent_and_the_next_purchase_pays(
     cdnow: Caller, known: tuple[str, Caller]
 ) -> None:
-    """SPEC 2.25, 9.65, 9.67, 9.96"""
+    """SPEC 2.25, 9.100, 9.102, 9.103, 9.96"""
     identifier, member = known
     bought = cdnow.write("/v1/purchases", purchase(identifier, "20000")).json()
     hold = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "170000"}).json()

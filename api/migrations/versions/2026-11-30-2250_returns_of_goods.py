@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019_goods_returns"
+revision = "0020_goods_returns"
 down_revision = "0018_debts"
 branch_labels = None
 depends_on = None

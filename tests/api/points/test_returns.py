@@ -53,7 +53,7 @@ def refuse(world: World, error: str) -> None:
 
 
 def test_a_return_is_one_operation_that_leads_to_its_award_and_the_award_to_it(world: World) -> None:
-    """SPEC 9.65, 9.66"""
+    """SPEC 9.100, 9.101"""
     award = awarded(world)
     member = world.rows("SELECT address FROM member")[0][0].lower()
 
@@ -71,7 +71,7 @@ def test_a_return_is_one_operation_that_leads_to_its_award_and_the_award_to_it(w
 
 
 def test_without_an_amount_all_that_is_left_comes_back(world: World) -> None:
-    """SPEC 9.65"""
+    """SPEC 9.100"""
     awarded(world)
     give_back(world, goods(1, amount="1000"))
 
@@ -79,7 +79,7 @@ def test_without_an_amount_all_that_is_left_comes_back(world: World) -> None:
 
 
 def test_a_return_counts_once_by_its_id(world: World) -> None:
-    """SPEC 9.65"""
+    """SPEC 9.100"""
     awarded(world)
     first = give_back(world, goods(amount="1000"))
 
@@ -92,7 +92,7 @@ def test_a_return_counts_once_by_its_id(world: World) -> None:
 
 
 def test_a_whole_return_sent_again_is_the_same_one(world: World) -> None:
-    """SPEC 9.65"""
+    """SPEC 9.100"""
     awarded(world)
     first = give_back(world, goods())
 
@@ -102,7 +102,7 @@ def test_a_whole_return_sent_again_is_the_same_one(world: World) -> None:
 
 @pytest.mark.parametrize("parts", [("2934",), ("2933", "1"), ("2000", "934"), ("2000", "933", None)])
 def test_no_more_comes_back_than_was_bought(world: World, parts: tuple[str | None, ...]) -> None:
-    """SPEC 9.66: also what is still on its way is counted."""
+    """SPEC 9.101: also what is still on its way is counted."""
     awarded(world)
     for number, part in enumerate(parts[:-1]):
         assert give_back(world, goods(number, amount=part)).status_code == 202
@@ -116,7 +116,7 @@ def test_no_more_comes_back_than_was_bought(world: World, parts: tuple[str | Non
 
 
 def test_anyone_elses_order_is_unknown(world: World) -> None:
-    """SPEC 9.3, 9.66"""
+    """SPEC 9.3, 9.101"""
     awarded(world)
     member = world.session({"id": world.rows("SELECT id FROM member")[0][0]})
     before = world.everything()
@@ -129,7 +129,7 @@ def test_anyone_elses_order_is_unknown(world: World) -> None:
 
 
 def test_a_return_comes_within_the_rules_window(world: World) -> None:
-    """SPEC 9.66"""
+    """SPEC 9.101"""
     awarded(world, block_time=1_000)
 
     answer = give_back(world, goods())
@@ -140,7 +140,7 @@ def test_a_return_comes_within_the_rules_window(world: World) -> None:
 
 
 def test_a_version_without_a_window_takes_none_whatever_the_rule_says_now(world: World) -> None:
-    """SPEC 2.18, 9.66"""
+    """SPEC 2.18, 9.101"""
     world.run(
         "INSERT INTO rule (brand_id, rule_id, version, in_force_at, withdrawn, terms)"
         " SELECT brand_id, rule_id, 2, 1, false, :t FROM rule WHERE brand_id = '1'",
@@ -152,14 +152,14 @@ def test_a_version_without_a_window_takes_none_whatever_the_rule_says_now(world:
 
 
 def test_an_order_that_earned_nothing_has_nothing_to_take_back(world: World) -> None:
-    """SPEC 9.66"""
+    """SPEC 9.101"""
     awarded(world, points="0")
 
     assert give_back(world, goods()).json()["error"] == "AwardUnknown"
 
 
 def test_an_order_whose_award_was_refused_has_nothing_to_take_back(world: World) -> None:
-    """SPEC 9.66"""
+    """SPEC 9.101"""
     world.member()
     world.brand.write("/v1/purchases", purchase())
     refuse(world, "BudgetExceeded")
@@ -168,7 +168,7 @@ def test_an_order_whose_award_was_refused_has_nothing_to_take_back(world: World)
 
 
 def test_a_return_may_come_before_its_award_is_on_the_chain(world: World) -> None:
-    """SPEC 7.87, 9.66"""
+    """SPEC 7.87, 9.101"""
     world.member()
     world.brand.write("/v1/purchases", purchase())
 
@@ -177,7 +177,7 @@ def test_a_return_may_come_before_its_award_is_on_the_chain(world: World) -> Non
 
 @pytest.mark.parametrize("same_key", [True, False])
 def test_a_refused_return_is_asked_for_again_and_counts_nothing_meanwhile(world: World, same_key: bool) -> None:
-    """SPEC 9.20, 9.65"""
+    """SPEC 9.20, 9.100"""
     awarded(world)
     first = give_back(world, goods(1, amount="2000"), key="mine").json()["operation"]["id"]
     refuse(world, "BrandNotIssuing")
@@ -203,7 +203,7 @@ def test_a_bad_amount_is_refused_by_name(world: World, amount: Any, error: str) 
 
 
 def test_what_was_taken_owed_and_forgiven_is_the_chains_to_say(world: World) -> None:
-    """SPEC 9.65"""
+    """SPEC 9.100"""
     awarded(world)
     id = give_back(world, goods()).json()["operation"]["id"]
     world.run(
@@ -217,7 +217,7 @@ def test_what_was_taken_owed_and_forgiven_is_the_chains_to_say(world: World) -> 
 
 
 def test_a_debt_is_in_the_views_of_the_member_and_of_its_brand_alone(world: World) -> None:
-    """SPEC 9.67"""
+    """SPEC 9.102"""
     member = world.member()
     world.member("b-1", brand=world.other)
     world.mirror()

@@ -101,7 +101,7 @@ def test_stream_tells_the_view_then_each_entry_as_it_comes(live: World) -> None:
 
 
 def test_stream_tells_a_new_view_when_a_debt_changes(live: World) -> None:
-    """SPEC 9.67: also where nothing could be taken, and the balance stays as it was."""
+    """SPEC 9.102: also where nothing could be taken, and the balance stays as it was."""
     member = live.member()
     key = live.session(member).key
     live.entry(member["address"], 1, index=1)
