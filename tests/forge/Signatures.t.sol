@@ -57,7 +57,7 @@ contract Factory {
     }
 }
 
-/// @title Whose word counts (SPEC 6.13): plain keys first, then wallets, then wallets that are yet to be made.
+/// @title Whose word counts (SPEC 6.16): plain keys first, then wallets, then wallets that are yet to be made.
 contract SignaturesTest is Signing {
     bytes32 private constant MAGIC = 0x6492649264926492649264926492649264926492649264926492649264926492;
 
@@ -86,7 +86,7 @@ contract SignaturesTest is Signing {
         token(CAFE).transferWithAuthorisation(from, members[1], 10, nonce, block.timestamp, signature);
     }
 
-    /// @notice SPEC 6.13: an account that an EIP-7702 delegate without ERC-1271 was set on is not locked out.
+    /// @notice SPEC 6.16: an account that an EIP-7702 delegate without ERC-1271 was set on is not locked out.
     function test_a_key_signs_whatever_code_its_account_has() public {
         vm.etch(ann, address(new Deaf()).code);
         _send(ann, 1, _word(keys[0], ann, 1));
@@ -97,7 +97,7 @@ contract SignaturesTest is Signing {
         vm.assertEq(token(CAFE).allowance(ann, members[1]), 5, "for a permit too");
     }
 
-    /// @notice SPEC 6.13: 65 bytes, v 27 or 28, the lower s; nothing else is a key's.
+    /// @notice SPEC 6.16: 65 bytes, v 27 or 28, the lower s; nothing else is a key's.
     function test_one_form_of_a_keys_signature_counts() public {
         bytes memory right = _word(keys[0], ann, 1);
         bytes memory wrong = bytes.concat(right);
@@ -120,7 +120,7 @@ contract SignaturesTest is Signing {
         _send(ann, 1, right);
     }
 
-    /// @notice SPEC 6.13: a wallet signs by ERC-1271, a permit included; one that knows nothing of it signs nothing.
+    /// @notice SPEC 6.16: a wallet signs by ERC-1271, a permit included; one that knows nothing of it signs nothing.
     function test_a_wallet_signs_by_1271() public {
         uint256 last = MEMBERS - 1;
         award(CAFE, rule, 2, members[last], 100);
@@ -133,7 +133,7 @@ contract SignaturesTest is Signing {
         _refuse(address(new Deaf()), 1, _word(keys[0], address(0), 1));
     }
 
-    /// @notice SPEC 6.13: a wallet costs whoever submits its word a bounded amount of gas, and one word is read.
+    /// @notice SPEC 6.16: a wallet costs whoever submits its word a bounded amount of gas, and one word is read.
     function test_a_wallet_is_asked_within_bounds() public {
         address busy = address(new Greedy(false));
         _refuse(busy, 1, "");
@@ -144,7 +144,7 @@ contract SignaturesTest is Signing {
         vm.assertEq(token(CAFE).balanceOf(loud), 90, "what it answers beyond a word is not read");
     }
 
-    /// @notice SPEC 6.13: a wallet that is foretold signs by ERC-6492; nothing of its making stays, and another's key,
+    /// @notice SPEC 6.16: a wallet that is foretold signs by ERC-6492; nothing of its making stays, and another's key,
     /// or a factory that makes something else, counts for nothing.
     function test_a_wallet_that_is_yet_to_be_made_signs_by_6492() public {
         Factory factory = new Factory();
@@ -166,7 +166,7 @@ contract SignaturesTest is Signing {
         _send(wallet, 3, _word(99, wallet, 3));
     }
 
-    /// @notice SPEC 6.13: a factory that comes back in the middle uses the same word no second time.
+    /// @notice SPEC 6.16: a factory that comes back in the middle uses the same word no second time.
     function test_a_factory_that_calls_back_gains_nothing() public {
         Factory factory = new Factory();
         address wallet = factory.foretold(vm.addr(99));
