@@ -22,6 +22,8 @@ from chain.outbox import calls
 from chain.reports import bundle, formats, sealing
 from chain.reports.datasets import DATASETS, Scope, Totals
 from chain.reports.errors import ExportInvalid
+from chain.reports.liability import liability
+from chain.reports.movements import movements
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot, writing
 from chain.tlog.notes import KeySigner, Note, Verifier, sign
@@ -295,6 +297,19 @@ def test_a_sound_export_folds_to_its_own_rows(sound: Path, world: OnChain) -> No
     """SPEC 15.10, 15.11"""
     assert bundle.check(sound, signer(world.keystore).verifier)[1] == []
     assert all(rows_of(sound, dataset) for dataset in CHANGES), "a dataset without rows would show nothing"
+
+
+def test_the_statement_names_what_was_taken_back_and_what_is_owed(world: OnChain) -> None:
+    """SPEC 15.2, 15.5"""
+    with snapshot(world.engine) as connection:
+        span = history.span(connection)
+        [token] = [row for row in history.tokens(connection, span.last.number) if row["brand_id"] == "1"]
+        desk = world.deployment.address("RedemptionDesk")
+        found = liability(connection, brand_id=1, desk=desk, block=span.last.number)
+        moved = movements(connection, token, history.moment(connection, span.first.number), found.moment)
+
+    # 3,000 each: Dan had 500 left of his, Eve 1,000.
+    assert (moved.taken_back, found.owed, moved.difference) == (1_500, 4_500, 0)
 
 
 @pytest.mark.parametrize(

@@ -3231,6 +3231,12 @@ export interface components {
              */
             outstanding: string;
             /**
+             * Owed
+             * @description By members, after returns; no part of what is outstanding.
+             * @example 0
+             */
+            owed: string;
+            /**
              * Token
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
              */
