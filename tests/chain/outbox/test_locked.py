@@ -201,6 +201,24 @@ def test_twenty_workers_queue_once_and_nothing_that_was_cancelled_is_ever_given_
         transactions.assign(connection, SIGNER, [Plan("batch", SIGNER, b"", 21_000, (ids[0],))])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_somebody_is_about_to_take_back_holds_up_nothing_else(engine: Engine) -> None:
+    """SPEC 7.98: it is looked at again in the next round. SQLite has one writer at a time anyway."""
+    due_ms = soon()
+    with writing(engine) as connection:
+        taken, other = (asked(connection, key, due_ms) for key in ("taken", "other"))
+    with engine.connect() as taking, taking.begin():
+        assert locked.give_back(taking, taken, 1) == GivenBack(900, 899, False)
+        with writing(engine) as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+            assert locked.queue_due(connection, due_ms, 10) == 1
+            assert queued(connection) == [other]
+    with writing(engine) as connection:
+        assert locked.queue_due(connection, due_ms, 10) == 1
+        assert standing(connection, taken) == ("queued", "899")
+
+
 def test_what_somebody_else_awarded_before_its_second_counts_and_a_reorg_locks_it_again(engine: Engine) -> None:
     """SPEC 7.10, 7.12, 7.99"""
     stranger = Outcome("0xstranger", 5, "0xb", 0, brand=1, operation_id="1", ordering_key=ADA, result={"points": "1"})
