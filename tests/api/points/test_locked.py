@@ -144,18 +144,17 @@ def test_so_many_seconds_are_told_the_soonest_first_and_all_are_in_the_sum(world
 def test_a_rule_that_ends_before_the_award_would_go_is_not_the_one_that_counts(world: World) -> None:
     """SPEC 9.112: the youngest that lasts; without one the order is refused now, not in two weeks."""
     world.member()
-    end = int(time.time()) + LOCK_S
-    lock(world, rule=2, end=str(end))
-    at = today(60)
+    at, at_its_end = today(60), today(30)
+    lock(world, rule=2, end=str(due_s(at_its_end)))
     told = world.brand.write("/v1/purchases", purchase(1, occurred_at=at)).json()["operation"]
     assert told["state"] == "locked"
-    late = world.brand.write("/v1/purchases", purchase(2, occurred_at=today(-30)))
+    late = world.brand.write("/v1/purchases", purchase(2, occurred_at=at_its_end))
     assert late.json()["operation"]["state"] == "queued", "the older rule, which has no lock"
     assert world.rows("SELECT rule FROM award ORDER BY operation") == [(2,), (1,)]
 
     world.run("DELETE FROM rule WHERE brand_id = '1' AND rule_id = '1'")
     before = world.everything()
-    refused = world.brand.write("/v1/purchases", purchase(3, occurred_at=today(-30)))
+    refused = world.brand.write("/v1/purchases", purchase(3, occurred_at=at_its_end))
     assert (refused.status_code, refused.json()["error"]) == (409, "RuleMissing")
     assert world.everything() == before
     passed = purchase(4, occurred_at=today(LOCK_S + 60))

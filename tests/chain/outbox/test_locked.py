@@ -81,6 +81,28 @@ def test_so_many_are_queued_in_a_round_the_oldest_second_first(engine: Engine) -
         assert sorted(queued(connection)) == sorted([ids[4], ids[5], ids[2]])
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_over_any_times_nothing_is_queued_before_its_second_and_everything_at_the_first_look_after_it(
+    engine: Engine, seed: int
+) -> None:
+    """SPEC 7.95, 7.96"""
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    start_ms = soon()
+    with writing(engine) as connection:
+        dues = {asked(connection, f"n {n}", start_ms + rng.randrange(2_000)): 0 for n in range(60)}
+        for id in dues:
+            dues[id] = operations.get(connection, id).due_at_ms  # type: ignore[union-attr]
+    at_ms = start_ms
+    while at_ms < start_ms + 2_000:
+        edge = rng.choice([*dues.values()]) + rng.choice((-1, 0))
+        at_ms = max(at_ms, edge) if rng.random() < 0.5 else at_ms + rng.randrange(300)
+        with writing(engine) as connection:
+            while locked.queue_due(connection, at_ms, 7):
+                pass
+            assert sorted(queued(connection)) == sorted(id for id, due_ms in dues.items() if due_ms <= at_ms)
+
+
 def test_goods_that_come_back_before_are_never_awarded(engine: Engine) -> None:
     """SPEC 7.97"""
     with writing(engine) as connection:
@@ -177,6 +199,24 @@ def test_twenty_workers_queue_once_and_nothing_that_was_cancelled_is_ever_given_
     assert sum(told) == TRIES - 1
     with pytest.raises(QueueMoved), writing(engine) as connection:
         transactions.assign(connection, SIGNER, [Plan("batch", SIGNER, b"", 21_000, (ids[0],))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_what_somebody_is_about_to_take_back_holds_up_nothing_else(engine: Engine) -> None:
+    """SPEC 7.98: it is looked at again in the next round. SQLite has one writer at a time anyway."""
+    due_ms = soon()
+    with writing(engine) as connection:
+        taken, other = (asked(connection, key, due_ms) for key in ("taken", "other"))
+    with engine.connect() as taking, taking.begin():
+        assert locked.give_back(taking, taken, 1) == GivenBack(900, 899, False)
+        with writing(engine) as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+            assert locked.queue_due(connection, due_ms, 10) == 1
+            assert queued(connection) == [other]
+    with writing(engine) as connection:
+        assert locked.queue_due(connection, due_ms, 10) == 1
+        assert standing(connection, taken) == ("queued", "899")
 
 
 def test_what_somebody_else_awarded_before_its_second_counts_and_a_reorg_locks_it_again(engine: Engine) -> None:
