@@ -231,7 +231,7 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /// @inheritdoc IPartnerRegistry
     function withdrawTreasury(uint256 brandId) external {
         Record storage brand = _known(brandId);
-        (bool isGuardian,) = MANAGER.hasRole(Roles.id(brandId, Roles.GUARDIAN), msg.sender);
+        (bool isGuardian,) = _standing(Roles.id(brandId, Roles.GUARDIAN), msg.sender);
         if (!isGuardian) _checkRoleAtOnce(Roles.id(brandId, Roles.OWNER));
         if (brand.treasuryAt <= block.timestamp) revert NoTreasuryPending(brandId);
 
