@@ -31,6 +31,7 @@ from api.openapi import describe
 from api.points.member_routes import router as my_points
 from api.points.operation_routes import router as operations
 from api.points.purchase_routes import router as purchases
+from api.points.return_routes import router as goods_returns
 from api.points.routes import router as points
 from api.programmes.routes import router as programmes
 from api.reports.routes import router as reports
@@ -118,6 +119,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         health,
         evidence,
         purchases,
+        goods_returns,
         operations,
         points,
         my_points,

@@ -12,7 +12,7 @@ from api.audit_log.models import (
     LogState,
     LogTile,
 )
-from api.decisions.models import Award
+from api.decisions.models import Award, GoodsReturn
 from api.events.memos import Memo
 from api.events.models import Event
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
@@ -29,6 +29,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     IdempotentBatch,
     Event,
     Award,
+    GoodsReturn,
     Memo,
     HoldRequest,
     HoldStep,

@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from api.decisions.mappings import MAPPINGS, Mapping
-from api.decisions.models import Award
+from api.decisions.models import Award, GoodsReturn
 from api.events.errors import RuleMissing, RuleUnread
 from api.events.kinds import Data, FactKind
 from api.events.models import Event
@@ -138,12 +138,15 @@ def facts_of(session: Session, operations: Sequence[int]) -> dict[int, tuple[str
     """(the source's id of the fact, its member) of each of the operations that a fact made."""
     if not operations:
         return {}
-    rows = session.exec(
-        select(Award.operation, Event.external_id, Event.subject)
-        .join(Event, col(Event.id) == col(Award.event))
-        .where(col(Award.operation).in_(operations))
-    )
-    return {operation: (external_id, subject) for operation, external_id, subject in rows}
+    found: dict[int, tuple[str, str]] = {}
+    for made in (Award, GoodsReturn):
+        rows = session.exec(
+            select(made.operation, Event.external_id, Event.subject)
+            .join(Event, col(Event.id) == col(made.event))
+            .where(col(made.operation).in_(operations))
+        )
+        found |= {operation: (external_id, subject) for operation, external_id, subject in rows}
+    return found
 
 
 def fact_of(session: Session, operation: int) -> Event:

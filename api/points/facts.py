@@ -183,7 +183,8 @@ def _read(kind: FactKind, line: Line, programme_start: datetime | None) -> FactC
         return line.refused
     try:
         parse(line.raw, newlines=True)
-        return kind.adapter.validate_json(line.raw, context={"programme_start": programme_start})
+        read: FactCreate = kind.adapter.validate_json(line.raw, context={"programme_start": programme_start})
+        return read
     except RequestMalformed as refused:
         return LineMalformed(refused.detail)
     except Problem as refused:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from sqlmodel import Session
 
 from api.auth.callers import BrandCaller, MemberCaller
-from api.decisions import awards
+from api.decisions import awards, returns
 from api.events.errors import OperationUnknown
 from api.events.schemas import (
     OperationCounts,
@@ -54,7 +54,13 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
         )
         if mine:
             before = [_told_refusal(row) for row in operations.refusals_of(session, operation_id)]
-            return OperationTold(**told_operation(found, _slug(session, found)).model_dump(), history=before)
+            taken = returns.of_operation(session, operation_id)
+            return OperationTold(
+                **told_operation(found, _slug(session, found)).model_dump(),
+                history=before,
+                award=None if taken is None else str(taken[0].award),
+                returns=[str(one.row.operation) for one in returns.of_award(session, operation_id)],
+            )
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
 
 

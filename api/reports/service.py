@@ -150,6 +150,7 @@ async def outstanding(state: State, slug: str, place: Place) -> schemas.Liabilit
             decimals=found.decimals,
             outstanding=str(found.outstanding),
             held=str(found.held),
+            owed=str(found.owed),
             buckets=[_bucket(lot) for lot in found.buckets],
         )
 

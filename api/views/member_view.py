@@ -21,7 +21,7 @@ from api.views.as_of import moment, to_public
 from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror.queries import accounts
-from chain.mirror.queries.accounts import BALANCE, HOLD
+from chain.mirror.queries.accounts import BALANCE, DEBT, HOLD
 
 PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
@@ -69,6 +69,7 @@ def member_view(
     at_s = state.singleton(Clock).second(at.block_time)
     words: dict[str, str] = {}
     held: dict[str, int] = {}
+    owed: dict[str, str] = {}
     pending: dict[int, int] = {}
     reserved: dict[int, int] = {}
     shown: dict[int, BrandCard] = {}
@@ -78,7 +79,9 @@ def member_view(
         if what == HOLD:
             held[where] = held.get(where, 0) + int(value)
             continue
-        card = catalogue.by_token.get(where) if what == BALANCE else catalogue.by_id.get(int(where))
+        if what == DEBT:
+            owed[where] = value
+        card = catalogue.by_token.get(where) if what in (BALANCE, DEBT) else catalogue.by_id.get(int(where))
         if what == BALANCE:
             words[where] = value
         if card is None or only not in (None, card.registry_id):
@@ -92,7 +95,7 @@ def member_view(
     for card in sorted(shown.values(), key=lambda one: one.slug):
         balance = _balance(
             card, catalogue, words.get(card.token), held, pending, reserved, at_s=at_s, block_time_s=at.block_time
-        )
+        ) | {"debt": owed.get(card.token, "0")}
         balances.append(balance if only is None else {**balance, "exchange_to": []})
     return {
         "member": {"id": member_id, "address": checksum(address), "name": None},

@@ -4,7 +4,7 @@ The makers give a NewOperation for operations.enqueue. `brand` is the registry's
 amounts and nonces int; signatures 0x hex of the member's authorisation (chain.contracts.authorisation).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from chain.base.errors import OperationInvalid
@@ -13,7 +13,7 @@ from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import memos
 from chain.contracts.codec import address_word, uint_word
 from chain.contracts.deployment import Deployment
-from chain.outbox.operations import AWARD, NewOperation
+from chain.outbox.operations import AWARD, RETURN, NewOperation
 
 # What one call may burn at most. The simulation runs under the same bound, so a call that passes it fits. Unused gas
 # is not paid for.
@@ -23,6 +23,7 @@ GAS: Final[Mapping[str, int]] = {
     "release": 900_000,
     "timeout": 900_000,
     "refund": 900_000,
+    "return": 900_000,
     "exchange": 1_500_000,
     "pay": 2_000_000,
     "unwind": 1_500_000,
@@ -114,6 +115,30 @@ def refund(
     """Gives captured points back; refused when something else was refunded meanwhile."""
     payload = {"hold_id": hold_id, "points": str(points), "refunded_before": str(refunded_before)}
     return NewOperation(key, "refund", brand, member.lower(), payload)
+
+
+def goods_return(
+    *,
+    key: str,
+    brand: RegistryId,
+    member: Address,
+    award: str,
+    base_amount: BaseUnits,
+    retry_until_ms: int | None = None,
+) -> NewOperation:
+    """Takes back what an award (its operation id) gave for goods that came back. Counts once by an id of its own.
+
+    What the contract wants to see of the award is added when it is sent (`with_proof`).
+    """
+    payload = {"brand": str(brand), "award": award, "base_amount": str(base_amount)}
+    return NewOperation(key, RETURN, brand, Address(member.lower()), payload, retry_until_ms=retry_until_ms)
+
+
+def with_proof(
+    payload: Mapping[str, Any], *, return_id: str, words: Sequence[int], proof: Sequence[bytes]
+) -> dict[str, Any]:
+    """The payload of a return with the award's own words and the way from them to its call's root (SPEC 2.16)."""
+    return {**payload, "return_id": return_id, "words": list(words), "proof": list(proof)}
 
 
 def exchange(
@@ -286,6 +311,11 @@ _SINGLES: Final[dict[str, _Build]] = {
     "release": lambda _, p: ("RedemptionDesk", "release", (p["hold_id"],)),
     "timeout": lambda _, p: ("RedemptionDesk", "release", (p["hold_id"],)),
     "refund": lambda _, p: ("RedemptionDesk", "refund", (p["hold_id"], p["points"], p["refunded_before"])),
+    "return": lambda _, p: (
+        "RewardRules",
+        "takeReturn",
+        (p["brand"], p["return_id"], p["base_amount"], p["words"], p["proof"]),
+    ),
     "exchange": lambda _, p: ("PartnerExchange", "exchange", (p["quote"], p["signature"])),
     "pay": lambda _, p: ("PartnerExchange", "payAtPartner", (p["quote"], p["reward_id"], p["signature"])),
     "unwind": lambda _, p: (

@@ -38,7 +38,7 @@ class Operation(SQLModel, table=True):
     # The registry's id.
     brand: int = big()
     ordering_key: str
-    # The id the contract counts once, dense per brand; decimal text. Only awards have one.
+    # The id the contract counts once, dense per brand; decimal text. Only awards and returns have one.
     operation_id: str | None = None
     payload: dict[str, Any] = document(nullable=False)
     state: str

@@ -39,6 +39,9 @@ from chain.storage.columns import table_of
 TRANSITIONS: Final = OPERATION.steps
 OPEN: Final = (QUEUED, ASSIGNED, SENT)
 AWARD: Final = "award"
+RETURN: Final = "return"
+# What the contract counts once for a brand, by one row of ids (SPEC 2.15, 2.23).
+COUNTED: Final = frozenset({AWARD, RETURN})
 KEYS_PER_QUERY_MAX: Final = 500
 FIRST_OPERATION_ID: Final = 1
 
@@ -142,7 +145,7 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
     (api.kit.following) tells by that when all lower ids are decided.
 
     A key that is known with the same content gives the known id; with another content: OperationKeyReused. Awards
-    receive the next dense operation ids of their brand in the same transaction. Never commits.
+    and returns receive the next dense operation ids of their brand in the same transaction. Never commits.
     """
     known = _known(connection, [operation.key for operation in operations])
     fresh: dict[str, NewOperation] = {}
@@ -179,6 +182,13 @@ def get(connection: Connection | Session, id: int) -> OperationView | None:
 def get_by_key(connection: Connection | Session, key: str) -> OperationView | None:
     """The operation with this key, or None."""
     row = connection.execute(select(*VIEW).where(table.c.key == key)).one_or_none()
+    return OperationView(*row) if row is not None else None
+
+
+def get_counted(connection: Connection | Session, brand: RegistryId, operation_id: str) -> OperationView | None:
+    """The award or return that the contract counts under an id of the brand, or None."""
+    asked = select(*VIEW).where(table.c.brand == brand, table.c.operation_id == operation_id)
+    row = connection.execute(asked).one_or_none()
     return OperationView(*row) if row is not None else None
 
 
@@ -523,7 +533,7 @@ def _settling(kind: str, state: str, place: str) -> str:
     if kind == "by key":
         found = f"key = {place}"
     elif kind.startswith("single"):
-        found = f"operation_id IS NULL AND transaction_id = {place}"
+        found = f"kind <> 'award' AND transaction_id = {place}"
     elif kind == "award of a stranger":
         found += f" AND ordering_key = {place}"
     elif kind == "award to another":
@@ -569,14 +579,14 @@ def _same_or_refuse(asked: NewOperation, row: Any) -> None:
 def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[dict[str, Any]]:
     wanted: dict[int, int] = {}
     for operation in operations:
-        if operation.kind == AWARD:
+        if operation.kind in COUNTED:
             wanted[operation.brand] = wanted.get(operation.brand, 0) + 1
     following = {brand: _take_ids(connection, brand, count) for brand, count in wanted.items()}
     at_ms = now_ms()
     rows = []
     for operation in operations:
         operation_id = None
-        if operation.kind == AWARD:
+        if operation.kind in COUNTED:
             operation_id = str(following[operation.brand])
             following[operation.brand] += 1
         rows.append(

@@ -17,6 +17,7 @@ MAIN: Final = (
     "HoldCaptured",
     "HoldReleased",
     "HoldRefunded",
+    "Returned",
     "Left",
     "Transfer",
 )

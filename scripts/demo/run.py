@@ -94,6 +94,7 @@ def _replay(system: LocalStack, plan: Expected, orders: dict[str, list[Purchase]
         for label, exchanges in (("cdnow → hanok", plan.exchanges), ("hanok → cdnow", plan.returns)):
             label = f"exchanges {label}"
             parts[label] = partial(replay.exchanges, system, ids, versions, exchanges, label, bar)
+        parts["returns"] = partial(replay.goods_back, system, "cdnow", plan.goods_back, bar)
         for part, play in parts.items():
             if not done.has(part):
                 play()

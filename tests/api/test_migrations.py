@@ -19,8 +19,8 @@ from chain.storage import database
 # What no chain can give again. All else is the mirror's, and a migration may have it read anew.
 OURS = {
     "brand", "member", "enrolment", "api_key", "member_session", "idempotent_write", "idempotent_batch", "event",
-    "operation", "operation_counter", "operation_refusal", "award", "hold_request", "hold_step", "exchange_request",
-    "memo", "chain_signer",
+    "operation", "operation_counter", "operation_refusal", "award", "goods_return",
+    "hold_request", "hold_step", "exchange_request", "memo", "chain_signer",
     "chain_transaction", "chain_transaction_hash", "act_pending", "act_tally", "act_salt", "log_entry", "log_tile",
     "log_state", "log_checkpoint", "log_cosignature",
 }  # fmt: skip

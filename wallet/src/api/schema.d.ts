@@ -1518,6 +1518,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/returns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return Goods
+         * @description Goods of a purchase came back: its award then stands at what the rule pays for what was kept.
+         */
+        post: operations["returnGoods"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/supply": {
         parameters: {
             query?: never;
@@ -2157,6 +2177,12 @@ export interface components {
         Balance: {
             brand: components["schemas"]["BrandCard"];
             /**
+             * Debt
+             * @description Owed to the brand: points of goods that came back, spent by then. Later awards pay it first.
+             * @example 0
+             */
+            debt: string;
+            /**
              * Decimals
              * @example 2
              */
@@ -2613,7 +2639,7 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description award, hold, capture, release, timeout, refund, expire, exchange_out, transfer_in, …
+             * @description award, return, debt_paid, hold, capture, release, timeout, refund, expire, exchange_out, …
              * @example award
              */
             kind: string;
@@ -2637,13 +2663,13 @@ export interface components {
             proof: components["schemas"]["EntryPlace"];
             /**
              * Reference
-             * @description The brand's order id.
+             * @description The brand's own id of the order, or of the return.
              * @example order-1
              */
             reference?: string | null;
             /**
              * Related
-             * @description Entries of the same transaction or hold; each of them names this one.
+             * @description Entries of the same transaction, hold or award; each of them names this one.
              * @example [
              *       "312"
              *     ]
@@ -3205,6 +3231,12 @@ export interface components {
              */
             outstanding: string;
             /**
+             * Owed
+             * @description By members, after returns; no part of what is outstanding.
+             * @example 0
+             */
+            owed: string;
+            /**
              * Token
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
              */
@@ -3703,6 +3735,12 @@ export interface components {
          */
         OperationTold: {
             /**
+             * Award
+             * @description Of a return: the operation of its award.
+             * @example null
+             */
+            award?: string | null;
+            /**
              * Brand
              * @example cdnow
              */
@@ -3758,6 +3796,15 @@ export interface components {
              * @example null
              */
             retry_until?: string | null;
+            /**
+             * Returns
+             * @description Of an award: the operations of its returns, oldest first.
+             * @default []
+             * @example [
+             *       "18"
+             *     ]
+             */
+            returns: string[];
             /**
              * State
              * @example queued
@@ -4175,6 +4222,110 @@ export interface components {
             operations: components["schemas"]["RefusedOperation"][];
         };
         /**
+         * ReturnAccepted
+         * @description The return counts. Its points are taken back when the operation is confirmed.
+         */
+        ReturnAccepted: {
+            /**
+             * Amount
+             * @description What comes back, in the currency's base units.
+             * @example 1000
+             */
+            amount: string;
+            /**
+             * Award
+             * @description The operation of the award that it takes from.
+             * @example 17
+             */
+            award: string;
+            /**
+             * Forgiven
+             * @description Points that were spent and are forgiven.
+             * @example null
+             */
+            forgiven: string | null;
+            /**
+             * Id
+             * @example return-19970102-00001
+             */
+            id: string;
+            /**
+             * Late
+             * @description It was reported more than a day after it happened.
+             * @example true
+             */
+            late: boolean;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Occurred At
+             * @description In UTC.
+             * @example 1997-01-02T00:00:00.000Z
+             */
+            occurred_at: string;
+            operation: components["schemas"]["OperationPublic"];
+            /**
+             * Order
+             * @example order-19970101-00004
+             */
+            order: string;
+            /**
+             * Owed
+             * @description Points that are owed instead, once confirmed.
+             * @example null
+             */
+            owed: string | null;
+            /**
+             * Received At
+             * @description When it was first reported.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            received_at: string;
+            /**
+             * Taken
+             * @description Points taken back, once confirmed.
+             * @example null
+             */
+            taken: string | null;
+        };
+        /**
+         * ReturnCreate
+         * @description Goods of a purchase came back, all or some. `id` is the brand's own id of the return and counts once.
+         *
+         *     What the order's points would be without them is the rule's to say, in the version by which they were awarded.
+         */
+        ReturnCreate: {
+            /**
+             * Amount
+             * @description Of what the purchase counted, in the same base units (cents); without it, all that is left of it.
+             * @example 1000
+             */
+            amount?: string | null;
+            /**
+             * Id
+             * @example return-19970102-00001
+             */
+            id: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             * @description Not more than a minute ahead.
+             * @example 1997-01-02T00:00:00Z
+             */
+            occurred_at: string;
+            /**
+             * Order
+             * @description The purchase's own id.
+             * @example order-19970101-00004
+             */
+            order: string;
+            /** Retry For S */
+            retry_for_s?: number | null;
+        };
+        /**
          * RollForward
          * @description The contract liability from one block to another, in points and in money, with every input.
          */
@@ -4243,6 +4394,21 @@ export interface components {
              * @example 1
              */
             numerator: string;
+            /**
+             * Return Window S
+             * @description For so long after an award its goods may come back; 0: never.
+             * @default 0
+             * @example 2592000
+             */
+            return_window_s: number;
+            /**
+             * Shortfall
+             * @description What becomes of returned goods' points that are spent by then: forgiven, or owed.
+             * @default forgive
+             * @example debt
+             * @enum {string}
+             */
+            shortfall: "forgive" | "debt";
             /**
              * Version
              * @example 1
@@ -13757,6 +13923,179 @@ export interface operations {
             };
             /** @description AsOfMalformed, CharacterRefused, FractionInvalid, PeriodInvalid, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    returnGoods: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount": "1000",
+                 *       "id": "return-19970102-00001",
+                 *       "occurred_at": "1997-01-02T00:00:00Z",
+                 *       "order": "order-19970101-00004",
+                 *       "retry_for_s": 0
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReturnCreate"];
+            };
+        };
+        responses: {
+            /** @description Waited for: the return is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReturnAccepted"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReturnAccepted"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description OrderUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ReturnConflict, ReturnExceedsAward, ReturnTooLate, AwardUnknown */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, OccurredInFuture, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

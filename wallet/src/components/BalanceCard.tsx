@@ -62,6 +62,7 @@ export function BalanceCard({ balance, free, fold, onExchange, onRedeem }: Balan
               {messages.spendable}
             </p>
             <Split balance={balance} free={free} />
+            {unitsOrNone(balance.debt) > 0n && <p className="card-line">{messages.debtNote}</p>}
             <Lots balance={balance} />
             {unitsOrNone(balance.expired) > 0n && (
               <p className="card-line" data-expired={balance.expired}>
@@ -85,6 +86,7 @@ function Split({ balance, free }: { balance: Balance; free: string }) {
     ["pending", messages.pending, pending],
   ];
   if (leaving > 0n) parts.push(["leaving", messages.leaving, leaving.toString()]);
+  if (unitsOrNone(balance.debt) > 0n) parts.push(["debt", messages.debt, balance.debt]);
   return (
     <dl className="card-split">
       {parts.map(([name, label, points]) => (

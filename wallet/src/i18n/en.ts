@@ -29,6 +29,8 @@ export const en = {
   held: "On hold",
   pending: "Arriving",
   leaving: "On its way out",
+  debt: "Owed after returns",
+  debtNote: "Your next points pay this first.",
   balanceSentence: (points: string, symbol: string, brand: string) => `${points} ${symbol} to spend at ${brand}.`,
   expires: (points: string, date: string) => `${points} expire ${date}`,
   neverExpire: "These points never expire",
@@ -58,6 +60,8 @@ export const en = {
 
   kinds: {
     award: "Earned",
+    return: "Goods returned",
+    debt_paid: "Paid what you owed",
     purchase: "Purchase",
     review: "Review",
     attendance: "Visit",
@@ -101,6 +105,14 @@ export const en = {
   gave: "You gave",
   received: "You received",
   order: "Order",
+  goodsReturn: "Return",
+  owedInstead: "Owed, because it was spent",
+  forgivenInstead: "Not asked back, though it was spent",
+  returnsTaken: "Returns",
+  returnDays: (days: string, owed: boolean) =>
+    owed
+      ? `Within ${days} days; points you have spent by then are owed`
+      : `Within ${days} days; points you have spent by then are not asked back`,
   time: "Time",
   rule: "Rule",
   ruleVersion: (name: string, version: string) => `${name}, version ${version}`,

@@ -28,6 +28,8 @@ export const ko: Messages = {
   held: "사용 예약",
   pending: "적립 예정",
   leaving: "나가는 중",
+  debt: "반품으로 갚을 포인트",
+  debtNote: "다음에 적립되는 포인트로 먼저 갚아요.",
   balanceSentence: (points, symbol, brand) => `${brand}에서 쓸 수 있는 포인트 ${points} ${symbol}.`,
   expires: (points, date) => `${date}에 ${points} 소멸`,
   neverExpire: "유효 기간이 없는 포인트예요",
@@ -55,6 +57,8 @@ export const ko: Messages = {
 
   kinds: {
     award: "적립",
+    return: "반품 회수",
+    debt_paid: "갚은 포인트",
     purchase: "구매 적립",
     review: "리뷰 적립",
     attendance: "방문 적립",
@@ -95,6 +99,12 @@ export const ko: Messages = {
   gave: "보낸 포인트",
   received: "받은 포인트",
   order: "주문",
+  goodsReturn: "반품",
+  owedInstead: "이미 써서 갚아야 할 포인트",
+  forgivenInstead: "이미 썼지만 돌려받지 않는 포인트",
+  returnsTaken: "반품",
+  returnDays: (days, owed) =>
+    owed ? `${days}일 안에 가능. 그사이 쓴 포인트는 갚아야 해요` : `${days}일 안에 가능. 그사이 쓴 포인트는 돌려받지 않아요`,
   time: "시각",
   rule: "규칙",
   ruleVersion: (name, version) => `${name}, 버전 ${version}`,
