@@ -16,7 +16,7 @@ from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Identifier, RequestMo
 from api.members.schemas import Currency, MemberReference
 from chain.outbox.retries import DAYS_FULL, PAUSED, PAUSES_MAX, RETRY_S_MAX
 
-OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed", "waiting"]
+OperationState = Literal["locked", "queued", "assigned", "sent", "mined", "confirmed", "failed", "waiting", "cancelled"]
 RefusedState = Literal["failed", "waiting"]
 LineStatus = Literal["accepted", "replayed", "retried", "refused"]
 EXAMPLE_HASH = "0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6"
@@ -147,6 +147,11 @@ class OperationPublic(ResponseModel):
     refusals: int = Field(default=0, description="How often it was refused and asked again.", examples=[0])
     retry_at: str | None = Field(default=None, description="When waiting: asked again then.", examples=[None])
     retry_until: str | None = Field(default=None, description="No longer than this, by itself.", examples=[None])
+    locked_until: str | None = Field(
+        default=None,
+        description="When locked: an award asked for from this second on, as the rule's lockSeconds have it.",
+        examples=[None],
+    )
     created_at: str = Field(examples=[EXAMPLE_TIME])
     updated_at: str = Field(examples=[EXAMPLE_TIME])
 

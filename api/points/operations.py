@@ -138,6 +138,7 @@ def told_operation(found: OperationView, slug: str) -> OperationPublic:
             block_hash=found.block_hash or "",
             log_index=found.log_index or 0,
         )
+    is_locked = found.state == operations.LOCKED
     waits = found.state == operations.WAITING and found.retry_at_ms is not None
     return OperationPublic(
         id=str(found.id),
@@ -150,6 +151,7 @@ def told_operation(found: OperationView, slug: str) -> OperationPublic:
         refusals=found.refusals,
         retry_at=rfc3339(found.retry_at_ms) if waits else None,
         retry_until=rfc3339(found.retry_until_ms) if found.retry_until_ms is not None else None,
+        locked_until=rfc3339(found.due_at_ms) if is_locked and found.due_at_ms is not None else None,
         created_at=rfc3339(found.created_at_ms),
         updated_at=rfc3339(found.updated_at_ms),
     )

@@ -7,6 +7,7 @@ result against `schemas.MemberView`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -28,6 +29,10 @@ HOLDS_MAX = 1_000
 # Kinds of operation that take points from the member; `transfer` and `leave` are nobody's to ask for here.
 OUTGOING = {"open hold": "hold", "open exchange": "exchange", "open pay": "pay"}
 AWARD = "open award"
+LOCKED = "locked"
+LOCKED_MAX = 1_000
+# Of each brand so many seconds at which locked points come are told, the soonest first.
+UNLOCKING_MAX = 50
 
 # What the mirror does not know, in the same statement as what it does. The states are spelt as in the partial index
 # operation_open_ordering_key, so that a long history costs nothing here.
@@ -39,6 +44,9 @@ _FACTS = accounts.statement(
     " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('award', 'hold', 'exchange', 'pay')"
     # What is mined in a block that the mirror has, and waits to lie deep enough, is in the balance already.
     " AND (block_number IS NULL OR block_number > ?) ORDER BY id LIMIT ?) AS p"
+    " UNION ALL SELECT * FROM"
+    " (SELECT 'locked', CAST(brand AS TEXT), CAST(due_at_ms AS TEXT) || ' ' || CAST(payload AS TEXT) FROM operation"
+    " WHERE ordering_key = ? AND state = 'locked' ORDER BY ordering_key, due_at_ms, id LIMIT ?) AS l"
 )
 
 
@@ -56,8 +64,9 @@ class Clock:
 
 
 def next_end_s(view: Mapping[str, Any]) -> int | None:
-    """The second at which the first of a view's lots ends, None when none ever does."""
+    """The second at which the first of a view's lots ends, or of its locks; None when none ever does."""
     ends = [lot["expires_at"] for balance in view["balances"] for lot in balance["expiring"][:1]]
+    ends += [lot["until"] for balance in view["balances"] for lot in balance["unlocking"][:1]]
     return min((second_of(end) for end in ends if end is not None), default=None)
 
 
@@ -72,8 +81,9 @@ def member_view(
     owed: dict[str, str] = {}
     pending: dict[int, int] = {}
     reserved: dict[int, int] = {}
+    unlocking: dict[int, dict[int, int]] = {}
     shown: dict[int, BrandCard] = {}
-    parameters = (member_id, address, at.block_number, PENDING_MAX)
+    parameters = (member_id, address, at.block_number, PENDING_MAX, address, LOCKED_MAX)
     found = accounts.facts(read, _FACTS, account=address, holds_max=HOLDS_MAX, parameters=parameters)
     for what, where, value in found:
         if what == HOLD:
@@ -87,7 +97,15 @@ def member_view(
         if card is None or only not in (None, card.registry_id):
             continue
         shown[card.registry_id] = card
-        if what == AWARD:
+        due_s = None
+        if what == LOCKED:
+            due_ms, value = value.split(" ", 1)
+            due_s = int(due_ms) // 1000
+        if due_s is not None and due_s > at_s:
+            seconds = unlocking.setdefault(card.registry_id, {})
+            seconds[due_s] = seconds.get(due_s, 0) + _expected(catalogue, card, value)
+        elif what in (AWARD, LOCKED):
+            # Of what was locked until now the relayer hears within a second.
             pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
         elif what in OUTGOING:
             reserved[card.registry_id] = reserved.get(card.registry_id, 0) + _leaving(OUTGOING[what], value)
@@ -95,7 +113,7 @@ def member_view(
     for card in sorted(shown.values(), key=lambda one: one.slug):
         balance = _balance(
             card, catalogue, words.get(card.token), held, pending, reserved, at_s=at_s, block_time_s=at.block_time
-        ) | {"debt": owed.get(card.token, "0")}
+        ) | {"debt": owed.get(card.token, "0")} | _locked(unlocking.get(card.registry_id, {}))
         balances.append(balance if only is None else {**balance, "exchange_to": []})
     return {
         "member": {"id": member_id, "address": checksum(address), "name": None},
@@ -134,6 +152,15 @@ def _balance(
         "exchange_to": catalogue.exchange_to(card.slug),
         "token": card.token_told,
     }
+
+
+def _locked(seconds: Mapping[int, int]) -> dict[str, Any]:
+    """What is not asked for before its second, all of it and second by second; the soonest come first."""
+    told = [
+        {"points": str(points), "until": rfc3339(second * 1000)}
+        for second, points in islice(sorted(seconds.items()), UNLOCKING_MAX)
+    ]
+    return {"locked": str(sum(seconds.values())), "unlocking": told}
 
 
 def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:

@@ -54,6 +54,13 @@ class Lot(ResponseModel):
     expires_at: str | None = Field(examples=[EXAMPLE_TIME])
 
 
+class Unlocking(ResponseModel):
+    """Locked points that become spendable together, by the rule in force now."""
+
+    points: Points
+    until: str = Field(examples=[EXAMPLE_TIME])
+
+
 class Balance(ResponseModel):
     brand: BrandCard
     decimals: int = Field(examples=[2])
@@ -73,6 +80,10 @@ class Balance(ResponseModel):
         examples=["0"],
     )
     expiring: list[Lot] = Field(description="All spendable lots, the oldest first.")
+    locked: Points = Field(
+        description="Earned and on its way, not to be spent before its second: in no other figure here.", examples=["0"]
+    )
+    unlocking: list[Unlocking] = Field(description="What is locked, the soonest first, 50 seconds at most.")
     exchange_to: list[BrandCard] = Field(description="Brands with an agreement from this one.")
     token: str = Field(examples=[EXAMPLE_ADDRESS])
 

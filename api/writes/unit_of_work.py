@@ -40,6 +40,8 @@ from chain.outbox import operations
 T = TypeVar("T")
 WAIT_S_MAX = 30
 WAIT_POLL_S = 0.05
+# States in which nobody waits on for what comes next.
+SETTLED = ("confirmed", "failed", "cancelled", "waiting", "locked")
 _wait = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 WRITE_PROBLEMS = (
     IdempotencyKeyMissing,
@@ -164,7 +166,7 @@ class UnitOfWork:
             return follow(session, told)
 
     async def _settled(self, operation_id: int, wait_s: int) -> str | None:
-        """`confirmed`, `failed` or `waiting` once it is; None when the time is up or too many wait already."""
+        """What it is once that is one of SETTLED; None when the time is up or too many wait already."""
         state = self.state
         if state.waiters >= state.settings.waiters_max:
             return None
@@ -191,7 +193,7 @@ def _is_refused(session: Session, stored: Stored) -> bool:
 
 def _settled_state(read: Snapshot, operation_id: int) -> str | None:
     found = read.row("SELECT state FROM operation WHERE id = ?", operation_id)
-    return found[0] if found is not None and found[0] in ("confirmed", "failed", "waiting") else None
+    return found[0] if found is not None and found[0] in SETTLED else None
 
 
 def _raise_when_failed(body: BaseModel) -> None:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020_goods_returns"
-down_revision = "0018_debts"
+down_revision = "0019_due_operations"
 branch_labels = None
 depends_on = None
 

@@ -2209,6 +2209,12 @@ export interface components {
              */
             held: string;
             /**
+             * Locked
+             * @description Earned and on its way, not to be spent before its second: in no other figure here.
+             * @example 0
+             */
+            locked: string;
+            /**
              * Pending
              * @description Earned, on the way to the chain.
              * @example 0
@@ -2230,6 +2236,11 @@ export interface components {
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
              */
             token: string;
+            /**
+             * Unlocking
+             * @description What is locked, the soonest first, 50 seconds at most.
+             */
+            unlocking: components["schemas"]["Unlocking"][];
         };
         /** BalanceThen */
         BalanceThen: {
@@ -3696,6 +3707,12 @@ export interface components {
              * @example award
              */
             kind: string;
+            /**
+             * Locked Until
+             * @description When locked: an award asked for from this second on, as the rule's lockSeconds have it.
+             * @example null
+             */
+            locked_until?: string | null;
             /** @example null */
             receipt?: components["schemas"]["Receipt"] | null;
             /**
@@ -3722,7 +3739,7 @@ export interface components {
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            state: "locked" | "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting" | "cancelled";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
@@ -3775,6 +3792,12 @@ export interface components {
              * @example award
              */
             kind: string;
+            /**
+             * Locked Until
+             * @description When locked: an award asked for from this second on, as the rule's lockSeconds have it.
+             * @example null
+             */
+            locked_until?: string | null;
             /** @example null */
             receipt?: components["schemas"]["Receipt"] | null;
             /**
@@ -3810,7 +3833,7 @@ export interface components {
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            state: "locked" | "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting" | "cancelled";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
@@ -4171,6 +4194,12 @@ export interface components {
              */
             kind: string;
             /**
+             * Locked Until
+             * @description When locked: an award asked for from this second on, as the rule's lockSeconds have it.
+             * @example null
+             */
+            locked_until?: string | null;
+            /**
              * Order
              * @example order-19970101-00004
              */
@@ -4201,7 +4230,7 @@ export interface components {
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            state: "locked" | "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting" | "cancelled";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
@@ -4616,6 +4645,22 @@ export interface components {
              * @enum {string}
              */
             finality: "latest" | "safe" | "final";
+        };
+        /**
+         * Unlocking
+         * @description Locked points that become spendable together, by the rule in force now.
+         */
+        Unlocking: {
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            until: string;
         };
     };
     responses: never;

@@ -31,6 +31,8 @@ export const en = {
   leaving: "On its way out",
   debt: "Owed after returns",
   debtNote: "Your next points pay this first.",
+  onItsWay: (points: string, date: string) => `On its way: ${points} from ${date}`,
+  onItsWayNote: "Points of a purchase that may still come back. They cannot be spent before that day.",
   balanceSentence: (points: string, symbol: string, brand: string) => `${points} ${symbol} to spend at ${brand}.`,
   expires: (points: string, date: string) => `${points} expire ${date}`,
   neverExpire: "These points never expire",

@@ -113,7 +113,7 @@ function told(of: Entry): Record<string, string> {
 }
 
 function balance(brand: typeof CAFE, token: string): Balance {
-  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", debt: "0", expiring: [], exchange_to: [], token };
+  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", debt: "0", expiring: [], exchange_to: [], locked: "0", unlocking: [], token };
 }
 
 function entry(kind: string, points: string, detail: Entry["detail"], held_delta = "0"): Entry {
