@@ -347,8 +347,19 @@ def test_a_return_takes_from_its_award_and_from_what_the_rule_spent(
     returned(books, base=base, owes=owes)
 
     assert books.rules.awards[1, 1].left == left
+    assert (books.rules.awards[1, 1].returned is None) == (left == 0), "all of it is told by no number"
     assert books.rules.rule(1, 1).spent == spent
     assert (1, 77) in books.operations
+
+
+def test_a_rule_has_never_spent_less_than_nothing(books: Books) -> None:
+    """SPEC 12.18"""
+    awarded(books)
+    books.rules.rule(1, 1).spent = 49
+
+    returned(books, owes=10)
+
+    assert books.rules.rule(1, 1).spent == 0
 
 
 def test_a_return_that_the_model_made_or_of_no_known_award_only_uses_its_id(books: Books) -> None:
