@@ -147,7 +147,9 @@ def test_a_debt_has_the_bounds_of_its_cap_and_its_cover(clearing: Clearing) -> N
     clearing.book(1, 2, 900, 1_000, HASH)
 
     # The other way is set off first, and needs neither room nor cover.
+    clearing.journal.facts.clear()
     clearing.book(2, 1, 1_000, 0, HASH)
+    assert [fact.name for fact in clearing.journal.facts] == ["ObligationReduced"]
     assert (clearing.obligation_of(1, 2), clearing.obligation_of(2, 1)) == (0, 0)
     with pytest.raises(ExposureExceeded):
         clearing.book(2, 1, 1, 0, HASH)
@@ -162,6 +164,21 @@ def test_what_is_netted_counts_as_owed_to_each(clearing: Clearing) -> None:
     assert over.value.values() == (1, 2, 101, 100)
     clearing.book(1, 2, 40, 100, HASH)
     assert clearing.account_of(1).owed == 100
+
+
+def test_a_debt_may_have_the_most_that_there_is_and_what_is_above_a_set_off_is_told(clearing: Clearing) -> None:
+    """SPEC 5.5, 5.8"""
+    for brand in (1, 2):
+        clearing.deposit(Call(ANYONE, START), brand, AMOUNT_MAX)
+    clearing.book(1, 2, 300, CAP, HASH)
+    clearing.journal.facts.clear()
+
+    clearing.book(2, 1, AMOUNT_MAX, AMOUNT_MAX, HASH)
+
+    rest = AMOUNT_MAX - 300
+    assert [fact.values[-2:] for fact in clearing.journal.facts] == [(300, 0), (rest, rest)]
+    clearing.unbook(2, 1, AMOUNT_MAX, HASH)
+    assert (clearing.obligation_of(1, 2), clearing.obligation_of(2, 1)) == (300, 0)
 
 
 def test_a_debt_is_taken_back_and_above_it_owed_the_other_way(clearing: Clearing) -> None:

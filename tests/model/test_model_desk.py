@@ -15,11 +15,11 @@ from chain.model.errors import (
     HoldUnknown,
     HoldUntilWrong,
     PointsMissing,
-    Refused,
     RefundExceedsCapture,
     RefundOutOfDate,
     RefundOver,
     RefundWindowWrong,
+    Refused,
 )
 from chain.model.ids import nonce_id
 from chain.model.ledger import Ledger

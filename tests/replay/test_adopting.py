@@ -397,12 +397,14 @@ def test_a_list_and_an_allowance_are_the_chains(books: Books) -> None:
     state(books, "AllowListEnding", contract=name, account=ADA, until=AT + 7)
     assert (token.is_allowed(ADA, AT + 6), token.is_allowed(ADA, AT + 7)) == (True, False)
     state(books, "AllowListChanged", contract=name, account=ADA, allowed=False)
-    assert not token.is_allowed(ADA, AT)
+    assert token.allowed_until[ADA] == 0
     state(books, "Approval", contract=name, owner=ADA, spender=BOB, value=9)
     assert token.allowances == {(ADA, BOB): 9}
 
 
-@pytest.mark.parametrize(("number", "count"), [(2, 2), (1, 1), (4, 4), (0, 1), (2 + GAP_MAX, 1)])
+@pytest.mark.parametrize(
+    ("number", "count"), [(2, 2), (1, 1), (4, 4), (0, 1), (1 + GAP_MAX, 1 + GAP_MAX), (2 + GAP_MAX, 1)]
+)
 def test_an_agreement_stands_at_its_number_and_a_gap_is_filled(books: Books, number: int, count: int) -> None:
     """SPEC 12.18: but no wild number is followed."""
     values = {"fromBrandId": 1, "toBrandId": 2, "byBrandId": 2, "terms": astuple(OTHER_TERMS)}
@@ -412,7 +414,8 @@ def test_an_agreement_stands_at_its_number_and_a_gap_is_filled(books: Books, num
     assert len(found) == count
     if 1 <= number <= count:
         made = found[number - 1]
-        assert (made.state, made.version, made.terms) == (AgreementState.PROPOSED, 1, OTHER_TERMS)
+        assert (made.state, made.terms) == (AgreementState.PROPOSED, OTHER_TERMS)
+        assert (made.version, made.last_version, made.ends_at) == (1, 1, 0)
     else:
         assert found[0].terms == TERMS
 
@@ -420,12 +423,24 @@ def test_an_agreement_stands_at_its_number_and_a_gap_is_filled(books: Books, num
 def test_an_agreement_that_the_model_numbered_otherwise_is_moved(books: Books) -> None:
     """SPEC 12.18"""
     values = {"fromBrandId": 2, "toBrandId": 1, "byBrandId": 2, "terms": astuple(OTHER_TERMS)}
-    books.agreements.agreements.append(Agreement(2, 1, 2, AgreementState.PROPOSED, 1, 1, OTHER_TERMS))
+    books.agreements.agreements.append(Agreement(3, 1, 3, AgreementState.PROPOSED, 1, 1, OTHER_TERMS))
 
-    state(books, "AgreementProposed", ran=True, agreementId=2, **values)
-    assert len(books.agreements.agreements) == 2
     state(books, "AgreementProposed", ran=True, agreementId=3, **values)
     assert [each.from_brand_id for each in books.agreements.agreements] == [1, 2, 2]
+
+
+def test_an_event_is_of_the_agreement_and_of_the_rule_that_it_names(books: Books) -> None:
+    """SPEC 12.18"""
+    agreements, rules = books.agreements.agreements, books.rules.rules[1]
+    agreements.append(Agreement(2, 1, 2, AgreementState.AGREED, 1, 1, TERMS))
+    rules.append(Rule(RULE))
+    rules[0].change = rules[1].change = Change(2, AT, DOUBLE)
+
+    for number in (1, 2):
+        state(books, "AgreementEnding", agreementId=number, endsAt=AT + number)
+        state(books, "RuleChangeWithdrawn", brandId=1, ruleId=number)
+        assert [each.ends_at for each in agreements] == [AT + 1, AT + 2 if number == 2 else 0]
+        assert [each.change is None for each in rules] == [True, number == 2]
 
 
 def test_changes_of_an_agreement_are_followed_to_its_end(books: Books) -> None:
