@@ -148,6 +148,21 @@ def test_an_empty_log_is_not_signed(signing: Signing) -> None:
     assert signing.checkpoints() == [(1, -1, NOW_MS)]
 
 
+def test_a_window_is_closed_when_it_and_the_grace_are_over(signing: Signing) -> None:
+    """SPEC 14.9"""
+    signing.at(NOW_MS)
+    signing.world.run("DELETE FROM act_tally")
+    over = NOW_MS + signing.made.window_ms + GRACE_MS
+    signing.world.run(
+        "INSERT INTO act_tally (window_ms, digest, act, actor, subject, detail, count, first_at_ms, last_at_ms)"
+        " VALUES (:w, 'd', 'request.refused', 'nobody', '', '{}', 1, 1, 1)",
+        w=NOW_MS,
+    )
+
+    assert signing.at(over).integrated == 0
+    assert signing.at(over + 1).integrated == 1
+
+
 def test_windows_are_closed_in_their_order_and_no_younger_one(signing: Signing) -> None:
     """SPEC 14.9"""
     world = signing.world
