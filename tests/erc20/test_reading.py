@@ -11,6 +11,7 @@ import pytest
 from chain.base.errors import AnswerInconsistent, RpcError
 from chain.erc20.reading import DOUBT_SPANS, SHORT_SPAN_BLOCKS, Source, Span
 from chain.erc20.transfers import Transfer
+from chain.node import blocks
 from tests.erc20.conftest import TOKEN
 from tests.support.scripted_node import faults
 from tests.support.scripted_node.node import ScriptedNode
@@ -18,7 +19,7 @@ from tests.support.scripted_node.pool import GANACHE
 from tests.support.scripted_node.tokens import Traffic, address_of, mint
 
 BLOCKS = 9
-LOGS, RECEIPTS = "eth_getLogs", "eth_getBlockReceipts"
+BLOCK, LOGS, RECEIPTS = "eth_getBlockByNumber", "eth_getLogs", "eth_getBlockReceipts"
 Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -184,6 +185,37 @@ def test_only_blocks_from_the_tokens_first_on_are_looked_at_for_logs(node: Scrip
         assert read(source, 0, 3).rows == []
         assert asked.hits == 0
         read(source, 4, 4)
+
+
+def test_a_head_that_is_known_is_not_asked_for_again(node: ScriptedNode, source: Source) -> None:
+    """SPEC 8.33"""
+    known = blocks.header(source.rpc.call(BLOCK, hex(5), False))
+    assert known is not None
+    asked = node.faults.add(faults.changes("asked", lambda block: block, BLOCK))
+
+    def blocks_asked(first: int, last: int) -> int:
+        before = asked.hits
+        found = source.span(first, last, known)
+        assert [number for number, _ in found.known] == list(range(first, last + 1))
+        assert len(found.rows) == 2 * (last - first + 1)
+        return asked.hits - before
+
+    assert blocks_asked(3, 5) == 2
+    assert blocks_asked(3, 4) == 2
+    assert blocks_asked(5, 5) == 0
+
+
+def test_a_block_whose_logs_are_refused_is_read_from_its_receipts_if_it_may_hold_any(
+    node: ScriptedNode, source: Source
+) -> None:
+    """SPEC 8.33"""
+    node.faults.add(faults.error(-32005, "query returned more than 10000 results"), LOGS)
+
+    assert [row.block_number for row in read(source, 4, 4).rows] == [4, 4]
+    assert source._doubt.spans == DOUBT_SPANS
+    with pytest.raises(RpcError):
+        source.span(BLOCKS, BLOCKS)
+    assert source.span(1, 2).last == 1, "of two blocks one is given up, and then the other's receipts are read"
 
 
 def test_spans_join_where_one_follows_the_other(source: Source) -> None:

@@ -20,11 +20,18 @@ RECEIPTS = [b"\x02" + rlp.encode([b"\x01", b"", b"", []]) + bytes([n]) for n in 
 
 
 def header_of(
-    number: int, parent: bytes, state: bytes, receipts: bytes = EMPTY_ROOT, *, parts: int = 15, mix: Any = b"\x11" * 32
+    number: int,
+    parent: bytes,
+    state: bytes,
+    receipts: bytes = EMPTY_ROOT,
+    *,
+    parts: int = 15,
+    mix: Any = b"\x11" * 32,
+    time: int = 1_005,
 ) -> bytes:
     found: list[Any] = [b"\x11" * 32] * 13 + [mix, b"\0" * 8]
     found[0], found[3], found[4], found[5], found[6] = parent, state, EMPTY_ROOT, receipts, b"\0" * 256
-    found[8], found[11] = number, 1_000 + number % 256
+    found[8], found[11] = number, time
     return rlp.encode([*found, *[b"\x05"] * (parts - 15)])
 
 
@@ -143,6 +150,7 @@ def test_a_header_has_fifteen_to_twenty_one_parts(parts: int) -> None:
         header_of(5, b"\x22" * 31, b"\x33" * 32),
         header_of(5, b"\x22" * 32, b"\x33" * 33),
         header_of(2**64, b"\x22" * 32, b"\x33" * 32),
+        header_of(5, b"\x22" * 32, b"\x33" * 32, time=2**64),
         b"",
         b"\x01",
     ],
