@@ -21,10 +21,6 @@ def log_signers(keystore: Keystore, *, origin: str, number: int) -> Sequence[Key
     return [_signer(keystore, log_ref(one), origin) for one in numbers]
 
 
-def log_verifier(keystore: Keystore, *, origin: str, number: int) -> Verifier:
-    return Verifier(origin, keystore.public_key(log_ref(number)))
-
-
 def witness_verifiers(vkeys: Sequence[str]) -> Sequence[Verifier]:
     """The witnesses that the gateway shows, from their vkeys."""
     return [Verifier.parse(vkey, kind=COSIGNATURE) for vkey in vkeys]

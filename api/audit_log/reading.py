@@ -81,5 +81,6 @@ def _signed(read: Snapshot, sql: str) -> Signed | None:
     row = read.row(sql)
     if row is None:
         return None
-    lines = "".join(line for (line,) in read.rows(_COSIGNED, row[0], WITNESSES_MAX))
-    return Signed(row[0], row[1], row[2], row[3] + lines, row[4], row[5])
+    id, size, root, note, block_number, at_ms = row
+    lines = "".join(line for (line,) in read.rows(_COSIGNED, id, WITNESSES_MAX))
+    return Signed(id, size, root, note + lines, block_number, at_ms)

@@ -19,7 +19,9 @@ from api.audit_log.leaves import leaf
 from api.audit_log.models import LogCheckpoint, LogEntry
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import Database, lock
+from chain.mirror.queries.blocks import final_block
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 from chain.tlog.checkpoints import Block, Checkpoint
 from chain.tlog.errors import LogForked, TileMissing
 from chain.tlog.hashes import leaf_hash
@@ -51,10 +53,6 @@ _PUT_TILE = text(
     " ON CONFLICT (level, number) DO UPDATE SET hashes = excluded.hashes"
 )
 _SIGNED = text("SELECT id, size, root, block_number, at_ms FROM log_checkpoint ORDER BY id DESC LIMIT 1")
-_BLOCK = text(
-    "SELECT b.number, b.hash FROM mirror_block b JOIN mirror_checkpoint c ON c.id = 1"
-    " WHERE b.number <= c.final_number ORDER BY b.number DESC LIMIT 1"
-)
 _PRUNE = text("DELETE FROM log_checkpoint WHERE id <= :id")
 _PRUNE_LINES = text("DELETE FROM log_cosignature WHERE checkpoint_id <= :id")
 
@@ -198,5 +196,5 @@ def _tiles(connection: Connection) -> ReadTile:
 
 def _bound(connection: Connection, chain_id: int) -> Block | None:
     """The newest block that the mirror holds for final, if it knows its hash."""
-    row = connection.execute(_BLOCK).one_or_none()
-    return None if row is None else Block(chain_id, row.number, row.hash)
+    found = final_block(looking(connection))
+    return None if found is None else Block(chain_id, found.number, found.hash)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import NamedTuple, TypeVar
 
 from api.auditors.schemas import (
     AuditAgreement,
@@ -31,15 +31,23 @@ from api.auditors.schemas import (
 from api.kit.addresses import checksum
 from api.kit.clock import rfc3339, rfc3339_or_none
 from api.kit.container import State
-from api.kit.database import Row, Snapshot
+from api.kit.database import Snapshot
 from api.kit.following import Followed
 from api.members.errors import BrandUnknown
 from api.members.service import ROLES
-from api.programmes.catalogue import json_value
 from api.views import cursors
-from api.views.as_of import Moment, moment
+from api.views.as_of import moment, to_public
 from api.views.errors import CursorExpired, CursorMalformed, PageUnsettled
 from api.views.schemas import AsOf
+from chain.base.scalars import Address
+from chain.mirror.queries import balances as held
+from chain.mirror.queries import brands as mirrored
+from chain.mirror.queries import clearing as house
+from chain.mirror.queries import entries as lines
+from chain.mirror.queries import holds as set_aside
+from chain.mirror.queries import programmes, supply
+from chain.mirror.queries.checkpoint import Checkpoint
+from chain.mirror.queries.entries import Entry
 
 T = TypeVar("T")
 BRANDS_MAX = 1_000
@@ -50,43 +58,8 @@ _address = re.compile(r"0x[0-9a-f]{40}", re.ASCII).fullmatch
 _hold_id = re.compile(r"0x[0-9a-f]{64}", re.ASCII).fullmatch
 _key_id = re.compile(r"[0-9a-f]{12}", re.ASCII).fullmatch
 
-_BRANDS = (
-    "SELECT b.slug, b.name, b.registry_id, b.token, b.currency, b.decimals, s.status, u.minted, u.burnt FROM brand b"
-    " LEFT JOIN brand_standing s ON s.brand_id = CAST(b.registry_id AS TEXT) LEFT JOIN supply u ON u.token = b.token"
-    " ORDER BY b.slug LIMIT ?"
-)
+_BRANDS = "SELECT slug, name, registry_id, token, currency, decimals FROM brand ORDER BY slug LIMIT ?"
 _SLUGS = "SELECT slug, token, registry_id FROM brand ORDER BY slug LIMIT ?"
-_BALANCES = (
-    "SELECT token, account, points, lots, block_number, log_index FROM balance WHERE token = ? AND account > ?"
-    " ORDER BY account LIMIT ?"
-)
-_BALANCES_OF = (
-    "SELECT token, account, points, lots, block_number, log_index FROM balance WHERE account = ? AND token > ?"
-    " ORDER BY token LIMIT ?"
-)
-_COLUMNS = (
-    "SELECT seq, token, account, kind, points, held, block_time, tx_hash, block_number, block_hash, log_index,"
-    " contract, operation_id, detail FROM entry WHERE seq > ?"
-)
-_ENTRIES = f"{_COLUMNS} ORDER BY seq LIMIT ?"
-_ENTRIES_OF_TOKEN = f"{_COLUMNS} AND token = ? ORDER BY seq LIMIT ?"
-_ENTRIES_OF_ACCOUNT = f"{_COLUMNS} AND account = ? ORDER BY seq LIMIT ?"
-_RULES = (
-    "SELECT brand_id, rule_id, version, in_force_at, withdrawn, terms FROM rule ORDER BY brand_id, rule_id, version"
-    " LIMIT ?"
-)
-_AGREEMENTS = (
-    "SELECT agreement_id, from_brand_id, to_brand_id, state, ends_at, versions FROM agreement ORDER BY agreement_id"
-    " LIMIT ?"
-)
-_OBLIGATIONS = (
-    "SELECT debtor_id, creditor_id, outstanding, block_number FROM obligation ORDER BY debtor_id, creditor_id LIMIT ?"
-)
-_COLLATERAL = "SELECT brand_id, collateral, in_default FROM collateral ORDER BY brand_id LIMIT ?"
-_HOLDS = (
-    "SELECT hold_id, brand_id, account, state, points, captured, refunded, hold_until, placed_tx_hash, block_number"
-    " FROM hold WHERE hold_id > ? ORDER BY hold_id LIMIT ?"
-)
 _OPERATIONS = (
     "SELECT id, kind, brand, operation_id, state, error, tx_hash, block_number, log_index, created_at_ms,"
     " updated_at_ms FROM operation WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
@@ -101,8 +74,12 @@ async def read(state: State, compose: Callable[[Snapshot], T]) -> T:
 
 
 def brands(look: Snapshot, state: State) -> AuditBrands:
-    return AuditBrands(
-        brands=[
+    status = {str(token.brand_id): token.status for token in mirrored.all_tokens(look, limit=BRANDS_MAX)}
+    totals = supply.totals(look, limit=BRANDS_MAX)
+    told = []
+    for slug, name, number, token, currency, decimals in look.rows(_BRANDS, BRANDS_MAX):
+        total = totals.get(token)
+        told.append(
             AuditBrand(
                 slug=slug,
                 name=name,
@@ -110,30 +87,28 @@ def brands(look: Snapshot, state: State) -> AuditBrands:
                 token=checksum(token),
                 currency=currency,
                 decimals=decimals,
-                status=status,
-                minted=minted or "0",
-                burnt=burnt or "0",
+                status=status.get(str(number)),
+                minted="0" if total is None else total.minted,
+                burnt="0" if total is None else total.burnt,
             )
-            for slug, name, number, token, currency, decimals, status, minted, burnt in look.rows(_BRANDS, BRANDS_MAX)
-        ],
-        as_of=_as_of(look, state),
-    )
+        )
+    return AuditBrands(brands=told, as_of=_as_of(look, state))
 
 
 def balances(look: Snapshot, state: State, *, slug: str, cursor: str | None, limit: int) -> AuditBalances:
     """Every account that ever held points of a brand, in the order of their addresses."""
     now = moment(look)
     after = cursors.key_place(now, cursor, shape=_address)
-    rows = look.rows(_BALANCES, _token(look, slug), after, limit + 1)
-    return _told_balances(look, state, now, rows, limit, of=1)
+    rows = held.of_token(look, token=_token(look, slug), after=after, limit=limit + 1)
+    return _balances_to_public(look, state, now, rows, limit, [row.account for row in rows])
 
 
 def balances_of(look: Snapshot, state: State, *, account: str, cursor: str | None, limit: int) -> AuditBalances:
     """What an account holds of every brand."""
     now = moment(look)
     after = cursors.key_place(now, cursor, shape=_address)
-    rows = look.rows(_BALANCES_OF, account.lower(), after, limit + 1)
-    return _told_balances(look, state, now, rows, limit, of=0)
+    rows = held.of_account(look, account=Address(account.lower()), after=after, limit=limit + 1)
+    return _balances_to_public(look, state, now, rows, limit, [row.token for row in rows])
 
 
 def entries(
@@ -142,16 +117,13 @@ def entries(
     """Entries of all, of a brand or of an account, the oldest first, so that they can be followed."""
     now = moment(look)
     after = cursors.entry_place(look, now, cursor, first=0)
-    if account is not None:
-        rows = look.rows(_ENTRIES_OF_ACCOUNT, after, account.lower(), limit + 1)
-    elif slug is not None:
-        rows = look.rows(_ENTRIES_OF_TOKEN, after, _token(look, slug), limit + 1)
-    else:
-        rows = look.rows(_ENTRIES, after, limit + 1)
+    whose = None if account is None else Address(account.lower())
+    token = _token(look, slug) if slug is not None and account is None else None
+    rows = lines.page(look, after=after, limit=limit + 1, account=whose, token=token)
     slugs = _slugs(look, 1)
     return AuditEntries(
         entries=[_entry(row, slugs) for row in rows[:limit]],
-        next_cursor=cursors.told(now, rows[limit - 1][0]) if len(rows) > limit else None,
+        next_cursor=cursors.told(now, rows[limit - 1].seq) if len(rows) > limit else None,
         as_of=_told(now, state),
     )
 
@@ -162,15 +134,15 @@ def rules(look: Snapshot) -> AuditRules:
     return AuditRules(
         rules=[
             AuditRule(
-                brand=slugs.get(brand_id),
-                brand_id=brand_id,
-                rule_id=rule_id,
-                version=version,
-                in_force_at=rfc3339(in_force_at * 1000),
-                withdrawn=bool(withdrawn),
-                terms=json_value(terms),
+                brand=slugs.get(rule.brand_id),
+                brand_id=rule.brand_id,
+                rule_id=rule.rule_id,
+                version=rule.version,
+                in_force_at=rfc3339(rule.in_force_at * 1000),
+                withdrawn=rule.withdrawn,
+                terms=rule.terms,
             )
-            for brand_id, rule_id, version, in_force_at, withdrawn, terms in look.rows(_RULES, RULES_MAX)
+            for rule in programmes.rules(look, limit=RULES_MAX)
         ]
     )
 
@@ -179,14 +151,14 @@ def agreements(look: Snapshot) -> AuditAgreements:
     return AuditAgreements(
         agreements=[
             AuditAgreement(
-                agreement_id=agreement_id,
-                from_brand_id=source,
-                to_brand_id=target,
-                state=standing,
-                ends_at=rfc3339_or_none(None if ends_at is None else ends_at * 1000),
-                versions=json_value(versions),
+                agreement_id=found.agreement_id,
+                from_brand_id=found.from_brand_id,
+                to_brand_id=found.to_brand_id,
+                state=found.state,
+                ends_at=rfc3339_or_none(None if found.ends_at is None else found.ends_at * 1000),
+                versions=found.versions,
             )
-            for agreement_id, source, target, standing, ends_at, versions in look.rows(_AGREEMENTS, AGREEMENTS_MAX)
+            for found in programmes.agreements(look, limit=AGREEMENTS_MAX)
         ]
     )
 
@@ -195,18 +167,12 @@ def clearing(look: Snapshot, state: State, *, decimals: int | None) -> AuditClea
     """What brands owe each other, and what secures it."""
     return AuditClearing(
         obligations=[
-            AuditObligation(
-                debtor_id=debtor,
-                creditor_id=creditor,
-                outstanding=outstanding,
-                decimals=decimals,
-                block_number=number,
-            )
-            for debtor, creditor, outstanding, number in look.rows(_OBLIGATIONS, OBLIGATIONS_MAX)
+            AuditObligation(**owed._asdict(), decimals=decimals)
+            for owed in house.obligations(look, limit=OBLIGATIONS_MAX)
         ],
         collateral=[
-            AuditCollateral(brand_id=brand_id, collateral=collateral, decimals=decimals, in_default=bool(in_default))
-            for brand_id, collateral, in_default in look.rows(_COLLATERAL, BRANDS_MAX)
+            AuditCollateral(**laid_down._asdict(), decimals=decimals)
+            for laid_down in house.collateral(look, limit=BRANDS_MAX)
         ],
         as_of=_as_of(look, state),
     )
@@ -214,29 +180,43 @@ def clearing(look: Snapshot, state: State, *, decimals: int | None) -> AuditClea
 
 def holds(look: Snapshot, state: State, *, cursor: str | None, limit: int) -> AuditHolds:
     now = moment(look)
-    rows = look.rows(_HOLDS, cursors.key_place(now, cursor, shape=_hold_id), limit + 1)
+    rows = set_aside.page(look, after=cursors.key_place(now, cursor, shape=_hold_id), limit=limit + 1)
     slugs = _slugs(look, 2)
     return AuditHolds(
         holds=[
             AuditHold(
-                hold_id=hold_id,
-                brand=slugs.get(brand_id),
-                account=checksum(account),
-                state=standing,
-                points=points,
-                captured=captured,
-                refunded=refunded,
-                hold_until=rfc3339(hold_until * 1000),
-                placed_tx_hash=placed,
-                block_number=number,
+                hold_id=hold.hold_id,
+                brand=slugs.get(hold.brand_id),
+                account=checksum(hold.account),
+                state=hold.state,
+                points=hold.points,
+                captured=hold.captured,
+                refunded=hold.refunded,
+                hold_until=rfc3339(hold.hold_until * 1000),
+                placed_tx_hash=hold.placed_tx_hash,
+                block_number=hold.block_number,
             )
-            for hold_id, brand_id, account, standing, points, captured, refunded, hold_until, placed, number in rows[
-                :limit
-            ]
+            for hold in rows[:limit]
         ],
-        next_cursor=cursors.told(now, rows[limit - 1][0]) if len(rows) > limit else None,
+        next_cursor=cursors.told(now, rows[limit - 1].hold_id) if len(rows) > limit else None,
         as_of=_told(now, state),
     )
+
+
+class Operation(NamedTuple):
+    """A row of _OPERATIONS."""
+
+    id: int
+    kind: str
+    brand: int
+    operation_id: str | None
+    state: str
+    error: str | None
+    tx_hash: str | None
+    block_number: int | None
+    log_index: int | None
+    created_at_ms: int
+    updated_at_ms: int
 
 
 @dataclass(slots=True)
@@ -254,10 +234,10 @@ async def operations(state: State, *, cursor: str | None, limit: int) -> AuditOp
     """
     after, asked, reads = 0 if cursor is None else cursors.number(cursor), state.singleton(Asked), state.database.reads
 
-    def page(look: Snapshot) -> Sequence[Row]:
+    def page(look: Snapshot) -> Sequence[Operation]:
         if after > _ASKED.last(look):
             raise CursorExpired(cursors.AGAIN, cursor=str(after))
-        return look.rows(_OPERATIONS, after, asked.settled, limit + 1)
+        return [Operation(*row) for row in look.rows(_OPERATIONS, after, asked.settled, limit + 1)]
 
     rows = await reads.off_loop(page)
     if len(rows) <= limit:
@@ -267,28 +247,28 @@ async def operations(state: State, *, cursor: str | None, limit: int) -> AuditOp
         asked.settled = max(asked.settled, settled)
         rows = await reads.off_loop(page)
     slugs = await reads.off_loop(lambda look: _slugs(look, 2))
-    return _told_operations(rows, limit, slugs)
+    return _operations_to_public(rows, limit, slugs)
 
 
-def _told_operations(rows: Sequence[Row], limit: int, slugs: Mapping[str, str]) -> AuditOperations:
+def _operations_to_public(rows: Sequence[Operation], limit: int, slugs: Mapping[str, str]) -> AuditOperations:
     return AuditOperations(
         operations=[
             AuditOperation(
-                id=str(row[0]),
-                kind=row[1],
-                brand=slugs.get(str(row[2]), str(row[2])),
-                operation_id=row[3],
-                state=row[4],
-                error=row[5],
-                tx_hash=row[6],
-                block_number=row[7],
-                log_index=row[8],
-                created_at=rfc3339(row[9]),
-                updated_at=rfc3339(row[10]),
+                id=str(row.id),
+                kind=row.kind,
+                brand=slugs.get(str(row.brand), str(row.brand)),
+                operation_id=row.operation_id,
+                state=row.state,
+                error=row.error,
+                tx_hash=row.tx_hash,
+                block_number=row.block_number,
+                log_index=row.log_index,
+                created_at=rfc3339(row.created_at_ms),
+                updated_at=rfc3339(row.updated_at_ms),
             )
             for row in rows[:limit]
         ],
-        next_cursor=str(rows[limit - 1][0]) if len(rows) > limit else None,
+        next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None,
     )
 
 
@@ -314,45 +294,45 @@ def keys(look: Snapshot, *, cursor: str | None, limit: int) -> AuditKeys:
     )
 
 
-def _told_balances(
-    look: Snapshot, state: State, now: Moment, rows: Sequence[Row], limit: int, *, of: int
+def _balances_to_public(
+    look: Snapshot, state: State, now: Checkpoint, rows: Sequence[held.Balance], limit: int, places: Sequence[str]
 ) -> AuditBalances:
-    """of: the column by which the page is ordered."""
+    """places: by what the page is ordered, of each row."""
     slugs = _slugs(look, 1)
     return AuditBalances(
         balances=[
             AuditBalance(
-                brand=slugs.get(token, token),
-                account=checksum(account),
-                points=points,
-                lots=lots,
-                block_number=block_number,
-                log_index=log_index,
+                brand=slugs.get(row.token, row.token),
+                account=checksum(row.account),
+                points=row.points,
+                lots=row.lots,
+                block_number=row.block_number,
+                log_index=row.log_index,
             )
-            for token, account, points, lots, block_number, log_index in rows[:limit]
+            for row in rows[:limit]
         ],
-        next_cursor=cursors.told(now, rows[limit - 1][of]) if len(rows) > limit else None,
+        next_cursor=cursors.told(now, places[limit - 1]) if len(rows) > limit else None,
         as_of=_told(now, state),
     )
 
 
-def _entry(row: Row, slugs: dict[str, str]) -> AuditEntry:
+def _entry(entry: Entry, slugs: dict[str, str]) -> AuditEntry:
     return AuditEntry(
-        id=str(row[0]),
-        brand=slugs.get(row[1]),
-        token=checksum(row[1]),
-        account=checksum(row[2]),
-        kind=row[3],
-        points=row[4],
-        held_delta=row[5],
-        at=rfc3339(row[6] * 1000),
-        tx_hash=row[7],
-        block_number=row[8],
-        block_hash=row[9],
-        log_index=None if row[7] is None else row[10],
-        contract=checksum(row[11]),
-        operation_id=row[12],
-        detail=json_value(row[13]),
+        id=str(entry.seq),
+        brand=slugs.get(entry.token),
+        token=checksum(entry.token),
+        account=checksum(entry.account),
+        kind=entry.kind,
+        points=entry.points,
+        held_delta=entry.held,
+        at=rfc3339(entry.block_time * 1000),
+        tx_hash=entry.tx_hash,
+        block_number=entry.block_number,
+        block_hash=entry.block_hash,
+        log_index=entry.event_index,
+        contract=checksum(entry.contract),
+        operation_id=entry.operation_id,
+        detail=entry.detail,
     )
 
 
@@ -361,10 +341,10 @@ def _slugs(look: Snapshot, of: int) -> dict[str, str]:
     return {str(row[of]): row[0] for row in look.rows(_SLUGS, BRANDS_MAX)}
 
 
-def _token(look: Snapshot, slug: str) -> str:
+def _token(look: Snapshot, slug: str) -> Address:
     for found, token, _ in look.rows(_SLUGS, BRANDS_MAX):
         if found == slug:
-            return str(token)
+            return Address(token)
     raise BrandUnknown(f"No brand is called {slug}.", brand=slug)
 
 
@@ -372,6 +352,5 @@ def _as_of(look: Snapshot, state: State) -> AsOf:
     return _told(moment(look), state)
 
 
-def _told(now: Moment, state: State) -> AsOf:
-    told: dict[str, Any] = now.told(state)
-    return AsOf(**told)
+def _told(now: Checkpoint, state: State) -> AsOf:
+    return AsOf(**to_public(now, state))

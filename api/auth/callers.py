@@ -20,6 +20,7 @@ from api.auth.tokens import Token, read_token
 from api.kit.clock import now_ms
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot
+from chain.base.scalars import Address, RegistryId
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class BrandCaller:
 
     slug: str
     key_id: str
-    registry_id: int
+    registry_id: RegistryId
 
     @property
     def principal(self) -> str:
@@ -71,7 +72,7 @@ class BrandCaller:
 @dataclass(frozen=True, slots=True)
 class MemberCaller:
     member_id: str
-    address: str
+    address: Address
     expires_at_ms: int
     session_id: str
 
@@ -100,21 +101,32 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
     """The caller who holds this token, or KeyInvalid / SessionExpired."""
     if token.kind == "m":
         found = read.row(_SESSION, token.id)
-        if found is None or not token.opens(found[1]):
+        if found is None:
             raise KeyInvalid("This session is unknown.")
-        if found[2] <= at_ms:
+        member_id, secret_hash, expires_at_ms, address = found
+        if not token.opens(secret_hash):
+            raise KeyInvalid("This session is unknown.")
+        if expires_at_ms <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
-        return MemberCaller(found[0], found[3], found[2], token.id)
+        return MemberCaller(member_id, address, expires_at_ms, token.id)
     found = read.row(_KEY, token.id)
-    if found is None or found[0] != token.kind or not token.opens(found[1]) or _has_ended(found[2], at_ms):
-        fault = KeyInvalid("This key is unknown, wrong or revoked.")
-        fault.claimed = None if found is None else token.id
-        raise fault
+    if found is None:
+        raise _invalid(None)
+    kind, secret_hash, revoked_at_ms, slug, registry_id = found
+    if kind != token.kind or not token.opens(secret_hash) or _has_ended(revoked_at_ms, at_ms):
+        raise _invalid(token.id)
     if token.kind == "o":
         return OperatorCaller(token.id)
     if token.kind == "a":
         return AuditorCaller(token.id)
-    return BrandCaller(found[3], token.id, found[4])
+    return BrandCaller(slug, token.id, registry_id)
+
+
+def _invalid(claimed: str | None) -> KeyInvalid:
+    """claimed: the id of a key that there is."""
+    fault = KeyInvalid("This key is unknown, wrong or revoked.")
+    fault.claimed = claimed
+    return fault
 
 
 def _has_ended(revoked_at_ms: int | None, at_ms: int) -> bool:

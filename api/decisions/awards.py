@@ -11,13 +11,14 @@ from sqlmodel import Session, col, select
 
 from api.decisions.mappings import MAPPINGS, Mapping
 from api.decisions.models import Award
-from api.events.errors import RuleMissing
+from api.events.errors import RuleMissing, RuleUnread
 from api.events.kinds import Data, FactKind
 from api.events.models import Event
 from api.kit.clock import now_ms
 from api.kit.problems import Problem
 from api.members.models import Brand
-from chain.mirror import brands
+from chain.base.scalars import Address
+from chain.mirror.queries import brands
 from chain.outbox import calls, operations
 from chain.outbox.operations import NewOperation
 from chain.storage import bulk
@@ -52,13 +53,16 @@ class Decider:
     mapping: Mapping
     rule: int | None
     at_ms: int
+    unread: bool = False
 
     def refusal(self, data: Data) -> Problem | None:
         """Why a fact counts nothing, whatever rule is in force."""
         return self.mapping.refusal(data, self.brand)
 
-    def missing(self) -> RuleMissing | None:
-        """That no rule rewards the activity now."""
+    def missing(self) -> RuleMissing | RuleUnread | None:
+        """That no rule rewards the activity now, or that it cannot be told."""
+        if self.unread:
+            return RuleUnread(f"The rules of {self.brand.slug} are still being read; send it again in a moment.")
         if self.rule is not None:
             return None
         return RuleMissing(
@@ -70,7 +74,7 @@ class Decider:
         data: Data,
         *,
         external_id: str,
-        address: str,
+        address: Address,
         memo_root: bytes | None,
         bulk: bool,
         retry_for_s: int | None,
@@ -102,7 +106,7 @@ def decider(session: Session, *, kind: FactKind, brand: Brand) -> Decider:
     """Reads what is in force."""
     mapping, at_ms = MAPPINGS[kind.name], now_ms()
     rule = brands.rule_for(session, brand.registry_id, mapping.activity, at_s=at_ms // 1000)
-    return Decider(kind, brand, mapping, rule, at_ms)
+    return Decider(kind, brand, mapping, rule, at_ms, brands.may_come(session, rule))
 
 
 def store(session: Session, decided: Sequence[Decided], *, events: Sequence[int], made: Sequence[int]) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from api.events.errors import CurrencyWrong
 from api.events.kinds import PURCHASE, Data
 from api.kit.problems import Problem
 from api.members.models import Brand
+from chain.base.scalars import BaseUnits
 
 
 def _nothing(data: Data, brand: Brand) -> Problem | None:
@@ -21,7 +22,7 @@ class Mapping:
     """How a kind of fact becomes an award. refusal: why a fact of this kind counts nothing with the brand."""
 
     activity: str
-    base_amount: Callable[[Data], int]
+    base_amount: Callable[[Data], BaseUnits]
     refusal: Callable[[Data, Brand], Problem | None] = _nothing
 
 
@@ -31,8 +32,8 @@ def _in_its_currency(data: Data, brand: Brand) -> Problem | None:
     return CurrencyWrong(f"{brand.slug} counts in {brand.currency}.", currency=data["currency"], wanted=brand.currency)
 
 
-def _amount(data: Data) -> Any:
-    return int(data["amount"])
+def _amount(data: Data) -> BaseUnits:
+    return BaseUnits(int(data["amount"]))
 
 
 MAPPINGS: Final[dict[str, Mapping]] = {PURCHASE.name: Mapping("purchase", _amount, _in_its_currency)}

@@ -8,7 +8,8 @@ Problem
 ├── OccurredTooEarly    422   before the programme began
 ├── OccurredInFuture    422
 ├── OperationUnknown    404
-└── RuleMissing         409
+├── RuleMissing         409
+└── RuleUnread          503
 """
 
 from __future__ import annotations
@@ -73,3 +74,10 @@ class RuleMissing(Problem):
     """The brand publishes no rule for this kind of event."""
 
     status = 409
+
+
+class RuleUnread(Problem):
+    """The mirror is being read anew and may lack the brand's newest rule; send the event again in a moment."""
+
+    status = 503
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "2"}

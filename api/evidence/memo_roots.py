@@ -16,13 +16,13 @@ from api.views.errors import MemoUnproven
 from chain.base.hashing import keccak
 from chain.contracts import memos
 from chain.evidence.claims import carried
-from chain.mirror.models import LedgerEvent
+from chain.mirror.queries import events
 from chain.outbox import operations as outbox
 from chain.outbox.models import ChainTransactionHash, Operation
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 
 operations = table_of(Operation)
-events = table_of(LedgerEvent)
 sent = table_of(ChainTransactionHash)
 
 
@@ -56,12 +56,11 @@ def _awarded_in(session: Session, row: Any) -> str | None:
     """The transaction of the mirrored award with the operation's own id; None where there is none."""
     if row.block_number is None or row.log_index is None or row.operation_id is None:
         return None
-    place = (events.c.block_number == row.block_number, events.c.log_index == row.log_index)
-    event = session.connection().execute(select(events).where(*place, events.c.name == "Awarded")).one_or_none()
-    if event is None:
+    event = events.at(looking(session), block_number=row.block_number, log_index=row.log_index)
+    if event is None or event.name != "Awarded":
         return None
     said = (event.args["brandId"], event.args["operationId"])
-    return str(event.tx_hash) if said == (str(row.brand), row.operation_id) else None
+    return event.tx_hash if said == (str(row.brand), row.operation_id) else None
 
 
 def _roots(session: Session, transaction_id: int, brand: int, ids: Sequence[int]) -> dict[int, bytes]:

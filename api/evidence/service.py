@@ -16,18 +16,22 @@ from api.kit.container import State
 from api.members import service as identity
 from api.points import operations as lookups
 from api.views.errors import EvidenceBusy, EvidenceUnavailable, MemoUnproven, ReceiptNotYet
-from chain.contracts.codec import EventLog
+from chain.base.scalars import Address
 from chain.evidence import receipts
 from chain.evidence.bundle import Maker, Memo, Place
 from chain.evidence.errors import EvidenceError
 from chain.evidence.gather import HeaderCache
-from chain.mirror.models import Balance, LedgerEvent, MirrorCheckpoint
+from chain.mirror.queries import balances, events
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.outbox.models import Operation
 from chain.storage.columns import table_of
 from chain.storage.database import snapshot
+from chain.storage.looks import looking
 
 EVIDENCE_TIMEOUT_S: Final = 20.0
 AWARD: Final = "award"
+# Brands of which a member may hold points: as many as the registry is read for (chain.mirror.brands).
+TOKENS_MAX: Final = 1_000
 # Making one is some hundred milliseconds of work here and at the node: members must not starve each other's reads.
 AT_A_TIME_MAX: Final = 2
 PATIENCE_S: Final = 5.0
@@ -90,48 +94,33 @@ def operation_receipt(state: State, *, caller: BrandCaller | MemberCaller, opera
     """The signed receipt of a confirmed operation: what its event says, in which block."""
     with Session(state.database.engine) as session:
         lookups.operation_of(session, caller=caller, operation_id=operation_id)
-    ledger = table_of(LedgerEvent)
     with snapshot(state.database.engine) as connection:
         row = _operation(connection, operation_id)
-        point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
-        found = None
+        look = looking(connection)
+        at, found = checkpoint(look), None
         if row.state == "confirmed":
-            found = connection.execute(
-                select(ledger).where(
-                    ledger.c.block_number == row.block_number,
-                    ledger.c.log_index == row.log_index,
-                    ledger.c.block_hash == row.block_hash,
-                )
-            ).one_or_none()
-    if found is None or point is None:
+            found = events.at(look, block_number=row.block_number, log_index=row.log_index)
+    if at is None or found is None or found.block_hash != row.block_hash:
         raise ReceiptNotYet("The operation is not confirmed yet.", operation=str(operation_id))
-    log = EventLog(
-        found.block_number, found.block_hash, found.tx_hash, found.tx_index, found.log_index, found.address,
-        found.contract, found.name, found.args,
-    )  # fmt: skip
-    finality = _finality(point, found.block_number)
-    return receipts.of_event(state.keystore, log, chain_id=state.deployment.chain_id, finality=finality)
+    finality = at.finality(found.block_number)
+    return receipts.of_event(state.keystore, found, chain_id=state.deployment.chain_id, finality=finality)
 
 
 def view_receipt(state: State, *, address: str) -> bytes:
     """The signed receipt of what a member holds, at the mirror's block."""
-    balance = table_of(Balance)
     with snapshot(state.database.engine) as connection:
-        point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
-        if point is None:
+        look = looking(connection)
+        at = checkpoint(look)
+        if at is None:
             raise ReceiptNotYet("The mirror has not begun yet.")
-        rows = connection.execute(
-            select(balance.c.token, balance.c.lots)
-            .where(balance.c.account == address.lower())
-            .order_by(balance.c.token)
-        ).all()
+        held = balances.lots_of(look, account=Address(address.lower()), limit=TOKENS_MAX)
     return receipts.of_member(
         state.keystore,
         address.lower(),
-        [(token, lots) for token, lots in rows],
+        [(one.token, one.lots) for one in held],
         chain_id=state.deployment.chain_id,
-        block=(point.block_number, point.block_hash),
-        finality=_finality(point, point.block_number),
+        block=(at.block_number, at.block_hash),
+        finality=at.finality(at.block_number),
     )
 
 
@@ -149,7 +138,3 @@ def _labels(state: State) -> dict[str, str]:
 def _operation(session: Any, operation_id: int) -> Any:
     operation = table_of(Operation)
     return session.execute(select(operation).where(operation.c.id == operation_id)).one()
-
-
-def _finality(point: Any, block: int) -> str:
-    return "final" if block <= point.final_number else "safe" if block <= point.safe_number else "latest"

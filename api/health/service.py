@@ -13,10 +13,11 @@ from api.health.schemas import Health, Ready
 from api.kit.clock import now_ms
 from api.kit.container import State
 from api.kit.log import log
-from api.views.as_of import moment
+from api.views.as_of import moment, to_public
 from api.views.errors import ViewUnavailable
 from api.views.schemas import AsOf, Check
 from chain.base.errors import ChainError
+from chain.health import loops
 from chain.health.loops import LOOPS, NOTICES, SystemHealth, system_health
 from chain.storage.database import snapshot
 
@@ -43,7 +44,7 @@ def _ready(state: State) -> Ready:
     ]
     as_of = None
     try:
-        as_of = AsOf(**state.database.reads(moment).told(state))
+        as_of = AsOf(**to_public(state.database.reads(moment), state))
     except ViewUnavailable:
         pass
     except Exception as fault:
@@ -109,7 +110,7 @@ def _mirror(found: SystemHealth) -> str:
     at = found.position
     if at is None:
         raise _Wrong("The mirror has not read its first block yet.")
-    trouble = at.trouble()
+    trouble = loops.trouble(at)
     if trouble:
         raise _Wrong(trouble)
     return f"block {at.block_number} of {at.head_number}"

@@ -21,18 +21,15 @@ from sqlmodel import Session, SQLModel
 from starlette.concurrency import run_in_threadpool
 
 from chain.storage import database
+from chain.storage.looks import Look, Row, for_psycopg
 
 T = TypeVar("T")
-Row = Sequence[Any]
 STATEMENTS_CACHED = 256
 BUSY_TIMEOUT_S = 30.0
 
 
-class Snapshot(Protocol):
+class Snapshot(Look, Protocol):
     """One consistent look at the database; parameters are `?` in order."""
-
-    def rows(self, sql: str, *parameters: Any) -> Sequence[Row]: ...
-    def row(self, sql: str, *parameters: Any) -> Row | None: ...
 
     # Whether several may write at once, so that a row may appear after one that has a higher number.
     several_writers: bool
@@ -98,7 +95,7 @@ def _dollar(sql: str) -> Any:
     """psycopg's spelling of a statement; statements are literals of this code, so the cache is bounded."""
     spelt = _dollars.get(sql)
     if spelt is None:
-        spelt = _dollars[sql] = sql.replace("%", "%%").replace("?", "%s").encode()
+        spelt = _dollars[sql] = for_psycopg(sql).encode()
     return spelt
 
 

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from api.kit.database import Reads, Row, Snapshot
+from api.kit.database import Reads, Snapshot
+from chain.storage.looks import Row
 
 # More gaps than these are not remembered one by one: until they are decided, news may concern anybody.
 GAPS_MAX: Final = 256

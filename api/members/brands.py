@@ -10,18 +10,23 @@ from __future__ import annotations
 import re
 
 from pydantic import ValidationError
-from sqlalchemy import String, cast, or_
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from api import audit_log
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import Snapshot, lock
+from api.kit.problems import Problem
+from api.kit.strict_json import parse
+from api.kit.texts import has_invisible
 from api.members.errors import BrandExists, BrandUnknown
 from api.members.models import Brand
-from api.members.schemas import NAME_CHARS_MAX, SYMBOL_CHARS_MAX, BrandChange, BrandNames, BrandPublic
-from chain.mirror.models import BrandStanding, BrandToken
+from api.members.schemas import NAME_CHARS_MAX, RESERVED, SYMBOL_CHARS_MAX, BrandChange, BrandNames, BrandPublic
+from chain.base.scalars import RegistryId
+from chain.mirror.queries import brands as mirrored
+from chain.mirror.queries.brands import BrandToken
 from chain.storage.documents import Documents
+from chain.storage.looks import looking
 
 DECIMALS = 2
 BRANDS_MAX = 1_000
@@ -30,29 +35,22 @@ COLOURS = ("#3b5bdb", "#c2410c", "#0f766e", "#7e22ce", "#be123c", "#4d7c0f")
 CURRENCY = "USD"
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,31}")
 
-_UNKNOWN = (
-    "SELECT 1 FROM brand_token t LEFT JOIN brand b ON CAST(b.registry_id AS TEXT) = t.brand_id"
-    " WHERE b.slug IS NULL OR b.token <> t.token LIMIT 1"
-)
+_KNOWN = "SELECT CAST(registry_id AS TEXT), token FROM brand ORDER BY registry_id LIMIT ?"
 
 
 def any_unknown(read: Snapshot) -> bool:
     """Whether the mirror shows a brand that has no name here, or has another token than we know it by."""
-    return read.row(_UNKNOWN) is not None
+    known = {(brand_id, token) for brand_id, token in read.rows(_KNOWN, BRANDS_MAX)}
+    return any(tuple(brand) not in known for brand in mirrored.named(read, limit=BRANDS_MAX))
 
 
 def take_in(session: Session, *, documents: Documents, actor: str) -> list[Brand]:
     """Names every brand of the mirror that has no name yet, at most TAKEN_AT_ONCE_MAX of them."""
     lock(session, "brands")
-    rows = session.exec(
-        select(BrandToken, BrandStanding.metadata_hash, Brand)
-        .join(BrandStanding, col(BrandStanding.brand_id) == col(BrandToken.brand_id), isouter=True)
-        .join(Brand, cast(col(Brand.registry_id), String) == col(BrandToken.brand_id), isouter=True)
-        .where(or_(col(Brand.slug).is_(None), col(Brand.token) != col(BrandToken.token)))
-        .order_by(col(BrandToken.since_block), col(BrandToken.brand_id))
-        .limit(TAKEN_AT_ONCE_MAX)
-    ).all()
-    return [_taken_in(session, token, metadata_hash, known, documents, actor) for token, metadata_hash, known in rows]
+    known = {str(brand.registry_id): brand for brand in session.exec(select(Brand).order_by(Brand.slug))}
+    tokens = mirrored.all_tokens(looking(session), limit=BRANDS_MAX)
+    new = [one for one in tokens if one.brand_id not in known or known[one.brand_id].token != one.token]
+    return [_taken_in(session, token, known.get(token.brand_id), documents, actor) for token in new[:TAKEN_AT_ONCE_MAX]]
 
 
 def rename(session: Session, *, slug: str, wanted: BrandChange, actor: str) -> Brand:
@@ -95,14 +93,13 @@ def told(found: Brand) -> BrandPublic:
 def _taken_in(
     session: Session,
     token: BrandToken,
-    metadata_hash: str | None,
     known: Brand | None,
     documents: Documents,
     actor: str,
 ) -> Brand:
-    registry_id = int(token.brand_id)
+    registry_id = RegistryId(int(token.brand_id))
     if known is None:
-        names = _published(documents, metadata_hash)
+        names = _published(documents, token.metadata_hash)
         if names is None or session.get(Brand, names.slug) is not None:
             names = _of_token(session, token, registry_id)
         known = Brand(
@@ -132,15 +129,15 @@ def _published(documents: Documents, metadata_hash: str | None) -> BrandNames | 
     """The names whose hash the chain has, when the document is here and is one."""
     content = None if metadata_hash is None else documents.read(metadata_hash)
     try:
-        return None if content is None else BrandNames.model_validate_json(content)
-    except ValidationError:
+        return None if content is None else BrandNames.model_validate(parse(content))
+    except (Problem, ValidationError):
         return None
 
 
 def _of_token(session: Session, token: BrandToken, registry_id: int) -> BrandNames:
     """Names from what the token says of itself, which may be anything."""
     wanted = token.symbol.lower()
-    free = _SLUG.fullmatch(wanted) is not None and session.get(Brand, wanted) is None
+    free = _SLUG.fullmatch(wanted) is not None and wanted not in RESERVED and session.get(Brand, wanted) is None
     slug = wanted if free else f"brand-{registry_id}"
     return BrandNames(
         slug=slug if free or session.get(Brand, slug) is None else f"brand-{registry_id}-{token.token[2:10]}",
@@ -153,4 +150,4 @@ def _of_token(session: Session, token: BrandToken, registry_id: int) -> BrandNam
 
 def _shown(text: str, chars_max: int) -> str:
     """The text without what a screen does not show, cut to a length."""
-    return "".join(one for one in text if one.isprintable()).strip()[:chars_max]
+    return "".join(one for one in text if one.isprintable() and not has_invisible(one)).strip()[:chars_max]

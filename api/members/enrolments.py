@@ -29,14 +29,15 @@ def enrol_lines(caller: BrandCaller, write: UnitOfWork) -> LinesAnswer:
     """Enrols the member of each line."""
 
     def handle(session: Session, lines: Sequence[Line]) -> list[bytes]:
-        return enrol_chunk(session, keystore=write.state.keystore, slug=caller.slug, lines=lines)
+        return enrol_chunk(session, keystore=write.state.keystore, brand=caller.registry_id, lines=lines)
 
     return LinesAnswer(caller=caller, write=write, handle=handle)
 
 
-def enrol_chunk(session: Session, *, keystore: Keystore, slug: str, lines: Sequence[Line]) -> list[bytes]:
+def enrol_chunk(session: Session, *, keystore: Keystore, brand: int, lines: Sequence[Line]) -> list[bytes]:
     """An answer line for each line; new members and enrolments are inserted in bulk."""
-    lock(session, f"brand:{slug}")
+    lock(session, f"brand:{brand}")
+    slug = service.brand_of(session, brand).slug
     read = [(line, _read(line)) for line in lines]
     asked = [wanted for _, wanted in read if isinstance(wanted, MemberCreate)]
     known = _known(session, slug=slug, identifiers=[wanted.identifier for wanted in asked])

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, String
 from sqlmodel import Field, SQLModel
 
+from chain.base.scalars import Address, RegistryId
+
 
 def named_brand(**options: Any) -> Column[Any]:
     """A column with a brand's slug; when the brand is called otherwise, the database calls it so here too."""
@@ -25,8 +27,8 @@ class Brand(SQLModel, table=True):
     colour: str
     currency: str
     decimals: int
-    registry_id: int = Field(sa_type=BigInteger, unique=True)
-    token: str = Field(unique=True)  # lower-case hex
+    registry_id: RegistryId = Field(sa_type=BigInteger, unique=True)
+    token: Address = Field(sa_type=String, unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
 
 
@@ -36,7 +38,7 @@ class Member(SQLModel, table=True):
     __tablename__ = "member"
 
     id: str = Field(primary_key=True, max_length=40)
-    address: str = Field(unique=True)  # lower-case hex
+    address: Address = Field(sa_type=String, unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
 
 

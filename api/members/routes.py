@@ -236,7 +236,9 @@ async def enrol_member(request: Request, caller: ByBrand, write: Writes) -> Resp
         raise of_validation(fault.errors()) from None
 
     def effect(session: Session) -> Answer:
-        enrolment, member, new = service.enrol(session, keystore=write.state.keystore, slug=caller.slug, wanted=wanted)
+        enrolment, member, new = service.enrol(
+            session, keystore=write.state.keystore, brand=caller.registry_id, wanted=wanted
+        )
         return Answer(service.member_to_public(member, enrolment), 201 if new else 200)
 
     return await write(caller, effect)
@@ -256,7 +258,7 @@ async def find_member(
 ) -> MemberPublic:
     """The brand's member by the brand's own identifier."""
     reads = state_of(request).database.reads
-    known = await reads.off_loop(lambda read: service.member_of(read, slug=caller.slug, identifier=identifier))
+    known = await reads.off_loop(lambda read: service.member_of(read, brand=caller.registry_id, identifier=identifier))
     await looked(request, caller, known.id)
     return known.told()
 
@@ -271,6 +273,6 @@ async def find_member(
 async def get_member(request: Request, caller: ByBrand, member_id: MemberId) -> MemberPublic:
     """The brand's member by id."""
     reads = state_of(request).database.reads
-    known = await reads.off_loop(lambda read: service.member_of(read, slug=caller.slug, member_id=member_id))
+    known = await reads.off_loop(lambda read: service.member_of(read, brand=caller.registry_id, member_id=member_id))
     await looked(request, caller, known.id)
     return known.told()

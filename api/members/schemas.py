@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from api.kit.schemas import (
     EXAMPLE_ADDRESS,
@@ -24,12 +25,23 @@ Currency = Annotated[str, patterned(r"^[A-Z]{3}$", "a currency is three capitals
 
 NAME_CHARS_MAX = 80
 SYMBOL_CHARS_MAX = 11
+# What the operator's key is called wherever keys stand beside each other.
+RESERVED = frozenset({"operator"})
+
+
+def _free(slug: str) -> str:
+    if slug in RESERVED:
+        raise PydanticCustomError("slug_reserved", "no brand is called {slug}", {"slug": slug})
+    return slug
+
+
+BrandSlug = Annotated[Slug, AfterValidator(_free)]
 
 
 class BrandNames(RequestModel):
     """How a brand is called and shown. The chain has the hash of such a document, in JSON with sorted keys."""
 
-    slug: Slug = Field(examples=["cdnow"])
+    slug: BrandSlug = Field(examples=["cdnow"])
     name: str = Field(min_length=1, max_length=NAME_CHARS_MAX, examples=["CDNOW"])
     symbol: str = Field(min_length=1, max_length=SYMBOL_CHARS_MAX, examples=["CDN"])
     colour: Colour = Field(default="#3b5bdb", examples=["#3b5bdb"])
@@ -39,7 +51,7 @@ class BrandNames(RequestModel):
 class BrandChange(RequestModel):
     """Calls a brand otherwise; what is not named stays as it is."""
 
-    slug: Slug | None = Field(default=None, examples=["cdnow"])
+    slug: BrandSlug | None = Field(default=None, examples=["cdnow"])
     name: str | None = Field(default=None, min_length=1, max_length=NAME_CHARS_MAX, examples=["CDNOW"])
     symbol: str | None = Field(default=None, min_length=1, max_length=SYMBOL_CHARS_MAX, examples=["CDN"])
     colour: Colour | None = Field(default=None, examples=["#3b5bdb"])

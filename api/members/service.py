@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from sqlalchemy import delete
+from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, col, select
 
 from api import audit_log
@@ -22,9 +22,11 @@ from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
-from chain.mirror.models import Balance
+from chain.base.scalars import Address
+from chain.mirror.queries.balances import ever_held
 from chain.storage.documents import Documents
 from chain.storage.keystore import Keystore
+from chain.storage.looks import looking
 
 KEYS_LISTED_MAX = 1_000
 SESSION_RETENTION_MS = 7 * 24 * 3600 * 1000
@@ -41,15 +43,24 @@ def brand(session: Session, *, slug: str) -> Brand:
     return found
 
 
-def slug_of(session: Session, registry_id: int) -> str:
-    """What the gateway calls a brand of the registry; its number as long as it has no name."""
-    found = session.exec(select(Brand.slug).where(Brand.registry_id == registry_id)).one_or_none()
-    return str(registry_id) if found is None else found
+def brand_of(session: Session, registry_id: int) -> Brand:
+    """A brand by the registry's id, called as it is until this transaction ends: no renaming comes in between."""
+    row = session.exec(
+        select(Brand)
+        .where(Brand.registry_id == registry_id)
+        .with_for_update(read=True, key_share=True)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None:
+        raise BrandUnknown(f"No brand of the registry has the id {registry_id} here.", brand=str(registry_id))
+    return row
 
 
-def slugs(session: Session) -> dict[int, str]:
-    """Registry id → slug of every brand."""
-    return {found.registry_id: found.slug for found in brands(session)}
+def slugs(session: Session, ids: Iterable[int]) -> dict[int, str]:
+    """Registry id → what the gateway calls each of these brands; its number as long as it has no name."""
+    wanted = set(ids)
+    rows = session.exec(select(Brand.registry_id, Brand.slug).where(col(Brand.registry_id).in_(wanted)))
+    return {**{id: str(id) for id in wanted}, **dict(rows.all())}
 
 
 def brands(session: Session) -> list[Brand]:
@@ -142,9 +153,10 @@ def member_ref(member_id: str) -> str:
     return f"member/{member_id}"
 
 
-def enrol(session: Session, *, keystore: Keystore, slug: str, wanted: MemberCreate) -> tuple[Enrolment, Member, bool]:
+def enrol(session: Session, *, keystore: Keystore, brand: int, wanted: MemberCreate) -> tuple[Enrolment, Member, bool]:
     """The brand's member by this identifier, made or linked when new; whether it was new."""
-    lock(session, f"brand:{slug}")
+    lock(session, f"brand:{brand}")
+    slug = brand_of(session, brand).slug
     known = session.get(Enrolment, (slug, wanted.identifier))
     if known is not None:
         if wanted.id is not None and wanted.id != known.member_id:
@@ -153,7 +165,7 @@ def enrol(session: Session, *, keystore: Keystore, slug: str, wanted: MemberCrea
     at_ms = now_ms()
     if wanted.id is None:
         member_id = f"mem_{uuid.uuid4().hex}"
-        address = keystore.address_of(member_ref(member_id)).lower()
+        address = keystore.address_of(member_ref(member_id))
         member = Member(id=member_id, address=address, created_at_ms=at_ms)
         session.add(member)
         session.flush()
@@ -182,7 +194,7 @@ class KnownMember:
     """A member as much as a brand may know: the id, the address, the brand's own identifier."""
 
     id: str
-    address: str
+    address: Address
     identifier: str | None
     enrolled_at_ms: int | None
 
@@ -197,29 +209,37 @@ class KnownMember:
 
 _BY_IDENTIFIER = (
     "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM enrolment e JOIN member m ON m.id = e.member_id"
-    " WHERE e.brand = ? AND e.identifier = ?"
+    " WHERE e.brand = (SELECT slug FROM brand WHERE registry_id = ?) AND e.identifier = ?"
 )
 _BY_ID = (
     "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM member m JOIN enrolment e ON e.member_id = m.id"
-    " WHERE m.id = ? AND e.brand = ? ORDER BY e.created_at_ms, e.identifier LIMIT 1"
+    " WHERE m.id = ? AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
+    " ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
-# A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id.
-_HOLDER = (
-    "SELECT m.id, m.address, NULL, NULL FROM member m JOIN brand b ON b.slug = ?"
-    " JOIN balance o ON o.token = b.token AND o.account = m.address WHERE m.id = ?"
-)
+_ANYBODY = "SELECT m.id, m.address, b.token FROM member m JOIN brand b ON b.registry_id = ? WHERE m.id = ?"
 
 
-def member_of(read: Snapshot, *, slug: str, identifier: str | None = None, member_id: str | None = None) -> KnownMember:
-    """The member as this brand knows it, or MemberUnknown; never tells whether another brand does."""
+def member_of(
+    read: Snapshot, *, brand: int, identifier: str | None = None, member_id: str | None = None
+) -> KnownMember:
+    """The member as this brand of the registry knows it, or MemberUnknown; never tells whether another brand does."""
     if identifier is not None:
-        found = read.row(_BY_IDENTIFIER, slug, identifier)
+        found = read.row(_BY_IDENTIFIER, brand, identifier)
     else:
-        found = read.row(_BY_ID, member_id, slug) or read.row(_HOLDER, slug, member_id)
+        found = read.row(_BY_ID, member_id, brand) or _holder(read, brand, member_id)
     if found is None:
         named = {"identifier": identifier} if identifier is not None else {"member": member_id}
         raise MemberUnknown("This brand knows no such member.", **named)
     return KnownMember(*found)
+
+
+def _holder(read: Snapshot, brand: int, member_id: str | None) -> Sequence[str | None] | None:
+    """A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id."""
+    found = read.row(_ANYBODY, brand, member_id)
+    if found is None:
+        return None
+    id, address, token = found
+    return (id, address, None, None) if ever_held(read, token=token, account=address) else None
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
@@ -230,40 +250,45 @@ def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference:
         return session.get_one(Member, caller.member_id)
     if reference is None:
         raise MemberUnknown("Name the member by id or by identifier.")
+    asking = brand_of(session, caller.registry_id)
     if reference.identifier is not None:
-        enrolment = session.get(Enrolment, (caller.slug, reference.identifier))
+        enrolment = session.get(Enrolment, (asking.slug, reference.identifier))
         if enrolment is not None:
             return session.get_one(Member, enrolment.member_id)
-    elif (found := session.get(Member, reference.id)) is not None and _knows(session, caller.slug, found):
+    elif (found := session.get(Member, reference.id)) is not None and _knows(session, asking, found):
         return found
     raise MemberUnknown("This brand knows no such member.")
 
 
-def _knows(session: Session, slug: str, member: Member) -> bool:
+def _knows(session: Session, brand: Brand, member: Member) -> bool:
     """Whether the brand enrolled the member, or the member holds its points."""
-    enrolled = select(Enrolment.identifier).where(Enrolment.brand == slug, Enrolment.member_id == member.id)
+    enrolled = select(Enrolment.identifier).where(Enrolment.brand == brand.slug, Enrolment.member_id == member.id)
     if session.exec(enrolled.limit(1)).first() is not None:
         return True
-    return session.get(Balance, (brand(session, slug=slug).token, member.address)) is not None
+    return ever_held(looking(session), token=brand.token, account=member.address)
 
 
 def addresses(
     session: Session, *, slug: str, references: Sequence[MemberReference]
-) -> dict[tuple[str, str], tuple[str, str]]:
+) -> dict[tuple[str, str], tuple[str, Address]]:
     """(how, name) → (member id, address) for those of the references that the brand knows; two statements."""
     named = sorted({wanted.identifier for wanted in references if wanted.identifier is not None})
     by_id = sorted({wanted.id for wanted in references if wanted.id is not None})
-    found: dict[tuple[str, str], tuple[str, str]] = {}
+    found: dict[tuple[str, str], tuple[str, Address]] = {}
     joined = (
         select(Enrolment.identifier, Member.id, Member.address)
         .join(Member, col(Member.id) == col(Enrolment.member_id))
         .where(Enrolment.brand == slug)
     )
+
+    def rows(wanted: ColumnElement[bool]) -> Iterable[tuple[str, str, Address]]:
+        return cast(Iterable[tuple[str, str, Address]], session.exec(joined.where(wanted)))
+
     if named:
-        for identifier, member_id, address in session.exec(joined.where(col(Enrolment.identifier).in_(named))):
+        for identifier, member_id, address in rows(col(Enrolment.identifier).in_(named)):
             found["identifier", identifier] = (member_id, address)
     if by_id:
-        for _, member_id, address in session.exec(joined.where(col(Member.id).in_(by_id))):
+        for _, member_id, address in rows(col(Member.id).in_(by_id)):
             found["id", member_id] = (member_id, address)
     return found
 

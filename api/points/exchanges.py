@@ -20,6 +20,7 @@ from api.programmes import service as decisions
 from api.programmes.catalogue import read_catalogue
 from api.programmes.errors import OutBelowMinimum, VersionChanged
 from api.writes.backlog import refuse_full
+from chain.base.scalars import BaseUnits
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
 from chain.outbox import calls, operations
@@ -59,7 +60,7 @@ def exchange(
     """Asks for the exchange with the member's authorisation."""
     source = identity.brand(session, slug=wanted.source)
     refuse_full(session, state.settings, brand=source.registry_id)
-    refuse_shortage(session, token=source.token, address=caller.address, points=wanted.points_in)
+    refuse_shortage(session, token=source.token, address=caller.address, points=BaseUnits(wanted.points_in))
 
     at_ms = now_ms()
     # What may be asked again by itself is signed for as long.
@@ -86,8 +87,8 @@ def exchange(
         member=caller.address,
         agreement_id=int(terms.agreement_id),
         version=wanted.agreement_version,
-        points_in=wanted.points_in,
-        minimum_out=wanted.minimum_out,
+        points_in=BaseUnits(wanted.points_in),
+        minimum_out=BaseUnits(wanted.minimum_out),
         nonce=nonce,
         deadline=deadline,
         signature="0x" + signature.hex(),

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from api.auth.callers import BrandCaller
 from api.decisions import awards
@@ -33,9 +33,10 @@ from api.writes import backlog
 from api.writes.ndjson import Line, LineMalformed, LinesAnswer, line_to_public, refused_line
 from api.writes.unit_of_work import UnitOfWork
 from chain.contracts.memos import Field, memo_root
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.outbox import operations
 from chain.outbox.operations import Change, OperationView
+from chain.storage.looks import looking
 
 Memos = dict[int, dict[str, str] | None]
 
@@ -65,23 +66,26 @@ def count(
     session: Session,
     *,
     settings: Settings,
-    slug: str,
+    brand: int,
     kind: FactKind,
     wanted: Sequence[FactCreate],
     bulk: bool = False,
 ) -> list[Counted | Problem]:
-    """Counts each fact once, in order; a refused one changes nothing. bulk: they are lines of a file.
+    """Counts each fact of a brand (the registry's id) once, in order; a refused one changes nothing.
+
+    bulk: they are lines of a file.
 
     A fact whose award was refused, or waits, is asked again: as it was, or corrected.
     """
-    lock(session, f"brand:{slug}")
-    brand = identity.brand(session, slug=slug)
-    decider = awards.decider(session, kind=kind, brand=brand)
+    lock(session, f"brand:{brand}")
+    source = identity.brand_of(session, brand)
+    slug = source.slug
+    decider = awards.decider(session, kind=kind, brand=source)
     members = identity.addresses(session, slug=slug, references=[one.member for one in wanted])
     known = _known(session, slug=slug, kind=kind, ids=[one.id for one in wanted])
     told: Memos = memos.texts(session, [one.operation for one in known.values()]) if known else {}
     refused = _refused(session, [one.operation for one in known.values()])
-    room = backlog.room(session, settings, brand=brand.registry_id, bulk=bulk)
+    room = backlog.room(session, settings, brand=brand, bulk=bulk)
     results: list[Counted | Problem | int] = []
     fresh: list[tuple[Row, Decided, list[Field]]] = []
     for one in wanted:
@@ -136,19 +140,19 @@ def receive_lines(caller: BrandCaller, write: UnitOfWork, kind: FactKind) -> Lin
     """Counts the fact of each line."""
 
     def handle(session: Session, lines: Sequence[Line]) -> list[bytes]:
-        return count_lines(session, settings=write.state.settings, slug=caller.slug, kind=kind, lines=lines)
+        return count_lines(session, settings=write.state.settings, brand=caller.registry_id, kind=kind, lines=lines)
 
     return LinesAnswer(caller=caller, write=write, handle=handle)
 
 
 def count_lines(
-    session: Session, *, settings: Settings, slug: str, kind: FactKind, lines: Sequence[Line]
+    session: Session, *, settings: Settings, brand: int, kind: FactKind, lines: Sequence[Line]
 ) -> list[bytes]:
     """An answer line for each line."""
     read = [_read(kind, line, settings.programme_start) for line in lines]
     at_ms = now_ms()
     wanted = [one for one in read if isinstance(one, FactCreate)]
-    counted = iter(count(session, settings=settings, slug=slug, kind=kind, wanted=wanted, bulk=True))
+    counted = iter(count(session, settings=settings, brand=brand, kind=kind, wanted=wanted, bulk=True))
     answers = []
     for line, one in zip(lines, read, strict=True):
         if isinstance(one, Problem):
@@ -225,7 +229,7 @@ def _sent_again(
             )
         said = facts.correct(session, before.event, row)
         awards.change(session, before.event, decided)
-        change = Change(asked.payload, asked.lane, said, asked.retry_until_ms)
+        change = Change(asked.payload, asked.ordering_key, said, asked.retry_until_ms)
         memos.replace(session, refused.id, fields)
     operations.again(session, refused.id, change)
     return Counted("retried", refused.id, str(row["subject"]), refused.error, refused.error_args)
@@ -236,8 +240,8 @@ def _is_final(session: Session, operation: int) -> bool:
     highest = operations.refused_in(session.connection(), [operation]).get(operation)
     if highest is None:
         return True
-    final = session.exec(select(MirrorCheckpoint.final_number).where(col(MirrorCheckpoint.id) == 1)).one_or_none()
-    return final is not None and highest <= final
+    at = checkpoint(looking(session))
+    return at is not None and at.finality(highest) == "final"
 
 
 def _write(session: Session, fresh: Sequence[tuple[Row, Decided, list[Field]]]) -> list[int]:

@@ -23,6 +23,7 @@ from api.kit.database import lock
 from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.models import Brand, Member
+from api.points import codes
 from api.points.balances import OPEN_STATES, now_s, refuse_shortage
 from api.points.errors import (
     CaptureExceedsHold,
@@ -37,14 +38,19 @@ from api.points.models import HoldRequest, HoldStep
 from api.points.operations import told_operation_of
 from api.points.schemas import HoldPlace, HoldPublic, HoldState
 from api.writes.backlog import refuse_full
+from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
-from chain.mirror.models import Hold
+from chain.mirror.queries import holds
+from chain.mirror.queries.holds import Hold
 from chain.outbox import calls, operations
 from chain.outbox.models import Operation
 from chain.relayer import deadlines
+from chain.storage.looks import looking
 
 STEPS_MAX = 100
+# So long after its hold's deadline a code is no other hold's of the brand: a receipt may still be asked about.
+CODE_KEPT_S = 30 * 24 * 3600
 _STATES: dict[str, HoldState] = {
     "held": "held",
     "captured": "captured",
@@ -62,7 +68,7 @@ def place(
     member = identity.referred(session, caller=caller, reference=wanted.member)
     member_id, address = member.id, member.address
     refuse_full(session, state.settings, brand=brand.registry_id)
-    refuse_shortage(session, token=brand.token, address=address, points=wanted.points)
+    refuse_shortage(session, token=brand.token, address=address, points=BaseUnits(wanted.points))
 
     at_ms = now_ms()
     lifetime_s = wanted.lifetime_s or int(state.settings.hold_lifetime.total_seconds())
@@ -88,7 +94,7 @@ def place(
             key=f"hold/{hold_key.hex}",
             brand=brand.registry_id,
             member=address,
-            points=wanted.points,
+            points=BaseUnits(wanted.points),
             reward_id=reward_id,
             hold_until=hold_until,
             nonce=nonce,
@@ -99,6 +105,7 @@ def place(
     request = HoldRequest(
         id=f"hold_{hold_key.hex}",
         chain_id=authorisation.record_id(address, nonce),
+        code=_fresh_code(session, brand=brand, at_s=now_s(session)),
         brand=brand.slug,
         member_id=member_id,
         points=str(wanted.points),
@@ -110,6 +117,18 @@ def place(
     session.add(request)
     session.flush()
     return to_public(session, request)
+
+
+def _fresh_code(session: Session, *, brand: Brand, at_s: int) -> str | None:
+    """A code that no hold of the brand has which a till could mean by it."""
+    lock(session, f"hold-codes:{brand.registry_id}")
+
+    def is_taken(code: str) -> bool:
+        same = select(HoldRequest.id).where(HoldRequest.brand == brand.slug, HoldRequest.code == code)
+        kept = same.where(HoldRequest.hold_until >= at_s - CODE_KEPT_S).order_by(HoldRequest.id)
+        return session.exec(kept.limit(1)).first() is not None
+
+    return codes.fresh(is_taken)
 
 
 def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int | None) -> HoldPublic:
@@ -128,13 +147,16 @@ def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int 
         brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
-        points=wanted,
+        points=BaseUnits(wanted),
     )
     return _step(session, request, "capture", wanted, operations.enqueue(session.connection(), made))
 
 
-def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPublic:
-    """Asks for the whole hold to go back to the member; after its deadline, by the one operation that time owes it."""
+def release(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> HoldPublic:
+    """Asks for the whole hold to go back to the member; after its deadline, by the one operation that time owes it.
+
+    A member's wish is the till's act: the desk lets nobody else release before the deadline.
+    """
     request, hold = _held(session, caller=caller, hold_id=hold_id)
     points = int(hold.points if hold is not None else request.points)
     if now_s(session) > request.hold_until:
@@ -154,7 +176,7 @@ def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPubli
 def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int | None) -> HoldPublic:
     """Asks for captured points to go back, or for all that were captured and not refunded."""
     request = _locked(session, caller=caller, hold_id=hold_id)
-    hold = session.get(Hold, request.chain_id)
+    hold = _mirrored(session, request)
     if hold is None or hold.state not in ("captured", "paid"):
         raise HoldStateWrong("Only a captured hold is refunded.", hold=hold_id, state=to_public(session, request).state)
     _refuse_open_step(session, request)
@@ -171,8 +193,8 @@ def refund(session: Session, *, caller: BrandCaller, hold_id: str, points: int |
         brand=_registry_id(session, request),
         member=_address(session, request),
         hold_id=request.chain_id,
-        points=wanted,
-        refunded_before=int(hold.refunded),
+        points=BaseUnits(wanted),
+        refunded_before=BaseUnits(int(hold.refunded)),
     )
     return _step(session, request, "refund", wanted, operations.enqueue(session.connection(), made))
 
@@ -181,7 +203,11 @@ def hold_of(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: st
     """The caller's hold: its brand's, or the member's own; else HoldUnknown, whether it exists or not."""
     found = session.get(HoldRequest, hold_id)
     if found is not None:
-        mine = found.brand == caller.slug if isinstance(caller, BrandCaller) else found.member_id == caller.member_id
+        mine = (
+            found.brand == identity.brand_of(session, caller.registry_id).slug
+            if isinstance(caller, BrandCaller)
+            else found.member_id == caller.member_id
+        )
         if mine:
             return found
     raise HoldUnknown("There is no such hold of yours.", hold=hold_id)
@@ -193,7 +219,7 @@ def hold_by_id(session: Session, *, hold_id: str) -> HoldRequest:
 
 def to_public(session: Session, request: HoldRequest) -> HoldPublic:
     """The hold as it stands in the mirror, with its newest operation."""
-    hold = session.get(Hold, request.chain_id)
+    hold = _mirrored(session, request)
     newest = session.exec(
         select(HoldStep.operation).where(HoldStep.hold_id == request.id).order_by(col(HoldStep.number).desc()).limit(1)
     ).first()
@@ -208,6 +234,7 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
             state, operation = "refused", placed
     return HoldPublic(
         id=request.id,
+        code=request.code,
         brand=request.brand,
         member=request.member_id,
         points=request.points,
@@ -216,33 +243,40 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
         decimals=session.get_one(Brand, request.brand).decimals,
         reward=request.reward,
         state=state,
+        placed_at=rfc3339(request.created_at_ms),
         deadline=rfc3339(request.hold_until * 1000),
         operation=operation,
     )
 
 
+def _mirrored(session: Session, request: HoldRequest) -> Hold | None:
+    """The hold as the chain has it, once it has it."""
+    return holds.one(looking(session), request.chain_id)
+
+
 def _brand_of(session: Session, *, caller: BrandCaller | MemberCaller, wanted: HoldPlace) -> Brand:
     if isinstance(caller, BrandCaller):
-        if wanted.brand not in (None, caller.slug):
+        own = identity.brand_of(session, caller.registry_id)
+        if wanted.brand not in (None, own.slug):
             identity.brand(session, slug=wanted.brand or "")
             raise NotYours("A brand holds its own points only.", brand=wanted.brand)
-        return identity.brand(session, slug=caller.slug)
+        return own
     if wanted.brand is None:
         raise BrandUnknown("Name the brand whose points are to be held.")
     return identity.brand(session, slug=wanted.brand)
 
 
-def _locked(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldRequest:
-    """The brand's hold, with every other step on it waiting for this transaction."""
+def _locked(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> HoldRequest:
+    """The caller's hold, with every other step on it waiting for this transaction."""
     request = hold_of(session, caller=caller, hold_id=hold_id)
     lock(session, f"hold:{request.id}")
     return request
 
 
-def _held(session: Session, *, caller: BrandCaller, hold_id: str) -> tuple[HoldRequest, Hold | None]:
-    """The brand's hold that may still be captured or released; on the chain already, or on its way there."""
+def _held(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> tuple[HoldRequest, Hold | None]:
+    """The caller's hold that may still be captured or released; on the chain already, or on its way there."""
     request = _locked(session, caller=caller, hold_id=hold_id)
-    hold = session.get(Hold, request.chain_id)
+    hold = _mirrored(session, request)
     stands = to_public(session, request).state
     if stands not in ("held", "requested"):
         raise HoldStateWrong(f"The hold is {stands}.", hold=hold_id, state=stands)
@@ -289,9 +323,9 @@ def _step(session: Session, request: HoldRequest, kind: str, points: int, operat
     return to_public(session, request)
 
 
-def _address(session: Session, request: HoldRequest) -> str:
+def _address(session: Session, request: HoldRequest) -> Address:
     return session.get_one(Member, request.member_id).address
 
 
-def _registry_id(session: Session, request: HoldRequest) -> int:
+def _registry_id(session: Session, request: HoldRequest) -> RegistryId:
     return session.get_one(Brand, request.brand).registry_id

@@ -50,11 +50,11 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
         mine = (
             found.brand == caller.registry_id
             if isinstance(caller, BrandCaller)
-            else found.lane.lower() == caller.address.lower()
+            else found.ordering_key.lower() == caller.address.lower()
         )
         if mine:
             before = [_told_refusal(row) for row in operations.refusals_of(session, operation_id)]
-            return OperationTold(**told_operation(session, found).model_dump(), history=before)
+            return OperationTold(**told_operation(found, _slug(session, found)).model_dump(), history=before)
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
 
 
@@ -68,9 +68,10 @@ def refused(
     )
     found = operations.get_many(session.connection(), ids[:limit])
     orders = awards.facts_of(session, list(found))
+    slug = identity.slugs(session, [brand])[brand]
     return RefusedOperations(
         operations=[
-            RefusedOperation(**told_operation(session, found[id]).model_dump(), order=orders.get(id, (None,))[0])
+            RefusedOperation(**told_operation(found[id], slug).model_dump(), order=orders.get(id, (None,))[0])
             for id in ids[:limit]
             if id in found
         ],
@@ -114,10 +115,15 @@ def operation_counts(read: Snapshot, *, brand: int, kind: str | None) -> Operati
 def told_operation_of(session: Session, operation_id: int) -> OperationPublic:
     found = operations.get(session.connection(), operation_id)
     assert found is not None, "an operation's row is made in the transaction that names it"
-    return told_operation(session, found)
+    return told_operation(found, _slug(session, found))
 
 
-def told_operation(session: Session, found: OperationView) -> OperationPublic:
+def _slug(session: Session, found: OperationView) -> str:
+    return identity.slugs(session, [found.brand])[found.brand]
+
+
+def told_operation(found: OperationView, slug: str) -> OperationPublic:
+    """An operation as its owners see it. slug: what its brand is called."""
     receipt = None
     if found.tx_hash is not None and found.block_number is not None:
         receipt = Receipt(
@@ -130,7 +136,7 @@ def told_operation(session: Session, found: OperationView) -> OperationPublic:
     return OperationPublic(
         id=str(found.id),
         kind=found.kind,
-        brand=identity.slug_of(session, found.brand),
+        brand=slug,
         state=found.state,
         error=found.error,
         error_args=found.error_args,

@@ -18,6 +18,7 @@ from api.events.errors import (
     PurchaseConflict,
     RefusalNotFinal,
     RuleMissing,
+    RuleUnread,
 )
 from api.events.kinds import PURCHASE
 from api.events.memos import MemoMalformed, MemoTooLarge
@@ -54,6 +55,7 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute)
         PurchaseConflict,
         RefusalNotFinal,
         RuleMissing,
+        RuleUnread,
         BacklogFull,
         MemoMalformed,
         MemoTooLarge,
@@ -83,7 +85,7 @@ async def count_purchase(request: Request, caller: ByBrand, write: Writes) -> Re
 
     def effect(session: Session) -> Answer:
         settings = write.state.settings
-        [found] = facts.count(session, settings=settings, slug=caller.slug, kind=PURCHASE, wanted=[wanted])
+        [found] = facts.count(session, settings=settings, brand=caller.registry_id, kind=PURCHASE, wanted=[wanted])
         if isinstance(found, Problem):
             raise found
         return Answer(told_purchase(session, found.operation), 202)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import orjson
-
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.kit.database import Snapshot
+from chain.base.scalars import Address, RegistryId
 from chain.contracts.lots import Clock
+from chain.mirror.queries import programmes
+from chain.mirror.queries.brands import all_tokens
 
 CATALOGUE_LIFE_MS = 1_000
 BRANDS_MAX = 1_000
@@ -33,8 +34,8 @@ class BrandCard:
     colour: str
     currency: str
     decimals: int
-    registry_id: int
-    token: str
+    registry_id: RegistryId
+    token: Address
     clock: Clock
 
     @cached_property
@@ -105,42 +106,33 @@ class Catalogues:
         return self._newest
 
 
-_BRANDS = (
-    "SELECT b.slug, b.name, b.symbol, b.colour, b.currency, b.decimals, b.registry_id, b.token,"
-    " t.origin, t.epoch_s, t.lifetime_epochs"
-    " FROM brand b LEFT JOIN brand_token t ON t.token = b.token ORDER BY b.slug LIMIT ?"
-)
-_RULES = (
-    "SELECT brand_id, rule_id, version, in_force_at, terms FROM rule WHERE NOT withdrawn"
-    " ORDER BY brand_id, rule_id, version LIMIT ?"
-)
-_AGREEMENTS = (
-    "SELECT agreement_id, from_brand_id, to_brand_id, ends_at, versions FROM agreement"
-    " WHERE state IN ('agreed', 'ending') ORDER BY agreement_id LIMIT ?"
-)
+_BRANDS = "SELECT slug, name, symbol, colour, currency, decimals, registry_id, token FROM brand ORDER BY slug LIMIT ?"
+# Of a brand whose token the mirror does not show.
+NO_CLOCK = Clock(0, 1, 0)
 
 
 def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
     """Reads everything in force now."""
+    clocks = {token.token: token.clock for token in all_tokens(read, limit=BRANDS_MAX)}
     cards = [
-        BrandCard(*card, Clock(origin or 0, epoch_s or 1, lifetime or 0))  # type: ignore[call-arg]
-        for *card, origin, epoch_s, lifetime in read.rows(_BRANDS, BRANDS_MAX)
+        BrandCard(*card, token, clocks.get(token, NO_CLOCK))  # type: ignore[call-arg]
+        for *card, token in read.rows(_BRANDS, BRANDS_MAX)
     ]
-    by_id = {card.registry_id: card for card in cards}
+    by_id: dict[int, BrandCard] = {card.registry_id: card for card in cards}
     terms: dict[tuple[int, str, int], Mapping[str, Any]] = {}
     in_force: dict[tuple[int, str], int] = {}
-    for brand_id, rule_id, version, in_force_at, text in read.rows(_RULES, RULES_MAX):
-        terms[int(brand_id), rule_id, version] = json_value(text)
-        if in_force_at <= at_ms // 1000:
-            in_force[int(brand_id), rule_id] = version
+    for rule in programmes.rules(read, limit=RULES_MAX, withdrawn=False):
+        terms[int(rule.brand_id), rule.rule_id, rule.version] = rule.terms
+        if rule.in_force_at <= at_ms // 1000:
+            in_force[int(rule.brand_id), rule.rule_id] = rule.version
     agreements: dict[tuple[str, str], AgreementCard] = {}
-    for agreement_id, source_id, target_id, ends_at, text in read.rows(_AGREEMENTS, AGREEMENTS_MAX):
-        source, target = by_id.get(int(source_id)), by_id.get(int(target_id))
-        current = _current(json_value(text), at_s=at_ms // 1000)
-        ended = ends_at is not None and ends_at <= at_ms // 1000
+    for agreed in programmes.agreements(read, limit=AGREEMENTS_MAX, proposed=False):
+        source, target = by_id.get(int(agreed.from_brand_id)), by_id.get(int(agreed.to_brand_id))
+        current = _current(agreed.versions, at_s=at_ms // 1000)
+        ended = agreed.ends_at is not None and agreed.ends_at <= at_ms // 1000
         if source is not None and target is not None and current is not None and not ended:
             agreements[source.slug, target.slug] = AgreementCard(
-                agreement_id, source.slug, target.slug, int(current["version"]), current["terms"]
+                agreed.agreement_id, source.slug, target.slug, int(current["version"]), current["terms"]
             )
     return Catalogue(
         read_at_ms=at_ms,
@@ -151,11 +143,6 @@ def read_catalogue(read: Snapshot, *, at_ms: int) -> Catalogue:
         in_force=in_force,
         agreements=agreements,
     )
-
-
-def json_value(value: Any) -> Any:
-    """A JSON column as a raw read gives it: text on SQLite, already a value on PostgreSQL."""
-    return orjson.loads(value) if isinstance(value, str | bytes) else value
 
 
 def _current(versions: list[dict[str, Any]], *, at_s: int) -> dict[str, Any] | None:

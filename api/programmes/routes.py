@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
 from api.auth.callers import CALLER_PROBLEMS, ByBrand, ByMember
-from api.events.errors import RuleMissing
+from api.events.errors import RuleMissing, RuleUnread
 from api.kit.amounts import AMOUNT_PROBLEMS
 from api.kit.container import state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
@@ -25,12 +25,14 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute)
     operation_id="quoteAward",
     response_model=AwardQuote,
     responses=responses(
-        *CALLER_PROBLEMS, *AMOUNT_PROBLEMS, RequestMalformed, RuleMissing, RuleNotInForce, NodeUnavailable
+        *CALLER_PROBLEMS, *AMOUNT_PROBLEMS, RequestMalformed, RuleMissing, RuleUnread, RuleNotInForce, NodeUnavailable
     ),
 )
 async def quote_award(request: Request, caller: ByBrand, wanted: AwardQuoteAsk) -> AwardQuote:
     """The points that a purchase of this amount would earn now, by the contract's own computation."""
-    return await run_in_threadpool(service.quote_award, state_of(request), slug=caller.slug, amount=wanted.amount)
+    return await run_in_threadpool(
+        service.quote_award, state_of(request), brand=caller.registry_id, amount=wanted.amount
+    )
 
 
 @router.post(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlmodel import Session
 
 from api.decisions.mappings import MAPPINGS
-from api.events.errors import RuleMissing
+from api.events.errors import RuleMissing, RuleUnread
 from api.events.kinds import PURCHASE
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
@@ -15,21 +15,24 @@ from api.programmes.catalogue import AgreementCard, BrandCard, Catalogue, read_c
 from api.programmes.errors import AgreementUnknown
 from api.programmes.schemas import AgreementCited, AwardQuote, ExchangeQuote, Rate, RuleCited
 from chain.contracts import quotes
-from chain.mirror import brands
+from chain.mirror.queries import brands
 
 ACTIVITY = MAPPINGS[PURCHASE.name].activity
 # A preview for anyone: nobody's day or balance plays a part.
 NOBODY_YET = "0x" + "11" * 20
 
 
-def quote_award(state: State, *, slug: str, amount: int) -> AwardQuote:
-    """The points that a purchase of `amount` would earn now; the contract's refusal otherwise."""
+def quote_award(state: State, *, brand: int, amount: int) -> AwardQuote:
+    """The points that a purchase of `amount` would earn now at a brand of the registry; the contract's refusal else."""
     catalogue = _catalogue(state)
-    card = catalogue.by_slug[slug]
+    card = catalogue.by_id[brand]
     with Session(state.database.engine) as session:
         rule_id = brands.rule_for(session, card.registry_id, ACTIVITY, at_s=now_ms() // 1000)
+        unread = brands.may_come(session, rule_id)
+    if unread:
+        raise RuleUnread(f"The rules of {card.slug} are still being read; ask again in a moment.")
     if rule_id is None:
-        raise RuleMissing(f"{slug} publishes no rule for purchases.", brand=slug)
+        raise RuleMissing(f"{card.slug} publishes no rule for purchases.", brand=card.slug)
     quote = quotes.award(
         state.node.rpc, state.deployment, brand=card.registry_id, member=NOBODY_YET, rule=rule_id, base_amount=amount
     )

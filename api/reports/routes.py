@@ -92,7 +92,7 @@ async def get_my_balances(request: Request, caller: ByMember, place: AsOfBlock) 
 async def get_member_balances(request: Request, caller: ByBrand, member_id: MemberId, place: AsOfBlock) -> Response:
     """A member's points of the calling brand, lot by lot, as of any block or moment."""
     state = state_of(request)
-    known = await channels.brands_member(state, slug=caller.slug, member_id=member_id)
+    known = await channels.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
     found = await service.balances(state, known.address, place, only=caller.slug)
     return PrivateJson(found.model_dump_json().encode())

@@ -28,7 +28,7 @@ from api.reports.errors import AsOfMalformed, ExportsTooMany, FractionInvalid, H
 from chain.base import errors as chain_errors
 from chain.mirror import history
 from chain.mirror.history import Moment
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.reports import bundle
 from chain.reports import errors as report_errors
 from chain.reports.datasets import Scope
@@ -38,13 +38,13 @@ from chain.reports.liability import liability
 from chain.reports.to_public import income_to_public
 from chain.storage import database
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 
 T = TypeVar("T")
 EXPORTS_MAX = 2
 SPOOLED_MAX_BYTES = 8 << 20
 CHUNK_BYTES = 1 << 18
 BRANDS_MAX = 10_000
-checkpoint = table_of(MirrorCheckpoint)
 brands = table_of(Brand)
 
 
@@ -282,13 +282,13 @@ def _chosen(connection: Connection, place: Place) -> Moment:
 
 
 def _then(connection: Connection, moment: Moment) -> schemas.Then:
-    row = connection.execute(checkpoint.select().where(checkpoint.c.id == 1)).one()
-    safe = "safe" if moment.number <= row.safe_number else "latest"
+    at = checkpoint(looking(connection))
+    assert at is not None, "a mirror that has a history has a checkpoint"
     return schemas.Then(
         block_number=moment.number,
         block_hash=moment.hash,
         block_time=rfc3339(moment.time * 1000),
-        finality="final" if moment.number <= row.final_number else safe,
+        finality=at.finality(moment.number),
     )
 
 

@@ -19,10 +19,15 @@ from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.database import Snapshot
 from api.kit.log import log
-from api.views.as_of import Moment, moment
+from api.views.as_of import moment, to_public
 from api.views.schemas import AsOf, Books, BrandBooks
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.mirror import books
+from chain.mirror.queries import balances
+from chain.mirror.queries import supply as supplies
+from chain.mirror.queries.brands import all_tokens
+from chain.mirror.queries.checkpoint import Checkpoint
 
 # After a comparison the node rests for so many times its duration, and between two of its requests too.
 REST_SHARE: Final = 3
@@ -31,12 +36,7 @@ PAUSE_S_MAX: Final = 5.0
 BRANDS_MAX: Final = 1_000
 LOTS_MAX: Final = 100_000
 
-_TOKENS = (
-    "SELECT b.slug, t.token, t.decimals, t.origin, t.epoch_s, t.lifetime_epochs, h.lots"
-    " FROM brand_token t JOIN brand b ON CAST(b.registry_id AS TEXT) = t.brand_id"
-    " LEFT JOIN balance h ON h.token = t.token AND h.account = ? ORDER BY b.slug LIMIT ?"
-)
-_SUPPLY = "SELECT token, expiry_epoch, points FROM supply_lots ORDER BY token, expiry_epoch LIMIT ?"
+_SLUGS = "SELECT CAST(registry_id AS TEXT), slug FROM brand ORDER BY slug LIMIT ?"
 
 
 class _Ended(Exception):
@@ -54,7 +54,7 @@ class Ledgered:
     task: asyncio.Task[None] | None = None
     ending: threading.Event = field(default_factory=threading.Event)
 
-    def may_begin(self, at: Moment) -> bool:
+    def may_begin(self, at: Checkpoint) -> bool:
         """Whether the chain's side of this block may be asked for now."""
         if self.task is not None or self.ending.is_set():
             return False
@@ -108,24 +108,26 @@ def _compared(state: State, ending: threading.Event) -> books.Books:
         rpc.close()
 
 
-def _told(read: Snapshot, state: State, found: books.Books | None, compared_at_ms: int) -> tuple[Moment, Books]:
+def _told(read: Snapshot, state: State, found: books.Books | None, compared_at_ms: int) -> tuple[Checkpoint, Books]:
     at = moment(read)
     supply: dict[str, list[tuple[int, int]]] = {}
-    for token, expiry_epoch, points in read.rows(_SUPPLY, LOTS_MAX):
-        supply.setdefault(token, []).append((expiry_epoch, int(points)))
+    for lot in supplies.by_expiry(read, limit=LOTS_MAX):
+        supply.setdefault(lot.token, []).append((lot.expiry_epoch, int(lot.points)))
+    held = dict(balances.lots_of(read, account=_desk(state), limit=BRANDS_MAX))
+    slugs: dict[str, str] = {str(brand_id): slug for brand_id, slug in read.rows(_SLUGS, BRANDS_MAX)}
+    named = [(slugs[token.brand_id], token) for token in all_tokens(read, limit=BRANDS_MAX) if token.brand_id in slugs]
     compared = {} if found is None else {line.token: line for line in found.brands}
     brands = []
-    for slug, token, decimals, origin, epoch_s, lifetime, held in read.rows(_TOKENS, _desk(state), BRANDS_MAX):
-        clock = lots.Clock(origin, epoch_s, lifetime)
-        epoch = clock.epoch(at.block_time)
-        line = compared.get(token)
+    for slug, token in sorted(named):
+        epoch = token.clock.epoch(at.block_time)
+        line, words = compared.get(token.token), held.get(token.token)
         brands.append(
             BrandBooks(
                 brand=slug,
-                token=checksum(token),
-                decimals=decimals,
-                supply_in_mirror=str(sum(points for expiry, points in supply.get(token, ()) if expiry > epoch)),
-                held="0" if held is None else str(lots.spendable(held, clock, at.block_time)),
+                token=checksum(token.token),
+                decimals=token.decimals,
+                supply_in_mirror=str(sum(points for expiry, points in supply.get(token.token, ()) if expiry > epoch)),
+                held="0" if words is None else str(lots.spendable(words, token.clock, at.block_time)),
                 supply_on_chain=None if line is None else str(line.supply_on_chain),
                 sum_on_chain=None if line is None else str(line.sum_on_chain),
                 sum_in_mirror=None if line is None else str(line.sum_in_mirror),
@@ -133,7 +135,7 @@ def _told(read: Snapshot, state: State, found: books.Books | None, compared_at_m
             )
         )
     told = Books(
-        as_of=AsOf(**at.told(state)),
+        as_of=AsOf(**to_public(at, state)),
         balanced=None if found is None else found.balanced,
         block_number=None if found is None else found.block_number,
         block_hash=None if found is None else found.block_hash,
@@ -143,5 +145,5 @@ def _told(read: Snapshot, state: State, found: books.Books | None, compared_at_m
     return at, told
 
 
-def _desk(state: State) -> str:
+def _desk(state: State) -> Address:
     return state.deployment.address("RedemptionDesk")

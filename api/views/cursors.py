@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from api.kit.database import Snapshot
-from api.views.as_of import Moment
 from api.views.errors import CursorExpired, CursorMalformed
+from chain.mirror.queries import entries
+from chain.mirror.queries.checkpoint import Checkpoint
+from chain.storage.looks import Look
 
 SEQ_END: Final = 2**63 - 1
 SHOWN_MAX: Final = 40
@@ -21,7 +22,6 @@ AGAIN: Final = "The mirror was built anew, or never had this place; begin again 
 NOT_OURS: Final = "Give the next_cursor of the page before, or none."
 _cursor = re.compile(r"([0-9a-f]{1,16})\.([0-9a-zA-Z]{1,80})\Z", re.ASCII)
 _number = re.compile(r"(0|[1-9][0-9]{0,18})\Z", re.ASCII)
-_ENTRY_LAST = "SELECT COALESCE(MAX(seq), 0) FROM entry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Cursor:
         """The place as a number."""
         return number(self.place)
 
-    def require(self, moment: Moment) -> None:
+    def require(self, moment: Checkpoint) -> None:
         """Raises CursorExpired unless it is of the mirror that is there."""
         if self.generation != moment.generation:
             raise CursorExpired(AGAIN, cursor=f"{self.generation}.{self.place}"[:SHOWN_MAX])
 
 
-def told(moment: Moment, place: int | str) -> str:
+def told(moment: Checkpoint, place: int | str) -> str:
     """The cursor of a place of the mirror that is there."""
     return f"{moment.generation}.{place}"
 
@@ -61,19 +61,19 @@ def number(text: str) -> int:
     return int(text)
 
 
-def entry_place(look: Snapshot, moment: Moment, cursor: str | None, *, first: int) -> int:
+def entry_place(look: Look, moment: Checkpoint, cursor: str | None, *, first: int) -> int:
     """The number of the entry at which a page goes on; `first` without a cursor. CursorExpired where there is none."""
     if cursor is None:
         return first
     given = read(cursor)
     place = given.number()
     given.require(moment)
-    if place > entry_last(look):
+    if place > entries.last(look):
         raise CursorExpired(AGAIN, cursor=cursor[:SHOWN_MAX])
     return place
 
 
-def key_place(moment: Moment, cursor: str | None, *, shape: Callable[[str], object]) -> str:
+def key_place(moment: Checkpoint, cursor: str | None, *, shape: Callable[[str], object]) -> str:
     """The key after which a page of another table of the mirror goes on; the empty text without a cursor."""
     if cursor is None:
         return ""
@@ -82,9 +82,3 @@ def key_place(moment: Moment, cursor: str | None, *, shape: Callable[[str], obje
         raise CursorMalformed(NOT_OURS, cursor=cursor[:SHOWN_MAX])
     given.require(moment)
     return given.place
-
-
-def entry_last(look: Snapshot) -> int:
-    """The highest number that an entry has."""
-    row = look.row(_ENTRY_LAST)
-    return 0 if row is None else int(row[0])

@@ -2,61 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from api.kit.addresses import checksum
 from api.kit.clock import rfc3339
 from api.kit.currency import decimals_of
-from api.kit.database import Row, Snapshot
-from api.programmes.catalogue import BrandCard, Catalogue, json_value
-from api.views.as_of import Moment
+from api.kit.database import Snapshot
+from api.programmes.catalogue import BrandCard, Catalogue
+from chain.mirror.queries import entries
+from chain.mirror.queries.checkpoint import Checkpoint
+from chain.mirror.queries.entries import Entry
 
-_COLUMNS = (
-    "SELECT seq, token, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract,"
-    " operation_id, detail FROM entry WHERE account = ?"
-)
-_NEWEST = f"{_COLUMNS} AND seq < ? ORDER BY seq DESC LIMIT ?"
-# By the member's entries, never by the brand's: those are millions. (Tokens are lower case already.)
-_NEWEST_OF = f"{_COLUMNS} AND seq < ? AND LOWER(token) = ? ORDER BY seq DESC LIMIT ?"
-_AFTER = f"{_COLUMNS} AND seq > ? ORDER BY seq LIMIT ?"
-_ONE = f"{_COLUMNS} AND seq = ?"
 # An award's order: by the operation id that the contract counted.
-_ORDER = "SELECT id, key FROM operation WHERE brand = ? AND operation_id = ?"
-_LEGS = "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT 16"
-_HOLD_PLACED = "SELECT placed_tx_hash FROM hold WHERE hold_id = ?"
+_ORDER = (
+    "SELECT o.id, o.key, e.occurred_at_ms FROM operation o LEFT JOIN award a ON a.operation = o.id"
+    " LEFT JOIN event e ON e.id = a.event WHERE o.brand = ? AND o.operation_id = ?"
+)
+# What was asked here of a hold, and counted.
+_STEPS = (
+    "SELECT o.tx_hash FROM hold_request r JOIN hold_step s ON s.hold_id = r.id JOIN operation o ON o.id = s.operation"
+    " WHERE r.chain_id = ? AND o.state IN ('mined', 'confirmed') AND o.tx_hash IS NOT NULL ORDER BY o.id LIMIT 32"
+)
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
-HOLD_KINDS = ("capture", "release", "timeout", "refund")
-
-
-def newest(read: Snapshot, *, address: str, token: str | None, before: int, limit: int) -> Sequence[Row]:
-    """Entries below a seq, the newest first."""
-    if token is None:
-        return read.rows(_NEWEST, address, before, limit)
-    return read.rows(_NEWEST_OF, address, before, token, limit)
-
-
-def after(read: Snapshot, *, address: str, seq: int, limit: int) -> Sequence[Row]:
-    """Entries above a seq, the oldest first."""
-    return read.rows(_AFTER, address, seq, limit)
-
-
-def one(read: Snapshot, *, address: str, seq: int) -> Row | None:
-    return read.row(_ONE, address, seq)
+HOLD_KINDS = ("hold", "pay", "capture", "release", "timeout", "refund")
 
 
 def entry_to_public(
-    read: Snapshot, *, catalogue: Catalogue, as_of: Moment, address: str, row: Row, only: str | None = None
+    read: Snapshot, *, catalogue: Catalogue, as_of: Checkpoint, entry: Entry, only: str | None = None
 ) -> dict[str, Any] | None:
-    """An Entry as plain values; None for a token of no brand that the gateway knows.
+    """An Entry of the wire as plain values; None for a token of no brand that the gateway knows.
 
     only: the one token whose entries the reader may see; others are not named as related either.
     """
-    seq, token, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract = row[:11]
-    operation_id, detail = row[11], json_value(row[12])
+    # One by one, each of its many fields would be looked up by its name.
+    (
+        seq, token, _, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index, contract,
+        operation_id, _,
+    ) = entry  # fmt: skip
     card = catalogue.by_token.get(token)
     if card is None:
         return None
+    detail = entry.detail
     order = read.row(_ORDER, card.registry_id, operation_id) if operation_id is not None else None
     return {
         "id": str(seq),
@@ -78,7 +64,8 @@ def entry_to_public(
         "operation_id": None if order is None else str(order[0]),
         "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
-        "related": _related(read, address=address, row=row, detail=detail, only=only),
+        "occurred_at": None if order is None or order[2] is None else rfc3339(order[2]),
+        "related": _related(read, entry, detail, only=only),
         "detail": detail,
     }
 
@@ -114,14 +101,14 @@ def _order_id(key: str) -> str | None:
     return parts[2] if len(parts) == 3 else None
 
 
-def _related(read: Snapshot, *, address: str, row: Row, detail: dict[str, Any], only: str | None) -> list[str]:
-    """The other leg of an exchange; the placing of the hold that this captured, released or refunded."""
-    seq, _, kind, _, _, tx_hash = row[:6]
-    if kind in HOLD_KINDS and "hold_id" in detail:
-        placed = read.row(_HOLD_PLACED, detail["hold_id"])
-        tx_hash = None if placed is None else placed[0]
-    elif kind not in RELATED_KINDS:
-        tx_hash = None
-    if tx_hash is None:
+def _related(read: Snapshot, entry: Entry, detail: dict[str, Any], *, only: str | None) -> list[str]:
+    """The other leg of an exchange; of a hold, its placing and all that became of it. Each way round."""
+    if entry.kind in HOLD_KINDS and "hold_id" in detail:
+        hold_id = detail["hold_id"]
+        steps = [tx_hash for (tx_hash,) in read.rows(_STEPS, hold_id)]
+        legs = entries.of_hold(read, hold_id=hold_id, account=entry.account, steps=steps)
+    elif entry.kind in RELATED_KINDS and entry.tx_hash is not None:
+        legs = entries.legs(read, tx_hash=entry.tx_hash, account=entry.account, but=entry.seq)
+    else:
         return []
-    return [str(found) for found, token in read.rows(_LEGS, tx_hash, address, seq) if only is None or token == only]
+    return [str(leg.seq) for leg in legs if leg.seq != entry.seq and (only is None or leg.token == only)]

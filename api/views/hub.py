@@ -13,19 +13,20 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from api.kit.container import State
-from api.kit.database import Row, Snapshot
+from api.kit.database import Snapshot
 from api.kit.following import Followed, Position
 from api.kit.log import log
-from api.views.as_of import Moment, moment
+from api.views.as_of import moment
 from api.views.errors import StreamsTooMany, ViewUnavailable
+from chain.mirror.queries import entries, reorgs
+from chain.mirror.queries.checkpoint import Checkpoint
+from chain.mirror.queries.entries import Whose
+from chain.storage.looks import Row
 
 SEEN_MAX = 5_000
 FAULT_PAUSE_S = 1.0
 
-_ENTRIES = "SELECT seq, account FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
-_ENTRY_LAST = "SELECT COALESCE(MAX(seq), 0) FROM entry"
-_ASKED = Followed("operation", "id, lane")
-_REORG_LAST = "SELECT COALESCE(MAX(id), 0) FROM mirror_reorg"
+_ASKED = Followed("operation", "id, ordering_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class News:
     numbers say how far was looked.
     """
 
-    moment: Moment
-    entries: Sequence[Row]
+    moment: Checkpoint
+    entries: Sequence[Whose]
     asked: Sequence[Row]
     everyone: bool
     entry_last: int
@@ -46,15 +47,17 @@ class News:
 
 
 class Subscriber:
-    """One open stream: what woke it."""
+    """One open stream: what woke it. changed: there is something to look at; afresh: and to tell whatever it is."""
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.wake = asyncio.Event()
-        self.changed = False
+        self.changed = True
+        self.afresh = False
 
-    def tell(self, *, changed: bool) -> None:
+    def tell(self, *, changed: bool, afresh: bool = False) -> None:
         self.changed = self.changed or changed
+        self.afresh = self.afresh or afresh
         self.wake.set()
 
 
@@ -69,8 +72,8 @@ class Hub:
         self._news: News | None = None
 
     @property
-    def moment(self) -> Moment | None:
-        """Where the mirror was at the last look."""
+    def moment(self) -> Checkpoint | None:
+        """Where the mirror was at the last look; None before the first, for which every stream waits."""
         return None if self._news is None else self._news.moment
 
     def join(self, address: str) -> Subscriber:
@@ -95,10 +98,10 @@ class Hub:
         if self._count == 0:
             self._wanted.clear()
 
-    def wake_all(self, *, changed: bool) -> None:
+    def wake_all(self, *, changed: bool, afresh: bool = False) -> None:
         for subscribers in self._by_address.values():
             for subscriber in subscribers:
-                subscriber.tell(changed=changed)
+                subscriber.tell(changed=changed, afresh=afresh)
 
     async def run(self) -> None:
         """Looks for news while anyone listens; a database that is away for a moment is waited for."""
@@ -123,9 +126,13 @@ class Hub:
 
     def _tell(self, before: News | None, news: News) -> None:
         """Wakes whom it concerns; on the loop's own thread."""
-        if before is None or news.everyone or news.reorg_last > before.reorg_last:
-            # Streams that joined before the first look read from their own cursors.
-            self.wake_all(changed=True)
+        if before is None:
+            # Nobody has told anything yet: what comes after this look, the next one sees.
+            self.wake_all(changed=False)
+            return
+        undone = news.reorg_last > before.reorg_last or news.moment.generation != before.moment.generation
+        if undone or news.everyone:
+            self.wake_all(changed=True, afresh=undone)
             return
         for _, account in (*news.entries, *news.asked):
             for subscriber in self._by_address.get(account, ()):
@@ -137,26 +144,21 @@ class Hub:
 def look(read: Snapshot, before: News | None) -> News:
     """What is new since `before`; at the first look, only how far there is to see."""
     now = moment(read)
-    reorg_last = _number(read, _REORG_LAST)
+    reorg_last = reorgs.last(read)
     seen = _ASKED.look(read, None if before is None else before.asked_at, SEEN_MAX)
     if before is None or now.generation != before.moment.generation:
         # A mirror that was built anew concerns everybody, and its numbers are others.
-        return News(now, (), seen.rows, True, _number(read, _ENTRY_LAST), seen.position, reorg_last)
-    entries = read.rows(_ENTRIES, before.entry_last, SEEN_MAX)
+        return News(now, (), seen.rows, True, entries.last(read), seen.position, reorg_last)
+    fresh = entries.whose(read, after=before.entry_last, limit=SEEN_MAX)
     return News(
         moment=now,
-        entries=entries,
+        entries=fresh,
         asked=seen.rows,
         everyone=seen.everyone,
-        entry_last=entries[-1][0] if entries else before.entry_last,
+        entry_last=fresh[-1].seq if fresh else before.entry_last,
         asked_at=seen.position,
         reorg_last=reorg_last,
     )
-
-
-def _number(read: Snapshot, sql: str) -> int:
-    row = read.row(sql)
-    return 0 if row is None else int(row[0])
 
 
 @asynccontextmanager

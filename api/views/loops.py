@@ -64,6 +64,7 @@ async def _meet_brands(state: State) -> None:
                 await run_in_threadpool(_take_in_brands, state)
         except Exception as fault:
             log.warning("new brands could not be taken in, which is tried again: %s", fault)
+            await asyncio.sleep(USES_PERIOD_S)
 
 
 def _take_in_brands(state: State) -> None:

@@ -17,23 +17,28 @@ from api.kit.container import State
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
 from api.programmes.rates import award_points
-from api.views.as_of import moment
+from api.views.as_of import moment, to_public
+from chain.base.scalars import Address
 from chain.contracts import lots
+from chain.mirror.queries import accounts
+from chain.mirror.queries.accounts import BALANCE, HOLD
 
 PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
+# Kinds of operation that take points from the member; `transfer` and `leave` are nobody's to ask for here.
+OUTGOING = {"open hold": "hold", "open exchange": "exchange", "open pay": "pay"}
+AWARD = "open award"
 
-# Everything that a view needs, in one statement: a statement costs more than the rows it finds. The states are
-# spelt as in the partial index operation_open_lane, so that a long history costs nothing here.
-_FACTS = (
-    "SELECT 'balance', token, lots FROM balance WHERE account = ?"
-    " UNION ALL SELECT * FROM"
-    " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
+# What the mirror does not know, in the same statement as what it does. The states are spelt as in the partial index
+# operation_open_ordering_key, so that a long history costs nothing here.
+_FACTS = accounts.statement(
     " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE lane = ?"
-    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
+    " (SELECT 'open ' || kind, CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE ordering_key = ?"
+    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('award', 'hold', 'exchange', 'pay')"
+    # What is mined in a block that the mirror has, and waits to lie deep enough, is in the balance already.
+    " AND (block_number IS NULL OR block_number > ?) ORDER BY id LIMIT ?) AS p"
 )
 
 
@@ -57,36 +62,41 @@ def next_end_s(view: Mapping[str, Any]) -> int | None:
 
 
 def member_view(
-    read: Snapshot, *, state: State, catalogue: Catalogue, member_id: str, address: str, only: int | None
+    read: Snapshot, *, state: State, catalogue: Catalogue, member_id: str, address: Address, only: int | None
 ) -> dict[str, Any]:
     """A MemberView as plain values. only: the one brand that the reader may see, by the registry's id."""
-    as_of = moment(read)
-    at_s = state.singleton(Clock).second(as_of.block_time)
+    at = moment(read)
+    at_s = state.singleton(Clock).second(at.block_time)
     words: dict[str, str] = {}
     held: dict[str, int] = {}
     pending: dict[int, int] = {}
+    reserved: dict[int, int] = {}
     shown: dict[int, BrandCard] = {}
-    for what, where, value in read.rows(_FACTS, address, address, HOLDS_MAX, member_id, address, PENDING_MAX):
-        if what == "hold":
+    parameters = (member_id, address, at.block_number, PENDING_MAX)
+    found = accounts.facts(read, _FACTS, account=address, holds_max=HOLDS_MAX, parameters=parameters)
+    for what, where, value in found:
+        if what == HOLD:
             held[where] = held.get(where, 0) + int(value)
             continue
-        card = catalogue.by_token.get(where) if what == "balance" else catalogue.by_id.get(int(where))
-        if what == "balance":
+        card = catalogue.by_token.get(where) if what == BALANCE else catalogue.by_id.get(int(where))
+        if what == BALANCE:
             words[where] = value
         if card is None or only not in (None, card.registry_id):
             continue
         shown[card.registry_id] = card
-        if what == "pending":
+        if what == AWARD:
             pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
+        elif what in OUTGOING:
+            reserved[card.registry_id] = reserved.get(card.registry_id, 0) + _leaving(OUTGOING[what], value)
     balances = []
     for card in sorted(shown.values(), key=lambda one: one.slug):
-        found = _balance(
-            card, catalogue, words.get(card.token), held, pending, at_s=at_s, block_time_s=as_of.block_time
+        balance = _balance(
+            card, catalogue, words.get(card.token), held, pending, reserved, at_s=at_s, block_time_s=at.block_time
         )
-        balances.append(found if only is None else {**found, "exchange_to": []})
+        balances.append(balance if only is None else {**balance, "exchange_to": []})
     return {
         "member": {"id": member_id, "address": checksum(address), "name": None},
-        "as_of": as_of.told(state),
+        "as_of": to_public(at, state),
         "balances": balances,
     }
 
@@ -97,6 +107,7 @@ def _balance(
     words: str | None,
     held: Mapping[str, int],
     pending: Mapping[int, int],
+    reserved: Mapping[int, int],
     *,
     at_s: int,
     block_time_s: int,
@@ -111,6 +122,7 @@ def _balance(
         "spendable": str(spendable),
         "held": str(held.get(card.token, 0)),
         "pending": str(pending.get(card.registry_id, 0)),
+        "reserved": str(reserved.get(card.registry_id, 0)),
         "expired": str(expired),
         "expiring": [
             {"points": str(points), "expires_at": None if expires_at is None else rfc3339(expires_at * 1000)}
@@ -126,3 +138,9 @@ def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:
     asked = orjson.loads(payload)
     rule = catalogue.rule_in_force(card.registry_id, str(asked["rule"]))
     return 0 if rule is None else award_points(rule[1], int(asked["base_amount"]))
+
+
+def _leaving(kind: str, payload: str) -> int:
+    """The points that what the member asked for will take, once the chain has it."""
+    asked = orjson.loads(payload)
+    return int(asked["request"]["points"] if kind == "hold" else asked["quote"]["pointsIn"])

@@ -7,52 +7,49 @@ from typing import Any
 
 from api.kit.addresses import checksum
 from api.kit.container import State
-from api.kit.database import Row
-from api.programmes.catalogue import json_value
-from api.views import history
 from api.views.errors import EntryUnknown
 from api.views.schemas import Check, EntryPlace, EntryProof
+from chain.base.scalars import Address
 from chain.contracts import lots
+from chain.mirror.queries import entries
+from chain.mirror.queries.entries import Entry
 
 
-def prove(state: State, *, address: str, entry_id: int) -> EntryProof:
+def prove(state: State, *, address: Address, entry_id: int) -> EntryProof:
     """Compares the mirror's entry with what the node itself says; needs the node, not the mirror's word."""
-    row = state.database.reads(lambda read: history.one(read, address=address, seq=entry_id))
-    if row is None:
+    entry = state.database.reads(lambda read: entries.one(read, account=address, seq=entry_id))
+    if entry is None:
         raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
-    tx_hash, block_number, block_hash, log_index, contract = row[5], row[6], row[7], row[9], row[10]
-    if tx_hash is None:
-        checks, head = _of_time(state, address, row)
+    if entry.tx_hash is None:
+        checks, head = _of_time(state, entry)
     else:
         receipt, block, head = state.node.rpc.batch(
             [
-                ("eth_getTransactionReceipt", [tx_hash]),
-                ("eth_getBlockByNumber", [hex(block_number), False]),
+                ("eth_getTransactionReceipt", [entry.tx_hash]),
+                ("eth_getBlockByNumber", [hex(entry.block_number), False]),
                 ("eth_blockNumber", []),
             ]
         )
-        checks = _checks(
-            receipt, block, block_number=block_number, block_hash=block_hash, log_index=log_index, contract=contract
-        )
+        checks = _checks(receipt, block, entry)
     return EntryProof(
         verified=all(check.ok for check in checks),
         checks=checks,
         receipt=EntryPlace(
-            tx_hash=tx_hash,
-            block_number=block_number,
-            block_hash=block_hash,
-            log_index=None if tx_hash is None else log_index,
-            contract=checksum(contract),
+            tx_hash=entry.tx_hash,
+            block_number=entry.block_number,
+            block_hash=entry.block_hash,
+            log_index=entry.event_index,
+            contract=checksum(entry.contract),
         ),
-        confirmations=max(0, int(head, 16) - block_number + 1),
+        confirmations=max(0, int(head, 16) - entry.block_number + 1),
     )
 
 
-def _of_time(state: State, address: str, row: Row) -> tuple[list[Check], str]:
+def _of_time(state: State, entry: Entry) -> tuple[list[Check], str]:
     """What must hold of an entry that no event made, and the node's head: the lot's end lies between two blocks, and in
     the first of them these points were in it."""
-    points, block_number, block_hash, token, detail = row[3], row[6], row[7], row[10], json_value(row[12])
-    codec, asked = state.deployment.codec, checksum(address)
+    block_number, token, detail = entry.block_number, entry.contract, entry.detail
+    codec, asked = state.deployment.codec, checksum(entry.account)
     calldata = "0x" + codec.calldata("LoyaltyToken", "packedLotsOf", asked).hex()
     before, block, words, head = state.node.rpc.try_batch(
         [
@@ -65,7 +62,7 @@ def _of_time(state: State, address: str, row: Row) -> tuple[list[Check], str]:
     for answer in (before, block, head):
         if isinstance(answer, Exception):
             raise answer
-    ends, undone = int(detail["expires_at"]), not points.startswith("-")
+    ends, undone = int(detail["expires_at"]), not entry.points.startswith("-")
     passed = False
     if before is not None and block is not None:
         lived, lives = (int(found["timestamp"], 16) < ends for found in (before, block))
@@ -76,7 +73,7 @@ def _of_time(state: State, address: str, row: Row) -> tuple[list[Check], str]:
     return [
         Check(
             name="chain",
-            ok=block is not None and block["hash"] == block_hash,
+            ok=block is not None and block["hash"] == entry.block_hash,
             detail="The node's chain has this block at this height.",
         ),
         Check(
@@ -86,21 +83,13 @@ def _of_time(state: State, address: str, row: Row) -> tuple[list[Check], str]:
         ),
         Check(
             name="lot",
-            ok=held == abs(int(points)),
+            ok=held == abs(int(entry.points)),
             detail="These points were in the account in the block before.",
         ),
     ], head
 
 
-def _checks(
-    receipt: dict[str, Any] | None,
-    block: dict[str, Any] | None,
-    *,
-    block_number: int,
-    block_hash: str,
-    log_index: int,
-    contract: str,
-) -> list[Check]:
+def _checks(receipt: dict[str, Any] | None, block: dict[str, Any] | None, entry: Entry) -> list[Check]:
     """Each thing that must hold, by name."""
     if receipt is None:
         return [Check(name="transaction", ok=False, detail="The node knows no receipt of it.")]
@@ -109,18 +98,18 @@ def _checks(
         Check(name="transaction", ok=int(receipt["status"], 16) == 1, detail="The transaction succeeded."),
         Check(
             name="block",
-            ok=receipt["blockHash"] == block_hash and int(receipt["blockNumber"], 16) == block_number,
+            ok=receipt["blockHash"] == entry.block_hash and int(receipt["blockNumber"], 16) == entry.block_number,
             detail="The receipt names the block that the entry names.",
         ),
         Check(
             name="chain",
-            ok=block is not None and block["hash"] == block_hash,
+            ok=block is not None and block["hash"] == entry.block_hash,
             detail="The node's chain has this block at this height.",
         ),
-        Check(name="log", ok=log_index in emitters, detail="The event is among the transaction's."),
+        Check(name="log", ok=entry.log_index in emitters, detail="The event is among the transaction's."),
         Check(
             name="contract",
-            ok=emitters.get(log_index) == contract.lower(),
+            ok=emitters.get(entry.log_index) == entry.contract.lower(),
             detail="The event was emitted by the contract that the entry names.",
         ),
     ]

@@ -16,7 +16,7 @@ from api.kit.schemas import MemberId, Slug
 from api.members.errors import BrandUnknown, MemberUnknown
 from api.views import books, proofs, service, stream
 from api.views.errors import CursorExpired, CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
-from api.views.schemas import Books, EntryPage, EntryProof, MemberView
+from api.views.schemas import Books, Entry, EntryPage, EntryProof, MemberView
 from api.writes.strict import AS_TEXT, StrictRoute, refuse_queries
 
 router = APIRouter(route_class=StrictRoute)
@@ -76,6 +76,18 @@ async def list_my_entries(
 
 
 @router.get(
+    "/v1/me/entries/{entry_id}",
+    tags=["member"],
+    operation_id="getMyEntry",
+    response_model=Entry,
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, EntryUnknown),
+)
+async def get_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> Response:
+    """One entry of the member's: where another one leads."""
+    return PrivateJson(await service.entry(state_of(request), address=caller.address, entry_id=entry_id))
+
+
+@router.get(
     "/v1/me/entries/{entry_id}/proof",
     tags=["member"],
     operation_id="proveMyEntry",
@@ -120,7 +132,7 @@ async def stream_me(
 async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId) -> Response:
     """A member's balance of the calling brand, as of a block; nothing of any other brand."""
     state = state_of(request)
-    known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    known = await service.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
     body = await service.view(state, member_id=known.id, address=known.address, only=caller.registry_id)
     return PrivateJson(body)
@@ -138,7 +150,7 @@ async def list_member_entries(
 ) -> Response:
     """A member's history with the calling brand, the newest first."""
     state = state_of(request)
-    known = await service.brands_member(state, slug=caller.slug, member_id=member_id)
+    known = await service.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
     body = await service.entries(
         state, address=known.address, only=caller.registry_id, brand=None, cursor=cursor, limit=limit

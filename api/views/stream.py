@@ -21,10 +21,12 @@ from api.members import sessions
 from api.programmes.catalogue import Catalogues
 from api.views import cursors, history
 from api.views import member_view as views
-from api.views.as_of import Moment, moment
+from api.views.as_of import moment, to_public
 from api.views.cursors import Cursor
 from api.views.errors import CursorExpired, ViewUnavailable
 from api.views.hub import Hub
+from chain.mirror.queries import entries
+from chain.mirror.queries.checkpoint import Checkpoint
 
 ENTRIES_ROUND_MAX = 200
 BLOCK_PERIOD_S = 1.0
@@ -32,7 +34,6 @@ PING = b": ping\n\n"
 NOT_OURS = "Last-Event-ID is the id of an event of ours."
 # Ids of before generations were numbers alone: whoever has one is told to read anew.
 _number = re.compile(r"[0-9]{1,19}\Z", re.ASCII)
-_LAST_OF = "SELECT COALESCE(MAX(seq), 0) FROM entry WHERE account = ?"
 
 
 async def open_stream(request: Request, *, caller: MemberCaller, last_event_id: str | None) -> Response:
@@ -58,15 +59,18 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round sends: events, the place after them, the block they show; more: entries are left.
+    """What one round found: events, the place after them, where the mirror was.
 
+    view: the event of the view, and shown what it says but for its block; empty when entries are left (more).
     next_end_s: the second at which points of the view end, with or without a block. None: never, or not looked at.
     """
 
     events: bytes
     place: Place
-    block_hash: str
-    more: bool
+    as_of: Checkpoint
+    view: bytes = b""
+    shown: bytes = b""
+    more: bool = False
     next_end_s: int | None = None
 
 
@@ -101,25 +105,32 @@ class StreamAnswer(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         subscriber, reads, loop = self._subscriber, self._state.database.reads, asyncio.get_running_loop()
         heartbeat_s = self._state.settings.heartbeat.total_seconds()
-        subscriber.changed = True
-        block_at, block_hash = 0.0, ""
+        block_at, block_hash, shown = 0.0, "", b""
         next_end_s: int | None = None
         while not self._state.stopping.is_set() and await reads.off_loop(self._is_open):
             events, at = b"", self._hub.moment
-            if subscriber.changed:
-                subscriber.changed = False
+            # Never before the hub's first look: what comes between that look and this one's, the hub's next look tells.
+            if subscriber.changed and at is not None:
+                afresh = subscriber.afresh
+                subscriber.changed = subscriber.afresh = False
                 try:
                     told = await reads.off_loop(self._round)
                 except ViewUnavailable:
                     # The mirror is being built anew; the hub wakes everybody when its first block is there.
-                    subscriber.changed, next_end_s = True, None
+                    subscriber.changed, subscriber.afresh, next_end_s = True, afresh, None
                 else:
-                    events, self._place, block_hash, block_at = told.events, told.place, told.block_hash, loop.time()
-                    next_end_s = told.next_end_s
+                    self._place, next_end_s = told.place, told.next_end_s
                     if told.more:
-                        subscriber.tell(changed=True)
+                        subscriber.tell(changed=True, afresh=afresh)
+                    if told.events or afresh or told.shown != shown:
+                        events, shown = told.events + told.view, told.shown
+                    elif told.as_of.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
+                        # Woken for what the view told before says already.
+                        events = _event("block", to_public(told.as_of, self._state))
+                    if events:
+                        block_hash, block_at = told.as_of.block_hash if not told.more else "", loop.time()
             elif at is not None and at.block_hash != block_hash and loop.time() - block_at >= BLOCK_PERIOD_S:
-                events, block_hash, block_at = _event("block", at.told(self._state)), at.block_hash, loop.time()
+                events, block_hash, block_at = _event("block", to_public(at, self._state)), at.block_hash, loop.time()
             if events:
                 await _body(send, events)
             woken = await _woken(subscriber.wake, min(heartbeat_s, _left_s(next_end_s)))
@@ -129,7 +140,7 @@ class StreamAnswer(Response):
             elif not woken:
                 # Nothing new is news too: the view is as fresh as the mirror's last look at the chain.
                 at = self._hub.moment
-                await _body(send, PING if at is None else _event("block", at.told(self._state)))
+                await _body(send, PING if at is None else _event("block", to_public(at, self._state)))
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _is_open(self, read: Snapshot) -> bool:
@@ -143,20 +154,19 @@ class StreamAnswer(Response):
         events = []
         seq = self._known(read, as_of)
         if seq is None:
-            last = read.row(_LAST_OF, address)
-            seq = 0 if last is None else int(last[0])
+            seq = entries.last(read, account=address)
             if self._asked is not None or self._place is not None:
                 told = {"error": CursorExpired.__name__, "detail": cursors.AGAIN}
                 events.append(_event("reset", told, event_id=cursors.told(as_of, seq)))
-        rows = history.after(read, address=address, seq=seq, limit=ENTRIES_ROUND_MAX)
+        rows = entries.page(read, account=address, after=seq, limit=ENTRIES_ROUND_MAX)
         for row in rows:
-            seq = row[0]
-            entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, address=address, row=row)
+            seq = row.seq
+            entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, entry=row)
             if entry is not None:
                 events.append(_event("entry", entry, event_id=cursors.told(as_of, seq)))
         place = Place(as_of.generation, seq)
         if len(rows) == ENTRIES_ROUND_MAX:
-            return Round(b"".join(events), place, "", more=True)
+            return Round(b"".join(events), place, as_of, more=True)
         view = views.member_view(
             read,
             state=self._state,
@@ -165,18 +175,23 @@ class StreamAnswer(Response):
             address=address,
             only=None,
         )
-        events.append(_event("view", view, event_id=cursors.told(as_of, seq)))
-        end_s = views.next_end_s(view)
-        return Round(b"".join(events), place, as_of.block_hash, more=False, next_end_s=end_s)
+        return Round(
+            b"".join(events),
+            place,
+            as_of,
+            view=_event("view", view, event_id=cursors.told(as_of, seq)),
+            shown=orjson.dumps({name: value for name, value in view.items() if name != "as_of"}),
+            next_end_s=views.next_end_s(view),
+        )
 
-    def _known(self, read: Snapshot, as_of: Moment) -> int | None:
+    def _known(self, read: Snapshot, as_of: Checkpoint) -> int | None:
         """The entry up to which was told, or that the caller asked for; None where the mirror has no such place."""
         if self._place is not None:
             return self._place.seq if self._place.generation == as_of.generation else None
         if self._asked is None or self._asked.generation != as_of.generation:
             return None
         asked = self._asked.number()
-        return asked if asked <= cursors.entry_last(read) else None
+        return asked if asked <= entries.last(read) else None
 
 
 def _left_s(second: int | None) -> float:

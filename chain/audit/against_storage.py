@@ -12,7 +12,7 @@ from chain.audit.expected import Expected
 from chain.audit.storage import Storage
 from chain.base.difference import STATE, Difference, Where
 from chain.contracts import lots
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.model.openings import Opening
 from chain.proofs import layout, state
 from chain.proofs.layout import Place

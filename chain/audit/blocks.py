@@ -12,6 +12,7 @@ from chain.audit.errors import KindUnknown, Stopped
 from chain.base.difference import CHAIN, Difference, Where
 from chain.base.errors import MethodMissing
 from chain.base.hashing import keccak
+from chain.base.scalars import BlockHash, TxHash
 from chain.contracts.codec import Codec, EventLog, is_told
 from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, transactions, tries
@@ -135,10 +136,10 @@ class Reader:
         return encoded
 
     def _logs(self, header: headers.ProvenHeader, raws: list[bytes], of_block: list[Raw]) -> Block:
-        shown, number, bloom = hexes.shown(header.hash), header.number, 0
+        shown, number, bloom = BlockHash(hexes.shown(header.hash)), header.number, 0
         block = Block(header, [], 0, len(raws), {})
         for tx_index, (raw_tx, receipt) in enumerate(zip(raws, of_block, strict=True)):
-            tx_hash = hexes.shown(keccak(raw_tx))
+            tx_hash = TxHash(hexes.shown(keccak(raw_tx)))
             for raw in receipt["logs"]:
                 bloom |= _bloom(raw)
                 contract = self._names.get(raw["address"].lower())

@@ -7,11 +7,12 @@ rolling back are checked and its fold is not; the fold's own figures are checked
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
-from chain.mirror.lot_ends import MemoryLotEnds
-from chain.mirror.projection import Context, Projector
-from chain.mirror.row_cache import KEYS, Key, Row, RowCache
+from chain.mirror.rows.lot_ends import MemoryLotEnds
+from chain.mirror.rows.projection import Context, Projector
+from chain.mirror.rows.row_cache import KEYS, Key, Row, RowCache
 
 BALANCE: Final = "balance"
 BalanceVersion = tuple[int, str]
@@ -52,15 +53,11 @@ class Rows(RowCache):
                 self.versions.setdefault((relation, key), {})[number] = row
         self._touched = {}
 
-    def forget_versions(self) -> None:
-        """For a finished audit: only the rows as they are go on."""
-        self.balance_versions, self.versions = {}, {}
-
 
 class Expected:
     """Folds proven blocks; knows the rows of the mirror at the last of them."""
 
-    def __init__(self, desk: str, token_rows: Mapping[str, Row]):
+    def __init__(self, desk: Address, token_rows: Mapping[Address, Row]):
         """token_rows: the row of `brand_token` of each token that was ever made, by address."""
         self.ledger = Rows()
         self.lot_ends = MemoryLotEnds()

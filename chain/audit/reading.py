@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, String, Table, select, type_coerce
 from sqlalchemy.types import JSON, Boolean
 
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 
 PAGE_ROWS: Final = 2_000
 

@@ -15,8 +15,8 @@ import orjson
 
 from chain.audit.errors import RecordInvalid
 from chain.audit.expected import Expected
-from chain.mirror.lot_ends import Place
-from chain.mirror.row_cache import KEYS, Row
+from chain.mirror.rows.lot_ends import Place
+from chain.mirror.rows.row_cache import KEYS, Row
 
 MAGIC: Final = b"moa-audit/2 "
 FILE_BYTES_MAX: Final = 2 << 30

@@ -15,13 +15,14 @@ from chain.audit.expected import BALANCE, Rows
 from chain.audit.reading import is_number, read
 from chain.audit.streams import Found, added, changed, removed, since
 from chain.contracts import lots
-from chain.mirror import row_versions
-from chain.mirror.lot_ends import Place
-from chain.mirror.models import BalanceVersion, LedgerVersion, LotEnd, MirrorCheckpoint
-from chain.mirror.row_cache import KEYS, RELATIONS, Key, Row
+from chain.mirror.models import BalanceVersion, LedgerVersion, LotEnd
+from chain.mirror.queries.checkpoint import checkpoint
+from chain.mirror.rows import row_versions
+from chain.mirror.rows.lot_ends import Place
+from chain.mirror.rows.row_cache import KEYS, RELATIONS, Key, Row
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 
-checkpoint: Final = table_of(MirrorCheckpoint)
 balance_version: Final = table_of(BalanceVersion)
 ledger_version: Final = table_of(LedgerVersion)
 lot_end: Final = table_of(LotEnd)
@@ -41,14 +42,13 @@ class Extent:
 
 def extent(connection: Connection) -> Extent:
     """The mirror's own word. Raises MirrorMissing when it never began."""
-    row = connection.execute(select(checkpoint).where(checkpoint.c.id == 1)).mappings().one_or_none()
-    if row is None:
+    at = checkpoint(looking(connection))
+    if at is None:
         raise MirrorMissing("The mirror in this database has not begun: start the worker, then audit.")
-    numbers = [row[name] for name in ("start_block", "block_number", "block_time", "history_from")]
-    if not all(map(is_number, numbers)):
+    # SQLite keeps any text in any column.
+    if not all(map(is_number, (at.start_block, at.block_number, at.block_time, at.history_from))):
         raise MirrorMissing("The mirror's checkpoint holds no numbers: rebuild the mirror, then audit.")
-    start, last, last_time, history_from = numbers
-    return Extent(start, last, row["block_hash"], last_time, row["genesis_hash"], history_from)
+    return Extent(at.start_block, at.block_number, at.block_hash, at.block_time, at.genesis_hash, at.history_from)
 
 
 class Comparison:

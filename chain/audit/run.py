@@ -21,6 +21,7 @@ from chain.audit.report import Plan, Progress, Report, Sample
 from chain.audit.storage import Storage
 from chain.audit.tokens import Contracts
 from chain.base.difference import CHAIN, MIRROR, Difference, Where
+from chain.base.scalars import Address
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
 from chain.proofs import hexes, transactions
@@ -167,7 +168,7 @@ class Audit:
 
     def _facts(self, contracts: Contracts) -> Facts:
         def terms(token: str) -> TokenTerms:
-            row = contracts.rows[token]
+            row = contracts.rows[Address(token)]
             return TokenTerms(
                 epoch_s=row["epoch_s"], lifetime_epochs=row["lifetime_epochs"], grace_s=row["grace_s"],
                 origin=row["origin"], name=row["name"],

@@ -21,7 +21,7 @@ from chain.audit.tokens import Contracts
 from chain.base.difference import MIRROR, Difference, Where
 from chain.contracts import lots
 from chain.mirror.models import Balance
-from chain.mirror.projection import event_row
+from chain.mirror.rows.projection import event_row
 from chain.proofs import layout
 from chain.storage.columns import table_of
 

@@ -14,8 +14,8 @@ from chain.audit.reading import is_number, read
 from chain.base.difference import MIRROR, Difference, Where
 from chain.contracts.codec import EventLog
 from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
-from chain.mirror.projection import TIMELY_KINDS, event_row
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.projection import TIMELY_KINDS, event_row
+from chain.mirror.rows.row_cache import Row
 from chain.storage.columns import table_of
 
 ADDED: Final = "row added"

@@ -8,9 +8,10 @@ from chain.audit.errors import PinUnusable
 from chain.audit.storage import Storage
 from chain.base.difference import STATE, Difference, Where
 from chain.base.hashing import keccak
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.deployment import Deployment
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.proofs import hexes, layout
 
 BRANDS_MAX: Final = 100_000
@@ -35,7 +36,7 @@ class Contracts:
     """names: contract by address, tokens included. rows: the row of `brand_token` of each token, but for its block."""
 
     names: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[Address, Row] = field(default_factory=dict)
     clocks: dict[str, lots.Clock] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
@@ -44,9 +45,9 @@ class Contracts:
         """Every address whose events are ours."""
         return [bytes.fromhex(address[2:]) for address in self.names]
 
-    def address(self, contract: str) -> str:
+    def address(self, contract: str) -> Address:
         """Where one of the followed contracts is."""
-        return next(address for address, name in self.names.items() if name == contract)
+        return next(Address(address) for address, name in self.names.items() if name == contract)
 
 
 def prove(storage: Storage, deployment: Deployment) -> Contracts:
@@ -66,7 +67,7 @@ def prove(storage: Storage, deployment: Deployment) -> Contracts:
     return found
 
 
-def _brands(storage: Storage, registry: str) -> Iterator[tuple[int, str]]:
+def _brands(storage: Storage, registry: str) -> Iterator[tuple[int, Address]]:
     slot = layout.place("PartnerRegistry", "brandCount").slot
     count = storage.words(registry, [slot])[slot]
     if count > BRANDS_MAX:
@@ -74,10 +75,10 @@ def _brands(storage: Storage, registry: str) -> Iterator[tuple[int, str]]:
     places = {brand_id: layout.brand(brand_id, "token") for brand_id in range(1, count + 1)}
     words = storage.words(registry, [place.slot for place in places.values()])
     for brand_id, place in places.items():
-        yield brand_id, hexes.shown(place.of(words[place.slot]).to_bytes(20))
+        yield brand_id, Address(hexes.shown(place.of(words[place.slot]).to_bytes(20)))
 
 
-def _read_terms(storage: Storage, found: Contracts, brand_id: int, token: str) -> None:
+def _read_terms(storage: Storage, found: Contracts, brand_id: int, token: Address) -> None:
     slot = layout.terms()
     terms = layout.unpack(storage.words(token, [slot])[slot], layout.TOKEN_TERMS)
     found.clocks[token] = lots.Clock(

@@ -18,6 +18,7 @@ from eth_abi.exceptions import DecodingError, EncodingError
 from chain.base.errors import AbiMissing, AnswerInconsistent, OperationInvalid
 from chain.base.hashing import keccak_text
 from chain.base.reverts import plain_revert
+from chain.base.scalars import Address, BlockHash, TxHash
 
 ABI_FOLDER: Final = Path(__file__).with_name("abi")
 WORD: Final = 32
@@ -32,11 +33,11 @@ class EventLog:
     """A decoded log of one of our contracts. Never changed; not frozen, because that doubles the time to make one."""
 
     block_number: int
-    block_hash: str
-    tx_hash: str
+    block_hash: BlockHash
+    tx_hash: TxHash
     tx_index: int
     log_index: int
-    address: str
+    address: Address
     contract: str
     name: str
     args: dict[str, Any]
@@ -350,7 +351,7 @@ def uint_word(value: int) -> bytes:
     return value.to_bytes(WORD)
 
 
-def address_word(address: str) -> bytes:
+def address_word(address: Address) -> bytes:
     """An address as one word of calldata. Raises ValueError for another length: every word behind it would shift."""
     plain = bytes.fromhex(address[2:])
     if len(plain) != ADDRESS_BYTES:

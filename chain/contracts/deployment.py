@@ -10,6 +10,7 @@ import orjson
 
 from chain.base.errors import ChainReplaced, DeploymentMismatch, DeploymentMissing
 from chain.base.hashing import keccak
+from chain.base.scalars import Address, BlockHash
 from chain.contracts.codec import Codec
 from chain.node.blocks import believable
 from chain.node.rpc import Rpc
@@ -23,7 +24,7 @@ class Contract:
     """A deployed contract; address in lower case."""
 
     name: str
-    address: str
+    address: Address
     bytecode_hash: str
 
 
@@ -33,7 +34,7 @@ class Deployment:
 
     chain_id: int
     start_block: int
-    genesis_hash: str
+    genesis_hash: BlockHash
     contracts: Mapping[str, Contract]
     codec: Codec
     # The share of its debts that a brand's collateral must cover, in hundredths of a percent; the clearing house's own.
@@ -64,13 +65,13 @@ class Deployment:
     def _parsed(cls, raw: Any, codec: Codec, documents: Documents) -> Self:
         """The deployment that a file's JSON is; KeyError, TypeError, ValueError or AttributeError when it is none."""
         contracts = {
-            name: Contract(name, _hex(item["address"], 40), _hex(item["bytecode_hash"], 64))
+            name: Contract(name, Address(_hex(item["address"], 40)), _hex(item["bytecode_hash"], 64))
             for name, item in raw["contracts"].items()
         }
         return cls(
             chain_id=int(raw["chain_id"]),
             start_block=int(raw["start_block"]),
-            genesis_hash=_hex(raw["genesis_hash"], 64),
+            genesis_hash=BlockHash(_hex(raw["genesis_hash"], 64)),
             contracts=contracts,
             codec=codec,
             cover_bps=int(raw.get("cover_bps", COVER_BPS_DEFAULT)),
@@ -94,7 +95,7 @@ class Deployment:
             if found != contract.bytecode_hash:
                 raise DeploymentMismatch(f"{contract.name} at {contract.address}", contract.bytecode_hash, found)
 
-    def address(self, contract: str) -> str:
+    def address(self, contract: str) -> Address:
         """Where a contract is; raises DeploymentMissing when the file does not name it."""
         try:
             return self.contracts[contract].address

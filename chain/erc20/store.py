@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chain.base.errors import AnswerInconsistent, DatabaseUnusable, MirrorMismatch
+from chain.base.scalars import BlockHash
 from chain.erc20.transfers import Transfer, deltas
 
 BACKFILLING: Final = "backfilling"
@@ -202,9 +203,9 @@ class Store(ABC):
             )
             self._insert(cursor, "mirror_block", [(start.block_number, start.block_hash)])
 
-    def known_blocks(self) -> dict[int, str]:
+    def known_blocks(self) -> dict[int, BlockHash]:
         """{number: hash} of the blocks within the undo horizon."""
-        rows: list[tuple[int, str]] = self._select("SELECT number, hash FROM mirror_block")
+        rows: list[tuple[int, BlockHash]] = self._select("SELECT number, hash FROM mirror_block")
         return dict(rows)
 
     def holds_rows_up_to(self, number: int) -> bool:

@@ -62,9 +62,9 @@ def deltas(rows: Iterable[Transfer], *, sign: int = 1) -> dict[str, int]:
     silence) ends in balances that are not its own, below zero even: they are the sums of its events, no more.
     """
     changes: dict[str, int] = {}
-    for row in rows:
-        amount = sign * int(row[6])
-        changes[row[4]] = changes.get(row[4], 0) - amount
-        changes[row[5]] = changes.get(row[5], 0) + amount
+    for *_, sender, recipient, text in rows:
+        amount = sign * int(text)
+        changes[sender] = changes.get(sender, 0) - amount
+        changes[recipient] = changes.get(recipient, 0) + amount
     changes.pop(ZERO_ADDRESS, None)
     return changes

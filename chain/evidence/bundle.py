@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chain.base.scalars import Address
 from chain.contracts import lots, memos
 from chain.contracts.deployment import Deployment
 from chain.evidence import claims, document, events
@@ -229,7 +230,7 @@ class Draft:
     def __init__(self, gathered: Gatherer, deployment: Deployment):
         self.gathered = gathered
         self.claims: list[dict[str, Any]] = []
-        self.token_of: dict[int, str] = {}
+        self.token_of: dict[int, Address] = {}
         self._deployment = deployment
         self._wanted: dict[str, set[int]] = {}
         self._named: set[str] = set()
@@ -264,7 +265,7 @@ class Draft:
             self.address(name)
         self.gathered.state({registry: [slot(7, brand_id) for brand_id in brands]})
         for brand_id in brands:
-            token = f"0x{self.gathered.words[registry, slot(7, brand_id)] & 2**160 - 1:040x}"
+            token = Address(f"0x{self.gathered.words[registry, slot(7, brand_id)] & 2**160 - 1:040x}")
             self.token_of[brand_id] = token
             self.want(token, 6)
 

@@ -11,10 +11,13 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, select
 
 from chain.base.clock import now_ms
-from chain.mirror.models import MirrorCheckpoint, MirrorReorg
+from chain.mirror.queries import reorgs
+from chain.mirror.queries.checkpoint import STOPPED, Checkpoint, checkpoint
+from chain.mirror.queries.reorgs import Reorgs
 from chain.outbox.models import ChainSigner, ChainTransaction, Operation
 from chain.outbox.operations import ASSIGNED, MINED, QUEUED, SENT
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 from chain.telemetry.heartbeat import STUCK_S
 from chain.telemetry.models import Heartbeat
 
@@ -22,14 +25,10 @@ LOOPS: Final = ("relayer", "mirror")
 SILENT_S: Final = 30.0
 OPEN_STATES: Final = (QUEUED, ASSIGNED, SENT, MINED)
 OPEN_TRANSACTIONS: Final = ("assigned", "signed", "sent", "filling")
-STOPPED: Final = "stopped"
-LIVE: Final = "live"
 # Rows that say how something is, written when it changes; and what they say when it is not well.
 NOTICES: Final = {"breaker": ("open",), "signers": ("low", "capped")}
 
 heartbeats: Final = table_of(Heartbeat)
-checkpoints: Final = table_of(MirrorCheckpoint)
-reorgs: Final = table_of(MirrorReorg)
 operations: Final = table_of(Operation)
 transactions: Final = table_of(ChainTransaction)
 signers: Final = table_of(ChainSigner)
@@ -59,38 +58,13 @@ class Loop:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the mirror is: its checkpoint."""
-
-    block_number: int
-    block_hash: str
-    block_time: int
-    head_number: int
-    safe_number: int
-    final_number: int
-    history_from: int
-    state: str
-    reason: str | None
-    updated_at_ms: int
-
-    def trouble(self) -> str | None:
-        """What is wrong with it, in a sentence; None when nothing is."""
-        if self.state == STOPPED:
-            return f"The mirror stopped at block {self.block_number}: {self.reason}"
-        if self.state != LIVE:
-            return f"The mirror is at block {self.block_number} of {self.head_number}."
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Reorgs:
-    """Rollbacks so far; the deepest, and the last one's depth and time (unix milliseconds)."""
-
-    count: int
-    deepest: int
-    last_depth: int | None
-    last_at_ms: int | None
+def trouble(at: Checkpoint) -> str | None:
+    """What is wrong with the mirror's place, in a sentence; None when nothing is."""
+    if at.state == STOPPED:
+        return f"The mirror stopped at block {at.block_number}: {at.reason}"
+    if not at.live:
+        return f"The mirror is at block {at.block_number} of {at.head_number}."
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +80,7 @@ class Signer:
 class SystemHealth:
     """Everything the tables say about the loops at one moment."""
 
-    position: Position | None
+    position: Checkpoint | None
     loops: dict[str, Loop]
     queue: dict[str, int]
     oldest_queued_s: float | None
@@ -115,7 +89,7 @@ class SystemHealth:
 
     def troubles(self, silent_s: float = SILENT_S, stuck_s: float = STUCK_S) -> list[str]:
         """A sentence for each thing that is wrong; none: all is well."""
-        found = [self.position.trouble() if self.position else "The mirror has not read its first block yet."]
+        found = [trouble(self.position) if self.position else "The mirror has not read its first block yet."]
         for name in LOOPS:
             loop = self.loops.get(name)
             if loop is None:
@@ -128,13 +102,13 @@ class SystemHealth:
 
 def system_health(connection: Connection) -> SystemHealth:
     """What the tables say; the connection should see one moment of them (chain.storage.database.snapshot)."""
-    at_ms = now_ms()
+    at_ms, look = now_ms(), looking(connection)
     return SystemHealth(
-        position=_position(connection),
+        position=checkpoint(look),
         loops=loops(connection, at_ms),
         queue=queue(connection),
         oldest_queued_s=_oldest_queued_s(connection, at_ms),
-        reorgs=_reorgs(connection),
+        reorgs=reorgs.summary(look),
         signers=_signers(connection),
     )
 
@@ -154,12 +128,6 @@ def queue(connection: Connection) -> dict[str, int]:
     return dict.fromkeys(OPEN_STATES, 0) | {row.state: row.number for row in rows}
 
 
-def _position(connection: Connection) -> Position | None:
-    columns = [checkpoints.c[name] for name in Position.__dataclass_fields__]
-    row = connection.execute(select(*columns).where(checkpoints.c.id == 1)).one_or_none()
-    return None if row is None else Position(*row)
-
-
 def _loop(row: Any, at_ms: int) -> Loop:
     progressed = row.progressed_at_ms
     return Loop(
@@ -176,12 +144,6 @@ def _oldest_queued_s(connection: Connection, at_ms: int) -> float | None:
         select(operations.c.created_at_ms).where(operations.c.state == QUEUED).order_by(operations.c.id).limit(1)
     ).scalar_one_or_none()
     return None if created is None else max(0, at_ms - created) / 1000
-
-
-def _reorgs(connection: Connection) -> Reorgs:
-    count, deepest = connection.execute(select(func.count(), func.max(reorgs.c.depth))).one()
-    last = connection.execute(select(reorgs.c.depth, reorgs.c.at_ms).order_by(reorgs.c.id.desc()).limit(1)).first()
-    return Reorgs(count, deepest or 0, last.depth if last else None, last.at_ms if last else None)
 
 
 def _signers(connection: Connection) -> tuple[Signer, ...]:

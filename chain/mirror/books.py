@@ -8,16 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from chain.base.errors import AnswerInconsistent, ResultTooWide
 from chain.contracts import lots
 from chain.contracts.codec import address_word
 from chain.contracts.deployment import Deployment
-from chain.mirror.models import Balance, BrandToken, MirrorCheckpoint
+from chain.mirror.brands import BRANDS_MAX
+from chain.mirror.queries.balances import Holder, holders
+from chain.mirror.queries.brands import BrandToken, all_tokens
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.rpc import Rpc
-from chain.storage.columns import table_of
 from chain.storage.database import reading
+from chain.storage.looks import looking
 
 DIFFERENCES_SHOWN_MAX: Final = 20
 RANGE_BLOCKS: Final = 500
@@ -95,20 +98,12 @@ def books(
 
 def _books(rpc: Rpc, engine: Engine, deployment: Deployment, between: Callable[[float], None]) -> Books:
     with reading(engine) as connection:
-        point = connection.execute(select(table_of(MirrorCheckpoint))).one_or_none()
+        look = looking(connection)
+        point = checkpoint(look)
         if point is None:
             raise AnswerInconsistent("The mirror has not begun yet.")
-        known = table_of(BrandToken)
-        tokens = connection.execute(select(known).order_by(known.c.since_block, known.c.token)).all()
-        balance = table_of(Balance)
-        rows = {
-            token.token: connection.execute(
-                select(balance.c.account, balance.c.lots)
-                .where(balance.c.token == token.token)
-                .order_by(balance.c.account)
-            ).all()
-            for token in tokens
-        }
+        tokens = all_tokens(look, limit=BRANDS_MAX)
+        rows = {token.token: holders(look, token=token.token) for token in tokens}
     block = hex(point.block_number)
     brands = tuple(
         _brand(rpc, deployment, token, rows[token.token], block, point.block_time, between) for token in tokens
@@ -122,8 +117,8 @@ def _books(rpc: Rpc, engine: Engine, deployment: Deployment, between: Callable[[
 def _brand(
     rpc: Rpc,
     deployment: Deployment,
-    token: Any,
-    rows: Sequence[Any],
+    token: BrandToken,
+    rows: Sequence[Holder],
     block: str,
     block_time: int,
     between: Callable[[float], None],
@@ -136,7 +131,7 @@ def _brand(
         answers += rpc.batch([("eth_call", [{"to": token.token, "data": "0x" + data.hex()}, block]) for data in calls])
         between(time.monotonic() - began)
     supply, *on_chain = (int(answer, 16) for answer in answers)
-    clock = lots.clock_of(token)
+    clock = token.clock
     in_mirror = [lots.spendable(row.lots, clock, block_time) for row in rows]
     desk = deployment.address("RedemptionDesk")
     different = [

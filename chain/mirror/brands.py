@@ -1,78 +1,33 @@
-"""Brands by the registry's id: their tokens and rules as the mirror has them, or as the chain itself answers."""
+"""Brands as the registry itself answers, by its ids. What the mirror has of them is in chain.mirror.queries.brands."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
-from sqlalchemy.orm import Session
-
+from chain.base.scalars import Address, RegistryId
 from chain.contracts.deployment import Deployment
-from chain.mirror.models import BrandStanding, BrandToken, MirrorCheckpoint, Rule
 from chain.node.blocks import believable
 from chain.node.rpc import Rpc
-from chain.storage.columns import table_of
 
 # What is read of one brand, and of the registry, at most.
 RULES_MAX: Final = 1_000
 BRANDS_MAX: Final = 1_000
 
+# So far from the chain's head a mirror is one that is read anew, rather than one that follows.
+BEHIND_BLOCKS_MAX: Final = 256
+
 # The row that holds the switch for all brands (chain.mirror.models.BrandStanding).
 ALL_BRANDS: Final = "0"
-
-_tokens: Final = table_of(BrandToken)
-_standings: Final = table_of(BrandStanding)
-_rules: Final = table_of(Rule)
-_checkpoint: Final = table_of(MirrorCheckpoint)
-_BLOCK_TIME: Final = select(_checkpoint.c.block_time).where(_checkpoint.c.id == 1)
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredBrand:
     """A brand as the chain has it; token in lower case, rule ids by their activity (the youngest of each)."""
 
-    id: int
-    token: str
+    id: RegistryId
+    token: Address
     metadata_hash: str
     rules: Mapping[str, int]
-
-
-def tokens(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
-    """The token of each brand that the mirror knows."""
-    wanted = sorted({str(id) for id in ids})
-    rows = connection.execute(select(_tokens.c.brand_id, _tokens.c.token).where(_tokens.c.brand_id.in_(wanted)))
-    return {int(brand_id): token for brand_id, token in rows}
-
-
-def paused(connection: Connection, ids: Iterable[int]) -> list[int]:
-    """Those of the brands that the mirror knows as suspended or stopped by a switch."""
-    known = sorted(set(ids))
-    if not known:
-        return []
-    rows = connection.execute(
-        select(_standings.c.brand_id, _standings.c.status, _standings.c.brand_switch, _standings.c.moa_switch).where(
-            _standings.c.brand_id.in_([ALL_BRANDS, *map(str, known)])
-        )
-    ).all()
-    all_stopped = any(row.brand_id == ALL_BRANDS and row.moa_switch for row in rows)
-    stopped = {row.brand_id for row in rows if row.status == "suspended" or row.brand_switch or row.moa_switch}
-    return [id for id in known if all_stopped or str(id) in stopped]
-
-
-def rule_for(connection: Connection | Session, brand: int, activity: str, *, at_s: int) -> int | None:
-    """The rule by which a brand rewards an activity now: the youngest that is in force; None without one.
-
-    Now is `at_s`, or the mirror's block where the chain's clock is ahead of ours.
-    """
-    now = max(at_s, connection.execute(_BLOCK_TIME).scalar() or 0)
-    rows = connection.execute(
-        select(_rules.c.rule_id, _rules.c.terms)
-        .where(_rules.c.brand_id == str(brand), _rules.c.in_force_at <= now, _rules.c.withdrawn.is_(False))
-        .order_by(_rules.c.rule_id, _rules.c.version)
-        .limit(RULES_MAX)
-    )
-    in_force = {int(rule_id): terms for rule_id, terms in rows}
-    return max((id for id, terms in in_force.items() if _rewards(terms, activity, now)), default=None)
 
 
 def registered(rpc: Rpc, deployment: Deployment) -> list[RegisteredBrand]:
@@ -91,7 +46,7 @@ def registered(rpc: Rpc, deployment: Deployment) -> list[RegisteredBrand]:
             count = min(int(ask("RewardRules", "ruleCount", id)), RULES_MAX)
             terms = {rule: ask("RewardRules", "ruleOf", id, rule)[0] for rule in range(1, count + 1)}
             rules = {activity_of(one): rule for rule, one in terms.items()}
-            found.append(RegisteredBrand(id, brand["token"].lower(), brand["metadataHash"], rules))
+            found.append(RegisteredBrand(RegistryId(id), brand["token"].lower(), brand["metadataHash"], rules))
     return found
 
 
@@ -100,6 +55,7 @@ def activity_of(terms: Mapping[str, Any]) -> str:
     return bytes.fromhex(str(terms["activity"])[2:]).rstrip(b"\0").decode("utf-8", "replace")
 
 
-def _rewards(terms: Mapping[str, Any], activity: str, at_s: int) -> bool:
+def rewards(terms: Mapping[str, Any], activity: str, at_s: int) -> bool:
+    """Whether a rule's terms reward the activity at this second."""
     begun, ended = int(terms.get("start", 0)) <= at_s, 0 < int(terms.get("end", 0)) <= at_s
     return activity_of(terms) == activity and begun and not ended

@@ -3,23 +3,22 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent
+from chain.base.scalars import BlockHash
 from chain.mirror.models import MirrorBlock, MirrorCheckpoint
-from chain.mirror.row_cache import Row
+from chain.mirror.queries.checkpoint import BACKFILLING, LIVE, STOPPED, Checkpoint, checkpoint
+from chain.mirror.rows.row_cache import Row
 from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of
 from chain.storage.database import writing
+from chain.storage.looks import looking
 from chain.telemetry import heartbeat
-
-LIVE: Final = "live"
-BACKFILLING: Final = "backfilling"
-STOPPED: Final = "stopped"
 
 GENERATION_BYTES: Final = 6
 
@@ -33,7 +32,7 @@ class Tip:
     """The block the mirror is of."""
 
     number: int
-    hash: str
+    hash: BlockHash
     time: int
 
 
@@ -45,12 +44,9 @@ class Levels:
     final_number: int
 
 
-def read(connection: Connection) -> Any:
-    """The row, or None before the first block."""
-    return connection.execute(select(table).where(ONE)).one_or_none()
-
-
-def make(connection: Connection, *, chain_id: str, genesis_hash: str, start_block: int, base: BlockHeader) -> Any:
+def make(
+    connection: Connection, *, chain_id: str, genesis_hash: str, start_block: int, base: BlockHeader
+) -> Checkpoint:
     """The first row: of the block before the deployment's first, where nothing has happened yet."""
     connection.execute(
         insert(table).values(
@@ -72,13 +68,13 @@ def make(connection: Connection, *, chain_id: str, genesis_hash: str, start_bloc
         )
     )
     keep_blocks(connection, [base])
-    return read(connection)
+    return _made(connection)
 
 
-def identify(connection: Connection, chain_id: str) -> Any:
+def identify(connection: Connection, chain_id: str) -> Checkpoint:
     """Writes down which chain it is, in a database of before that was kept; the row."""
     connection.execute(update(table).where(ONE).values(chain_id=chain_id))
-    return read(connection)
+    return _made(connection)
 
 
 def require(connection: Connection, tip: Tip) -> None:
@@ -132,6 +128,12 @@ def stop(engine: Engine, reason: str) -> None:
     with writing(engine) as connection:
         connection.execute(update(table).where(ONE).values(state=STOPPED, reason=reason, updated_at_ms=now_ms()))
     heartbeat.beat(engine, "mirror", STOPPED, reason, progressed=False)
+
+
+def _made(connection: Connection) -> Checkpoint:
+    found = checkpoint(looking(connection))
+    assert found is not None, "the row was written a moment ago"
+    return found
 
 
 def _block_row(block: BlockHeader) -> Row:

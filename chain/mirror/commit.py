@@ -7,15 +7,16 @@ from typing import Final
 from sqlalchemy import Connection, Engine, select
 
 from chain.base.errors import AnswerInconsistent
+from chain.base.scalars import Address
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
-from chain.mirror.lot_ends import StoredLotEnds
 from chain.mirror.models import BrandToken, Entry, LedgerEvent
-from chain.mirror.projection import Context, Projector, event_row
 from chain.mirror.reader import Found
-from chain.mirror.row_cache import RowCache
+from chain.mirror.rows.lot_ends import StoredLotEnds
+from chain.mirror.rows.projection import Context, Projector, event_row
+from chain.mirror.rows.row_cache import RowCache
 from chain.node.blocks import BlockHeader
 from chain.storage import bulk
 from chain.storage.columns import table_of
@@ -42,7 +43,7 @@ class Commit:
         head: BlockHeader,
         levels: Levels,
         named: Sequence[BlockHeader] = (),
-    ) -> tuple[Tip, dict[str, str]]:
+    ) -> tuple[Tip, dict[str, Address]]:
         """The new tip and the tokens by brand; or an error, and nothing at all has changed.
 
         named: blocks that the node names as safe or final; they must be blocks of the chain that is written.
@@ -101,6 +102,6 @@ def _on_our_chain(connection: Connection, named: Sequence[BlockHeader]) -> None:
             raise AnswerInconsistent(f"The node names a block {block.number} safe or final that is not on its chain.")
 
 
-def tokens_by_brand(connection: Connection) -> dict[str, str]:
+def tokens_by_brand(connection: Connection) -> dict[str, Address]:
     """{brand id: token address} of every brand there is."""
     return {row.brand_id: row.token for row in connection.execute(select(tokens.c.brand_id, tokens.c.token))}

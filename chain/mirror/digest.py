@@ -14,7 +14,9 @@ import orjson
 from sqlalchemy import Column, Connection, String, Table, collate, select
 
 from chain.mirror.models import MIRROR_TABLES, Entry, MirrorCheckpoint
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.storage.columns import table_of
+from chain.storage.looks import looking
 
 ROWS_PAGE: Final = 2_000
 LEFT_OUT: Final[Mapping[str, frozenset[str]]] = {
@@ -57,8 +59,7 @@ class Digest:
 
 def digest(connection: Connection) -> Digest:
     """Reads every row once, in bounded memory; the connection must see one moment (chain.storage.database.snapshot)."""
-    checkpoint = table_of(MirrorCheckpoint)
-    at = connection.execute(select(checkpoint.c.block_number, checkpoint.c.block_hash)).one_or_none()
+    at = checkpoint(looking(connection))
     # SQLAlchemy's names are a kind of str that JSON writers do not take for a key.
     tables = {str(table.name): of_table(connection, table) for table in map(table_of, MIRROR_TABLES)}
     told = "".join(f"{name} {tables[name].rows} {tables[name].sha256}\n" for name in sorted(tables))

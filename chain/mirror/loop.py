@@ -9,11 +9,14 @@ from typing import Final
 from sqlalchemy import Engine
 
 from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, NodeUnavailable, ReorgTooDeep, RpcError
+from chain.base.scalars import Address
 from chain.contracts.deployment import Deployment
 from chain.mirror import checkpoint
-from chain.mirror.checkpoint import LIVE, STOPPED, Tip
+from chain.mirror.checkpoint import Tip
 from chain.mirror.commit import Commit, tokens_by_brand
 from chain.mirror.finality import Finality
+from chain.mirror.queries.checkpoint import STOPPED
+from chain.mirror.queries.checkpoint import checkpoint as position
 from chain.mirror.reader import Found, Reader
 from chain.mirror.reorg import Ancestry
 from chain.mirror.settings import MirrorSettings
@@ -23,6 +26,7 @@ from chain.node.head_subscription import HeadSubscription
 from chain.node.identity import CHAIN_ID
 from chain.node.rpc import Rpc
 from chain.storage.database import writing
+from chain.storage.looks import looking
 from chain.telemetry import heartbeat, metrics
 
 log = logging.getLogger(__name__)
@@ -52,7 +56,7 @@ class Mirror:
         self._committed = committed
         self._tip: Tip | None = None
         self._live = False
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, Address] = {}
         self._seen: tuple[str, float] = ("", 0.0)
         self._pause_s = 0.0
         self._reader = Reader(rpc, deployment, self.settings.range_blocks_max)
@@ -128,7 +132,7 @@ class Mirror:
         """The tip of the tables, made on first use; refuses a database of another chain."""
         genesis_hash, chain_id = self.deployment.genesis_hash, str(self.deployment.chain_id)
         with writing(self.engine) as connection:
-            row = checkpoint.read(connection)
+            row = position(looking(connection))
             if row is None:
                 start_block = self.deployment.start_block
                 (base,) = blocks.present_headers(self.rpc, [max(0, start_block - 1)])
@@ -138,11 +142,11 @@ class Mirror:
             if row.chain_id is None:
                 row = checkpoint.identify(connection, chain_id)
             if row.chain_id != chain_id:
-                raise ChainReplaced(row.chain_id, chain_id, CHAIN_ID)
+                raise ChainReplaced(str(row.chain_id), chain_id, CHAIN_ID)
             if row.genesis_hash != genesis_hash:
                 raise ChainReplaced(row.genesis_hash, genesis_hash)
             self._tokens = tokens_by_brand(connection)
-        self._live = row.state == LIVE and row.head_number == row.block_number
+        self._live = row.live and row.head_number == row.block_number
         self._tip = Tip(row.block_number, row.block_hash, row.block_time)
         return self._tip
 

@@ -88,7 +88,7 @@ class Entry(SQLModel, table=True):
     kind: str
     points: str
     held: str
-    # None: nothing but time made it; then log_index is below 0 (chain.mirror.projection).
+    # None: nothing but time made it; then log_index is below 0 (chain.mirror.rows.projection).
     tx_hash: str | None = None
     block_number: int = big()
     block_hash: str
@@ -115,7 +115,7 @@ class Balance(SQLModel, table=True):
 
 
 class LotEnd(SQLModel, table=True):
-    """A lot that an account came to have points of, by the second at which it ends; see chain.mirror.lot_ends."""
+    """A lot that an account came to have points of, by the second at which it ends; see chain.mirror.rows.lot_ends."""
 
     __tablename__ = "lot_end"
     __table_args__ = ({"sqlite_with_rowid": False},)

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from chain.base.errors import AnswerInconsistent, AnswerTooLarge, NodeTimeout, RpcError
 from chain.base.reverts import storable
+from chain.base.scalars import Address
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
 from chain.mirror import log_completeness
 from chain.mirror.checkpoint import Tip
-from chain.mirror.row_cache import Row
+from chain.mirror.rows.row_cache import Row
 from chain.node import blocks
 from chain.node.adaptive_range import AdaptiveRange
 from chain.node.blocks import BlockHeader, Range
@@ -31,7 +32,7 @@ class Found:
 
     range: Range
     logs: Sequence[EventLog]
-    token_rows: Mapping[str, Row]
+    token_rows: Mapping[Address, Row]
 
     @property
     def last(self) -> BlockHeader | None:
@@ -55,7 +56,7 @@ class Reader:
         """The last block of the next range."""
         return min(head.number, ancestor.number + self._ranges.width)
 
-    def read(self, ancestor: Tip, last: int, head: BlockHeader, tokens: Mapping[str, str]) -> Found:
+    def read(self, ancestor: Tip, last: int, head: BlockHeader, tokens: Mapping[str, Address]) -> Found:
         """Blocks after the ancestor up to `last`, with the logs of our contracts and of these tokens by brand id."""
         found = self._adapting(ancestor, last, head, [*self._names, *tokens.values()])
         with blocks.believable("a log or the terms of a token"):
@@ -68,7 +69,7 @@ class Reader:
     def _decoded(self, raws: Sequence[dict[str, Any]]) -> list[EventLog]:
         return [log for raw in raws if (log := self._decode(raw)) is not None]
 
-    def _completed(self, found: Range, logs: list[EventLog], token_of: Mapping[str, str]) -> list[EventLog]:
+    def _completed(self, found: Range, logs: list[EventLog], token_of: Mapping[str, Address]) -> list[EventLog]:
         """The logs, those of blocks in doubt from the receipts."""
         numbers = log_completeness.incomplete_blocks(logs, token_of)
         if not numbers:
@@ -83,7 +84,7 @@ class Reader:
         kept = [log for log in logs if log.block_number not in numbers]
         return sorted([*kept, *joined.from_iterable(whole.values())], key=lambda log: (log.block_number, log.log_index))
 
-    def _adapting(self, ancestor: Tip, last: int, head: BlockHeader, addresses: list[str]) -> Range:
+    def _adapting(self, ancestor: Tip, last: int, head: BlockHeader, addresses: list[Address]) -> Range:
         if last <= ancestor.number:
             return Range([])
         width, began = last - ancestor.number, time.monotonic()
@@ -95,7 +96,7 @@ class Reader:
         self._ranges.answered(width, time.monotonic() - began, len(found.logs))
         return found
 
-    def _with_new_tokens(self, ancestor: Tip, last: int, head: BlockHeader, addresses: list[str]) -> Range:
+    def _with_new_tokens(self, ancestor: Tip, last: int, head: BlockHeader, addresses: list[Address]) -> Range:
         """A brand invited within the range has a token whose logs we did not ask for yet: ask again with it."""
         for _ in range(UNKNOWN_ROUNDS_MAX):
             found = blocks.read_range(self._rpc, ancestor.number + 1, last, ancestor.hash, addresses, head)
@@ -105,7 +106,7 @@ class Reader:
             addresses = addresses + sorted(fresh)
         raise AnswerInconsistent("The node names new tokens each time it is asked for the same blocks.")
 
-    def _invited(self, found: Range) -> list[str]:
+    def _invited(self, found: Range) -> list[Address]:
         registry = self._deployment.address("PartnerRegistry")
         with blocks.believable("a log"):
             logs = [self._decode(raw) for raw in found.logs if raw["address"].lower() == registry]
@@ -114,7 +115,7 @@ class Reader:
     def _decode(self, raw: dict[str, Any]) -> EventLog | None:
         return self._deployment.codec.told(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
 
-    def _token_rows(self, logs: Sequence[EventLog]) -> dict[str, Row]:
+    def _token_rows(self, logs: Sequence[EventLog]) -> dict[Address, Row]:
         """The fixed terms of tokens that appear in these logs, from the tokens themselves."""
         return {log.args["token"]: self._token_row(log) for log in logs if log.name == "BrandInvited"}
 

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from sqlalchemy import Engine, bindparam, delete, func, select, text
+from sqlalchemy import Engine, bindparam, delete, text
 
-from chain.mirror.models import MIRROR_TABLES, Entry
+from chain.mirror.models import MIRROR_TABLES
 from chain.storage.columns import table_of
-from chain.storage.database import reading, writing
+from chain.storage.database import writing
 
 
 def forget(engine: Engine) -> None:
@@ -26,9 +26,3 @@ def forget(engine: Engine) -> None:
 _FORGET_NUMBERS: Final = text("DELETE FROM sqlite_sequence WHERE name IN :names").bindparams(
     bindparam("names", expanding=True)
 )
-
-
-def entry_count(engine: Engine) -> int:
-    """How many entries the mirror holds."""
-    with reading(engine) as connection:
-        return int(connection.execute(select(func.count()).select_from(table_of(Entry))).scalar_one())

@@ -10,9 +10,11 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent, ChainReplaced, FinalityBroken, ReorgTooDeep
 from chain.contracts.deployment import Deployment
-from chain.mirror import checkpoint, lot_ends, row_cache
+from chain.mirror import checkpoint
 from chain.mirror.checkpoint import Tip, known_blocks
 from chain.mirror.models import Entry, LedgerEvent, MirrorReorg
+from chain.mirror.queries.checkpoint import checkpoint as position
+from chain.mirror.rows import lot_ends, row_cache
 from chain.mirror.settings import TAGS, MirrorSettings
 from chain.node import blocks, identity
 from chain.node.blocks import BlockHeader
@@ -20,6 +22,7 @@ from chain.node.rpc import Rpc
 from chain.outbox import operations, transactions
 from chain.storage.columns import table_of
 from chain.storage.database import reading
+from chain.storage.looks import looking
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +91,9 @@ class Ancestry:
         lowest = tip.number - self._settings.undo_blocks_max
         with reading(self._engine) as connection:
             rows = connection.execute(select(known_blocks).where(known_blocks.c.number >= lowest)).all()
-            final_number = connection.execute(select(checkpoint.table.c.final_number)).scalar_one()
-        return {row.number: row for row in rows}, final_number
+            at = position(looking(connection))
+        assert at is not None, "a mirror that has a tip has a checkpoint"
+        return {row.number: row for row in rows}, at.final_number
 
     def _wait_for_a_node_behind(self, tip: Tip, ours: Mapping[int, Any], head: BlockHeader) -> None:
         """A head below ours on our own chain is most likely a node that lags: believed only after a long while."""

@@ -21,7 +21,7 @@ class MirrorSettings:
     idle_s: float = 0.2
     # The same for one that announces its heads.
     subscribed_poll_s: float = 0.25
-    subscribed_idle_s: float = 1.0
+    subscribed_idle_s: float = 5.0
     range_blocks_max: int = 200
     undo_blocks_max: int = 256
     confirmed_depth: int = 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chain.base.errors import AnswerInconsistent
 from chain.base.hashing import keccak
+from chain.base.scalars import Address, BlockHash, TxHash
 from chain.node.rpc import Rpc
 
 Raw = dict[str, Any]
@@ -28,11 +29,11 @@ class BlockHeader:
     """What the mirror needs of a block. `time`: unix seconds."""
 
     number: int
-    hash: str
-    parent_hash: str
+    hash: BlockHash
+    parent_hash: BlockHash
     time: int
     bloom: bytes
-    transactions: tuple[str, ...]
+    transactions: tuple[TxHash, ...]
     receipts_root: str = ""
 
 
@@ -78,11 +79,11 @@ def counted(text: str) -> int:
     return number
 
 
-def _hash(text: str) -> str:
+def _hash(text: str) -> BlockHash:
     """32 bytes. A block that is not mined yet has null here."""
     if len(text) != HASH_CHARS or int(text, 16) < 0:
         raise ValueError("not a hash")
-    return text
+    return BlockHash(text)
 
 
 def latest(rpc: Rpc) -> BlockHeader:
@@ -113,7 +114,9 @@ def present_headers(rpc: Rpc, numbers: Iterable[int]) -> list[BlockHeader]:
     return [_present(found, number) for number, found in zip(wanted, headers(rpc, wanted), strict=True)]
 
 
-def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Sequence[str], head: BlockHeader) -> Range:
+def read_range(
+    rpc: Rpc, first: int, last: int, parent_hash: BlockHash, addresses: Sequence[Address], head: BlockHeader
+) -> Range:
     """Blocks first..last on top of `parent_hash`, with the logs of `addresses`.
 
     Raises AnswerInconsistent when the links are broken, when a log's block is not the one we read, when a block's
@@ -132,7 +135,7 @@ def read_range(rpc: Rpc, first: int, last: int, parent_hash: str, addresses: Seq
     return Range(chain, logs)
 
 
-def _logs(rpc: Rpc, chain: Sequence[BlockHeader], addresses: Sequence[str]) -> list[Raw]:
+def _logs(rpc: Rpc, chain: Sequence[BlockHeader], addresses: Sequence[Address]) -> list[Raw]:
     span = {"fromBlock": hex(chain[0].number), "toBlock": hex(chain[-1].number), "address": list(addresses)}
     found = rpc.call("eth_getLogs", span)
     with believable("a list of logs"):
@@ -147,7 +150,7 @@ def _logs(rpc: Rpc, chain: Sequence[BlockHeader], addresses: Sequence[str]) -> l
     return [raw for number in sorted(by_number) for _, raw in sorted(by_number[number].items())]
 
 
-def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str]) -> dict[int, dict[int, Raw]]:
+def _by_block(found: Sequence[Raw], hashes: Mapping[int, BlockHash], wanted: set[Address]) -> dict[int, dict[int, Raw]]:
     """{block number: {log index: log}}; each log is of a block we read, of an address we asked for, and there once."""
     if not isinstance(found, list):
         raise TypeError("not a list")
@@ -164,7 +167,7 @@ def _by_block(found: Sequence[Raw], hashes: Mapping[int, str], wanted: set[str])
     return by_number
 
 
-def logs_of_receipts(rpc: Rpc, block: BlockHeader, addresses: Sequence[str]) -> dict[int, Raw]:
+def logs_of_receipts(rpc: Rpc, block: BlockHeader, addresses: Sequence[Address]) -> dict[int, Raw]:
     """An empty answer proves nothing; the receipts of every transaction of the block do.
 
     A node may show a block a moment before its receipts (Ganache does): they are asked for again, RECEIPT_LOOKS times
@@ -191,7 +194,7 @@ def _present(found: BlockHeader | None, number: int) -> BlockHeader:
     return found
 
 
-def mined(rpc: Rpc, tx_hash: str, *, timeout_s: float = MINED_TIMEOUT_S) -> Raw:
+def mined(rpc: Rpc, tx_hash: TxHash, *, timeout_s: float = MINED_TIMEOUT_S) -> Raw:
     """The receipt of a transaction, waited for; TimeoutError when it is not mined in time. For commands and tests.
 
     Ganache, asked while it writes the block, answers with a TypeError of its own: asked again it knows.
@@ -206,7 +209,7 @@ def mined(rpc: Rpc, tx_hash: str, *, timeout_s: float = MINED_TIMEOUT_S) -> Raw:
         time.sleep(MINED_POLL_S)
 
 
-def check_links(chain: Sequence[BlockHeader], parent_hash: str) -> None:
+def check_links(chain: Sequence[BlockHeader], parent_hash: BlockHash) -> None:
     for block in chain:
         if block.parent_hash != parent_hash:
             raise AnswerInconsistent(f"Block {block.number} does not follow the block before it.")
@@ -229,7 +232,7 @@ def bloom_mask(address: str) -> int:
     return mask
 
 
-def common_ancestor(rpc: Rpc, ours: Mapping[int, str], chunk: int) -> int | None:
+def common_ancestor(rpc: Rpc, ours: Mapping[int, BlockHash], chunk: int) -> int | None:
     """The highest of our blocks {number: hash} that the node still has; None when it has other blocks for all of them.
 
     All numbers must lie at or below the node's head.

@@ -24,7 +24,6 @@ RECONNECT_S: Final = 0.5
 RECONNECT_MAX_S: Final = 15.0
 # An address of HTTP that offers no WebSocket today may do so after an upgrade; asking costs one request.
 NOT_OFFERED_RETRY_S: Final = 300.0
-LISTEN_S: Final = 0.5
 JOIN_TIMEOUT_S: Final = 2.0
 
 
@@ -46,6 +45,7 @@ class HeadSubscription:
         self._closed = threading.Event()
         self.subscribed = threading.Event()
         self.announced = 0
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name=f"heads of {self._shown}", daemon=True)
         self._thread.start()
 
@@ -63,6 +63,9 @@ class HeadSubscription:
         """Ends the thread; waits for it for a bounded time."""
         self._closed.set()
         self._news.set()
+        if (connection := self._connection) is not None:
+            # Ends the reading in the other thread.
+            connection.close()
         self._thread.join(JOIN_TIMEOUT_S)
 
     def _run(self) -> None:
@@ -79,7 +82,8 @@ class HeadSubscription:
             except NodeAway:
                 pass
             except (OSError, WebSocketException, NodeUnavailable, ValueError) as error:
-                self._limiter_failed(error)
+                if not self._closed.is_set():
+                    self._limiter_failed(error)
             finally:
                 self.subscribed.clear()
             # What happened while nobody listened is found by looking.
@@ -101,11 +105,10 @@ class HeadSubscription:
             self._subscribe(connection)
             self.subscribed.set()
             self._news.set()
+            # Set before the question below: whoever closes us sees the connection, or is seen.
+            self._connection = connection
             while not self._closed.is_set():
-                try:
-                    note = orjson.loads(connection.recv(LISTEN_S))
-                except TimeoutError:
-                    continue
+                note = orjson.loads(connection.recv())
                 if isinstance(note, dict) and note.get("method") == "eth_subscription":
                     self.announced += 1
                     self._news.set()

@@ -1,4 +1,4 @@
-"""Which queued operations go next: awards together, the others one by one, never past an earlier one of their lane."""
+"""Which queued operations go next: awards together, the others one by one, never past an earlier one of their key."""
 
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from itertools import chain, zip_longest
 from typing import Any
 from zlib import crc32
 
+from chain.base.scalars import RegistryId
 from chain.outbox.operations import AWARD
 
 
@@ -15,19 +16,20 @@ class Waiting:
 
     id: int
     kind: str
-    brand: int
-    lane: str
+    brand: RegistryId
+    ordering_key: str
     created_at_ms: int
     operation_id: str | None = None
     payload: Any = None
     bulk: int = 0
-    # Something of its lane that it must not overtake is queued before it.
+    # Something of its ordering key that it must not overtake is queued before it.
     held: bool = False
 
 
 @dataclass(slots=True)
 class Choice:
-    """What may be sent now. Batches hold awards of one brand each, oldest first; singles are of different lanes."""
+    """What may be sent now. Batches hold awards of one brand each, oldest first; singles are of
+    different ordering keys."""
 
     batches: list[list[Waiting]] = field(default_factory=list)
     singles: list[Waiting] = field(default_factory=list)
@@ -45,33 +47,34 @@ def choose(
     only_full: bool = False,
     resting: Set[int] = frozenset(),
 ) -> Choice:
-    """Picks from the queue (in each lane oldest first; the brands in turns).
+    """Picks from the queue (in each ordering key oldest first; the brands in turns).
 
-    busy_awards: lanes with an award under way at the same signer; busy_singles: lanes with anything else under way.
+    busy_awards: ordering keys with an award under way at the same signer; busy_singles: those with anything else.
     An award may follow an award of the same signer: nonces keep their order. Anything else is simulated first, so it
-    waits until its lane is clear, and whatever comes after it in the lane waits for it. A batch that is not full waits
-    until its oldest is delay_ms old; with only_full it waits on, to grow while the node is busy anyhow.
-    resting: operations that wait for a moment by themselves; they hold their lane, and take no place of another's.
+    waits until its ordering key is clear, and whatever comes after it with that key waits for it. A batch that is not
+    full waits until its oldest is delay_ms old; with only_full it waits on, to grow while the node is busy anyhow.
+    resting: operations that wait for a moment by themselves; they hold their ordering key, and take no
+    place of another's.
     """
     blocked = set(busy_singles)
     awarded = set(busy_awards)
     open_batches: dict[int, list[Waiting]] = {}
     choice = Choice()
     for item in queue:
-        if item.lane in blocked:
+        if item.ordering_key in blocked:
             continue
         if item.held:
-            blocked.add(item.lane)
+            blocked.add(item.ordering_key)
         elif item.kind == AWARD:
-            awarded.add(item.lane)
+            awarded.add(item.ordering_key)
             batch = open_batches.setdefault(item.brand, [])
             batch.append(item)
             if len(batch) == items_max:
                 choice.batches.append(open_batches.pop(item.brand))
         else:
-            if item.lane not in awarded and len(choice.singles) < singles_max and item.id not in resting:
+            if item.ordering_key not in awarded and len(choice.singles) < singles_max and item.id not in resting:
                 choice.singles.append(item)
-            blocked.add(item.lane)
+            blocked.add(item.ordering_key)
     if not only_full:
         choice.batches += [batch for batch in open_batches.values() if _due(batch, at_ms - delay_ms)]
     choice.batches = _in_turns(choice.batches)
@@ -87,9 +90,9 @@ def _in_turns(batches: Sequence[list[Waiting]]) -> list[list[Waiting]]:
     return [batch for batch in turns if batch is not None]
 
 
-def signer_of(lane: str, signers: Sequence[str]) -> str:
-    """The signer through which everything of a lane goes: nonces then keep its order, whatever a reorg does."""
-    return signers[crc32(lane.encode()) % len(signers)]
+def signer_of(ordering_key: str, signers: Sequence[str]) -> str:
+    """The signer through which everything of an ordering key goes: nonces keep its order."""
+    return signers[crc32(ordering_key.encode()) % len(signers)]
 
 
 def _due(batch: Sequence[Waiting], created_before_ms: int) -> bool:

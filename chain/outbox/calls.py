@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chain.base.errors import OperationInvalid
 from chain.base.hashing import keccak_text
+from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import memos
 from chain.contracts.codec import address_word, uint_word
 from chain.contracts.deployment import Deployment
@@ -48,10 +49,10 @@ BATCH_ITEM_BYTES: Final = 4 * 32
 def award(
     *,
     key: str,
-    brand: int,
-    member: str,
+    brand: RegistryId,
+    member: Address,
     rule: int,
-    base_amount: int,
+    base_amount: BaseUnits,
     memo_root: bytes | None = None,
     bulk: bool = False,
 ) -> NewOperation:
@@ -59,7 +60,7 @@ def award(
 
     memo_root: what its memo commits to (chain.contracts.memos); the transaction carries it. bulk: a line of many.
     """
-    member = member.lower()
+    member = Address(member.lower())
     payload = {"member": member, "rule": rule, "base_amount": str(base_amount)}
     if memo_root is not None:
         payload["memo_root"] = "0x" + memo_root.hex()
@@ -69,9 +70,9 @@ def award(
 def hold(
     *,
     key: str,
-    brand: int,
-    member: str,
-    points: int,
+    brand: RegistryId,
+    member: Address,
+    points: BaseUnits,
     reward_id: str,
     hold_until: int,
     nonce: int,
@@ -91,17 +92,17 @@ def hold(
     return NewOperation(key, "hold", brand, member.lower(), {"request": request, "signature": signature})
 
 
-def capture(*, key: str, brand: int, member: str, hold_id: str, points: int) -> NewOperation:
+def capture(*, key: str, brand: RegistryId, member: Address, hold_id: str, points: BaseUnits) -> NewOperation:
     """Burns points of a hold, gives the rest back."""
     return NewOperation(key, "capture", brand, member.lower(), {"hold_id": hold_id, "points": str(points)})
 
 
-def release(*, key: str, brand: int, member: str, hold_id: str, timeout: bool = False) -> NewOperation:
+def release(*, key: str, brand: RegistryId, member: Address, hold_id: str, timeout: bool = False) -> NewOperation:
     """Gives a whole hold back; `timeout` names the same act after the hold's deadline."""
     return NewOperation(key, "timeout" if timeout else "release", brand, member.lower(), {"hold_id": hold_id})
 
 
-def timeout(*, brand: int, member: str, hold_id: str) -> NewOperation:
+def timeout(*, brand: RegistryId, member: Address, hold_id: str) -> NewOperation:
     """Gives a whole hold back after its deadline, which anyone may. Asked for once a hold, whoever asks: the key is the
     hold's own (chain.relayer.deadlines)."""
     return release(key=timeout_key(hold_id), brand=brand, member=member, hold_id=hold_id, timeout=True)
@@ -112,7 +113,9 @@ def timeout_key(hold_id: str) -> str:
     return f"timeout/{hold_id}"
 
 
-def refund(*, key: str, brand: int, member: str, hold_id: str, points: int, refunded_before: int) -> NewOperation:
+def refund(
+    *, key: str, brand: RegistryId, member: Address, hold_id: str, points: BaseUnits, refunded_before: BaseUnits
+) -> NewOperation:
     """Gives captured points back; refused when something else was refunded meanwhile."""
     payload = {"hold_id": hold_id, "points": str(points), "refunded_before": str(refunded_before)}
     return NewOperation(key, "refund", brand, member.lower(), payload)
@@ -121,12 +124,12 @@ def refund(*, key: str, brand: int, member: str, hold_id: str, points: int, refu
 def exchange(
     *,
     key: str,
-    brand: int,
-    member: str,
+    brand: RegistryId,
+    member: Address,
     agreement_id: int,
     version: int,
-    points_in: int,
-    minimum_out: int,
+    points_in: BaseUnits,
+    minimum_out: BaseUnits,
     nonce: int,
     deadline: int,
     signature: str,
@@ -139,12 +142,12 @@ def exchange(
 def pay(
     *,
     key: str,
-    brand: int,
-    member: str,
+    brand: RegistryId,
+    member: Address,
     agreement_id: int,
     version: int,
-    points_in: int,
-    price: int,
+    points_in: BaseUnits,
+    price: BaseUnits,
     reward_id: str,
     nonce: int,
     deadline: int,
@@ -157,7 +160,14 @@ def pay(
 
 
 def unwind(
-    *, key: str, brand: int, member: str, exchange_id: str, record: dict[str, Any], deadline: int, signature: str
+    *,
+    key: str,
+    brand: RegistryId,
+    member: Address,
+    exchange_id: str,
+    record: dict[str, Any],
+    deadline: int,
+    signature: str,
 ) -> NewOperation:
     """Undoes an exchange; `record` is the `exchange` of its Exchanged event."""
     payload = {"exchange_id": exchange_id, "record": record, "deadline": str(deadline), "signature": signature}
@@ -165,7 +175,15 @@ def unwind(
 
 
 def transfer(
-    *, key: str, brand: int, member: str, to: str, points: int, nonce: int, deadline: int, signature: str
+    *,
+    key: str,
+    brand: RegistryId,
+    member: Address,
+    to: Address,
+    points: BaseUnits,
+    nonce: int,
+    deadline: int,
+    signature: str,
 ) -> NewOperation:
     """Moves a member's points by the member's authorisation, where the brand's policy allows it."""
     payload = {"to": to.lower(), "points": str(points), "nonce": str(nonce), "deadline": str(deadline)}
@@ -175,9 +193,9 @@ def transfer(
 def leave(
     *,
     key: str,
-    brand: int,
-    member: str,
-    wallet: str,
+    brand: RegistryId,
+    member: Address,
+    wallet: Address,
     nonce: int,
     deadline: int,
     member_signature: str,
@@ -192,7 +210,7 @@ def leave(
 def claim(
     *,
     key: str,
-    brand: int,
+    brand: RegistryId,
     opening_id: int,
     lines: Sequence[Mapping[str, Any]],
     proof: Sequence[str],
@@ -210,7 +228,7 @@ def claim(
     return NewOperation(key, "claim", brand, f"opening/{brand}/{opening_id}", payload, bulk=True)
 
 
-def badges(*, key: str, brand: int, definition_id: int, members: Sequence[str]) -> NewOperation:
+def badges(*, key: str, brand: RegistryId, definition_id: int, members: Sequence[Address]) -> NewOperation:
     """Badges of one definition. Each counts once by an id that follows from the key and its place."""
     _check_size(len(members))
     gifts = [_gift(f"{key}/{place}", member) for place, member in enumerate(members)]
@@ -218,13 +236,13 @@ def badges(*, key: str, brand: int, definition_id: int, members: Sequence[str]) 
     return NewOperation(key, "badge", brand, f"badge/{brand}/{definition_id}", payload)
 
 
-def badge_withdraw(*, key: str, brand: int, definition_id: int, member: str) -> NewOperation:
+def badge_withdraw(*, key: str, brand: RegistryId, definition_id: int, member: Address) -> NewOperation:
     """Takes a member's badge back."""
     payload = {"brand": str(brand), "definition_id": str(definition_id), "gift": _gift(key, member)}
     return NewOperation(key, "badge_withdraw", brand, f"badge/{brand}/{definition_id}", payload)
 
 
-def votes(*, key: str, brand: int, proposal_id: int, ballots: Sequence[Mapping[str, Any]]) -> NewOperation:
+def votes(*, key: str, brand: RegistryId, proposal_id: int, ballots: Sequence[Mapping[str, Any]]) -> NewOperation:
     """Signed votes of a brand's members, each with its place in the adopted list (chain.contracts.snapshots)."""
     _check_size(len(ballots))
     payload = {"brand": str(brand), "proposal_id": str(proposal_id), "ballots": list(ballots)}
@@ -240,7 +258,9 @@ def _gift(key: str, member: str) -> dict[str, str]:
     return {"operationId": str(int.from_bytes(keccak_text(key))), "member": member.lower()}
 
 
-def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, dict[str, Any]]]) -> tuple[str, bytes]:
+def award_batch(
+    deployment: Deployment, brand_id: RegistryId, items: list[tuple[str, dict[str, Any]]]
+) -> tuple[Address, bytes]:
     """Target and calldata of awardBatch for (operation id, payload) of each item.
 
     Behind the arguments follows what the items' memos commit to, if any has one: the contract does not look there, and
@@ -259,7 +279,7 @@ def award_batch(deployment: Deployment, brand_id: int, items: list[tuple[str, di
     return deployment.address("RewardRules"), head[:-32] + uint_word(len(items)) + b"".join(words) + memo
 
 
-def issuing(deployment: Deployment, brand_id: int) -> tuple[str, bytes]:
+def issuing(deployment: Deployment, brand_id: RegistryId) -> tuple[Address, bytes]:
     """Target and calldata of the look whether a brand may issue; reverts with BrandNotIssuing when it may not."""
     data = deployment.codec.calldata("PartnerRegistry", "issuingToken", brand_id)
     return deployment.address("PartnerRegistry"), data
@@ -274,7 +294,7 @@ def batched(calldata: bytes) -> list[str]:
     return [str(int.from_bytes(calldata[at : at + 32])) for at in items]
 
 
-def _whole(amount: int | str) -> int:
+def _whole(amount: BaseUnits | str) -> int:
     """The amount; a JSON number that is no whole one would lose points without a word."""
     if isinstance(amount, float):
         raise TypeError(f"{amount} is not a whole number")
@@ -296,8 +316,8 @@ def batch_gas(items: int) -> int:
 
 
 def single(
-    deployment: Deployment, kind: str, lane: str, payload: Mapping[str, Any], *, token: str | None
-) -> tuple[str, bytes] | None:
+    deployment: Deployment, kind: str, ordering_key: str, payload: Mapping[str, Any], *, token: Address | None
+) -> tuple[Address, bytes] | None:
     """Target and calldata of an operation that has a transaction of its own.
 
     token: the brand's; None where it is not known, and then None is the answer when the call goes to it.
@@ -305,7 +325,7 @@ def single(
     build = _SINGLES.get(kind)
     if build is None:
         raise OperationInvalid(f"No operation is called {kind!r}.")
-    contract, function, values = build(lane, payload)
+    contract, function, values = build(ordering_key, payload)
     data = deployment.codec.calldata(contract, function, *values)
     if len(data) > CALLDATA_BYTES_MAX:
         raise OperationInvalid(f"The call has {len(data)} bytes; no node takes more than {CALLDATA_BYTES_MAX}.")
@@ -328,10 +348,10 @@ _SINGLES: Final[dict[str, _Build]] = {
         "unwind",
         (p["exchange_id"], p["record"], p["deadline"], p["signature"]),
     ),
-    "transfer": lambda lane, p: (
+    "transfer": lambda ordering_key, p: (
         "LoyaltyToken",
         "transferWithAuthorisation",
-        (lane, p["to"], p["points"], p["nonce"], p["deadline"], p["signature"]),
+        (ordering_key, p["to"], p["points"], p["nonce"], p["deadline"], p["signature"]),
     ),
     "claim": lambda _, p: (
         "OpeningBalances",
@@ -346,16 +366,22 @@ _SINGLES: Final[dict[str, _Build]] = {
     ),
     "badge_withdraw": lambda _, p: ("Badges", "withdraw", (p["brand"], p["definition_id"], p["gift"])),
     "vote": lambda _, p: ("ProgrammeGovernor", "castVotes", (p["proposal_id"], p["brand"], p["ballots"])),
-    "leave": lambda lane, p: (
+    "leave": lambda ordering_key, p: (
         "LoyaltyToken",
         "leave",
-        (lane, p["wallet"], p["nonce"], p["deadline"], p["member_signature"], p["wallet_signature"]),
+        (ordering_key, p["wallet"], p["nonce"], p["deadline"], p["member_signature"], p["wallet_signature"]),
     ),
 }
 
 
 def _quote(
-    member: str, agreement_id: int, version: int, points_in: int, minimum_out: int, nonce: int, deadline: int
+    member: Address,
+    agreement_id: int,
+    version: int,
+    points_in: BaseUnits,
+    minimum_out: BaseUnits,
+    nonce: int,
+    deadline: int,
 ) -> dict[str, str]:
     return {
         "member": member.lower(),

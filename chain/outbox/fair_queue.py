@@ -3,8 +3,8 @@
 Every statement walks an index of the queued rows alone (chain.storage.columns.partial), so that a look costs
 the same however many are queued and however many were ever done. The conditions stand in the statements as they stand
 in the indexes.
-A brand, or a lane, is named by bounds and leads the order: by an equality and an order by id alone, PostgreSQL would
-rather walk through the whole table by its primary key, past everything that was ever done. SQLite, which knows no
+A brand, or an ordering key, is named by bounds and leads the order: by an equality and an order by id alone, PostgreSQL
+would rather walk through the whole table by its primary key, past everything that was ever done. SQLite, which knows no
 better without statistics, is told the index by its name.
 """
 
@@ -28,12 +28,12 @@ HEAD_MIN: Final = 32
 DRAWN_LANES_MAX: Final = 32
 DRAWN_MAX: Final = 50
 
-COLUMNS: Final = "o.id, o.kind, o.brand, o.lane, o.created_at_ms, o.operation_id, o.payload"
+COLUMNS: Final = "o.id, o.kind, o.brand, o.ordering_key, o.created_at_ms, o.operation_id, o.payload"
 # An award waits for what is no award and was asked for before it; anything else for everything before it.
 HELD: Final = (
-    "CASE WHEN o.kind = 'award' THEN EXISTS (SELECT 1 FROM operation AS e WHERE e.lane = o.lane "  # noqa: S608
+    "CASE WHEN o.kind = 'award' THEN EXISTS (SELECT 1 FROM operation AS e WHERE e.ordering_key = o.ordering_key "  # noqa: S608
     "AND e.state = 'queued' AND e.kind <> 'award' AND e.id < o.id) "
-    f"ELSE EXISTS (SELECT 1 FROM operation AS e WHERE e.lane = o.lane AND e.{OPEN_OPERATION} "
+    f"ELSE EXISTS (SELECT 1 FROM operation AS e WHERE e.ordering_key = o.ordering_key AND e.{OPEN_OPERATION} "
     "AND e.state = 'queued' AND e.id < o.id) END"
 )
 
@@ -53,11 +53,11 @@ def heads(
     connection: Connection, bulk: int, names: Sequence[int], count_max: int, without: Set[str] = frozenset()
 ) -> tuple[list[Waiting], bool]:
     """The oldest of each brand in turns (the first of each, the second of each), count_max together but HEAD_MIN of
-    each, without those of some lanes; and whether a brand may have more."""
+    each, without those of some ordering keys; and whether a brand may have more."""
     if not names:
         return [], False
     place = _place(connection)
-    others = f"AND o.lane NOT IN ({', '.join([place] * len(without))})" if without else ""
+    others = f"AND o.ordering_key NOT IN ({', '.join([place] * len(without))})" if without else ""
     statement = (
         f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o {_index(connection, bulk)} "  # noqa: S608
         f"WHERE o.state = 'queued' AND o.bulk = {bulk} "
@@ -69,15 +69,15 @@ def heads(
     return [item for item in turns if item is not None], any(len(one) == each for one in found)
 
 
-def drawn(connection: Connection, lanes: Sequence[str]) -> list[Waiting]:
-    """The first of these lanes, whoever asked for them and however: what a person waits for cannot go before them."""
+def drawn(connection: Connection, ordering_keys: Sequence[str]) -> list[Waiting]:
+    """The first of these ordering keys, whoever asked and however: what a person waits for cannot go before."""
     statement = (
-        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o {indexed_by(connection, 'operation_open_lane')} "  # noqa: S608
-        f"WHERE o.lane >= {_place(connection)} AND o.lane <= {_place(connection)} "
-        f"AND o.{OPEN_OPERATION} AND o.state = 'queued' ORDER BY o.lane, o.id LIMIT {DRAWN_MAX}"
+        f"SELECT {COLUMNS}, o.bulk, {HELD} FROM operation AS o {indexed_by(connection, 'operation_open_ordering_key')} "  # noqa: S608
+        f"WHERE o.ordering_key >= {_place(connection)} AND o.ordering_key <= {_place(connection)} "
+        f"AND o.{OPEN_OPERATION} AND o.state = 'queued' ORDER BY o.ordering_key, o.id LIMIT {DRAWN_MAX}"
     )
-    chosen = list(dict.fromkeys(lanes))[:DRAWN_LANES_MAX]
-    return [item for lane in chosen for item in _waiting(connection, statement, (lane, lane))]
+    chosen = list(dict.fromkeys(ordering_keys))[:DRAWN_LANES_MAX]
+    return [item for ordering_key in chosen for item in _waiting(connection, statement, (ordering_key, ordering_key))]
 
 
 def backlog(connection: Connection, brand: int, bulk: int, count_max: int) -> int:

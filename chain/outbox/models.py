@@ -26,8 +26,8 @@ class Operation(SQLModel, table=True):
         Index("operation_transaction_id", "transaction_id"),
         partial("operation_queued_person", "brand", "id", where="state = 'queued' AND bulk = 0"),
         partial("operation_queued_lines", "brand", "id", where="state = 'queued' AND bulk = 1"),
-        partial("operation_open_lane", "lane", "id", where=OPEN_OPERATION),
-        partial("operation_queued_single", "lane", "id", where=QUEUED_SINGLE),
+        partial("operation_open_ordering_key", "ordering_key", "id", where=OPEN_OPERATION),
+        partial("operation_queued_single", "ordering_key", "id", where=QUEUED_SINGLE),
         partial("operation_refused", "brand", "id", where=REFUSED_OPERATION),
         partial("operation_waiting", "retry_at_ms", "id", where="state = 'waiting'"),
         {"sqlite_autoincrement": True},
@@ -37,7 +37,7 @@ class Operation(SQLModel, table=True):
     kind: str
     # The registry's id.
     brand: int = big()
-    lane: str
+    ordering_key: str
     # The id the contract counts once, dense per brand; decimal text. Only awards have one.
     operation_id: str | None = None
     payload: dict[str, Any] = document(nullable=False)

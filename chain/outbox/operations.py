@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
+from chain.base.scalars import BlockHash, RegistryId, TxHash
 from chain.outbox.models import REFUSED_OPERATION, ChainTransactionHash, Operation, OperationCounter, OperationRefusal
 from chain.outbox.retries import PAUSES_MAX, next_try
 from chain.outbox.transitions import ASSIGNED as ASSIGNED
@@ -31,6 +32,7 @@ from chain.outbox.transitions import OPERATION
 from chain.outbox.transitions import QUEUED as QUEUED
 from chain.outbox.transitions import SENT as SENT
 from chain.outbox.transitions import WAITING as WAITING
+from chain.storage import doorbell
 from chain.storage.bulk import PLACE, indexed_by
 from chain.storage.columns import table_of
 
@@ -48,13 +50,13 @@ refusals: Final = table_of(OperationRefusal)
 
 @dataclass(frozen=True, slots=True)
 class NewOperation:
-    """What is asked for. `brand`: the registry's id. `lane`: operations of one lane keep their order (the member's
-    address)."""
+    """What is asked for. `brand`: the registry's id. `ordering_key`: operations of one key keep their order (the
+    member's address)."""
 
     key: str
     kind: str
-    brand: int
-    lane: str
+    brand: RegistryId
+    ordering_key: str
     payload: dict[str, Any]
     # One of many that were sent as a file of lines: what a person waits for goes before it.
     bulk: bool = False
@@ -67,7 +69,7 @@ class Change:
     """What an operation that is sent again shall ask for instead; None: as before. fact: what is kept of the old."""
 
     payload: dict[str, Any] | None = None
-    lane: str | None = None
+    ordering_key: str | None = None
     fact: dict[str, Any] | None = None
     retry_until_ms: int | None = None
 
@@ -79,17 +81,17 @@ class OperationView:
     id: int
     key: str
     kind: str
-    brand: int
-    lane: str
+    brand: RegistryId
+    ordering_key: str
     operation_id: str | None
     payload: dict[str, Any]
     state: str
     error: str | None
     error_args: dict[str, Any] | None
     transaction_id: int | None
-    tx_hash: str | None
+    tx_hash: TxHash | None
     block_number: int | None
-    block_hash: str | None
+    block_hash: BlockHash | None
     log_index: int | None
     result: dict[str, Any] | None
     refusals: int
@@ -109,9 +111,9 @@ _KEPT: Final = ("payload", "operation_id", "error", "error_args", "transaction_i
 VIEW: Final = [table.c[name] for name in OperationView.__dataclass_fields__]
 
 # Built once: on the gateway's path the building of a statement costs as much as running it.
-_BY_KEYS: Final = select(table.c.id, table.c.key, table.c.kind, table.c.brand, table.c.lane, table.c.payload).where(
-    table.c.key.in_(bindparam("keys", expanding=True))
-)
+_BY_KEYS: Final = select(
+    table.c.id, table.c.key, table.c.kind, table.c.brand, table.c.ordering_key, table.c.payload
+).where(table.c.key.in_(bindparam("keys", expanding=True)))
 _TAKE_IDS: Final = text(
     "INSERT INTO operation_counter (brand, next_id) VALUES (:brand, :following) "
     "ON CONFLICT (brand) DO UPDATE SET next_id = operation_counter.next_id + :count RETURNING next_id"
@@ -194,7 +196,7 @@ def get_many(connection: Connection | Session, ids: Sequence[int]) -> dict[int, 
 class Outcome:
     """What the chain says of one operation. Found by (brand, operation_id) for awards, else by transaction.
 
-    lane: the member an award went to.
+    ordering key: the member an award went to.
     """
 
     tx_hash: str
@@ -203,7 +205,7 @@ class Outcome:
     log_index: int | None
     brand: int | None = None
     operation_id: str | None = None
-    lane: str | None = None
+    ordering_key: str | None = None
     result: dict[str, Any] | None = None
     error: str | None = None
     error_args: dict[str, Any] = field(default_factory=dict)
@@ -234,7 +236,7 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
                 groups.setdefault("single", []).append((*head, *counted, at_ms, mine))
             elif mine is not None:
                 groups.setdefault("single failed", []).append((*head, *failed, at_ms, mine))
-        elif outcome.error is None and (mine is not None or outcome.lane is None):
+        elif outcome.error is None and (mine is not None or outcome.ordering_key is None):
             groups.setdefault("award", []).append((*head, *counted, at_ms, *by_id))
         elif outcome.error is None:
             spent = (
@@ -242,8 +244,8 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
                 "OperationUsed",
                 _dumps({"brandId": str(outcome.brand), "operationId": outcome.operation_id}),
             )
-            groups.setdefault("award of a stranger", []).append((*head, *counted, at_ms, *by_id, outcome.lane))
-            groups.setdefault("award to another", []).append((*head, *spent, at_ms, *by_id, outcome.lane))
+            groups.setdefault("award of a stranger", []).append((*head, *counted, at_ms, *by_id, outcome.ordering_key))
+            groups.setdefault("award to another", []).append((*head, *spent, at_ms, *by_id, outcome.ordering_key))
         elif mine is not None:
             # Of an earlier transaction of the same award it says nothing: the award was sent again since.
             groups.setdefault("award failed", []).append((*head, *failed, at_ms, *by_id, mine))
@@ -292,6 +294,7 @@ def take_back_transaction(connection: Connection, id: int) -> int:
 
 
 def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED, WAITING)) -> int:
+    _notify(connection)
     changed = 0
     for state, mine in ((SENT, table.c.transaction_id.is_not(None)), (QUEUED, table.c.transaction_id.is_(None))):
         before = [one for one in decided if one in OPERATION.before(state)]
@@ -360,6 +363,14 @@ def again(connection: Connection | Session, id: int, change: Change | None = Non
 def any_due(connection: Connection, at_ms: int) -> bool:
     """Whether the time of anything that waits has come."""
     return bool(_due(connection, at_ms, 1))
+
+
+def next_due_ms(connection: Connection) -> int | None:
+    """When the time of the next that waits comes, in unix milliseconds; None when nothing waits."""
+    chosen = indexed_by(connection, "operation_waiting")
+    statement = f"SELECT MIN(retry_at_ms) FROM operation {chosen} WHERE state = 'waiting'"  # noqa: S608
+    found: int | None = connection.exec_driver_sql(statement).scalar_one()
+    return found
 
 
 def _due(connection: Connection, at_ms: int, count_max: int) -> list[Any]:
@@ -470,7 +481,9 @@ def _again(connection: Connection | Session, ids: Sequence[int], *, keep_all: bo
         asked = asked.where(table.c.transaction_id.is_not(None))
     connection.execute(insert(refusals).from_select(list(kept), asked))
     values: dict[str, Any] = {
-        name: value for name, value in (("payload", change.payload), ("lane", change.lane)) if value is not None
+        name: value
+        for name, value in (("payload", change.payload), ("ordering_key", change.ordering_key))
+        if value is not None
     }
     if change.retry_until_ms is not None:
         values["retry_until_ms"] = change.retry_until_ms
@@ -512,9 +525,9 @@ def _settling(kind: str, state: str, place: str) -> str:
     elif kind.startswith("single"):
         found = f"operation_id IS NULL AND transaction_id = {place}"
     elif kind == "award of a stranger":
-        found += f" AND lane = {place}"
+        found += f" AND ordering_key = {place}"
     elif kind == "award to another":
-        found += f" AND lane <> {place}"
+        found += f" AND ordering_key <> {place}"
     elif kind == "award failed":
         found += f" AND transaction_id = {place}"
     after = f"'{state}'" if counted else _refused(place)
@@ -544,7 +557,12 @@ def _known(connection: Connection | Session, keys: Sequence[str]) -> dict[str, A
 
 
 def _same_or_refuse(asked: NewOperation, row: Any) -> None:
-    if (asked.kind, asked.brand, asked.lane, asked.payload) != (row.kind, row.brand, row.lane, row.payload):
+    if (asked.kind, asked.brand, asked.ordering_key, asked.payload) != (
+        row.kind,
+        row.brand,
+        row.ordering_key,
+        row.payload,
+    ):
         raise OperationKeyReused(asked.key, row.id)
 
 
@@ -566,7 +584,7 @@ def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) 
                 "key": operation.key,
                 "kind": operation.kind,
                 "brand": operation.brand,
-                "lane": operation.lane,
+                "ordering_key": operation.ordering_key,
                 "operation_id": operation_id,
                 "payload": operation.payload,
                 "state": QUEUED,
@@ -589,6 +607,8 @@ def _notify(connection: Connection | Session) -> None:
     """Wakes a relayer that has nothing to do (chain.outbox.wake), when the caller's transaction commits."""
     if _dialect(connection) == "postgresql":
         connection.execute(_NOTIFY)
+    else:
+        doorbell.ring_after(connection.connection() if isinstance(connection, Session) else connection)
 
 
 def _dialect(connection: Connection | Session) -> str:

@@ -64,7 +64,7 @@ def _of_award(log: EventLog, deployment: Deployment) -> Outcome:
         log_index=log.log_index,
         brand=int(args["brandId"]),
         operation_id=args["operationId"],
-        lane=args["member"],
+        ordering_key=args["member"],
     )
     if log.name == "Awarded":
         outcome.result = {name: args[name] for name in ("ruleId", "version", "baseAmount", "points")}

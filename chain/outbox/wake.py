@@ -1,13 +1,14 @@
-"""Whether anybody wrote to the database since the last look: a hint that there may be something in the queue.
+"""Whether anybody queued something since the last look: a hint, so that a relayer with nothing to do can sleep.
 
-It costs next to nothing to ask, so that a relayer with nothing to do can ask often and look seldom. SQLite counts the
-commits of others (PRAGMA data_version); PostgreSQL is listened to (operations.enqueue notifies). A hint that is missing
-costs time, never an operation: the relayer looks all the same after its idle time.
+SQLite: whoever queues rings a bell beside the database (chain.storage.doorbell); beneath it, the commits of others are
+counted (PRAGMA data_version). PostgreSQL is listened to (operations.enqueue notifies). A hint that is missing costs
+time, never an operation: the relayer looks all the same after its idle time.
 """
 
 import logging
 import select
 import sqlite3
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -15,12 +16,17 @@ import psycopg
 from sqlalchemy import Engine
 
 from chain.storage.database import BUSY_TIMEOUT_MS, driver_url
+from chain.storage.doorbell import Doorbell
 
 log = logging.getLogger(__name__)
 
 CHANNEL: Final = "moa_operation"
 CONNECT_TIMEOUT_S: Final = 5
 QUEUED: Final = "SELECT 1 FROM operation WHERE state = 'queued' LIMIT 1"
+# Where nothing can be listened to, it is asked so often.
+POLL_S: Final = 0.04
+# A bell that cannot be hung (a file system without pipes) is tried again so often.
+HANG_AGAIN_S: Final = 60.0
 
 
 class Wake:
@@ -28,23 +34,59 @@ class Wake:
 
     def __init__(self, engine: Engine):
         self._url = engine.url
+        self._on_sqlite = engine.dialect.name == "sqlite"
         self._connection: Any = None
         self._version = 0
+        self._bell: Doorbell | None = None
+        self._hang_at = -1e9
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as something may have been queued since the last question; False when the time is over, or
+        sooner."""
+        listened = self._listened()
+        rang = False
+        if listened is None:
+            time.sleep(min(timeout_s, POLL_S))
+        else:
+            looked = select.poll()
+            looked.register(listened, select.POLLIN)
+            looked.poll(1000 * timeout_s)
+            # Nobody rings for a sign of life.
+            rang = self._bell is not None and self._bell.heard()
+        return self.changed() or rang
 
     def changed(self) -> bool:
         """True when something may have been queued since the last question, or when nobody can tell."""
         try:
-            if self._url.get_backend_name() == "sqlite":
-                return self._sqlite()
-            return self._postgresql()
+            return self._sqlite() if self._on_sqlite else self._postgresql()
         except (sqlite3.Error, psycopg.Error, OSError) as error:
             # What is wrong with the database, the round that follows finds out and says.
             log.info("the database cannot be listened to: %s", type(error).__name__)
-            self.close()
+            self._disconnect()
             return True
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Gives the connection back, and takes the ear from the bell."""
+        self._disconnect()
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
+    def _listened(self) -> int | None:
+        """What becomes readable when something is queued; None when nothing does."""
+        if not self._on_sqlite:
+            with suppress(psycopg.Error):
+                return None if self._connection is None else int(self._connection.fileno())
+            return None
+        if self._bell is None and time.monotonic() - self._hang_at >= HANG_AGAIN_S:
+            self._hang_at = time.monotonic()
+            try:
+                self._bell = Doorbell(self._url.database or ":memory:")
+            except OSError as error:
+                log.info("no bell beside the database: %s", type(error).__name__)
+        return None if self._bell is None else self._bell.fileno()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             with suppress(sqlite3.Error, psycopg.Error, OSError):
                 self._connection.close()

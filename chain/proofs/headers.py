@@ -111,11 +111,3 @@ def fields(raw: bytes) -> dict[str, Any]:
         name: int.from_bytes(value) if size == NUMBER else hexes.shown(value)
         for (name, size), value in zip(FIELDS, values, strict=False)
     }
-
-
-def check_link(parent: ProvenHeader, child: ProvenHeader) -> None:
-    """Raises HashMismatch unless `child` follows `parent`; EncodingInvalid unless its number is the next one."""
-    if child.parent_hash != parent.hash:
-        raise HashMismatch(f"The parent of block {child.number}", child.parent_hash, parent.hash)
-    if child.number != parent.number + 1:
-        raise EncodingInvalid("chain", f"block {child.number} stands on block {parent.number}")

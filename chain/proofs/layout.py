@@ -146,11 +146,6 @@ def brand(brand_id: int, field: str) -> Place:
     return place("PartnerRegistry", "_brands", brand_id, field)
 
 
-def course(agreement_id: int, field: str) -> Place:
-    """A field of an agreement's course (PartnerExchange): fromBrandId, toBrandId, state, used, changeAt, endsAt."""
-    return place("PartnerExchange", "_courses", agreement_id, field)
-
-
 # Field: (lowest bit, bits), of words packed by hand. LoyaltyToken.sol, RuleCode.sol, AgreementCode.sol.
 Packing = Mapping[str, tuple[int, int]]
 TOKEN_TERMS: Final[Packing] = {

@@ -4,7 +4,7 @@ A receipt is rlp([status, cumulativeGasUsed, bloom, logs]), behind its type when
 Byzantium a state root stood in the place of the status.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -123,16 +123,6 @@ def bloom_bits(value: bytes) -> int:
     for at in (0, 2, 4):
         mask |= 1 << (int.from_bytes(digest[at : at + 2]) & (BLOOM_BYTES * 8 - 1))
     return mask
-
-
-def bloom_of(logs: Sequence[ReceiptLog]) -> bytes:
-    """The bloom of logs."""
-    mask = 0
-    for log in logs:
-        mask |= bloom_bits(log.address)
-        for topic in log.topics:
-            mask |= bloom_bits(topic)
-    return mask.to_bytes(BLOOM_BYTES)
 
 
 def may_hold(bloom: bytes, addresses: Iterable[bytes]) -> bool:

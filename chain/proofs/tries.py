@@ -1,4 +1,4 @@
-"""Merkle-Patricia tries: the root of an ordered list, a proof of one item, and what a proof says of a key.
+"""Merkle-Patricia tries: the root and the nodes of an ordered list, and what a proof says of a key.
 
 A proof is the list of nodes from the root down, as eth_getProof gives it; every node of it must be used. Receipts and
 transactions lie in a trie under rlp(index). Source: yellow paper, appendix D.
@@ -37,37 +37,6 @@ def ordered_nodes(values: Sequence[bytes]) -> list[bytes]:
         # The root is named by its hash however small it is.
         kept += [root] if len(root) < 32 else []
     return kept
-
-
-def ordered_proof(values: Sequence[bytes], index: int) -> list[bytes]:
-    """The nodes from the root to item `index`."""
-    assert 0 <= index < len(values), "only what is in the list can be shown to be in it"
-    path = nibbles(rlp.encode(rlp.number(index)))
-    leaves, depth = _leaves(values), 0
-    proof: list[bytes] = []
-    while True:
-        node = _node(leaves, depth)
-        # A node below 32 bytes lies within the node above it.
-        if not proof or len(node) >= 32:
-            proof.append(node)
-        shared = _shared(leaves, depth)
-        if len(leaves) == 1:
-            return proof
-        if shared == depth:
-            if len(path) == depth:
-                return proof
-            leaves = [leaf for leaf in leaves if leaf[0][depth : depth + 1] == path[depth : depth + 1]]
-            depth += 1
-        else:
-            depth = shared
-
-
-def verify_ordered(root: bytes, index: int, proof: Sequence[bytes]) -> bytes:
-    """Item `index` of the list with this root. Raises ProofInvalid, also when the list has no such item."""
-    value = lookup(root, rlp.encode(rlp.number(index)), proof)
-    if value is None:
-        raise ProofInvalid(f"the list has no item {index}")
-    return value
 
 
 def lookup(root: bytes, key: bytes, proof: Sequence[bytes], known: Known | None = None) -> bytes | None:

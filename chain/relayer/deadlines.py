@@ -6,21 +6,24 @@ people wait for is not held up.
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, Engine, bindparam, select, text
+from sqlalchemy import Connection, Engine, bindparam, text
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationKeyReused
-from chain.mirror.checkpoint import LIVE
-from chain.mirror.checkpoint import table as checkpoint
+from chain.base.scalars import RegistryId
+from chain.mirror.queries import holds
+from chain.mirror.queries.checkpoint import checkpoint
+from chain.mirror.queries.holds import Due
 from chain.outbox import calls, operations
 from chain.outbox.operations import FAILED
 from chain.storage.database import reading, writing
+from chain.storage.looks import looking
 
 log = logging.getLogger(__name__)
 
@@ -34,35 +37,11 @@ MARGIN_S: Final = 5
 AGAIN_MS: Final = 30_000
 OPEN: Final = frozenset({"queued", "assigned", "sent", "mined"})
 
-_DUE: Final = text(
-    "SELECT h.hold_id, h.brand_id, h.account, h.hold_until, o.id, o.state, o.updated_at_ms"
-    " FROM hold h LEFT JOIN operation o ON o.key = 'timeout/' || h.hold_id"
-    " WHERE h.state = 'held' AND h.hold_until < :due AND (h.hold_until, h.hold_id) > (:until, :hold_id)"
-    " ORDER BY h.hold_until, h.hold_id LIMIT :page"
-)
-# A hold that the mirror is writing now is looked at again in a second. SQLite has one writer at a time anyway.
-_LOCK: Final = {
-    "sqlite": text("SELECT hold_id FROM hold WHERE hold_id IN :ids AND state = 'held'"),
-    "postgresql": text("SELECT hold_id FROM hold WHERE hold_id IN :ids AND state = 'held' FOR UPDATE SKIP LOCKED"),
-}
-# The states are spelt as in the partial index operation_open_lane.
+# The states are spelt as in the partial index operation_open_ordering_key.
 _STEPS: Final = text(
-    "SELECT CAST(payload AS TEXT) FROM operation WHERE lane IN :lanes"
+    "SELECT CAST(payload AS TEXT) FROM operation WHERE ordering_key IN :ordering_keys"
     " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('capture', 'release', 'timeout')"
-).bindparams(bindparam("lanes", expanding=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """An open hold past its deadline, and the operation that releases it, if there is one."""
-
-    hold_id: str
-    brand_id: str
-    account: str
-    hold_until: int
-    operation: int | None
-    state: str | None
-    updated_at_ms: int | None
+).bindparams(bindparam("ordering_keys", expanding=True))
 
 
 class Deadlines:
@@ -87,10 +66,16 @@ class Deadlines:
             asked = self._wanted(connection, due) if due else []
         return bool(asked) and self._ask(asked)
 
+    def next_due_s(self, connection: Connection) -> float:
+        """Seconds until the first open hold is past its deadline by our own clock; infinity when none is open."""
+        found = holds.first_deadline(looking(connection))
+        return math.inf if found is None else found + MARGIN_S - self._clock()
+
     def _due(self, connection: Connection) -> list[Due]:
         """The next page of holds past their deadline; none while the mirror is behind or enough is under way."""
-        at = connection.execute(select(checkpoint.c.block_time, checkpoint.c.state)).one_or_none()
-        if at is None or at.state != LIVE:
+        look = looking(connection)
+        at = checkpoint(look)
+        if at is None or not at.live:
             return []
         found = operations.get_many(connection, sorted(self._under_way))
         self._under_way = {id for id, operation in found.items() if not operation.finished}
@@ -98,9 +83,7 @@ class Deadlines:
             return []
         # Beyond a block's second every later block is beyond it too; of our own clock we are less sure.
         due = max(at.block_time, int(self._clock()) - MARGIN_S)
-        until, hold_id = self._after
-        values = {"due": due, "until": until, "hold_id": hold_id, "page": PAGE_ROWS}
-        page = [Due(*row) for row in connection.execute(_DUE, values)]
+        page = holds.due(look, before=due, after=self._after, limit=PAGE_ROWS)
         self._after = (page[-1].hold_until, page[-1].hold_id) if len(page) == PAGE_ROWS else (-1, "")
         return page
 
@@ -120,8 +103,9 @@ class Deadlines:
     def _ask(self, due: Sequence[Due]) -> bool:
         """One transaction: those that are still open get their operation, or it is asked for once more."""
         with writing(self._engine) as connection:
-            lock = _LOCK[connection.dialect.name].bindparams(bindparam("ids", expanding=True))
-            still = set(connection.execute(lock, {"ids": [one.hold_id for one in due]}).scalars())
+            # A hold that the mirror is writing now is looked at again in a second.
+            several_writers = connection.dialect.name == "postgresql"
+            still = holds.still_open(looking(connection), [one.hold_id for one in due], lock=several_writers)
             ids = []
             for one in due:
                 if one.hold_id in still:
@@ -135,7 +119,7 @@ class Deadlines:
         return bool(ids)
 
     def _release(self, due: Due) -> operations.NewOperation:
-        return calls.timeout(brand=int(due.brand_id), member=due.account, hold_id=due.hold_id)
+        return calls.timeout(brand=RegistryId(int(due.brand_id)), member=due.account, hold_id=due.hold_id)
 
 
 def owe(connection: Connection, release: operations.NewOperation) -> int:
@@ -151,10 +135,10 @@ def owe(connection: Connection, release: operations.NewOperation) -> int:
     return found.id
 
 
-def _holds_of_steps(connection: Connection, lanes: Sequence[str]) -> set[str]:
+def _holds_of_steps(connection: Connection, ordering_keys: Sequence[str]) -> set[str]:
     """Holds that a capture or a release of somebody is on its way to."""
     found: set[str] = set()
-    for payload in connection.execute(_STEPS, {"lanes": lanes}).scalars():
+    for payload in connection.execute(_STEPS, {"ordering_keys": ordering_keys}).scalars():
         document: Mapping[str, Any] = orjson.loads(payload)
         found.add(str(document.get("hold_id")))
     return found

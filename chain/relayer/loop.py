@@ -10,6 +10,7 @@ second time; and nonces go out strictly in order, so that a node which waits for
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -93,8 +94,10 @@ class Relayer:
         self._under_way: set[int] = set()
         self._retry_at = -1e9
         self._wake = Wake(engine)
-        # Nothing under way and nothing queued, as of the last round.
+        # Nothing under way and nothing queued, as of the last round; and how long the last pause was.
         self._idle = False
+        self._idle_s = 0.0
+        self._signers_known = False
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop`. A node that is away is waited for. A node that shows another chain, or lost our
@@ -129,8 +132,10 @@ class Relayer:
 
     def step(self) -> bool:
         """One round: what is under way first, then new work. True when anything happened."""
-        if not self._known_signers():
-            self.provision()
+        if not self._signers_known:
+            if not self._known_signers():
+                self.provision()
+            self._signers_known = True
         with reading(self.engine) as connection:
             flight = transactions.open_ones(connection)
             # Most are decided by the mirror, which tells of nothing that reverted.
@@ -211,17 +216,36 @@ class Relayer:
 
     def _pause(self, stop: threading.Event) -> None:
         """Until a block is announced, or it is time to look into the queue again. With nothing to do at all, that is
-        when somebody wrote to the database, or after the idle time."""
+        when somebody queued something, or after the idle time."""
         if self._heads is None:
             stop.wait(self.settings.poll_s)
-            return
-        until = time.monotonic() + (self.settings.idle_s if self._idle else 0.0)
-        pause_s = self.settings.idle_poll_s if self._idle else self.settings.poll_s
-        while not stop.is_set():
-            self._announced = self._heads.wait(pause_s) or self._announced
-            # A block in which nothing of ours can be waits for the next look.
-            if (self._announced and not self._idle) or time.monotonic() >= until or self._wake.changed():
+        elif not self._idle:
+            self._idle_s = 0.0
+            self._announced = self._heads.wait(self.settings.poll_s) or self._announced
+        else:
+            self._sleep(self._heads, stop)
+
+    def _sleep(self, heads: Announcements, stop: threading.Event) -> None:
+        settings = self.settings
+        self._idle_s = min(settings.idle_s_max, max(settings.idle_s, 2 * self._idle_s))
+        began = time.monotonic()
+        until = began + min(self._idle_s, max(settings.idle_s, self._next_due_s()))
+        while not stop.is_set() and (left_s := until - time.monotonic()) > 0:
+            if self._wake.wait(min(left_s, settings.idle_look_s)):
+                self._idle_s = 0.0
                 return
+            if heads.wait(0.0):
+                # A block in which nothing of ours can be waits for the next look; but something goes on.
+                self._announced, self._idle_s = True, 0.0
+                until = min(until, began + settings.idle_s)
+
+    def _next_due_s(self) -> float:
+        """Seconds until time brings something by itself: the deadline of a hold, or another try."""
+        with reading(self.engine) as connection:
+            retry_ms = operations.next_due_ms(connection)
+            deadline_s = self.deadlines.next_due_s(connection)
+        retry_s = math.inf if retry_ms is None else (retry_ms - now_ms()) / 1000
+        return min(retry_s, deadline_s)
 
     # Saying so
 

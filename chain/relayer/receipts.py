@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, select
 from chain.base.errors import Reverted, RpcError
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
-from chain.mirror import queries
+from chain.mirror.queries.blocks import misplaced_transactions
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.blocks import believable, counted
 from chain.outbox import operations, transactions
 from chain.outbox.operations import Outcome, record_outcomes
@@ -24,6 +25,7 @@ from chain.relayer.circuit_breaker import CircuitBreaker
 from chain.relayer.node_state import NodeState
 from chain.relayer.signer import is_fill
 from chain.storage.database import reading, writing
+from chain.storage.looks import looking
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +96,9 @@ class Receipts:
     def reconcile(self) -> bool:
         """Takes back what a receipt placed in a block that is not on the mirror's chain. True when there was any."""
         with reading(self._engine) as connection:
-            tip = queries.tip(connection)
-            found = queries.misplaced_transactions(connection, tip - ORPHANS_DEPTH) if tip is not None else []
+            look = looking(connection)
+            at = checkpoint(look)
+            found = [] if at is None else misplaced_transactions(look, at.block_number - ORPHANS_DEPTH)
         for id, block_number in found:
             log.warning("block %d of transaction %d is gone", block_number, id)
             with writing(self._engine) as connection:
@@ -104,9 +107,9 @@ class Receipts:
 
     def _look_at_mirror(self, now: float) -> None:
         with reading(self._engine) as connection:
-            tip = queries.tip(connection)
-        if tip is not None and tip != self._mirrored.block_number:
-            self._mirrored = Mirrored(tip, now)
+            at = checkpoint(looking(connection))
+        if at is not None and at.block_number != self._mirrored.block_number:
+            self._mirrored = Mirrored(at.block_number, now)
 
     def _is_due(self, transaction: Transaction, now: float) -> bool:
         """Whether to ask for its receipt: the mirror has passed its block and told nothing, or stands still."""

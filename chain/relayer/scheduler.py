@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine, select
 
 from chain.base.clock import now_ms
 from chain.base.errors import OperationInvalid, QueueMoved, Reverted, RpcError
+from chain.base.scalars import Address, RegistryId
 from chain.contracts.deployment import Deployment
-from chain.mirror import brands
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror.queries import brands
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.blocks import believable
 from chain.outbox import calls, fair_queue, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, signer_of
@@ -21,32 +22,29 @@ from chain.outbox.operations import AWARD
 from chain.outbox.retries import PAUSED
 from chain.outbox.transactions import Plan, Transaction
 from chain.relayer.node_state import NodeState
-from chain.storage.columns import table_of
 from chain.storage.database import reading, writing
+from chain.storage.looks import Look, looking
 from chain.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
 QUEUE_WINDOW: Final = 2_000
-# The mirror's word for having all that there is (chain.mirror.checkpoint).
-LIVE: Final = "live"
-# Beyond what can go at once: operations whose lane or batch must wait still stand in the queue.
+# Beyond what can go at once: operations whose ordering key or batch must wait still stand in the queue.
 WINDOW_SPARE: Final = 200
-# Past a full window of which nothing may go, the lanes behind it are looked at, so many windows far.
+# Past a full window of which nothing may go, the ordering keys behind it are looked at, so many windows far.
 WINDOWS_MAX: Final = 8
 SIMULATION_PAUSE_S: Final = 0.5
-checkpoint: Final = table_of(MirrorCheckpoint)
 
 # What a payload that is not as the makers in chain.outbox.calls give it may raise.
 MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
-# (lane, kind, signer) of an operation under way.
+# (ordering key, kind, signer) of an operation under way.
 Busy = tuple[str, str, str]
 
 
 class Scheduler:
-    """Takes operations from the queue and gives them nonces. A lane goes through one signer, as long as that one is
-    able; awards that follow each other in a lane may then be under way together."""
+    """Takes operations from the queue and gives them nonces. An ordering key goes through one signer, as long as that
+    one is able; awards that follow each other with one key may then be under way together."""
 
     def __init__(self, engine: Engine, deployment: Deployment, node_state: NodeState):
         self._engine = engine
@@ -138,7 +136,7 @@ class Scheduler:
         """What may go now of what persons wait for, or of the lines.
 
         What can go at once stands at the head of each brand's queue; only when all of it must wait is more of it
-        looked at, and then what other lanes have behind it: a lane with a long queue holds up none but itself.
+        looked at, and then what other ordering keys have behind it: one with a long queue holds up none but itself.
         """
         first = min(QUEUE_WINDOW, sum(rooms.values()) * self._items_max(bulk) + WINDOW_SPARE)
         without: set[str] = set()
@@ -150,12 +148,13 @@ class Scheduler:
                 names = fair_queue.brands(connection, bulk, self._turn[bulk])
                 found, full = fair_queue.heads(connection, bulk, names, window, without)
                 if bulk == PERSON and any(item.held for item in found):
-                    found = [*fair_queue.drawn(connection, [item.lane for item in found if item.held]), *found]
+                    found = [*fair_queue.drawn(connection, [item.ordering_key for item in found if item.held]), *found]
                     found = list({item.id: item for item in found}.values())
                 busy = _busy(connection) if found else []
-                tokens = brands.tokens(connection, {item.brand for item in found})
-                paused = brands.paused(connection, {item.brand for item in found})
-                self._tip, self._mirrored = _tip(connection) if found else (None, False)
+                look = looking(connection)
+                tokens = brands.tokens(look, {item.brand for item in found})
+                paused = brands.paused(look, {item.brand for item in found})
+                self._tip, self._mirrored = _tip(look) if found else (None, False)
             if bulk == PERSON:
                 self._person_waits = bool(names)
                 self._person_at = time.monotonic() if names else self._person_at
@@ -164,10 +163,10 @@ class Scheduler:
             if planned or not full:
                 break
             if window == QUEUE_WINDOW:
-                without |= {item.lane for item in found}
+                without |= {item.ordering_key for item in found}
         return planned
 
-    def _issuing(self, found: list[Waiting], paused: Sequence[int]) -> list[Waiting]:
+    def _issuing(self, found: list[Waiting], paused: Sequence[RegistryId]) -> list[Waiting]:
         """All but the awards of brands that the mirror knows as paused, when the registry says so too: these are
         refused here, by the contract's own words, and cost no transaction."""
         for brand in paused:
@@ -193,7 +192,7 @@ class Scheduler:
         self,
         waiting: Sequence[Waiting],
         busy: Sequence[Busy],
-        tokens: Mapping[int, str],
+        tokens: Mapping[RegistryId, Address],
         room: Mapping[str, int],
         bulk: int,
     ) -> list[tuple[str, list[Plan]]]:
@@ -201,7 +200,7 @@ class Scheduler:
         able = tuple(room)
         by_signer: dict[str, list[Waiting]] = {signer: [] for signer in able}
         for item in waiting:
-            by_signer[signer_of(item.lane, able)].append(item)
+            by_signer[signer_of(item.ordering_key, able)].append(item)
         settings = self._node_state.settings
         now = time.monotonic()
         resting = {id for id, (_, again_at) in self._doubtful.items() if again_at > now}
@@ -211,8 +210,12 @@ class Scheduler:
                 continue
             choice = choose(
                 items,
-                busy_awards=frozenset(lane for lane, kind, by in busy if kind == AWARD and by == signer),
-                busy_singles=frozenset(lane for lane, kind, by in busy if kind != AWARD or by != signer),
+                busy_awards=frozenset(
+                    ordering_key for ordering_key, kind, by in busy if kind == AWARD and by == signer
+                ),
+                busy_singles=frozenset(
+                    ordering_key for ordering_key, kind, by in busy if kind != AWARD or by != signer
+                ),
                 items_max=self._items_max(bulk),
                 delay_ms=settings.batch_delay_ms,
                 singles_max=min(settings.singles_max, room[signer]),
@@ -254,15 +257,16 @@ class Scheduler:
             metrics.batch(transaction.kind, transaction.operations)
         return made
 
-    def _plans(self, choice: Choice, signer: str, room: int, tokens: Mapping[int, str]) -> list[Plan]:
+    def _plans(self, choice: Choice, signer: str, room: int, tokens: Mapping[RegistryId, Address]) -> list[Plan]:
         singles = self._single_plans(choice.singles, signer, tokens)
         batches = choice.batches[: max(0, room - len(singles))]
         plans = [plan for batch in batches if (plan := self._batch_plan(batch, tokens)) is not None]
         return singles + plans
 
-    def _batch_plan(self, batch: Sequence[Waiting], tokens: Mapping[int, str]) -> Plan | None:
+    def _batch_plan(self, batch: Sequence[Waiting], tokens: Mapping[RegistryId, Address]) -> Plan | None:
         brand = batch[0].brand
-        if brand not in tokens:
+        # An award needs no token: while the mirror is behind, the contract is who knows its brands.
+        if brand not in tokens and self._mirrored:
             for item in batch:
                 self._await_brand(item)
             return None
@@ -276,7 +280,7 @@ class Scheduler:
             return None
         return Plan("batch", target, data, calls.batch_gas(len(batch)), tuple(item.id for item in batch))
 
-    def _refuse_misfits(self, batch: Sequence[Waiting], brand: int, error: Exception) -> None:
+    def _refuse_misfits(self, batch: Sequence[Waiting], brand: RegistryId, error: Exception) -> None:
         """Those that cannot be encoded by themselves fail; the others are still in the queue."""
         log.warning("a batch cannot be encoded: %r", error)
         for item in batch:
@@ -285,13 +289,19 @@ class Scheduler:
             except MISFIT as reason:
                 self._refuse(item, "OperationInvalid", {"message": f"{type(reason).__name__}: {reason}"})
 
-    def _single_plans(self, singles: Sequence[Waiting], signer: str, tokens: Mapping[int, str]) -> list[Plan]:
+    def _single_plans(
+        self, singles: Sequence[Waiting], signer: str, tokens: Mapping[RegistryId, Address]
+    ) -> list[Plan]:
         """Simulates before a nonce is spent: what would revert fails now, with its error, and costs nothing."""
         plans: list[tuple[Waiting, Plan]] = []
         for item in singles:
             try:
                 call = calls.single(
-                    self._deployment, item.kind, item.lane, _document(item.payload), token=tokens.get(item.brand)
+                    self._deployment,
+                    item.kind,
+                    item.ordering_key,
+                    _document(item.payload),
+                    token=tokens.get(item.brand),
                 )
             except OperationInvalid as error:
                 self._refuse(item, error.name, {"message": str(error)})
@@ -375,18 +385,17 @@ def _document(payload: Any) -> dict[str, Any]:
     return found
 
 
-def _tip(connection: Connection) -> tuple[tuple[int, str] | None, bool]:
+def _tip(look: Look) -> tuple[tuple[int, str] | None, bool]:
     """The mirror's newest block, and whether it is live."""
-    wanted = select(checkpoint.c.block_number, checkpoint.c.block_hash, checkpoint.c.state).where(checkpoint.c.id == 1)
-    row = connection.execute(wanted).one_or_none()
-    return (None, False) if row is None else ((row.block_number, row.block_hash), row.state == LIVE)
+    at = checkpoint(look)
+    return (None, False) if at is None else ((at.block_number, at.block_hash), at.live)
 
 
 def _busy(connection: Connection) -> list[Busy]:
     table, transaction = operations.table, transactions.table
     rows = connection.execute(
-        select(table.c.lane, table.c.kind, transaction.c.signer)
+        select(table.c.ordering_key, table.c.kind, transaction.c.signer)
         .join(transaction, transaction.c.id == table.c.transaction_id)
         .where(table.c.state.in_((operations.ASSIGNED, operations.SENT)))
     )
-    return [(lane, kind, signer) for lane, kind, signer in rows]
+    return [(ordering_key, kind, signer) for ordering_key, kind, signer in rows]

@@ -25,9 +25,12 @@ class RelayerSettings:
     lines_every_s: float = 0.5
     undecided_max: int = 32
     poll_s: float = 0.02
-    # Nothing to do: so long at most between two rounds, and between two questions whether anything was queued.
+    # Nothing to do: so long between two rounds, the longer nothing comes the longer, and never past the moment at
+    # which time itself brings something. Whatever is queued ends the pause; beneath that, whether anything was
+    # committed is asked so often.
     idle_s: float = 1.0
-    idle_poll_s: float = 0.04
+    idle_s_max: float = 5.0
+    idle_look_s: float = 0.5
     # Between two looks at the node when it announces its blocks; without announcements every round looks.
     look_s: float = 0.25
     # The mirror usually tells of a transaction; asking the node for a receipt as well costs it a second rendering of

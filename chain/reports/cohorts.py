@@ -1,20 +1,18 @@
 """The cohorts of a token as of a block: how many points ever entered each lot, and how many are or were left in it."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, cast, func, select
+from sqlalchemy import Connection
 
 from chain.contracts.lots import Clock
 from chain.mirror import history
 from chain.mirror.history import Moment
-from chain.mirror.models import Entry
+from chain.mirror.queries import sums
 from chain.reports.breakage import Cohort
-from chain.storage.columns import table_of
 
-entries: Final = table_of(Entry)
 # Minted into the lot of the present epoch (SPEC 1.4).
 FRESH_KINDS: Final = ("award", "exchange_in", "mint")
 # Old points, each lot with the expiry that it had before (SPEC 16.12); the entry's detail tells them.
@@ -22,7 +20,6 @@ OPENING: Final = "opening"
 # Where expired lots may have come back to new life by the brand's grace (SPEC 3.13).
 RENEWING_KINDS: Final = ("capture", "release", "timeout", "refund", "unwind_in")
 UNWOUND: Final = "unwind_in"
-ROWS_AT_ONCE: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -59,8 +56,8 @@ class Entered:
 def renewal(kind: str, detail: Mapping[str, Any]) -> tuple[int, int]:
     """What an entry of RENEWING_KINDS renewed, and how much of it had been burnt before: used and given back.
 
-    What an exchange took was burnt, all of it; a refund says itself how much (mirror.projection); the others give back
-    what lay with the desk, and of that only what expired there is renewed.
+    What an exchange took was burnt, all of it; a refund says itself how much (mirror.rows.projection); the others give
+    back what lay with the desk, and of that only what expired there is renewed.
     """
     renewed = int(detail.get("renewed", 0))
     return renewed, renewed if kind == UNWOUND else int(detail.get("renewed_of_burnt", 0))
@@ -85,41 +82,28 @@ def cohorts(connection: Connection, token: Mapping[str, Any], at: Moment) -> lis
 
 def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, block: int) -> Entered:
     entered = Entered()
-    where = (entries.c.token == token["token"], entries.c.block_number <= block)
-    # With lifetime 0 the clock stands (SPEC 1.3): all is of epoch 0.
-    epoch = (
-        (entries.c.block_time - clock.origin) // clock.epoch_s if clock.lifetime_epochs else entries.c.block_time * 0
-    )
-    fresh = (
-        select(epoch.label("epoch"), func.sum(cast(entries.c.points, BigInteger)))
-        .where(*where, entries.c.kind.in_(FRESH_KINDS))
-        .group_by("epoch")
-    )
-    for number, points in connection.execute(fresh):
-        entered.points[number + 1 + clock.lifetime_epochs] += int(points)
-    opened = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-        select(entries.c.detail).where(*where, entries.c.kind == OPENING)
-    )
-    for (detail,) in opened:
-        entered.open(detail)
-    for expiry, points, of_burnt in renewals(connection, where, clock, int(token["grace_s"])):
+    fresh = sums.by_epoch(connection, token["token"], clock, FRESH_KINDS, up_to=block)
+    for epoch, points in fresh.items():
+        entered.points[epoch + 1 + clock.lifetime_epochs] += points
+    for entry in sums.details(connection, token["token"], (OPENING,), up_to=block):
+        entered.open(entry.detail)
+    for expiry, points, of_burnt in renewals(connection, token, clock, up_to=block):
         entered.renew(expiry, points, of_burnt)
     return entered
 
 
 def renewals(
-    connection: Connection, where: Iterable[Any], clock: Clock, grace_s: int
+    connection: Connection, token: Mapping[str, Any], clock: Clock, *, up_to: int, above: int | None = None
 ) -> Iterator[tuple[int, int, int]]:
-    """(expiry epoch, points, of these burnt before) of everything that was given new life."""
+    """(expiry epoch, points, of these burnt before) of everything of a token's row that was given new life up to a
+    block, above another one if it is named."""
+    grace_s = int(token["grace_s"])
     if not grace_s:
         return
-    rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-        select(entries.c.block_time, entries.c.kind, entries.c.detail).where(*where, entries.c.kind.in_(RENEWING_KINDS))
-    )
-    for at, kind, detail in rows:
-        renewed, of_burnt = renewal(kind, detail)
+    for entry in sums.details(connection, token["token"], RENEWING_KINDS, up_to=up_to, above=above):
+        renewed, of_burnt = renewal(entry.kind, entry.detail)
         if renewed:
-            yield -(-(at + grace_s - clock.origin) // clock.epoch_s), renewed, of_burnt
+            yield -(-(entry.block_time + grace_s - clock.origin) // clock.epoch_s), renewed, of_burnt
 
 
 def _left(connection: Connection, token: str, expiry: int, expires_at: int) -> int:

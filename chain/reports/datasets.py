@@ -5,20 +5,19 @@ here names a person.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.lots import Clock
 from chain.mirror import history
-from chain.mirror.models import Entry, LedgerEvent, MirrorBlock
-from chain.storage.columns import table_of
+from chain.mirror.queries import entries, events
 
-ROWS_AT_ONCE: Final = 2_000
 # How events name the brands that they concern, agreements apart.
 BRAND_NAMES: Final = ("brandId", "debtorId", "creditorId")
 TEXT: Final = "text"
@@ -27,17 +26,13 @@ POINTS: Final = "points"  # amounts that fit 64 bits: a lot holds at most 2^48 -
 MONEY: Final = "decimal128(38, 0)"  # units of the settlement token
 Values = tuple[Any, ...]
 
-entries: Final = table_of(Entry)
-events: Final = table_of(LedgerEvent)
-blocks: Final = table_of(MirrorBlock)
-
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What an export is of. token None: all brands (an auditor's export)."""
 
     block: int
-    token: str | None = None
+    token: Address | None = None
     brand_id: int | None = None
 
 
@@ -73,29 +68,21 @@ class Totals:
 
 
 def _entry_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
-    column = entries.c
-    asked = select(
-        column.seq, column.block_number, column.block_time, column.block_hash, column.tx_hash, column.log_index,
-        column.token, column.account, column.kind, column.points, column.held, column.operation_id, column.detail,
-    ).where(column.block_number <= scope.block)  # fmt: skip
-    if scope.token is not None:
-        asked = asked.where(column.token == scope.token)
-    for row in _streamed(connection, asked.order_by(column.seq)):
-        yield (*row[:9], int(row[9]), int(row[10]), row[11], _json(row[12]))
+    for entry in entries.streamed(connection, block=scope.block, token=scope.token):
+        yield (
+            entry.seq, entry.block_number, entry.block_time, entry.block_hash, entry.tx_hash, entry.log_index,
+            entry.token, entry.account, entry.kind, int(entry.points), int(entry.held), entry.operation_id,
+            _json(entry.detail),
+        )  # fmt: skip
 
 
 def _event_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
     """The decoded logs themselves: of the token, and of the other contracts where they concern the brand: whoever has
     them can fold the other datasets from them."""
-    column = events.c
     concerns = _Concerning(str(scope.brand_id))
-    asked = select(
-        column.block_number, column.log_index, blocks.c.time, column.block_hash, column.tx_hash, column.address,
-        column.contract, column.name, column.args,
-    ).join(blocks, blocks.c.number == column.block_number).where(column.block_number <= scope.block)  # fmt: skip
-    for row in _streamed(connection, asked.order_by(column.block_number, column.log_index)):
-        if scope.token is None or row[5] == scope.token or concerns(row[8]):
-            yield (*row[:8], _json(row[8]), 1)
+    for event in events.streamed(connection, block=scope.block):
+        if scope.token is None or event.address == scope.token or concerns(event.args):
+            yield (*event[:-1], _json(event.args), 1)
 
 
 class _Concerning:
@@ -145,10 +132,6 @@ def _obligation_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
 def _tokens(connection: Connection, scope: Scope) -> list[Any]:
     found = history.tokens(connection, scope.block)
     return sorted((row for row in found if scope.token in (None, row["token"])), key=lambda row: row["token"])
-
-
-def _streamed(connection: Connection, asked: Any) -> Iterator[Sequence[Any]]:
-    yield from connection.execution_options(yield_per=ROWS_AT_ONCE).execute(asked)
 
 
 def _json(value: Any) -> str:

@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, cast, func, select
+from sqlalchemy import Connection
 
 from chain.contracts.lots import Clock
 from chain.mirror import history
 from chain.mirror.history import Moment
-from chain.mirror.models import Entry
+from chain.mirror.queries import sums
 from chain.reports.breakage import Cohort
 from chain.reports.cohorts import cohorts, renewals
-from chain.storage.columns import table_of
 
-entries: Final = table_of(Entry)
 RETURNING_KINDS: Final = ("refund", "unwind_in")
 
 
@@ -60,17 +58,17 @@ def movements(connection: Connection, token: Mapping[str, Any], opening: Moment,
     address = token["token"]
     before = history.supply(connection, address, opening.number)
     after = history.supply(connection, address, closing.number)
-    sums, returned, renewed = _sums(connection, token, opening, closing)
-    out, unwound, otherwise = -sums.get("exchange_out", 0), -sums.get("unwind_out", 0), -sums.get("burn", 0)
+    by_kind, returned, renewed = _sums(connection, token, opening, closing)
+    out, unwound, otherwise = -by_kind.get("exchange_out", 0), -by_kind.get("unwind_out", 0), -by_kind.get("burn", 0)
     return Movements(
         opening_at=opening,
         closing_at=closing,
         opening=before.live,
-        awarded=sums.get("award", 0),
-        exchanged_in=sums.get("exchange_in", 0),
+        awarded=by_kind.get("award", 0),
+        exchanged_in=by_kind.get("exchange_in", 0),
         returned=returned,
         renewed=renewed,
-        minted_otherwise=sums.get("mint", 0) + sums.get("opening", 0),
+        minted_otherwise=by_kind.get("mint", 0) + by_kind.get("opening", 0),
         # What tills captured after its expiry was gone already, so the burns tell, not the captures.
         redeemed=after.burnt - before.burnt - out - unwound - otherwise,
         exchanged_out=out,
@@ -85,20 +83,13 @@ def _sums(
     connection: Connection, token: Mapping[str, Any], opening: Moment, closing: Moment
 ) -> tuple[dict[str, int], int, int]:
     """Points by kind of entry; points that came back with their own expiry; points that were given new life."""
-    where = (
-        entries.c.token == token["token"],
-        entries.c.block_number > opening.number,
-        entries.c.block_number <= closing.number,
-    )
-    by_kind = connection.execute(
-        select(entries.c.kind, func.sum(cast(entries.c.points, BigInteger))).where(*where).group_by(entries.c.kind)
-    )
-    sums = {kind: int(points) for kind, points in by_kind}
+    address, between = token["token"], {"above": opening.number, "up_to": closing.number}
+    by_kind = sums.by_kind(connection, address, **between)
     clock = Clock(int(token["origin"]), int(token["epoch_s"]), int(token["lifetime_epochs"]))
-    returning = select(entries.c.detail).where(*where, entries.c.kind.in_(RETURNING_KINDS))
-    returned = sum(int(detail["returned"]) for (detail,) in connection.execute(returning))
-    renewed = sum(points for _, points, _ in renewals(connection, where, clock, int(token["grace_s"])))
-    return sums, returned, renewed
+    returning = sums.details(connection, address, RETURNING_KINDS, **between)
+    returned = sum(int(entry.detail["returned"]) for entry in returning)
+    renewed = sum(points for _, points, _ in renewals(connection, token, clock, **between))
+    return by_kind, returned, renewed
 
 
 def _expired(found: list[Cohort], opening: Moment, closing: Moment) -> int:

@@ -11,19 +11,20 @@ from typing import Any, Final, cast
 
 import orjson
 
+from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
 from chain.contracts.lots import Clock
-from chain.mirror.lot_ends import MemoryLotEnds
-from chain.mirror.projection import Context, Projector
-from chain.mirror.row_cache import KEYS, Key, Row, RowCache
+from chain.mirror.rows.lot_ends import MemoryLotEnds
+from chain.mirror.rows.projection import Context, Projector
+from chain.mirror.rows.row_cache import KEYS, Key, Row, RowCache
 from chain.reports import formats
 from chain.reports.datasets import DATASETS, Values
 from chain.reports.errors import Problem
 
 DESK: Final = "RedemptionDesk"
 POINTS: Final = "LoyaltyToken"
-NOTHING: Final = "0x"
+NOTHING: Final = Address("0x")
 # So many differences of a dataset are told one by one.
 TOLD_MAX: Final = 20
 Rows = Callable[[str], Iterator[Values]]
@@ -34,7 +35,7 @@ _UNFOLDABLE: Final = (*formats.UNREADABLE, AssertionError, AttributeError)
 
 
 class _Rows:
-    """A ledger in memory: what the fold asks of chain.mirror.row_cache, and nothing else."""
+    """A ledger in memory: what the fold asks of chain.mirror.rows.row_cache, and nothing else."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, Key], Row] = {}
@@ -94,10 +95,14 @@ def _check_entries(
     terms = {row["token"]: {**row, "brand_id": str(row["brand_id"])} for row in manifest["tokens"]}
     own = {row["token"] for row in manifest["tokens"]}
     address, contract = _EVENTS.index("address"), _EVENTS.index("contract")
-    desk = next((row[address] for row in rows("events") if row[contract] == DESK), NOTHING)
+    desk = next((Address(row[address]) for row in rows("events") if row[contract] == DESK), NOTHING)
     fold = Projector(cast(RowCache, ledger), Context(desk=desk, tokens=tokens, token_rows=terms), MemoryLotEnds())
     found, last_seq, before = rows("entries"), 0, 0
-    timely = {row[1]: _Block(row[1], row[3], row[2], []) for row in rows("entries") if row[4] is None}
+    timely = {
+        number: _Block(number, block_hash, at, [])
+        for _, number, at, block_hash, tx_hash, *_ in rows("entries")
+        if tx_hash is None
+    }
     end = manifest["block"]
     timely[end["number"]] = _Block(end["number"], end["hash"], end["time"], [])
     for block in _with(timely, _blocks(told, files["events"], manifest, rows, own)):

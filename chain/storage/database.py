@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from chain.base.errors import DatabaseUnusable
+from chain.storage import doorbell
 
 BUSY_TIMEOUT_MS: Final = 30_000
 POOL_SIZE: Final = 8
@@ -35,6 +36,7 @@ def engine(url: str) -> Engine:
         event.listen(made, "do_connect", _keep_private)
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", _begin_sqlite)
+        doorbell.hang(made)
         return made
     return create_engine(
         parsed,

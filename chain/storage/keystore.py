@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from chain.base.errors import KeystoreError, KeystoreLocked, KeystoreMissing
 from chain.base.hashing import keccak
+from chain.base.scalars import Address
 
 VERSION: Final = 1
 SEED_BYTES: Final = 32
@@ -34,7 +35,7 @@ CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD
 class Keystore(Protocol):
     """Whoever holds keys and signs digests with them."""
 
-    def address_of(self, ref: str) -> str:
+    def address_of(self, ref: str) -> Address:
         """The address of a key, lower case."""
 
     def sign(self, ref: str, digest: bytes) -> bytes:
@@ -96,7 +97,7 @@ class LocalKeystore:
         except (InvalidTag, ValueError):
             raise KeystoreLocked("The password does not open the keystore, or the file was altered.") from None
 
-    def address_of(self, ref: str) -> str:
+    def address_of(self, ref: str) -> Address:
         """The address of a key, lower case."""
         return self._key(ref)[1]
 
@@ -118,11 +119,11 @@ class LocalKeystore:
         derive = HKDF(algorithm=SHA256(), length=32, salt=b"moa keystore 1 ed25519", info=ref.encode())
         return Ed25519PrivateKey.from_private_bytes(derive.derive(self._seed))
 
-    def _derive(self, ref: str) -> tuple[PrivateKey, str]:
+    def _derive(self, ref: str) -> tuple[PrivateKey, Address]:
         # 48 bytes reduced by the order leave no bias worth the name.
         wide = HKDF(algorithm=SHA256(), length=48, salt=b"moa keystore 1", info=ref.encode()).derive(self._seed)
         key = PrivateKey((int.from_bytes(wide) % (CURVE_ORDER - 1) + 1).to_bytes(32))
-        return key, "0x" + keccak(key.public_key.format(compressed=False)[1:])[12:].hex()
+        return key, Address("0x" + keccak(key.public_key.format(compressed=False)[1:])[12:].hex())
 
 
 def open_or_create(path: Path | str, password: str) -> LocalKeystore:

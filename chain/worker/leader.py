@@ -2,11 +2,14 @@
 
 import fcntl
 import os
+import select
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import psycopg
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,6 +17,8 @@ from chain.base.errors import DatabaseUnusable, LeaderElsewhere
 
 # Any constant will do, as long as nothing else in the database uses it: "moa" in ASCII.
 ADVISORY_LOCK: Final = 0x6D6F61
+# A session that nobody ended, and that is gone all the same (a network), is found out after this time.
+ASK_S: Final = 5.0
 
 
 class Leader:
@@ -24,6 +29,7 @@ class Leader:
         self._engine = engine
         self._descriptor: int | None = None
         self._connection: Connection | None = None
+        self._asked_at = -1e9
 
     def __enter__(self) -> Self:
         if self._engine.dialect.name == "sqlite":
@@ -47,9 +53,30 @@ class Leader:
             self._connection = None
 
     def check(self) -> None:
-        """Raises the database's error when the session that holds the lock is gone, and the leadership with it."""
-        if self._connection is not None:
-            self._connection.execute(text("SELECT 1"))
+        """Raises the database's error when the session that holds the lock is gone, and the leadership with it.
+
+        A server that ends a session says so: only when something came, or after ASK_S, it is asked.
+        """
+        if self._connection is None:
+            return
+        now = time.monotonic()
+        if now - self._asked_at < ASK_S and not self._came():
+            return
+        self._connection.execute(text("SELECT 1"))
+        self._asked_at = now
+
+    def _came(self) -> bool:
+        """Whether anything may be read from the session, its end included."""
+        assert self._connection is not None
+        session = self._connection.connection.driver_connection
+        if session is None:
+            return True
+        try:
+            looked = select.poll()
+            looked.register(session.fileno(), select.POLLIN)
+            return bool(looked.poll(0))
+        except (psycopg.Error, ValueError):
+            return True
 
     def _lock_file(self) -> None:
         database = self._engine.url.database

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,9 @@ from chain.base.errors import (
 )
 from chain.contracts.deployment import Deployment
 from chain.health.collector import Tables
-from chain.health.loops import LOOPS, STOPPED
+from chain.health.loops import LOOPS
 from chain.mirror.loop import Mirror
+from chain.mirror.queries.checkpoint import STOPPED
 from chain.mirror.settings import MirrorSettings
 from chain.node.head_subscription import HeadSubscription
 from chain.node.rpc import Rpc
@@ -41,7 +42,8 @@ LEADER_POLL_S: Final = 1.0
 SAID_AGAIN_S: Final = 60.0
 NODE_POLL_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 5.0
-STOP_POLL_S: Final = 0.1
+# A loop that failed is noticed after this time; a signal at once.
+STOP_POLL_S: Final = 0.5
 SEND_TIMEOUT_S: Final = 60.0
 # A read that takes longer is asked for less; the watchdog is not to bark before that.
 READ_TIMEOUT_S: Final = 20.0
@@ -139,7 +141,7 @@ def _lead(
         _await_node(relayer_rpc, deployment, engine, stop)
         relayer = Relayer(engine, relayer_rpc, deployment, keystore, settings.relayer, heads=relayer_heads)
         mirror = Mirror(engine, mirror_rpc, deployment, settings.mirror, heads=heads)
-        _both(mirror, relayer, stop, leader)
+        _both(mirror, relayer, stop, leader, (heads, relayer_heads))
     finally:
         heads.close()
         relayer_heads.close()
@@ -147,7 +149,9 @@ def _lead(
         mirror_rpc.close()
 
 
-def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event, leader: Leader) -> None:
+def _both(
+    mirror: Mirror, relayer: Relayer, stop: threading.Event, leader: Leader, heads: Sequence[HeadSubscription]
+) -> None:
     """Runs both loops until `stop`; when one fails, or the leadership is lost, all ends and the failure is raised."""
     ended = threading.Event()
     failures: list[BaseException] = []
@@ -172,6 +176,9 @@ def _both(mirror: Mirror, relayer: Relayer, stop: threading.Event, leader: Leade
             stop.wait(STOP_POLL_S)
     finally:
         ended.set()
+        for subscription in heads:
+            # A loop may wait for a block.
+            subscription.wake()
         for thread in threads:
             thread.join(SEND_TIMEOUT_S + STOP_TIMEOUT_S)
     if failures:

@@ -7,20 +7,20 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from scripts.bench.acts import acts_log
-from scripts.bench.auditing import auditing
-from scripts.bench.backfill import backfill
-from scripts.bench.committing import committing
-from scripts.bench.earning import earning
-from scripts.bench.evidence import evidence
-from scripts.bench.fairness import fairness
 from scripts.bench.figures import Figure, show, write
-from scripts.bench.gas import gas
-from scripts.bench.idle import idle
-from scripts.bench.latency import latency
-from scripts.bench.minting import minting
-from scripts.bench.reading import reading
-from scripts.bench.relaying import relaying
+from scripts.bench.gateway.latency import latency
+from scripts.bench.gateway.reading import reading
+from scripts.bench.ledger.earning import earning
+from scripts.bench.ledger.fairness import fairness
+from scripts.bench.ledger.gas import gas
+from scripts.bench.ledger.idle import idle
+from scripts.bench.ledger.minting import minting
+from scripts.bench.ledger.relaying import relaying
+from scripts.bench.mirror.backfill import backfill
+from scripts.bench.mirror.committing import committing
+from scripts.bench.proving.acts import acts_log
+from scripts.bench.proving.auditing import auditing
+from scripts.bench.proving.evidence import evidence
 from scripts.stack.local_stack import ROOT
 
 BENCHES: dict[str, Callable[[], list[Figure]]] = {

@@ -27,6 +27,10 @@ WEI_PER_ETHER: Final = 10**18
 HEALTHY, UNHEALTHY, UNKNOWN = 0, 1, 2
 # A mirror that follows is a block or two behind whenever one looks.
 LAG_BLOCKS_MAX: Final = 20
+TOLD_OF_MIRROR: Final = (
+    "block_number", "block_hash", "block_time", "head_number", "safe_number", "final_number", "history_from", "state",
+    "reason", "updated_at_ms",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ def _document(found: SystemHealth, node: AtNode | None, troubles: list[str]) -> 
     return {
         "healthy": not troubles,
         "troubles": troubles,
-        "mirror": asdict(found.position) if found.position else None,
+        "mirror": {name: getattr(found.position, name) for name in TOLD_OF_MIRROR} if found.position else None,
         "lag": {"blocks": lag[0], "seconds": lag[1]} if lag else None,
         "node": {"chain_id": node.chain_id, "head_number": node.head_number, "head_time": node.head_time}
         if node

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chain.base.scalars import RegistryId
 from chain.contracts import authorisation
 from chain.contracts.codec import EventLog
 from chain.devnet.supervisor import Ganache
@@ -173,15 +174,15 @@ def _money(units: int) -> str:
     return ("+" if units >= 0 else "-") + points(abs(units) // 10**16)
 
 
-def statement(events: list[EventLog], brands: list[int]) -> dict[int, int]:
+def statement(events: list[EventLog], brands: list[RegistryId]) -> dict[RegistryId, int]:
     """Net position of each brand since the last netting, in settlement units; positive: receives. From events alone."""
-    owed: dict[tuple[int, int], int] = defaultdict(int)
+    owed: dict[tuple[RegistryId, RegistryId], int] = defaultdict(int)
     for event in events:
         match event.name:
             case "ObligationBooked":
-                owed[int(event.args["debtorId"]), int(event.args["creditorId"])] += int(event.args["amount"])
+                owed[_pair(event)] += int(event.args["amount"])
             case "ObligationReduced":
-                owed[int(event.args["debtorId"]), int(event.args["creditorId"])] -= int(event.args["amount"])
+                owed[_pair(event)] -= int(event.args["amount"])
             case "PeriodNetted":
                 among = {int(brand) for brand in event.args["brandIds"]}
                 for pair in [pair for pair in owed if set(pair) <= among]:
@@ -193,6 +194,10 @@ def statement(events: list[EventLog], brands: list[int]) -> dict[int, int]:
         positions[debtor] -= amount
         positions[creditor] += amount
     return positions
+
+
+def _pair(event: EventLog) -> tuple[RegistryId, RegistryId]:
+    return RegistryId(int(event.args["debtorId"])), RegistryId(int(event.args["creditorId"]))
 
 
 def _expiry(copy: Copy) -> Iterator[Step]:

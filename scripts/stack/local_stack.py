@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -227,7 +227,7 @@ def _keystore(path: Path, password: str) -> LocalKeystore:
     return LocalKeystore.open(path, password) if path.exists() else LocalKeystore.create(path, password)
 
 
-def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path, *, plan: Path | None = None) -> None:
+def deploy(rpc_url: str, deployments: Path, signers: Sequence[str], log: Path, *, plan: Path | None = None) -> None:
     """Puts a plan (scripts/deploy/plan.toml) on the node, or what it lacks of it. Raises WorldError."""
     deployments.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +260,7 @@ def deploy(rpc_url: str, deployments: Path, signers: list[str], log: Path, *, pl
         raise LocalStackError(f"The contracts could not be deployed. The log is {log}.\n{tail(log)}")
 
 
-def _is_deployed(state: Path, rpc_url: str, chain_id: int, signers: list[str]) -> bool:
+def _is_deployed(state: Path, rpc_url: str, chain_id: int, signers: Sequence[str]) -> bool:
     """Whether this very plan was put on this very chain: by its mark, and by the code that the node has now."""
     mark, deployments = state / DEPLOYED, state / "deployments"
     if not mark.exists() or mark.read_text() != _deployed_of(state, chain_id, signers):
@@ -271,11 +271,11 @@ def _is_deployed(state: Path, rpc_url: str, chain_id: int, signers: list[str]) -
     return False
 
 
-def _mark_deployed(state: Path, chain_id: int, signers: list[str]) -> None:
+def _mark_deployed(state: Path, chain_id: int, signers: Sequence[str]) -> None:
     (state / DEPLOYED).write_text(_deployed_of(state, chain_id, signers))
 
 
-def _deployed_of(state: Path, chain_id: int, signers: list[str]) -> str:
+def _deployed_of(state: Path, chain_id: int, signers: Sequence[str]) -> str:
     """One hash over all that a deployment follows from, and over what it wrote."""
     found = hashlib.sha256("\n".join(signers).encode())
     made_of = ROOT / "scripts" / "deploy"

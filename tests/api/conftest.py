@@ -5,17 +5,16 @@ What needs the chain is in tests/end_to_end. The mirror's rows are written here 
 
 from __future__ import annotations
 
-import itertools
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -30,10 +29,12 @@ from api.kit.problems import methods_at
 from api.kit.settings import Settings
 from api.members import service as identity
 from api.server import Server, configured
+from chain.base.patience import Patience
 from chain.contracts.authorisation import Domain
 from chain.contracts.codec import Codec
 from chain.contracts.deployment import Contract, Deployment
 from chain.storage.keystore import LocalKeystore
+from tests.support.callers import Caller as Caller
 from tests.support.databases import Postgres
 
 TOKENS = {"cdnow": "0x" + "c1" * 20, "beans": "0x" + "be" * 20}
@@ -80,31 +81,6 @@ def deployment() -> Deployment:
         contracts={name: Contract(name, DESK, "0x" + "00" * 32) for name in names},
         codec=Codec.load(),
     )
-
-
-@dataclass
-class Caller:
-    """Someone who calls with one key. `write` gives each call an idempotency key of its own."""
-
-    client: TestClient
-    key: str
-    name: str = ""
-    _numbers: Iterator[int] = field(default_factory=itertools.count)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
-
-    def get(self, path: str, **parameters: Any) -> Any:
-        return self.client.get(path, headers=self.headers, params=parameters)
-
-    def write(
-        self, path: str, body: Any = None, *, key: str | None = None, method: str = "POST", **headers: str
-    ) -> Any:
-        key = key or f"{self.name}-{next(self._numbers)}"
-        content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
-        sent = {"Content-Type": "application/json", **self.headers, "Idempotency-Key": key, **headers}
-        return self.client.request(method, path, content=content, headers=sent)
 
 
 @dataclass
@@ -288,7 +264,10 @@ def served(world: World) -> Iterator[tuple[str, Server]]:
     server = configured(replace(world.settings, port=0, shutdown_grace=timedelta(seconds=GRACE_S)), world.app)
     thread = threading.Thread(target=server.run)
     thread.start()
+    patience = Patience([os.getpid()])
     while not server.started:
+        assert thread.is_alive(), "the server ended before it began to serve"
+        patience.look()
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
@@ -425,41 +404,48 @@ def bootstrapped(url: str) -> tuple[str, dict[str, str]]:
     return made.operator_key or "", {slug: key or "" for slug, key in made.brand_keys.items()}
 
 
+@contextmanager
+def gateway(settings: Settings, operator_key: str, brand_keys: Mapping[str, str]) -> Iterator[World]:
+    """A gateway on a database in which these keys are; every answer is held against the document."""
+    app = create_app(settings, opened=state_without_node)
+    database = Database(settings.database_url)
+    with closing(database), TestClient(app, raise_server_exceptions=False) as client:
+        client.event_hooks = {"response": [documented]}
+        yield World(
+            app=app,
+            client=client,
+            database=database,
+            settings=settings,
+            operator=Caller(client, operator_key, "operator"),
+            brand=Caller(client, brand_keys["cdnow"], "cdnow"),
+            other=Caller(client, brand_keys["beans"], "beans"),
+            anyone=Caller(client, "", "anyone"),
+        )
+
+
+def new_gateway(settings: Settings) -> AbstractContextManager[World]:
+    """A gateway on a database that has its tables and nothing in them: brands and keys are made."""
+    return gateway(settings, *bootstrapped(settings.database_url))
+
+
 class Worlds:
     """Makes gateways in one folder; all end together."""
 
     def __init__(self, folder: Path, prepared: Prepared | PreparedPostgres) -> None:
         self._folder = folder
         self._prepared = prepared
-        self._opened: list[World] = []
+        self._opened = ExitStack()
         self._urls: list[str] = []
 
     def __call__(self, *, fresh: bool = True, **changes: Any) -> World:
         if fresh:
             self._urls.append(self._prepared.fresh(self._folder))
         settings = replace(settings_in(self._folder, self._urls[-1]), **changes)
-        app = create_app(settings, opened=state_without_node)
-        client = TestClient(app, raise_server_exceptions=False)
-        client.event_hooks = {"response": [documented]}
-        client.__enter__()
-        keys = self._prepared.brand_keys
-        made = World(
-            app=app,
-            client=client,
-            database=Database(settings.database_url),
-            settings=settings,
-            operator=Caller(client, self._prepared.operator_key, "operator"),
-            brand=Caller(client, keys["cdnow"], "cdnow"),
-            other=Caller(client, keys["beans"], "beans"),
-            anyone=Caller(client, "", "anyone"),
-        )
-        self._opened.append(made)
-        return made
+        prepared = self._prepared
+        return self._opened.enter_context(gateway(settings, prepared.operator_key, prepared.brand_keys))
 
     def end(self) -> None:
-        for made in self._opened:
-            made.client.__exit__(None, None, None)
-            made.database.close()
+        self._opened.close()
         for url in self._urls:
             self._prepared.drop(url)
 

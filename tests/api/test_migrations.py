@@ -38,7 +38,7 @@ MEANT = {
     ("chain_transaction", "state"): "sent",
 }
 # Columns that a later revision may have reason to write otherwise: how a brand is named, what an order said
-# before it was corrected (tests/api/test_brands.py says what becomes of both).
+# before it was corrected (tests/api/members/test_brands.py says what becomes of both).
 RENAMED = {"brand", "brand_id", "number", "fact"}
 
 
@@ -99,7 +99,7 @@ def test_what_is_our_own_outlives_every_migration(url: str, revision: str) -> No
         after = rows_of(connection)
         differences = compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
     engine.dispose()
-    assert [one[0] for one in differences if one[1].name != "operation_open_lane"] == []
+    assert [one[0] for one in differences if one[1].name != "operation_open_ordering_key"] == []
     for name, rows in before.items():
         kept = [column for column in rows[0] if column in after[name][0] and column not in RENAMED]
         assert kept, name

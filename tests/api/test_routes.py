@@ -33,6 +33,7 @@ FILL = {
     "{hold_id}": HOLD,
     "{operation_id}": "1",
     "{entry_id}": "1",
+    "{key}": "k-1",
     "{address}": "0x" + "0" * 40,
 }
 DOCUMENT = openapi()

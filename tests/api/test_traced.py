@@ -10,8 +10,8 @@ import pytest
 
 from api.kit.log import access_log
 from tests.api.conftest import World, served
+from tests.api.kit.test_inputs import OPERATIONS, address, call, callers, named
 from tests.api.test_connections import Wire, start_of_body
-from tests.api.test_inputs import OPERATIONS, address, call, callers, named
 
 __all__ = ["callers"]
 

@@ -14,7 +14,7 @@ from chain.node.rpc import Rpc
 from chain.outbox import calls
 from chain.storage.database import engine as make_engine
 from chain.storage.database import writing
-from tests.chain.conftest import CDNOW, Chain, World
+from tests.chain.conftest import CDNOW, Chain, OnChain
 
 GAS = 3_000_000
 LONGEST_LIFE_S = 500 * 86_400
@@ -31,7 +31,7 @@ class Small:
         with writing(engine) as connection:
             SQLModel.metadata.create_all(connection)
         rpc = Rpc(chain.node.url, timeout_s=30.0, decode_revert=self.deployment.codec.revert)
-        self.world = World(
+        self.world = OnChain(
             chain.node, self.deployment, chain.keystore, engine, rpc, folder, chain.keystore_path, chain.deployments
         )
         self.accounts = rpc.call("eth_accounts")

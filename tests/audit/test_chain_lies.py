@@ -229,7 +229,7 @@ def test_a_wrong_storage_proof_is_found(ledger: Any, how: str) -> None:
 
 def test_a_proof_from_between_two_states_is_asked_for_again(ledger: Any) -> None:
     """SPEC 12.6: a node that takes a block in; what it tells every time is the lie of the test before."""
-    token, told = ledger.small.deployment.brands["cdnow"].token, 0
+    token, told = ledger.small.world.brands["cdnow"].token, 0
 
     def stumble(method: str, params: Sequence[Any], answer: Any) -> Any:
         nonlocal told

@@ -26,7 +26,7 @@ from chain.reports.movements import movements
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot, writing
 from tests.audit.test_walked_chain import Mirrored, deployed
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 from tests.replay.test_openings import Claims
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirrored]:
     """A walk of old points on Anvil, and a mirror of it."""
     folder: Path = tmp_path_factory.mktemp("openings")
     with Anvil(folder / "chain") as node, closing(Rpc(node.url, timeout_s=30.0)) as rpc:
-        world = World(rpc, node.chain_id, anvil=True)
+        world = TwoSides(rpc, node.chain_id, anvil=True)
         walk = Claims(world, random.Random(SEED))
         for _ in range(STEPS):
             world.do(walk.next(world.at))

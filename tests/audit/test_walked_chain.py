@@ -43,7 +43,7 @@ from tests.audit.conftest import Quiet
 from tests.differential.chain_side import COVER_BPS
 from tests.differential.run import run
 from tests.differential.steps import TOKEN
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 
 STEPS = 60
 SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
@@ -55,7 +55,7 @@ BLOCKS_LOOKED_AT = 8
 class Mirrored:
     """The walk's world, its node, and a mirror of it."""
 
-    world: World
+    world: TwoSides
     rpc: Rpc
     url: str
     deployment: Deployment
@@ -92,7 +92,7 @@ class Mirrored:
             return list(connection.execute(text("SELECT token FROM brand_token ORDER BY token")).scalars())
 
 
-def deployed(world: World, rpc: Rpc) -> Deployment:
+def deployed(world: TwoSides, rpc: Rpc) -> Deployment:
     """The walk's contracts with their code, as a deployment's record has them."""
     at = {name: world.chain.addresses[name] for name in NAMES}
     at |= {"AccessManager": world.chain.addresses["Authority"], "LoyaltyToken": world.chain.addresses[f"{TOKEN} 0"]}

@@ -47,7 +47,7 @@ MIRROR = MirrorSettings(poll_s=0.01, behind_grace_s=0.0)
 
 
 @dataclass
-class World:
+class OnChain:
     """One test's world: a deployed chain and an empty database."""
 
     node: Node
@@ -309,14 +309,16 @@ def chain(ganache: Chain) -> Chain:
 
 
 @pytest.fixture
-def world(chain: Chain, engine: Engine, tmp_path: Path) -> Iterator[World]:
+def world(chain: Chain, engine: Engine, tmp_path: Path) -> Iterator[OnChain]:
     """Everything a test mines is gone after it: the chain goes back to where the test began."""
     if not chain.node.alive():
         chain.node.start()
     rpc = Rpc(chain.node.url, timeout_s=30.0)
     snapshot = rpc.call("evm_snapshot")
     deployment = Deployment.load(chain.deployments, chain.node.chain_id)
-    made = World(chain.node, deployment, chain.keystore, engine, rpc, tmp_path, chain.keystore_path, chain.deployments)
+    made = OnChain(
+        chain.node, deployment, chain.keystore, engine, rpc, tmp_path, chain.keystore_path, chain.deployments
+    )
     yield made
     with suppress(ChainError):
         rpc.call("evm_revert", snapshot)
@@ -324,7 +326,7 @@ def world(chain: Chain, engine: Engine, tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def loops(world: World) -> Iterator[Callable[[], threading.Event]]:
+def loops(world: OnChain) -> Iterator[Callable[[], threading.Event]]:
     """Starts relayer and mirror in threads; ends them after the test, and fails it when one of them failed."""
     stop = threading.Event()
     with ThreadPoolExecutor() as pool:

@@ -24,7 +24,7 @@ from chain.reports.errors import ExportInvalid
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot, writing
 from chain.tlog.notes import KeySigner, Note, Verifier, sign
-from tests.chain.conftest import World
+from tests.chain.conftest import OnChain
 
 pytestmark = pytest.mark.slow
 ORIGIN = "example.com/log"
@@ -37,7 +37,7 @@ def signer(keys: Any, number: int = 0, origin: str = ORIGIN) -> KeySigner:
 
 
 @pytest.fixture(scope="module")
-def world(anvil: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(anvil: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnChain]:
     """Three members with awards, holds of two of them, one captured and one released, and exchanges of both brands."""
     folder = tmp_path_factory.mktemp("books")
     engine, rpc = make_engine(f"sqlite:///{folder / 'moa.db'}"), Rpc(anvil.node.url, timeout_s=30.0)
@@ -45,7 +45,7 @@ def world(anvil: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
         SQLModel.metadata.create_all(connection)
     before = rpc.call("evm_snapshot")
     deployment = Deployment.load(anvil.deployments, anvil.node.chain_id)
-    world = World(anvil.node, deployment, anvil.keystore, engine, rpc, folder, anvil.keystore_path, anvil.deployments)
+    world = OnChain(anvil.node, deployment, anvil.keystore, engine, rpc, folder, anvil.keystore_path, anvil.deployments)
     world.enqueue(*(world.award(name, 5_000) for name in ("ada", "ben", "cem")))
     world.enqueue(*(world.award(name, 5_000, brand="hanok") for name in ("ada", "ben")))
     world.drain()
@@ -60,7 +60,7 @@ def world(anvil: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worl
 
 
 @pytest.fixture(scope="module", params=["all", "one brand"])
-def sound(request: pytest.FixtureRequest, world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sound(request: pytest.FixtureRequest, world: OnChain, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A signed export, of all brands and of one."""
     folder = tmp_path_factory.mktemp("sound") / "export"
     with snapshot(world.engine) as connection:
@@ -255,7 +255,7 @@ CHANGES: dict[str, list[Callable[[Rows], None]]] = {
 }  # fmt: skip
 
 
-def test_a_sound_export_folds_to_its_own_rows(sound: Path, world: World) -> None:
+def test_a_sound_export_folds_to_its_own_rows(sound: Path, world: OnChain) -> None:
     """SPEC 15.10, 15.11"""
     assert bundle.check(sound, signer(world.keystore).verifier)[1] == []
     assert all(rows_of(sound, dataset) for dataset in CHANGES), "a dataset without rows would show nothing"
@@ -267,7 +267,7 @@ def test_a_sound_export_folds_to_its_own_rows(sound: Path, world: World) -> None
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
 def test_what_was_changed_is_found_though_all_sums_are_right(
-    export: Path, world: World, dataset: str, change: Callable[[Rows], None]
+    export: Path, world: OnChain, dataset: str, change: Callable[[Rows], None]
 ) -> None:
     """SPEC 15.10, 15.11"""
     rows = rows_of(export, dataset)
@@ -352,7 +352,7 @@ def test_an_event_that_was_changed_alone_is_found(export: Path, change: Callable
     assert not any(one.what in ("rows", "sha256") or one.what.startswith("sum") for one in problems)
 
 
-def test_a_signature_is_of_this_manifest_and_of_the_logs_key(export: Path, world: World, tmp_path: Path) -> None:
+def test_a_signature_is_of_this_manifest_and_of_the_logs_key(export: Path, world: OnChain, tmp_path: Path) -> None:
     """SPEC 15.12"""
     key, other = signer(world.keystore), signer(world.keystore, 1)
     note, raw = (export / sealing.NOTE).read_text(), (export / "manifest.json").read_bytes()

@@ -12,7 +12,7 @@ from chain.outbox import calls, operations
 from chain.relayer.loop import Relayer
 from chain.storage.database import reading, writing
 from chain.storage.keystore import LocalKeystore
-from tests.chain.relayer.test_relayer_faults import RELAYER, Desk
+from tests.chain.relayer.test_relayer_faults import RELAYER, Rig
 from tests.support.scripted_node.brands import BRAND_ID, RULE_ID, Brand
 from tests.support.scripted_node.node import ScriptedNode
 from tests.support.scripted_node.pool import GETH
@@ -27,9 +27,9 @@ def keystore(tmp_path_factory: pytest.TempPathFactory) -> LocalKeystore:
 
 
 @pytest.fixture
-def desk(engine: Engine, keystore: LocalKeystore) -> Iterator[Desk]:
+def rig(engine: Engine, keystore: LocalKeystore) -> Iterator[Rig]:
     with ScriptedNode(seed=9, dialect=GETH) as node:
-        made = Desk(node, Brand(node, members=PEOPLE + 8), engine, keystore)
+        made = Rig(node, Brand(node, members=PEOPLE + 8), engine, keystore)
         made.award(1)
         made.drain()
         # Every act of a person passes its simulation.
@@ -39,14 +39,14 @@ def desk(engine: Engine, keystore: LocalKeystore) -> Iterator[Desk]:
             rpc.close()
 
 
-def use(desk: Desk, **changes: object) -> None:
+def use(rig: Rig, **changes: object) -> None:
     settings = replace(RELAYER, signers=1, **changes)  # type: ignore[arg-type]
-    desk.relayer = Relayer(desk.engine, desk.relayer.node_state.rpc, desk.brand.deployment, desk.keystore, settings)
+    rig.relayer = Relayer(rig.engine, rig.relayer.node_state.rpc, rig.brand.deployment, rig.keystore, settings)
 
 
-def queue(desk: Desk, lines: int, people: int) -> None:
-    members = desk.brand.accounts
-    with writing(desk.engine) as connection:
+def queue(rig: Rig, lines: int, people: int) -> None:
+    members = rig.brand.accounts
+    with writing(rig.engine) as connection:
         asked = [
             calls.award(
                 key=f"line {n}", brand=BRAND_ID, member=members[-1 - n % 8], rule=RULE_ID, base_amount=3, bulk=True
@@ -59,56 +59,56 @@ def queue(desk: Desk, lines: int, people: int) -> None:
         operations.enqueue_many(connection, asked)
 
 
-def kinds(desk: Desk) -> list[str]:
+def kinds(rig: Rig) -> list[str]:
     """What was given a nonce since the queue was filled, in order."""
-    with reading(desk.engine) as connection:
+    with reading(rig.engine) as connection:
         rows = connection.execute(text("SELECT kind FROM chain_transaction WHERE kind <> 'provision' ORDER BY id"))
         return list(rows.scalars())[1:]
 
 
-def test_what_people_wait_for_goes_first_however_many_lines_were_queued_before(desk: Desk) -> None:
+def test_what_people_wait_for_goes_first_however_many_lines_were_queued_before(rig: Rig) -> None:
     """SPEC 7.31"""
-    use(desk, in_flight_max=4, batch_items_max=5)
-    queue(desk, 40, 2)
-    desk.relayer.step()
-    assert kinds(desk)[:2] == ["release", "release"]
-    desk.relayer.step()
-    assert kinds(desk)[2:].count("batch") >= 1, "the rest of the room is the lines'"
+    use(rig, in_flight_max=4, batch_items_max=5)
+    queue(rig, 40, 2)
+    rig.relayer.step()
+    assert kinds(rig)[:2] == ["release", "release"]
+    rig.relayer.step()
+    assert kinds(rig)[2:].count("batch") >= 1, "the rest of the room is the lines'"
 
 
-def test_lines_leave_room_for_people(desk: Desk) -> None:
+def test_lines_leave_room_for_people(rig: Rig) -> None:
     """SPEC 7.31"""
-    use(desk, in_flight_max=4, reserve=2, batch_items_max=5)
-    queue(desk, 40, 0)
+    use(rig, in_flight_max=4, reserve=2, batch_items_max=5)
+    queue(rig, 40, 0)
     for _ in range(3):
-        desk.relayer.step()
-    assert kinds(desk) == ["batch", "batch"]
-    queue_people(desk)
-    desk.relayer.step()
-    assert kinds(desk) == ["batch", "batch", "release", "release"]
+        rig.relayer.step()
+    assert kinds(rig) == ["batch", "batch"]
+    queue_people(rig)
+    rig.relayer.step()
+    assert kinds(rig) == ["batch", "batch", "release", "release"]
 
 
-def queue_people(desk: Desk) -> None:
-    with writing(desk.engine) as connection:
+def queue_people(rig: Rig) -> None:
+    with writing(rig.engine) as connection:
         operations.enqueue_many(
             connection,
             [
-                calls.release(key=f"late {n}", brand=BRAND_ID, member=desk.brand.accounts[n], hold_id=HOLD)
+                calls.release(key=f"late {n}", brand=BRAND_ID, member=rig.brand.accounts[n], hold_id=HOLD)
                 for n in range(3)
             ],
         )
 
 
 @pytest.mark.parametrize("passes", [1, 3])
-def test_lines_have_their_turn_however_many_people_wait(desk: Desk, passes: int) -> None:
+def test_lines_have_their_turn_however_many_people_wait(rig: Rig, passes: int) -> None:
     """SPEC 7.31"""
-    use(desk, in_flight_max=1, singles_max=1, passes_max=passes, batch_items_max=2)
-    queue(desk, 8, PEOPLE)
+    use(rig, in_flight_max=1, singles_max=1, passes_max=passes, batch_items_max=2)
+    queue(rig, 8, PEOPLE)
     for _ in range(200):
-        desk.step()
-        if kinds(desk).count("release") == PEOPLE:
+        rig.step()
+        if kinds(rig).count("release") == PEOPLE:
             break
-    order = kinds(desk)
+    order = kinds(rig)
     assert order.count("release") == PEOPLE
     between = "".join("l" if kind == "batch" else "p" for kind in order).split("l")
     # Four batches of lines; each had at most so many before it.

@@ -84,7 +84,7 @@ def test_a_deposit_is_of_a_known_brand_and_of_something(world, third_party):
 
 
 def test_only_the_exchange_books(world, third_party):
-    """SPEC 5.5"""
+    """SPEC 1.23, 5.5"""
     for caller in (third_party, world.operator, world.cafe.owner):
         with refused("ExchangeContractOnly", caller):
             world.house.book.call(1, 2, 5, 10, b"\0" * 32, {"from": caller})

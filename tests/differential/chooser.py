@@ -8,7 +8,7 @@ from chain.model import lots as lot
 from chain.model.desk import HoldState
 from chain.model.policy import Policy
 from tests.differential.steps import TOKEN, Signed, Step
-from tests.differential.world import BRANDS, DAY, HOUR, World
+from tests.differential.world import BRANDS, DAY, HOUR, TwoSides
 
 BAD_SHARE = 0.15
 REWARD = "0x" + "5e" * 32
@@ -27,7 +27,7 @@ def deadline_of(step: Step) -> int:
 class Chooser:
     """Chooses by the model's state alone, so that a seed says everything."""
 
-    world: World
+    world: TwoSides
     rng: random.Random
     at: int = 0
     next_nonce: int = 1

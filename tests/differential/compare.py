@@ -9,7 +9,7 @@ from chain.model.clock import EXPIRY_EPOCH_MAX
 from tests.differential.steps import TOKEN, Outcome, Step, plain
 
 if TYPE_CHECKING:
-    from tests.differential.world import World
+    from tests.differential.world import TwoSides
 
 Read = tuple[str, str, tuple[Any, ...]]
 
@@ -24,7 +24,7 @@ def check(where: str, expected: Any, found: Any) -> None:
         raise Difference(f"{where}\n  model:     {expected}\n  contracts: {found}")
 
 
-def compare_step(world: World, step: Step, expected: Outcome, found: Outcome) -> None:
+def compare_step(world: TwoSides, step: Step, expected: Outcome, found: Outcome) -> None:
     """The step's error or facts, contract by contract, and the books that it touched."""
     check(f"error of {step}", expected.error, found.error)
     for contract in sorted({*expected.facts, *found.facts}):
@@ -32,7 +32,7 @@ def compare_step(world: World, step: Step, expected: Outcome, found: Outcome) ->
     compare(world, step.at, touched(world, step, expected))
 
 
-def touched(world: World, step: Step, outcome: Outcome) -> list[tuple[Read, Any]]:
+def touched(world: TwoSides, step: Step, outcome: Outcome) -> list[tuple[Read, Any]]:
     """What to read after a step: the books of everyone named in what was said."""
     pairs: dict[tuple[Read, None], Any] = {}
     found: list[tuple[Read, Any]] = []
@@ -62,7 +62,7 @@ def touched(world: World, step: Step, outcome: Outcome) -> list[tuple[Read, Any]
     return found
 
 
-def compare(world: World, at: int, reads: list[tuple[Read, Any]]) -> None:
+def compare(world: TwoSides, at: int, reads: list[tuple[Read, Any]]) -> None:
     """Asks the contracts everything at once."""
     unique = {repr(key): (key, value) for key, value in reads}
     keys = [key for key, _ in unique.values()]
@@ -70,7 +70,7 @@ def compare(world: World, at: int, reads: list[tuple[Read, Any]]) -> None:
         check(f"{key[0]}.{key[1]}{key[2]} at {at}", plain(expected), found)
 
 
-def compare_all(world: World, at: int) -> None:
+def compare_all(world: TwoSides, at: int) -> None:
     """Every book of both sides, and the sums that must hold."""
     reads: list[tuple[Read, Any]] = []
     for brand_id, token in world.ledger.tokens.items():
@@ -92,7 +92,7 @@ def compare_all(world: World, at: int) -> None:
     check("collateral in all", sum(each.collateral for each in world.ledger.clearing.accounts.values()), held)
 
 
-def account_reads(world: World, brand_id: int, account: str, at: int) -> list[tuple[Read, Any]]:
+def account_reads(world: TwoSides, brand_id: int, account: str, at: int) -> list[tuple[Read, Any]]:
     """Balance, lots, held points; and the lots that the events alone give."""
     token, contract = world.ledger.tokens[brand_id], f"{TOKEN} {brand_id}"
     lots = token.lots_of(account, at)
@@ -107,7 +107,7 @@ def account_reads(world: World, brand_id: int, account: str, at: int) -> list[tu
     ]
 
 
-def supply_reads(world: World, brand_id: int, at: int) -> list[tuple[Read, Any]]:
+def supply_reads(world: TwoSides, brand_id: int, at: int) -> list[tuple[Read, Any]]:
     """Supply in all and by expiry."""
     token, contract = world.ledger.tokens[brand_id], f"{TOKEN} {brand_id}"
     supply = token.supply_by_expiry(at)
@@ -122,14 +122,14 @@ def supply_reads(world: World, brand_id: int, at: int) -> list[tuple[Read, Any]]
     return reads
 
 
-def rule_reads(world: World, brand_id: int, rule_id: int, at: int) -> list[tuple[Read, Any]]:
+def rule_reads(world: TwoSides, brand_id: int, rule_id: int, at: int) -> list[tuple[Read, Any]]:
     """A rule's terms, version and what is spent."""
     rule = world.ledger.rules.rule(brand_id, rule_id)
     terms, version = rule.in_force(at)
     return [(("RewardRules", "ruleOf", (brand_id, rule_id)), (terms.values(), version, rule.spent))]
 
 
-def hold_reads(world: World, hold_id: str) -> list[tuple[Read, Any]]:
+def hold_reads(world: TwoSides, hold_id: str) -> list[tuple[Read, Any]]:
     """A hold as the desk remembers it."""
     hold = world.ledger.desk.holds[hold_id]
     shown = (
@@ -145,7 +145,7 @@ def hold_reads(world: World, hold_id: str) -> list[tuple[Read, Any]]:
     return [(("RedemptionDesk", "holdOf", (hold_id,)), shown)]
 
 
-def clearing_reads(world: World) -> list[tuple[Read, Any]]:
+def clearing_reads(world: TwoSides) -> list[tuple[Read, Any]]:
     """All accounts and the whole matrix of obligations."""
     clearing, brands = world.ledger.clearing, list(world.ledger.tokens)
     reads: list[tuple[Read, Any]] = [
@@ -160,7 +160,7 @@ def clearing_reads(world: World) -> list[tuple[Read, Any]]:
     return [*reads, (("ClearingHouse", "nextPeriod", ()), clearing.next_period)]
 
 
-def agreement_reads(world: World, at: int) -> list[tuple[Read, Any]]:
+def agreement_reads(world: TwoSides, at: int) -> list[tuple[Read, Any]]:
     """All agreements as of now."""
     reads: list[tuple[Read, Any]] = []
     for number, agreement in enumerate(world.ledger.agreements.agreements, 1):
@@ -172,7 +172,7 @@ def agreement_reads(world: World, at: int) -> list[tuple[Read, Any]]:
     return reads
 
 
-def registry_reads(world: World) -> list[tuple[Read, Any]]:
+def registry_reads(world: TwoSides) -> list[tuple[Read, Any]]:
     """The standing of all brands."""
     registry = world.ledger.registry
     reads: list[tuple[Read, Any]] = [

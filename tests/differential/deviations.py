@@ -11,7 +11,7 @@ from chain.model.clock import FOREVER
 from chain.model.ledger import Ledger
 from chain.model.lots import Lots
 from tests.differential.steps import apply
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 
 
 def newest_first(held: Lots, points: int) -> Lots:
@@ -101,7 +101,7 @@ def planted(name: str) -> Iterator[None]:
         yield
 
 
-def first_difference(world: World) -> int | None:
+def first_difference(world: TwoSides) -> int | None:
     """The first step of the record that the model, as it is now, tells otherwise; None: all alike."""
     ledger = Ledger(world.parties)
     for number, made in enumerate(world.record):

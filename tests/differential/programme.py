@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from chain.model import lots as lot
-from tests.differential.acts_badges import BadgeActs
+from tests.differential.acts.badges import BadgeActs
 from tests.differential.chooser import Made
 from tests.differential.compare import Read, compare
 from tests.differential.steps import Step
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 
 
 class ProgrammeWalk(BadgeActs):
@@ -43,7 +43,7 @@ class ProgrammeWalk(BadgeActs):
         return Step(*make(), at=self.at)
 
 
-def compare_programme(world: World, at: int) -> None:
+def compare_programme(world: TwoSides, at: int) -> None:
     """Every opening and every claimed line, as both sides have them."""
     reads: list[tuple[Read, Any]] = []
     for brand_id, openings in world.ledger.openings.openings.items():
@@ -80,7 +80,7 @@ def compare_programme(world: World, at: int) -> None:
     compare(world, at, reads)
 
 
-def minted_within_schedules(world: World) -> None:
+def minted_within_schedules(world: TwoSides) -> None:
     """What was claimed and what is left make the schedule, lot by lot."""
     for openings in world.ledger.openings.openings.values():
         for each in openings:

@@ -7,15 +7,15 @@ from tests.differential.compare import Difference, compare_all
 from tests.differential.shrink import Ground, shrink
 from tests.differential.story import Story
 from tests.differential.walk import Walk
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 
 EVERYTHING_EVERY = 50
 LAST_STEPS = 6
 
 
-def run(rpc: Rpc, chain_id: int, *, seed: int, steps: int, anvil: bool) -> World:
+def run(rpc: Rpc, chain_id: int, *, seed: int, steps: int, anvil: bool) -> TwoSides:
     """The world after `steps` random steps. Raises Difference."""
-    world = World(rpc, chain_id, anvil=anvil)
+    world = TwoSides(rpc, chain_id, anvil=anvil)
     ground = Ground(world) if anvil else None
     walk = Walk(world, random.Random(seed))
     try:
@@ -34,7 +34,7 @@ def run(rpc: Rpc, chain_id: int, *, seed: int, steps: int, anvil: bool) -> World
     return world
 
 
-def told(world: World, ground: Ground | None, seed: int, difference: str) -> str:
+def told(world: TwoSides, ground: Ground | None, seed: int, difference: str) -> str:
     """What to know about a failing walk."""
     steps = world.record[world.prologue_steps :]
     text = [f"MOA_SEED={seed}, step {len(steps)}: {difference}", "", "last steps:"]

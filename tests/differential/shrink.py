@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from chain.model.ledger import Ledger
 from tests.differential.compare import Difference
 from tests.differential.steps import apply
-from tests.differential.world import Made, World
+from tests.differential.world import Made, TwoSides
+from tests.support import shrinking
 
 BUDGET_S = 90.0
 
@@ -15,7 +16,7 @@ BUDGET_S = 90.0
 class Ground:
     """The world after its prologue, to be returned to (Anvil only)."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: TwoSides):
         self.world = world
         self.snapshot = world.chain.rpc.call("evm_snapshot")
         self.words = copy.deepcopy(world.chain.words)
@@ -46,24 +47,22 @@ class Ground:
 
 def shrink(ground: Ground, steps: Sequence[Made]) -> tuple[list[Made], str]:
     """Fewer steps that still differ, and how; the search stops after BUDGET_S."""
-    until = time.monotonic() + BUDGET_S
+    began = time.monotonic()
     left, shown = list(steps), ""
     alone = [made for made in steps if made.step.contract == steps[-1].step.contract]
     # Most often the calls of one contract are enough, and then the rest of the search is short.
     if difference := ground.differs(alone):
         left, shown = alone, difference
-    size = max(1, len(left) // 2)
-    while time.monotonic() < until:
-        start, shorter = 0, False
-        while start < len(left) - 1 and time.monotonic() < until:
-            # The last step is the one that differs: it stays.
-            tried = left[:start] + left[min(start + size, len(left) - 1) :]
-            difference = ground.differs(tried)
-            if difference:
-                left, shown, shorter = tried, difference, True
-            else:
-                start += size
-        if size == 1 and not shorter:
-            break
-        size = max(1, size // 2)
+
+    def without(steps: list[Made], start: int, end: int) -> list[Made] | None:
+        nonlocal shown
+        fewer = steps[:start] + steps[end:]
+        if not (difference := ground.differs(fewer)):
+            return None
+        shown = difference
+        return fewer
+
+    # The last step is the one that differs: it stays.
+    spent_s = time.monotonic() - began
+    left = shrinking.shrink(left, length=lambda steps: len(steps) - 1, without=without, budget_s=BUDGET_S - spent_s)
     return left, shown

@@ -9,7 +9,7 @@ from chain.model.exchange import Quote
 from chain.model.ids import nonce_id
 from chain.model.rules import Item
 from tests.differential.steps import TOKEN, Signed, Step
-from tests.differential.world import HOUR, ZERO32, World, agreement, rule
+from tests.differential.world import HOUR, ZERO32, TwoSides, agreement, rule
 
 BRAND = 4
 NONCES = 2**200
@@ -19,7 +19,7 @@ OPERATIONS = 2**100
 class Story:
     """Tells steps to the world and says what must come of them."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: TwoSides):
         self.world, self.cast = world, world.cast
         self.member, self.other = world.cast.members[0], world.cast.members[1]
         self.till, self.issuer = world.cast[f"till{BRAND}"], world.cast[f"issuer{BRAND}"]

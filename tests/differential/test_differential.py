@@ -16,7 +16,7 @@ from tests.differential.compare import Difference
 from tests.differential.deviations import DEVIATIONS, first_difference, planted
 from tests.differential.run import run
 from tests.differential.story import Story
-from tests.differential.world import BRANDS, World
+from tests.differential.world import BRANDS, TwoSides
 
 pytestmark = pytest.mark.slow
 
@@ -31,14 +31,14 @@ EVERY_CALL = (
 )
 
 
-def walk(node: Node, seed: int, steps: int) -> World:
+def walk(node: Node, seed: int, steps: int) -> TwoSides:
     """A walk on a started node."""
     with closing(Rpc(node.url)) as rpc:
         return run(rpc, node.chain_id, seed=seed, steps=steps, anvil=isinstance(node, Anvil))
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSides]:
     """A whole walk on Anvil, compared after every step."""
     print(f"MOA_SEED={SEED} MOA_STEPS={STEPS}")
     with Anvil(tmp_path_factory.mktemp("anvil")) as node:
@@ -48,7 +48,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def test_contracts_and_model_agree_after_every_step(walked: World) -> None:
+def test_contracts_and_model_agree_after_every_step(walked: TwoSides) -> None:
     """SPEC 1-6"""
     assert len(walked.record) >= STEPS
 
@@ -58,7 +58,7 @@ def test_contracts_and_model_agree_after_every_step(walked: World) -> None:
     assert len(outcomes) > 25, "the walk meets too few refusals"
 
 
-def test_the_walk_makes_every_call_and_crosses_a_whole_ring_of_epochs(walked: World) -> None:
+def test_the_walk_makes_every_call_and_crosses_a_whole_ring_of_epochs(walked: TwoSides) -> None:
     """SPEC 1.7"""
     done = {made.step.function for made in walked.record if made.outcome.error is None}
     times = [made.step.at for made in walked.record]
@@ -68,13 +68,13 @@ def test_the_walk_makes_every_call_and_crosses_a_whole_ring_of_epochs(walked: Wo
     assert times == sorted(set(times))
 
 
-def test_a_replay_of_the_record_without_a_node_tells_the_same(walked: World) -> None:
+def test_a_replay_of_the_record_without_a_node_tells_the_same(walked: TwoSides) -> None:
     """What the auditor does later."""
     assert first_difference(walked) is None
 
 
 @pytest.mark.parametrize("name", DEVIATIONS)
-def test_a_planted_mistake_is_noticed(walked: World, name: str) -> None:
+def test_a_planted_mistake_is_noticed(walked: TwoSides, name: str) -> None:
     """Negative control: the differential can fail."""
     with planted(name):
         found = first_difference(walked)
@@ -95,13 +95,13 @@ def test_a_mistake_is_noticed_in_a_live_walk_and_shrunk(tmp_path: Path) -> None:
 def test_a_clock_that_runs_out_mints_nothing_and_still_moves(tmp_path: Path) -> None:
     """SPEC 1.10"""
     with Anvil(tmp_path) as node, closing(Rpc(node.url)) as rpc:
-        Story(World(rpc, node.chain_id, anvil=True)).end_of_time()
+        Story(TwoSides(rpc, node.chain_id, anvil=True)).end_of_time()
 
 
 def test_full_lots_refuse_a_point_more_and_are_held_together(tmp_path: Path) -> None:
     """SPEC 1.9, 3.2"""
     with Anvil(tmp_path) as node, closing(Rpc(node.url)) as rpc:
-        Story(World(rpc, node.chain_id, anvil=True)).full_lots()
+        Story(TwoSides(rpc, node.chain_id, anvil=True)).full_lots()
 
 
 def test_the_same_on_ganache(tmp_path: Path) -> None:

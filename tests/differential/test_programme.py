@@ -12,7 +12,7 @@ from chain.devnet.supervisor import Anvil
 from chain.node.rpc import Rpc
 from tests.differential.compare import compare_all
 from tests.differential.programme import ProgrammeWalk, compare_programme, minted_within_schedules
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 
 pytestmark = pytest.mark.slow
 
@@ -22,11 +22,11 @@ COMPARE_EVERY = 100
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoSides]:
     """A walk on Anvil, compared after every step."""
     print(f"MOA_SEED={SEED} MOA_STEPS={STEPS}")
     with Anvil(tmp_path_factory.mktemp("anvil")) as node, closing(Rpc(node.url)) as rpc:
-        world = World(rpc, node.chain_id, anvil=True)
+        world = TwoSides(rpc, node.chain_id, anvil=True)
         walk = ProgrammeWalk(world, random.Random(SEED))
         for number in range(1, STEPS + 1):
             world.do(walk.next(world.at))
@@ -36,7 +36,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-def test_openings_badges_and_votes_agree_after_every_step(walked: World) -> None:
+def test_openings_badges_and_votes_agree_after_every_step(walked: TwoSides) -> None:
     """SPEC 16.7, 16.9, 16.10, 16.11, 16.12, 17.2, 17.4, 17.5, 17.6, 17.8, 17.9"""
     outcomes = Counter((made.outcome.error or ("done",))[0] for made in walked.record[walked.prologue_steps :])
     print(outcomes.most_common())

@@ -17,7 +17,7 @@ from chain.node.rpc import Rpc, revert_data
 from chain.proofs import layout
 from tests.differential.chain_side import GAS
 from tests.differential.steps import TOKEN, Step, plain
-from tests.differential.world import VOTES, World, rule
+from tests.differential.world import VOTES, TwoSides, rule
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ BRAND = 1
 class Vote:
     """A brand's proposal on one node, and what people send to it."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: TwoSides):
         self.world, self.chain = world, world.chain
         self.stranger = world.cast["stranger"]
 
@@ -87,7 +87,7 @@ class Vote:
 def vote(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vote]:
     """A node with the contracts, and members with points."""
     with request.param(tmp_path_factory.mktemp("node")) as node, closing(Rpc(node.url)) as rpc:
-        world = World(rpc, node.chain_id, anvil=isinstance(node, Anvil))
+        world = TwoSides(rpc, node.chain_id, anvil=isinstance(node, Anvil))
         for number, member in enumerate(world.cast.members, 1):
             item = Item(2**90 + number, 1, member, 1_000 * number)
             assert not world.do(Step("RewardRules", "award", (BRAND, item), world.cast[f"issuer{BRAND}"]))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from chain.model.desk import HoldState
-from tests.differential.acts_standing import StandingActs
+from tests.differential.acts.standing import StandingActs
 from tests.differential.chooser import Made, deadline_of
 from tests.differential.steps import Signed, Step
 from tests.differential.world import BRANDS

@@ -87,7 +87,7 @@ class Made:
     outcome: Outcome
 
 
-class World:
+class TwoSides:
     """The contracts and the model, step by step the same; `record`: every step, its calldata, what the chain did."""
 
     def __init__(self, rpc: Rpc, chain_id: int, *, anvil: bool):

@@ -16,20 +16,10 @@ from typer.testing import CliRunner
 from chain.evidence.verify import verify
 from scripts.cli.app import app
 from scripts.stack.local_stack import LocalStack
+from tests.support.callers import Caller, live
 
 pytestmark = pytest.mark.slow
 MEMO = {"receipt": "No. 4711", "item.1": "1 tea, jasmine", "item.2": "2 한과", "note": "for Mrs Kim"}
-
-
-class Caller:
-    """Someone who calls the running gateway with one key."""
-
-    def __init__(self, demo: LocalStack, key: str) -> None:
-        self.http = httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
-
-    def write(self, path: str, body: Any = None, method: str = "POST") -> httpx.Response:
-        headers = {"Idempotency-Key": secrets.token_hex(8), "Prefer": "wait=20"}
-        return self.http.request(method, path, json=body, headers=headers)
 
 
 @pytest.fixture(scope="module", params=["ganache", "anvil"])
@@ -41,16 +31,16 @@ def demo(request: pytest.FixtureRequest) -> LocalStack:
 
 @pytest.fixture(scope="module")
 def shop(demo: LocalStack) -> Iterator[Caller]:
-    caller = Caller(demo, demo.brand_keys["cdnow"])
+    caller = live(demo.url, demo.brand_keys["cdnow"])
     yield caller
-    caller.http.close()
+    caller.client.close()
 
 
 @pytest.fixture(scope="module")
 def hanok(demo: LocalStack) -> Iterator[Caller]:
-    caller = Caller(demo, demo.brand_keys["hanok"])
+    caller = live(demo.url, demo.brand_keys["hanok"])
     yield caller
-    caller.http.close()
+    caller.client.close()
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +50,12 @@ def member(demo: LocalStack, shop: Caller) -> Iterator[tuple[Caller, str, str]]:
     made = shop.write("/v1/members", {"identifier": identifier}).json()
     bought = shop.write("/v1/purchases", purchase(identifier, memo=MEMO))
     assert bought.status_code == 201, bought.text
-    operator = Caller(demo, demo.operator_key)
+    operator = live(demo.url, demo.operator_key)
     session = operator.write(f"/v1/members/{made['id']}/sessions").json()
-    operator.http.close()
-    caller = Caller(demo, session["token"])
+    operator.client.close()
+    caller = live(demo.url, session["token"])
     yield caller, identifier, bought.json()["operation"]["id"]
-    caller.http.close()
+    caller.client.close()
 
 
 @pytest.fixture
@@ -105,12 +95,12 @@ def test_a_member_takes_the_evidence_home(demo: LocalStack, member: tuple[Caller
     pinned = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()
     assert pinned["registry"] == demo.deployment.address("PartnerRegistry").lower()
 
-    answer = me.http.get("/v1/me/evidence")
+    answer = me.client.get("/v1/me/evidence")
     verdict = verify(answer.content, key=pinned["receipts"], registry=pinned["registry"])
 
     assert (answer.status_code, verdict.verdict, verdict.error) == (200, "proven", None)
     assert "no-store" in answer.headers["cache-control"]
-    view = me.http.get("/v1/me/view").json()
+    view = me.client.get("/v1/me/view").json()
     shown = {line["brand"]["slug"]: line["spendable"] for line in view["balances"] if line["spendable"] != "0"}
     tokens = {brand.token: slug for slug, brand in demo.brands.items()}
     proven = {tokens[one["token"]]: one["points"] for one in claims(answer.content, "balance") if one["points"] != "0"}
@@ -125,9 +115,9 @@ def test_evidence_needs_a_member_and_a_block_that_is_there(
     me, _, _ = member
 
     assert httpx.get(f"{demo.url}/v1/me/evidence", timeout=60).json()["error"] == "KeyMissing"
-    assert shop.http.get("/v1/me/evidence").json()["error"] == "NotYours"
-    assert me.http.get("/v1/me/evidence?block=999999").json()["error"] == "EvidenceUnavailable"
-    assert me.http.get("/v1/me/evidence?block=-1").json()["error"] == "RequestMalformed"
+    assert shop.client.get("/v1/me/evidence").json()["error"] == "NotYours"
+    assert me.client.get("/v1/me/evidence?block=999999").json()["error"] == "EvidenceUnavailable"
+    assert me.client.get("/v1/me/evidence?block=-1").json()["error"] == "RequestMalformed"
 
 
 def test_one_field_of_a_memo_is_proven_over_http_and_only_to_those_it_concerns(
@@ -137,20 +127,20 @@ def test_one_field_of_a_memo_is_proven_over_http_and_only_to_those_it_concerns(
     me, _, operation = member
     path = f"/v1/operations/{operation}"
 
-    data = shop.http.get(f"{path}/evidence?show=item.2").content
+    data = shop.client.get(f"{path}/evidence?show=item.2").content
     assert verify(data, registry=registry).verdict == "proven"
     assert [(one["name"], one["value"]) for one in claims(data, "memo")[0]["fields"]] == [("item.2", "2 한과")]
     assert b"Mrs Kim" not in data
-    assert verify(me.http.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
-    assert claims(me.http.get(f"{path}/evidence").content, "memo") == []
+    assert verify(me.client.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
+    assert claims(me.client.get(f"{path}/evidence").content, "memo") == []
     for caller in (me, shop):
-        kept = caller.http.get(f"{path}/memo").json()
+        kept = caller.client.get(f"{path}/memo").json()
         assert {one["name"]: one["value"] for one in kept["fields"]} == MEMO
         assert kept["memo_root"] == claims(data, "memo")[0]["memo_root"]
     for other in (f"{path}/memo", f"{path}/evidence", f"{path}/evidence?show=note", f"{path}/receipt"):
-        assert hanok.http.get(other).json()["error"] == "OperationUnknown"
+        assert hanok.client.get(other).json()["error"] == "OperationUnknown"
     assert hanok.write(f"{path}/memo", method="DELETE").json()["error"] == "OperationUnknown"
-    assert shop.http.get(f"{path}/evidence?show=nothing").json()["error"] == "MemoUnproven"
+    assert shop.client.get(f"{path}/evidence?show=nothing").json()["error"] == "MemoUnproven"
 
 
 def test_an_erased_memo_is_gone_and_the_purchase_remains(
@@ -169,9 +159,9 @@ def test_an_erased_memo_is_gone_and_the_purchase_remains(
 
     assert erased.status_code == 200
     assert (other["error"], none["error"]) == ("PurchaseConflict", "PurchaseConflict")
-    assert shop.http.get(f"{path}/memo").json()["error"] == "MemoMissing"
-    assert shop.http.get(f"{path}/evidence?show=note").json()["error"] == "MemoMissing"
-    assert verify(shop.http.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
+    assert shop.client.get(f"{path}/memo").json()["error"] == "MemoMissing"
+    assert shop.client.get(f"{path}/evidence?show=note").json()["error"] == "MemoMissing"
+    assert verify(shop.client.get(f"{path}/evidence").content, registry=registry).verdict == "proven"
     assert shop.write(f"{path}/memo", method="DELETE").status_code == 200
     assert shop.write("/v1/purchases", body).json()["operation"]["id"] == operation
 
@@ -208,13 +198,16 @@ def test_lines_carry_memos_too(shop: Caller, member: tuple[Caller, str, str], re
     lines.append(purchase(member[1], memo={"LINE": "x"}))
     body = b"\n".join(map(orjson.dumps, lines))
     headers = {"Idempotency-Key": secrets.token_hex(8), "Content-Type": "application/x-ndjson"}
-    told = [orjson.loads(line) for line in shop.http.post("/v1/purchases", content=body, headers=headers).iter_lines()]
+    told = [
+        orjson.loads(line) for line in shop.client.post("/v1/purchases", content=body, headers=headers).iter_lines()
+    ]
 
     assert [one["status"] for one in told] == ["accepted"] * 3 + ["refused"]
     assert told[3]["problem"]["error"] == "MemoMalformed"
-    # One more that is waited for: those before it are on the chain then, in the same batch or an earlier one.
-    assert shop.write("/v1/purchases", purchase(member[1])).status_code == 201
-    data = shop.http.get(f"/v1/operations/{told[1]['operation']}/evidence?show=line").content
+    # The line itself, sent again and waited for: another purchase would go past the lines.
+    again = shop.write("/v1/purchases", lines[1])
+    assert (again.status_code, again.json()["operation"]["id"]) == (201, told[1]["operation"])
+    data = shop.client.get(f"/v1/operations/{told[1]['operation']}/evidence?show=line").content
     assert verify(data, registry=registry).verdict == "proven"
     assert claims(data, "memo")[0]["fields"][0]["value"] == "number 1"
 
@@ -226,8 +219,8 @@ def test_receipts_are_signed_bound_to_a_block_and_never_contradict_each_other(
     me, _, operation = member
     key = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()["receipts"]
 
-    first, again = (me.http.get(f"/v1/operations/{operation}/receipt").content for _ in range(2))
-    view = me.http.get("/v1/me/receipt").content
+    first, again = (me.client.get(f"/v1/operations/{operation}/receipt").content for _ in range(2))
+    view = me.client.get("/v1/me/receipt").content
 
     body = orjson.loads(first)["body"]
     assert verify(first, key=key, pin=body["block_hash"]).verdict == "signed"
@@ -237,7 +230,7 @@ def test_receipts_are_signed_bound_to_a_block_and_never_contradict_each_other(
     assert body["subject"].startswith("award:1:")
     assert verify(view, key=key).verdict == "signed"
     assert orjson.loads(view)["body"]["subject"].startswith("member:0x")
-    assert me.http.get("/v1/operations/999999/receipt").json()["error"] == "OperationUnknown"
+    assert me.client.get("/v1/operations/999999/receipt").json()["error"] == "OperationUnknown"
 
 
 def test_commands_make_and_check_evidence_without_the_running_parts(
@@ -245,7 +238,7 @@ def test_commands_make_and_check_evidence_without_the_running_parts(
 ) -> None:
     """SPEC 13.8, 13.11, 13.12"""
     operation = member[2]
-    address = claims(member[0].http.get("/v1/me/evidence").content, "history")[0]["account"]
+    address = claims(member[0].client.get("/v1/me/evidence").content, "history")[0]["account"]
     made = {
         "member": ("evidence", "--member", address),
         "brand": ("evidence", "--brand", "hanok"),

@@ -14,23 +14,10 @@ import pytest
 from chain.outbox import calls, operations
 from chain.storage.database import engine, writing
 from scripts.stack.local_stack import LocalStack
+from tests.support.callers import Caller, live
 
 pytestmark = pytest.mark.slow
-WAIT = "wait=20"
-
-
-class Caller:
-    """Someone who calls the running gateway with one key."""
-
-    def __init__(self, demo: LocalStack, key: str) -> None:
-        self.http = httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
-
-    def get(self, path: str) -> Any:
-        return self.http.get(path).json()
-
-    def write(self, path: str, body: Any = None, *, key: str | None = None, wait: bool = True) -> httpx.Response:
-        headers = {"Idempotency-Key": key or secrets.token_hex(8), **({"Prefer": WAIT} if wait else {})}
-        return self.http.post(path, json=body, headers=headers)
+NOT_WAITED = "respond-async"
 
 
 @pytest.fixture(scope="module", params=["ganache", "anvil"])
@@ -42,16 +29,16 @@ def demo(request: pytest.FixtureRequest) -> LocalStack:
 
 @pytest.fixture(scope="module")
 def cdnow(demo: LocalStack) -> Iterator[Caller]:
-    caller = Caller(demo, demo.brand_keys["cdnow"])
+    caller = live(demo.url, demo.brand_keys["cdnow"])
     yield caller
-    caller.http.close()
+    caller.client.close()
 
 
 @pytest.fixture(scope="module")
 def hanok(demo: LocalStack) -> Iterator[Caller]:
-    caller = Caller(demo, demo.brand_keys["hanok"])
+    caller = live(demo.url, demo.brand_keys["hanok"])
     yield caller
-    caller.http.close()
+    caller.client.close()
 
 
 @pytest.fixture
@@ -61,12 +48,12 @@ def known(demo: LocalStack, cdnow: Caller) -> Iterator[tuple[str, Caller]]:
     member = cdnow.write("/v1/members", {"identifier": identifier}).json()
     bought = cdnow.write("/v1/purchases", purchase(identifier, "100000"))
     assert bought.status_code == 201, bought.text
-    operator = Caller(demo, demo.operator_key)
+    operator = live(demo.url, demo.operator_key)
     session = operator.write(f"/v1/members/{member['id']}/sessions").json()
-    operator.http.close()
-    caller = Caller(demo, session["token"])
+    operator.client.close()
+    caller = live(demo.url, session["token"])
     yield identifier, caller
-    caller.http.close()
+    caller.client.close()
 
 
 def purchase(identifier: str, amount: str, order: str | None = None) -> dict[str, Any]:
@@ -80,20 +67,20 @@ def purchase(identifier: str, amount: str, order: str | None = None) -> dict[str
 
 
 def spendable(member: Caller) -> dict[str, int]:
-    return {line["brand"]["slug"]: int(line["spendable"]) for line in member.get("/v1/me/view")["balances"]}
+    return {line["brand"]["slug"]: int(line["spendable"]) for line in member.get("/v1/me/view").json()["balances"]}
 
 
 def test_quoted_award_is_what_a_purchase_earns(cdnow: Caller, known: tuple[str, Caller]) -> None:
     """SPEC 9.17"""
     identifier, member = known
     before = spendable(member)["cdnow"]
-    quote = cdnow.http.post("/v1/awards/quote", json={"amount": "2933"}).json()
+    quote = cdnow.client.post("/v1/awards/quote", json={"amount": "2933"}).json()
 
     done = cdnow.write("/v1/purchases", purchase(identifier, "2933"))
 
     assert done.status_code == 201, done.text
     assert spendable(member)["cdnow"] - before == int(quote["points"])
-    newest = member.get("/v1/me/entries?limit=1")["entries"][0]
+    newest = member.get("/v1/me/entries?limit=1").json()["entries"][0]
     assert (newest["kind"], newest["points"], newest["rule"]["base_amount"]) == ("award", quote["points"], "2933")
     assert newest["rule"] == quote["rule"]
     assert newest["reference"] == done.json()["id"]
@@ -103,7 +90,7 @@ def test_quoted_exchange_is_what_the_exchange_gives(known: tuple[str, Caller]) -
     """SPEC 9.17"""
     _, member = known
     before = spendable(member)
-    quote = member.http.post("/v1/exchanges/quote", json={"from": "cdnow", "to": "hanok", "points_in": "1001"}).json()
+    quote = member.client.post("/v1/exchanges/quote", json={"from": "cdnow", "to": "hanok", "points_in": "1001"}).json()
     body = {
         "from": "cdnow",
         "to": "hanok",
@@ -119,7 +106,7 @@ def test_quoted_exchange_is_what_the_exchange_gives(known: tuple[str, Caller]) -
     after = spendable(member)
     assert after["cdnow"] == before["cdnow"] - 1001
     assert after["hanok"] == before.get("hanok", 0) + int(quote["points_out"])
-    incoming, outgoing = member.get("/v1/me/entries?limit=2")["entries"]
+    incoming, outgoing = member.get("/v1/me/entries?limit=2").json()["entries"]
     assert (incoming["kind"], outgoing["kind"]) == ("exchange_in", "exchange_out")
     assert (incoming["related"], outgoing["related"]) == ([outgoing["id"]], [incoming["id"]])
 
@@ -127,7 +114,7 @@ def test_quoted_exchange_is_what_the_exchange_gives(known: tuple[str, Caller]) -
 def test_exchange_below_its_minimum_or_under_another_version_is_refused(known: tuple[str, Caller]) -> None:
     """SPEC 9.10"""
     _, member = known
-    quote = member.http.post("/v1/exchanges/quote", json={"from": "cdnow", "to": "hanok", "points_in": "500"}).json()
+    quote = member.client.post("/v1/exchanges/quote", json={"from": "cdnow", "to": "hanok", "points_in": "500"}).json()
     body = {
         "from": "cdnow",
         "to": "hanok",
@@ -156,7 +143,7 @@ def test_hold_goes_from_request_to_refund(cdnow: Caller, known: tuple[str, Calle
     before = spendable(member)["cdnow"]
 
     hold = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "500", "reward": "cd"}).json()
-    held = member.get("/v1/me/view")["balances"][0]
+    held = member.get("/v1/me/view").json()["balances"][0]
     above = cdnow.write(f"/v1/holds/{hold['id']}/capture", {"points": "501"})
     captured = cdnow.write(f"/v1/holds/{hold['id']}/capture", {"points": "300"}).json()
     after_capture = spendable(member)["cdnow"]
@@ -199,7 +186,7 @@ def test_capture_above_the_hold_is_refused_by_the_contract_too(
 def settled(caller: Caller, operation: str) -> Any:
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        told = caller.get(f"/v1/operations/{operation}")
+        told = caller.get(f"/v1/operations/{operation}").json()
         if told["state"] in ("confirmed", "failed"):
             return told
         time.sleep(0.05)
@@ -210,7 +197,7 @@ def test_hold_on_points_that_never_come_is_refused_by_the_contract(cdnow: Caller
     """SPEC 9.9"""
     identifier, member = known
     before = spendable(member)
-    cdnow.write("/v1/purchases", purchase(identifier, "2"), wait=False)
+    cdnow.write("/v1/purchases", purchase(identifier, "2"), Prefer=NOT_WAITED)
 
     answer = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "88888888"})
 
@@ -228,7 +215,7 @@ def test_bad_line_500_of_1000_is_named_and_999_are_on_the_chain(cdnow: Caller, k
     lines[499] = lines[499].replace(b'"200"', b'"2.00"')
     headers = {"Idempotency-Key": mark, "Content-Type": "application/x-ndjson"}
 
-    told = cdnow.http.post("/v1/purchases", content=b"\n".join(lines), headers=headers)
+    told = cdnow.client.post("/v1/purchases", content=b"\n".join(lines), headers=headers)
 
     answers = [orjson.loads(line) for line in told.content.splitlines()]
     refused = [(line["line"], line["problem"]["error"]) for line in answers if line["status"] == "refused"]
@@ -245,13 +232,13 @@ def test_bad_line_500_of_1000_is_named_and_999_are_on_the_chain(cdnow: Caller, k
 def test_brands_see_their_own_part_of_a_shared_member(cdnow: Caller, hanok: Caller, known: tuple[str, Caller]) -> None:
     """SPEC 9.3"""
     identifier, member = known
-    member_id = cdnow.get(f"/v1/members?identifier={identifier}")["id"]
-    assert hanok.get(f"/v1/members/{member_id}/view")["error"] == "MemberUnknown"
+    member_id = cdnow.get(f"/v1/members?identifier={identifier}").json()["id"]
+    assert hanok.get(f"/v1/members/{member_id}/view").json()["error"] == "MemberUnknown"
     quote = {"from": "cdnow", "to": "hanok", "points_in": "500", "minimum_out": "1", "agreement_version": 1}
     assert member.write("/v1/exchanges", quote).status_code == 201
 
-    ours = cdnow.get(f"/v1/members/{member_id}/view")["balances"]
-    theirs = hanok.get(f"/v1/members/{member_id}/view")["balances"]
+    ours = cdnow.get(f"/v1/members/{member_id}/view").json()["balances"]
+    theirs = hanok.get(f"/v1/members/{member_id}/view").json()["balances"]
     taken = hanok.write("/v1/holds", {"member": {"id": member_id}, "brand": "cdnow", "points": "1"})
 
     assert [line["brand"]["slug"] for line in ours] == ["cdnow"]
@@ -262,9 +249,9 @@ def test_brands_see_their_own_part_of_a_shared_member(cdnow: Caller, hanok: Call
 def test_entry_is_proved_by_the_node(known: tuple[str, Caller]) -> None:
     """SPEC 9.12"""
     _, member = known
-    entry = member.get("/v1/me/entries?limit=1")["entries"][0]
+    entry = member.get("/v1/me/entries?limit=1").json()["entries"][0]
 
-    proof = member.get(f"/v1/me/entries/{entry['id']}/proof")
+    proof = member.get(f"/v1/me/entries/{entry['id']}/proof").json()
 
     assert proof["verified"], proof
     assert [check["name"] for check in proof["checks"]] == ["transaction", "block", "chain", "log", "contract"]
@@ -274,10 +261,10 @@ def test_entry_is_proved_by_the_node(known: tuple[str, Caller]) -> None:
 def test_stream_shows_points_when_they_arrive(cdnow: Caller, known: tuple[str, Caller]) -> None:
     """SPEC 9.13"""
     identifier, member = known
-    with member.http.stream("GET", "/v1/me/stream") as answer:
+    with member.client.stream("GET", "/v1/me/stream") as answer:
         lines = answer.iter_lines()
         assert next(line for line in lines if line.startswith("event: ")) == "event: view"
-        cdnow.write("/v1/purchases", purchase(identifier, "777"), wait=False)
+        cdnow.write("/v1/purchases", purchase(identifier, "777"), Prefer=NOT_WAITED)
 
         entry = next(line for line in lines if line.startswith("data: ") and '"kind":"award"' in line)
 

@@ -166,4 +166,16 @@ contract TokenTest is Signing {
             vm.stopPrank();
         }
     }
+
+    /// @notice SPEC 1.23: nothing can be minted once the clock has run out, and `mintable` says so.
+    function test_nothing_is_mintable_once_the_clock_has_run_out() public {
+        uint256 begun = cafe.origin();
+        // What is minted now ends 1 + lifetime epochs later; the last epoch that a word can name is 327,679.
+        uint256 last = 327_679 - 1 - cafe.terms().lifetimeEpochs;
+        vm.warp(begun + (last + 1) * cafe.terms().epochSeconds - 1);
+        vm.assertEq(cafe.mintable(), 2 ** 48 - 1, "the last second");
+        vm.warp(begun + (last + 1) * cafe.terms().epochSeconds);
+        vm.expectRevert(abi.encodeWithSelector(ILoyaltyToken.EpochOutOfRange.selector, 327_680));
+        cafe.mintable();
+    }
 }

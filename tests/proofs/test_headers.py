@@ -13,6 +13,7 @@ from chain.devnet.supervisor import ANVIL
 from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, state, transactions, tries
 from chain.proofs.errors import EncodingInvalid, HashMismatch, ProofInvalid
+from tests.proofs.test_tries import bloom_of
 
 EMPTY = hexes.shown(tries.EMPTY_ROOT)
 # Ethereum's first block, with the 15 fields of its time.
@@ -125,16 +126,15 @@ def test_every_fork_is_proven_from_its_own_node(node: Rpc, request: pytest.Fixtu
         block = node.call("eth_getBlockByNumber", hex(number), True)
         header = headers.ProvenHeader.from_json(block)
         if parent is not None:
-            headers.check_link(parent, header)
+            assert (header.parent_hash, header.number) == (parent.hash, parent.number + 1)
         listed = block["transactions"]
         encoded = [transactions.encode(one) for one in listed]
         assert tries.ordered_root(encoded) == header.transactions_root
         assert [hexes.shown(transactions.sender(raw)) for raw in encoded] == [one["from"] for one in listed]
         found = [receipts.encode(node.call("eth_getTransactionReceipt", one["hash"])) for one in listed]
         assert tries.ordered_root(found) == header.receipts_root
-        assert [receipts.bloom_of(receipts.decode(raw).logs) for raw in found] == [
-            receipts.decode(raw).bloom for raw in found
-        ]
+        for receipt in map(receipts.decode, found):
+            assert bloom_of(list(receipt.logs)) == receipt.bloom
         kinds |= {transactions.decode(raw).type for raw in encoded}
         parent = header
     assert parent is not None

@@ -20,7 +20,7 @@ from tests.differential.chain_side import COVER_BPS, ChainSide
 from tests.differential.steps import TOKEN, Signed
 from tests.differential.story import Story
 from tests.differential.walk import Walk
-from tests.differential.world import HOUR, Made, World
+from tests.differential.world import HOUR, Made, TwoSides
 
 PATCHES = tree.ROOT / "tests" / "mutants"
 COMPILER = tree.ROOT / "scripts" / "solc" / "solc-v0.8.30"
@@ -105,7 +105,7 @@ def contracts_of(patch: Path) -> tuple[str, ...]:
 class Stage:
     """A world whose steps are made again on broken contracts (Anvil only)."""
 
-    def __init__(self, world: World, snapshot: str, clock: int, steps: list[Made], signed: list[str], story: int):
+    def __init__(self, world: TwoSides, snapshot: str, clock: int, steps: list[Made], signed: list[str], story: int):
         self.world, self.snapshot, self.clock = world, snapshot, clock
         self.steps, self.signed = steps, signed
         self.story = story
@@ -152,7 +152,7 @@ def put(rpc: Rpc, chain: ChainSide, contract: str, code: str) -> None:
 
 def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
     """The honest world with its story and a walk, ready to be played on broken contracts."""
-    world = World(rpc, chain_id, anvil=True)
+    world = TwoSides(rpc, chain_id, anvil=True)
     snapshot, clock = rpc.call("evm_snapshot"), world.chain.clock
     began = len(world.record)
     signed: list[str] = []

@@ -16,7 +16,7 @@ from chain.replay import Replay, replay
 from chain.replay.decoding.packing import pack
 from tests.differential.run import run
 from tests.differential.walk import Walk
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 from tests.replay.chain_of import blocks_of, facts_of
 from tests.replay.conftest import RANDOM_SEED, Walked
 from tests.replay.told import FACTS, Item, Told, address
@@ -128,7 +128,7 @@ def test_a_replay_cut_at_any_block_ends_like_the_whole(walked: Walked) -> None:
     assert going.state() == whole
 
 
-def go_on_until_awarded(world: World) -> None:
+def go_on_until_awarded(world: TwoSides) -> None:
     """A short walk may award nothing: one seed in some twenty did."""
     walk = Walk(world, random.Random(RANDOM_SEED + 1))
     for _ in range(MORE_STEPS_MAX):

@@ -13,7 +13,7 @@ from chain.devnet.supervisor import Anvil
 from chain.node.rpc import Rpc
 from chain.replay import Block, Facts, Replay, replay
 from tests.differential.programme import ProgrammeWalk
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 from tests.replay.chain_of import blocks_of, facts_of
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ class Claims(ProgrammeWalk):
 def claimed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Claimed]:
     """A walk of old points on Anvil."""
     with Anvil(tmp_path_factory.mktemp("anvil")) as node, closing(Rpc(node.url)) as rpc:
-        world = World(rpc, node.chain_id, anvil=True)
+        world = TwoSides(rpc, node.chain_id, anvil=True)
         walk = Claims(world, random.Random(SEED))
         for _ in range(STEPS):
             world.do(walk.next(world.at))

@@ -15,7 +15,7 @@ from chain.replay.decoding.packing import pack, unpack
 from chain.replay.operations import Operations
 from chain.replay.state import StateInvalid
 from chain.replay.tokens import NO_WORDS, written
-from tests.replay.told import FACTS, RULE, Item, Told, address
+from tests.replay.told import FACTS, RULE, TOKEN, Item, Told, address
 
 AMOUNT = st.integers(min_value=1, max_value=2**48 - 1)
 
@@ -35,6 +35,19 @@ def test_a_state_without_a_part_is_refused(field: str) -> None:
 
     with pytest.raises(StateInvalid):
         Replay.restore(FACTS, state.replace(f'"{field}"'.encode(), b'"other"'))
+
+
+@pytest.mark.parametrize("off_s", [-1, 1])
+def test_a_tokens_origin_is_the_second_of_its_invitation(off_s: int) -> None:
+    """SPEC 12.14: what no event says is proven from storage, and held against the invitation"""
+    told = Told()
+    proven = FACTS.terms(TOKEN)
+    other = replace(FACTS, terms=lambda token: replace(proven, origin=proven.origin + off_s))
+
+    honest, shifted = replay(told.blocks, FACTS), replay(told.blocks, other)
+
+    assert honest.found == 0
+    assert [(one.what, one.rule) for one in shifted.differences] == [("origin of a token", "1.3")]
 
 
 def test_a_hold_is_packed_and_unpacked_to_the_same() -> None:

@@ -24,7 +24,7 @@ from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot
 from tests.differential.run import run
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 
 STEPS = int(os.environ.get("MOA_REPORT_STEPS", "500"))
 SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
@@ -34,7 +34,7 @@ SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
 class Walked:
     """A walk on a running node, its mirror, and a client of that node."""
 
-    world: World
+    world: TwoSides
     deployment: Deployment
     engine: Engine
     rpc: Rpc
@@ -46,7 +46,7 @@ class Walked:
 
 
 @pytest.fixture(scope="session")
-def walk_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, Rpc, Deployment]]:
+def walk_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TwoSides, Rpc, Deployment]]:
     print(f"MOA_SEED={SEED} MOA_REPORT_STEPS={STEPS}")
     with Anvil(tmp_path_factory.mktemp("anvil")) as node, closing(Rpc(node.url, timeout_s=30)) as rpc:
         world = run(rpc, node.chain_id, seed=SEED, steps=STEPS, anvil=True)
@@ -56,7 +56,7 @@ def walk_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Wo
 @pytest.fixture(scope="session", params=["SQLite", "PostgreSQL"])
 def walked(
     request: pytest.FixtureRequest,
-    walk_on_anvil: tuple[World, Rpc, Deployment],
+    walk_on_anvil: tuple[TwoSides, Rpc, Deployment],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Walked]:
     """The walk in a mirror of each database."""
@@ -82,7 +82,7 @@ def database(folder: Path, kind: str) -> Iterator[str]:
         server.cleanup()
 
 
-def deployment_of(world: World, rpc: Rpc, chain_id: int) -> Deployment:
+def deployment_of(world: TwoSides, rpc: Rpc, chain_id: int) -> Deployment:
     """The walk's contracts as a deployment file would name them; all brands are learnt from the chain."""
     return Deployment(
         chain_id=chain_id,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chain.audit.expected import Rows
 from chain.contracts.codec import EventLog
-from chain.mirror.lot_ends import MemoryLotEnds
-from chain.mirror.projection import ZERO, Context, Projector
+from chain.mirror.rows.lot_ends import MemoryLotEnds
+from chain.mirror.rows.projection import ZERO, Context, Projector
 
 TOKEN, DESK, MEMBER = ("0x" + two * 20 for two in ("aa", "dd", "ee"))
 HOLD = "0x" + "11" * 32

@@ -32,7 +32,7 @@ from chain.reports import bundle
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot, writing
 from chain.storage.keystore import LocalKeystore
-from tests.differential.world import World
+from tests.differential.world import TwoSides
 from tests.reports.conftest import database
 
 pytestmark = pytest.mark.slow
@@ -66,7 +66,7 @@ class Gateway:
 @pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
 def gateway(
     request: pytest.FixtureRequest,
-    walk_on_anvil: tuple[World, Rpc, Deployment],
+    walk_on_anvil: tuple[TwoSides, Rpc, Deployment],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
     world, rpc, deployment = walk_on_anvil

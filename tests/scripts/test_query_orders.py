@@ -23,7 +23,7 @@ WHETHER = {
     # A walk from one brand to the next: its rows come in the order of the walk.
     ("chain/outbox/fair_queue.py", "_brands"),
     ("chain/audit/sampling.py", "_compare_row"),
-    ("scripts/bench/relaying.py", "_open"),
+    ("scripts/bench/ledger/relaying.py", "_open"),
 }
 
 

@@ -26,7 +26,7 @@ TILL_ACTS: Final = ("capture", "release", "timeout", "refund", "unwind")
 
 
 @dataclass
-class Desk:
+class Asker:
     """The gateway's part of an episode: writes operations, remembers what it wrote."""
 
     stage: Stage
@@ -70,7 +70,7 @@ class Desk:
             data = deployment.codec.calldata("RewardRules", "awardBatch", asked.brand, [item])
             self.stage.send(cast[f"issuer{asked.brand}"], deployment.address("RewardRules"), data)
             return
-        made = calls.single(deployment, row.kind, row.lane, row.payload, token=self.stage.token(row.brand))
+        made = calls.single(deployment, row.kind, row.ordering_key, row.payload, token=self.stage.token(row.brand))
         assert made is not None, "every brand of the walk has a token"
         target, data = made
         by = cast[f"till{asked.brand}"] if row.kind in TILL_ACTS else cast["stranger"]

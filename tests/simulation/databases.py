@@ -17,7 +17,7 @@ from chain.mirror.loop import Mirror
 from chain.node.rpc import Rpc
 from chain.storage.database import engine
 from chain.storage.database import writing as writing_to
-from tests.simulation import diary
+from tests.simulation.judging import diary
 
 assert models.MIRROR_TABLES, "the tables are those of chain.mirror.models"
 

@@ -21,15 +21,15 @@ from chain.storage.columns import table_of
 from chain.storage.database import engine as make_engine
 from chain.storage.database import reading
 from tests.simulation import schedule as steps
-from tests.simulation.asking import Desk
+from tests.simulation.asking import Asker
 from tests.simulation.databases import Databases
-from tests.simulation.judge import judge
-from tests.simulation.proxy import Proxy
+from tests.simulation.judging.judge import judge
+from tests.simulation.judging.tally import Tally
+from tests.simulation.node.proxy import Proxy
+from tests.simulation.node.troubles import TROUBLES
+from tests.simulation.processes.workers import Workers, Zygote
 from tests.simulation.schedule import Schedule
 from tests.simulation.stage import PASSWORD, NodeBroke, Removed, Stage
-from tests.simulation.tally import Tally
-from tests.simulation.troubles import TROUBLES
-from tests.simulation.workers import Workers, Zygote
 
 QUIET_S_MAX: Final = 45.0
 POLL_S: Final = 0.002
@@ -79,9 +79,9 @@ class Theatre:
         try:
             self.stage.reset()
             self.proxy.reset(schedule.seed)
-            desk = Desk(self.stage, engine, schedule.seed, Domains(self.stage.rpc, self.stage.deployment.codec))
+            asker = Asker(self.stage, engine, schedule.seed, Domains(self.stage.rpc, self.stage.deployment.codec))
             workers = Workers(self.zygote, self.proxy, folder, self._settings(schedule, url))
-            episode = Episode(self.stage, self.proxy, desk, workers, schedule, self.quiet_s_max)
+            episode = Episode(self.stage, self.proxy, asker, workers, schedule, self.quiet_s_max)
             try:
                 differences = episode.run(lambda: self.databases.empty(folder))
                 if differences and not self.stage.sound():
@@ -140,7 +140,7 @@ class Episode:
 
     stage: Stage
     proxy: Proxy
-    desk: Desk
+    asker: Asker
     workers: Workers
     schedule: Schedule
     quiet_s_max: float = QUIET_S_MAX
@@ -155,7 +155,7 @@ class Episode:
             getattr(self, "_" + type(step).__name__.lower())(step)
         found = self._quiet()
         found += self.workers.surprises
-        return found or judge(self.stage, self.desk, rebuilt())
+        return found or judge(self.stage, self.asker, rebuilt())
 
     def told(self, differences: list[str]) -> Tally:
         """What happened, counted."""
@@ -164,20 +164,20 @@ class Episode:
         tally.kills.update(self.workers.kills)
         tally.faults.update(self.proxy.faults.counts())
         tally.differences.update(["episodes with a difference"] if differences else [])
-        with suppress(SQLAlchemyError), reading(self.desk.engine) as connection:
+        with suppress(SQLAlchemyError), reading(self.asker.engine) as connection:
             table = operations.table
             for kind, state, error in connection.execute(select(table.c.kind, table.c.state, table.c.error)):
                 tally.operations[f"{kind} {state}"] += 1
                 if error:
                     tally.refusals[error] += 1
-        if self.desk.skipped:
-            tally.operations["unwind not asked: its exchange was not known yet"] += self.desk.skipped
+        if self.asker.skipped:
+            tally.operations["unwind not asked: its exchange was not known yet"] += self.asker.skipped
         return tally
 
     # The steps
 
     def _ask(self, step: steps.Ask) -> None:
-        self.desk.ask(step)
+        self.asker.ask(step)
         if step.third_party:
             self.tally.events["operations that a stranger submitted first"] += len(step.third_party)
 
@@ -330,7 +330,7 @@ class Episode:
     def _waiting(self) -> list[str]:
         """What is not decided yet, row by row."""
         rpc, told = self.stage.rpc, []
-        with reading(self.desk.engine) as connection:
+        with reading(self.asker.engine) as connection:
             rows = connection.execute(select(transactions.table)).all()
             for row in (one for one in rows if one.state in transactions.OPEN):
                 hashes = [tx_hash for tx_hash, _ in transactions.hashes_of(connection, [row.id])[row.id]]
@@ -347,7 +347,7 @@ class Episode:
     def _open(self) -> dict[str, Any]:
         """What is not decided yet."""
         point = table_of(MirrorCheckpoint)
-        with reading(self.desk.engine) as connection:
+        with reading(self.asker.engine) as connection:
             states = Counter(connection.execute(select(operations.table.c.state)).scalars())
             open_ = Counter(connection.execute(select(transactions.table.c.state)).scalars())
             tip = connection.execute(select(point.c.block_hash, point.c.state)).one_or_none()
@@ -368,7 +368,7 @@ class Episode:
     def _gone(self) -> list[str]:
         """Operations and transactions whose block the chain does not have; each is looked at again in its turn."""
         places: dict[tuple[int, str], list[str]] = {}
-        with reading(self.desk.engine) as connection:
+        with reading(self.asker.engine) as connection:
             for table in (operations.table, transactions.table):
                 columns = table.c.id, table.c.state, table.c.kind, table.c.block_number, table.c.block_hash
                 for id, state, kind, number, block_hash in connection.execute(

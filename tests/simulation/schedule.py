@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from typing import Final
 
 from tests.differential.cast import MEMBERS
-from tests.simulation.troubles import TROUBLES
+from tests.simulation.node.troubles import TROUBLES
 
 BAD_SHARE: Final = 0.1
 BRAND_IDS: Final = (1, 2, 3, 4)

@@ -28,7 +28,7 @@ from chain.node.rpc import Rpc
 from chain.relayer.signer import Fees, sign
 from chain.storage.keystore import LocalKeystore, signer_ref
 from tests.differential.steps import TOKEN, Step
-from tests.differential.world import BRANDS, World
+from tests.differential.world import BRANDS, TwoSides
 
 PASSWORD: Final = "a password for simulations"
 SEED: Final = keccak(b"moa simulation")
@@ -82,7 +82,7 @@ class Stage:
         self.keystore_path = self.folder / "keystore.json"
         self.keystore = LocalKeystore.create(self.keystore_path, PASSWORD, seed=SEED)
         self.signers = [self.keystore.address_of(signer_ref(index)) for index in range(SIGNERS)]
-        self.world = World(self.rpc, self.node.chain_id, anvil=True)
+        self.world = TwoSides(self.rpc, self.node.chain_id, anvil=True)
         self._employ_signers()
         self.deployments = self.folder / "deployments"
         self._write_deployment()

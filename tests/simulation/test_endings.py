@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.simulation import run
-from tests.simulation.tally import Tally
+from tests.simulation.judging.tally import Tally
 
 
 @pytest.mark.parametrize(

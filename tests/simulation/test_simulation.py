@@ -14,13 +14,13 @@ import pytest
 
 from tests.simulation import schedule as steps
 from tests.simulation.episode import NOT_SETTLED, QUIET_S_MAX, Result, Theatre
-from tests.simulation.plants import PLANTS
+from tests.simulation.judging.tally import Tally
+from tests.simulation.node.troubles import TROUBLES
+from tests.simulation.processes.plants import PLANTS
 from tests.simulation.run import NODES_MAX
 from tests.simulation.run import theatre as make_theatre
 from tests.simulation.schedule import Asked, Schedule, schedule
 from tests.simulation.stage import NodeBroke
-from tests.simulation.tally import Tally
-from tests.simulation.troubles import TROUBLES
 from tests.support.scripted_node import faults
 
 EPISODES: Final = 3

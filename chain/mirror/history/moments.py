@@ -1,17 +1,17 @@
 """Which blocks the history reaches, when each was, and which one was the last at a given second."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
 from chain.base.errors import HistoryNotAvailable
-from chain.mirror.checkpoint import LIVE, known_blocks
-from chain.mirror.checkpoint import table as checkpoint
+from chain.mirror.models import MirrorBlock
+from chain.mirror.queries.checkpoint import Checkpoint, checkpoint
 from chain.storage.columns import table_of
-from chain.telemetry.models import Heartbeat
+from chain.storage.looks import looking
 
-heartbeat: Final = table_of(Heartbeat)
+known_blocks: Final = table_of(MirrorBlock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Span:
 
 def span(connection: Connection) -> Span:
     """How far the history reaches. Raises HistoryNotAvailable before the mirror's first block."""
-    row = _checkpoint(connection)
+    row = checkpoint(looking(connection))
     if row is None:
         raise HistoryNotAvailable(0, None, None)
     return Span(_known(connection, row.history_from), Moment(row.block_number, row.block_hash, row.block_time))
@@ -41,7 +41,7 @@ def span(connection: Connection) -> Span:
 
 def moment(connection: Connection, block: int) -> Moment:
     """The block of that number."""
-    row = _checkpoint(connection)
+    row = checkpoint(looking(connection))
     if row is None:
         raise HistoryNotAvailable(block, None, None)
     if not row.history_from <= block <= row.block_number:
@@ -55,10 +55,10 @@ def block_at(connection: Connection, time: int) -> Moment:
     A second after the newest block is answered only when the mirror has looked at the chain since and found no
     newer block. Where times go backwards from block to block, the latest time at or before the second decides.
     """
-    row = _checkpoint(connection)
+    row = checkpoint(looking(connection))
     if row is None:
         raise HistoryNotAvailable(time, None, None, asked_time=True)
-    if time > row.block_time and time > _looked_at(connection, row):
+    if time > row.block_time and time > _looked_at(row):
         raise HistoryNotAvailable(time, row.history_from, row.block_number, asked_time=True)
     found = connection.execute(
         select(known_blocks)
@@ -71,18 +71,11 @@ def block_at(connection: Connection, time: int) -> Moment:
     return Moment(found.number, found.hash, found.time)
 
 
-def _looked_at(connection: Connection, row: Any) -> int:
+def _looked_at(row: Checkpoint) -> int:
     """The second at which the mirror last knew that its block is the newest there is; 0 while it is behind."""
-    if row.state != LIVE or row.head_number > row.block_number:
+    if not row.live or row.head_number > row.block_number:
         return 0
-    beat = connection.execute(
-        select(heartbeat.c.progressed_at_ms).where(heartbeat.c.name == "mirror")
-    ).scalar_one_or_none()
-    return int(max(row.updated_at_ms, beat or 0) // 1000)
-
-
-def _checkpoint(connection: Connection) -> Any:
-    return connection.execute(select(checkpoint).where(checkpoint.c.id == 1)).one_or_none()
+    return max(row.updated_at_ms, row.progressed_at_ms or 0) // 1000
 
 
 def _known(connection: Connection, number: int) -> Moment:

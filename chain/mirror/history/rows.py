@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, String, cast, literal, select
 
 from chain.mirror.history.moments import moment
 from chain.mirror.models import Entry, LedgerVersion
-from chain.mirror.row_cache import KEYS, RELATIONS
-from chain.mirror.row_versions import KEY_PARTS_JOIN, text_of
+from chain.mirror.rows.row_cache import KEYS, RELATIONS
+from chain.mirror.rows.row_versions import KEY_PARTS_JOIN, text_of
 from chain.storage.columns import table_of
 
 Row = dict[str, Any]
@@ -114,7 +114,7 @@ def last_entry(connection: Connection, block: int) -> int:
 
 
 def _key(relation: str) -> ColumnElement[str]:
-    """The text of a row's key, made by the database as chain.mirror.row_versions makes it."""
+    """The text of a row's key, made by the database as chain.mirror.rows.row_versions makes it."""
     table, names = RELATIONS[relation], KEYS[relation]
     parts: list[ColumnElement[str]] = [cast(table.c[name], String) for name in names]
     key = parts[0]

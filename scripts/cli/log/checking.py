@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chain.tlog.checkpoints import Checkpoint, open_checkpoint
-from chain.tlog.errors import LogForked, ProofInvalid, TlogError
+from chain.tlog.errors import ProofInvalid, TlogError
 from chain.tlog.forks import Fork, contradiction
 from chain.tlog.hashes import leaf_hash
 from chain.tlog.notes import Verifier
@@ -106,9 +106,3 @@ def _first_wrong(source: Source, checkpoint: Checkpoint) -> int | None:
                 return at
             at += 1
     return None
-
-
-def refuse_forked(origin: str, found: Fork | str | None) -> None:
-    """Raises LogForked for what `grew` found."""
-    if found is not None:
-        raise LogForked(origin, found.check() if isinstance(found, Fork) else found)

@@ -25,7 +25,7 @@ from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
 from chain.storage.database import writing
 from scripts.cli.evidence import check
-from tests.chain.conftest import World
+from tests.chain.conftest import OnChain
 from tests.chain.evidence.bundles import Bundles, anchor, tampered, told, verdicts_in_typescript
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def bundles(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         SQLModel.metadata.create_all(connection)
     snapshot = rpc.call("evm_snapshot")
     deployment = Deployment.load(chain.deployments, chain.node.chain_id)
-    world = World(chain.node, deployment, chain.keystore, engine, rpc, folder, chain.keystore_path, chain.deployments)
+    world = OnChain(chain.node, deployment, chain.keystore, engine, rpc, folder, chain.keystore_path, chain.deployments)
     yield told(world)
     rpc.call("evm_revert", snapshot)
     world.close()

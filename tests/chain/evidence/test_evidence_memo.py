@@ -14,7 +14,7 @@ from chain.evidence.verify import verify
 from chain.outbox import calls
 from chain.relayer import signer
 from chain.relayer.signer import Fees
-from tests.chain.conftest import CDNOW, World
+from tests.chain.conftest import CDNOW, OnChain
 
 pytestmark = pytest.mark.slow
 BATCH = 100
@@ -28,7 +28,7 @@ def chain(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
-def items(world: World, roots: list[bytes | None]) -> list[tuple[str, dict[str, Any]]]:
+def items(world: OnChain, roots: list[bytes | None]) -> list[tuple[str, dict[str, Any]]]:
     made = [
         calls.award(
             key=f"m{index}", brand=CDNOW, member=world.member(f"m{index}"), rule=1, base_amount=1_000, memo_root=root
@@ -38,16 +38,16 @@ def items(world: World, roots: list[bytes | None]) -> list[tuple[str, dict[str, 
     return [(str(10_000 + index), one.payload) for index, one in enumerate(made)]
 
 
-def registry(world: World) -> str:
+def registry(world: OnChain) -> str:
     return world.deployment.address("PartnerRegistry").lower()
 
 
-def gas(world: World, target: str, data: bytes) -> int:
+def gas(world: OnChain, target: str, data: bytes) -> int:
     asked = {"from": world.keystore.address_of("signer/1"), "to": target, "data": "0x" + data.hex()}
     return int(world.rpc.call("eth_estimateGas", asked), 16)
 
 
-def test_memos_of_a_batch_cost_their_64_bytes_and_no_more(world: World) -> None:
+def test_memos_of_a_batch_cost_their_64_bytes_and_no_more(world: OnChain) -> None:
     """SPEC 13.9"""
     roots: list[bytes | None] = [memos.memo_root(memos.salted({"n": str(index)})) for index in range(BATCH)]
 
@@ -59,7 +59,7 @@ def test_memos_of_a_batch_cost_their_64_bytes_and_no_more(world: World) -> None:
     assert (with_memos - plain) / BATCH <= 11
 
 
-def test_a_single_award_carries_a_memo_too(world: World, until: Callable[..., None]) -> None:
+def test_a_single_award_carries_a_memo_too(world: OnChain, until: Callable[..., None]) -> None:
     """SPEC 13.9"""
     fields = memos.salted({"receipt": "No. 1"})
     item = {"operationId": 77, "ruleId": 1, "member": world.member("ada"), "baseAmount": 1_000}
@@ -85,7 +85,7 @@ def test_a_single_award_carries_a_memo_too(world: World, until: Callable[..., No
     assert verify(bundle, registry=registry(world)).verdict == "proven"
 
 
-def test_an_award_that_was_refused_proves_no_memo(world: World) -> None:
+def test_an_award_that_was_refused_proves_no_memo(world: OnChain) -> None:
     """SPEC 13.9"""
     fields = memos.salted({"receipt": "No. 2"})
     asked = world.award("ada", 2**97)

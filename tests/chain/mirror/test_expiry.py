@@ -184,9 +184,9 @@ def test_ends_of_many_accounts_are_read_in_pages_and_none_is_missed(
     engine: Engine, rpc: Rpc, brand: ExpiringBrand, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SPEC 8.85"""
-    monkeypatch.setattr("chain.mirror.lot_ends.PAGE_ROWS", 3)
-    monkeypatch.setattr("chain.mirror.projection.ENTRIES_HELD_MAX", 4)
-    monkeypatch.setattr("chain.mirror.lot_ends.PENDING_MAX", 2)
+    monkeypatch.setattr("chain.mirror.rows.lot_ends.PAGE_ROWS", 3)
+    monkeypatch.setattr("chain.mirror.rows.projection.ENTRIES_HELD_MAX", 4)
+    monkeypatch.setattr("chain.mirror.rows.lot_ends.PENDING_MAX", 2)
     for count in (1, 3, 6):
         at = brand.chain.head.timestamp + 10
         brand.give(at, {account: 10 + place for place, account in enumerate(brand.accounts[:count])})

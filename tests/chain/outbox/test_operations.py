@@ -92,10 +92,10 @@ def test_what_was_decided_above_a_block_is_taken_back(engine):
         [ours] = transactions.assign(connection, SIGNER, [plan])
         transactions.keep_signed(connection, ours, "0xours", "0x02")
         for operation_id, number in (("1", 4), ("2", 5)):
-            at = Outcome("0x1", number, "0xb", 0, brand=CAFE, operation_id=operation_id, lane=ADA, result={})
+            at = Outcome("0x1", number, "0xb", 0, brand=CAFE, operation_id=operation_id, ordering_key=ADA, result={})
             operations.record_outcomes(connection, [at], "confirmed")
-        counted = Outcome("0xours", 6, "0xb", 0, brand=CAFE, operation_id="3", lane=ADA, result={})
-        refused = Outcome("0xours", 6, "0xb", 1, brand=CAFE, operation_id="4", lane=ADA, error="BudgetExceeded")
+        counted = Outcome("0xours", 6, "0xb", 0, brand=CAFE, operation_id="3", ordering_key=ADA, result={})
+        refused = Outcome("0xours", 6, "0xb", 1, brand=CAFE, operation_id="4", ordering_key=ADA, error="BudgetExceeded")
         operations.record_outcomes(connection, [counted, refused], "confirmed")
         assert operations.take_back(connection, 4) == 3
         assert [operations.get(connection, id).state for id in ids] == ["confirmed", "queued", "sent", "sent"]
@@ -106,7 +106,7 @@ def test_what_was_refused_to_a_stranger_says_nothing_of_ours(engine):
     """SPEC 7.12"""
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
-        theirs = Outcome("0x1", 5, "0xb", 0, brand=CAFE, operation_id="1", lane=ADA, error="RuleUnknown")
+        theirs = Outcome("0x1", 5, "0xb", 0, brand=CAFE, operation_id="1", ordering_key=ADA, error="RuleUnknown")
         operations.record_outcomes(connection, [theirs], "confirmed")
         assert operations.get(connection, id).state == "queued"
 
@@ -115,7 +115,7 @@ def test_an_id_that_a_stranger_spent_on_another_member_fails_the_operation(engin
     """SPEC 7.12"""
     with writing(engine) as connection:
         id = operations.enqueue(connection, award("a"))
-        theirs = Outcome("0x1", 5, "0xb", 0, brand=CAFE, operation_id="1", lane="0x" + "bb" * 20, result={})
+        theirs = Outcome("0x1", 5, "0xb", 0, brand=CAFE, operation_id="1", ordering_key="0x" + "bb" * 20, result={})
         operations.record_outcomes(connection, [theirs], "confirmed")
         found = operations.get(connection, id)
     assert (found.state, found.error) == ("failed", "OperationUsed")
@@ -141,8 +141,8 @@ def test_of_two_relayers_that_take_the_same_operation_the_second_takes_nothing(e
 numbers = itertools.count(1)
 
 
-def waiting(kind: str, lane: str, brand: int = CAFE, created_at_ms: int = 0) -> Waiting:
-    return Waiting(next(numbers), kind, brand, lane, created_at_ms)
+def waiting(kind: str, ordering_key: str, brand: int = CAFE, created_at_ms: int = 0) -> Waiting:
+    return Waiting(next(numbers), kind, brand, ordering_key, created_at_ms)
 
 
 def chosen(queue, **changes):
@@ -157,7 +157,7 @@ def chosen(queue, **changes):
     return choose(queue, **settings)
 
 
-def test_nothing_passes_an_earlier_operation_of_its_lane():
+def test_nothing_passes_an_earlier_operation_of_its_ordering_key():
     """SPEC 7.4"""
     first, hold, late = waiting("award", "ada"), waiting("hold", "ada"), waiting("award", "ada")
     other = waiting("hold", "bob")
@@ -199,7 +199,7 @@ def test_singles_are_bounded_and_the_rest_keeps_its_order():
     assert choice.batches == []
 
 
-def test_a_lane_goes_through_one_signer_and_lanes_spread_over_all():
+def test_a_ordering_key_goes_through_one_signer_and_ordering_keys_spread_over_all():
     """SPEC 7.17"""
     signers = ["a", "b", "c"]
     chosen_ones = [signer_of(f"0x{number:040x}", signers) for number in range(300)]

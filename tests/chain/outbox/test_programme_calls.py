@@ -26,7 +26,7 @@ def deployment() -> Deployment:
 
 def called(deployment: Deployment, operation: NewOperation, contract: str, function: str) -> tuple[Any, ...]:
     """What the contract would read of the operation's call."""
-    made = calls.single(deployment, operation.kind, operation.lane, operation.payload, token=None)
+    made = calls.single(deployment, operation.kind, operation.ordering_key, operation.payload, token=None)
     assert made is not None
     address, data = made
     assert address == AT[contract]

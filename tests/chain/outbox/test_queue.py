@@ -28,12 +28,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Any) -> str:
     return found
 
 
-def award(key: str, brand: int = ANT, lane: str = LANES[0], *, bulk: bool = False) -> NewOperation:
-    return calls.award(key=key, brand=brand, member=lane, rule=1, base_amount=5, bulk=bulk)
+def award(key: str, brand: int = ANT, ordering_key: str = LANES[0], *, bulk: bool = False) -> NewOperation:
+    return calls.award(key=key, brand=brand, member=ordering_key, rule=1, base_amount=5, bulk=bulk)
 
 
-def release(key: str, brand: int = ANT, lane: str = LANES[0]) -> NewOperation:
-    return calls.release(key=key, brand=brand, member=lane, hold_id="0x" + "11" * 32)
+def release(key: str, brand: int = ANT, ordering_key: str = LANES[0]) -> NewOperation:
+    return calls.release(key=key, brand=brand, member=ordering_key, hold_id="0x" + "11" * 32)
 
 
 def picked(items: Any, *, busy_awards: Any = (), busy_singles: Any = (), items_max: int = 3) -> Choice:
@@ -107,21 +107,21 @@ def test_the_backlog_is_counted_by_brand_and_kind_up_to_its_bound(engine: Engine
 
 def _round(connection: Connection, moving: set[int], turns: dict[int, Any], rng: random.Random) -> list[int]:
     """One look as the relayer makes it; what is taken is under way until the walk says otherwise."""
-    busy = connection.execute(text("SELECT id, lane, kind FROM operation WHERE state = 'assigned'")).all()
-    awards = {lane for _, lane, kind in busy if kind == "award"}
-    singles = {lane for _, lane, kind in busy if kind != "award"}
+    busy = connection.execute(text("SELECT id, ordering_key, kind FROM operation WHERE state = 'assigned'")).all()
+    awards = {ordering_key for _, ordering_key, kind in busy if kind == "award"}
+    singles = {ordering_key for _, ordering_key, kind in busy if kind != "award"}
     chosen: list[int] = []
     for bulk in (PERSON, BULK):
         names = fair_queue.brands(connection, bulk, turns[bulk])
         found, _ = fair_queue.heads(connection, bulk, names, rng.randint(1, 12))
         if bulk == PERSON and any(item.held for item in found):
-            drawn = fair_queue.drawn(connection, [item.lane for item in found if item.held])
+            drawn = fair_queue.drawn(connection, [item.ordering_key for item in found if item.held])
             found = list({item.id: item for item in [*drawn, *found]}.values())
         choice = picked(found, busy_awards=awards, busy_singles=singles, items_max=rng.randint(1, 3))
         some = taken(choice)
         for item in found:
             if item.id in some:
-                (awards if item.kind == "award" else singles).add(item.lane)
+                (awards if item.kind == "award" else singles).add(item.ordering_key)
         chosen += some
         for id in some:
             connection.execute(text("UPDATE operation SET state = 'assigned' WHERE id = :id"), {"id": id})
@@ -144,9 +144,9 @@ def test_whatever_is_asked_nothing_overtakes_what_it_must_follow_and_everything_
         with writing(engine) as connection:
             if number < 120 and rng.random() < 0.7:
                 kind = rng.choice(["line", "line", "line", "till", "hold"])
-                brand, lane = rng.choice(BRANDS), rng.choice(LANES)
-                one = release(f"{number}", brand, lane) if kind == "hold" else award(
-                    f"{number}", brand, lane, bulk=kind == "line"
+                brand, ordering_key = rng.choice(BRANDS), rng.choice(LANES)
+                one = release(f"{number}", brand, ordering_key) if kind == "hold" else award(
+                    f"{number}", brand, ordering_key, bulk=kind == "line"
                 )  # fmt: skip
                 asked[operations.enqueue(connection, one)] = one
             before = set(moving)
@@ -155,13 +155,15 @@ def test_whatever_is_asked_nothing_overtakes_what_it_must_follow_and_everything_
                 mine = asked[id]
                 ahead = before | done | set(order[:place])
                 for earlier, other in asked.items():
-                    if earlier >= id or other.lane != mine.lane or earlier in ahead:
+                    if earlier >= id or other.ordering_key != mine.ordering_key or earlier in ahead:
                         continue
                     same = (other.brand, other.bulk) == (mine.brand, mine.bulk)
                     must = mine.kind != "award" or other.kind != "award" or same
                     assert not must, f"seed {seed}: {id} {mine} overtook {earlier} {other}"
                 if mine.kind != "award":
-                    assert all(asked[one].lane != mine.lane for one in before - done), f"seed {seed}: not clear"
+                    assert all(asked[one].ordering_key != mine.ordering_key for one in before - done), (
+                        f"seed {seed}: not clear"
+                    )
             for id in [one for one in sorted(moving - done) if rng.random() < 0.5]:
                 connection.execute(text("UPDATE operation SET state = 'mined' WHERE id = :id"), {"id": id})
                 done.add(id)
@@ -179,8 +181,8 @@ def test_no_look_into_the_queue_walks_through_what_is_queued_or_done(engine: Eng
         else f"(SELECT n FROM generate_series(1, {ROWS}) AS s(n))"
     )
     insert = (
-        "INSERT INTO operation (key, kind, brand, lane, payload, state, bulk, refusals, retry_at_ms, created_at_ms,"
-        " updated_at_ms) SELECT 'n' || n, CASE WHEN n % 50 = 0 THEN 'release' ELSE 'award' END,"
+        "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, bulk, refusals, retry_at_ms,"
+        " created_at_ms, updated_at_ms) SELECT 'n' || n, CASE WHEN n % 50 = 0 THEN 'release' ELSE 'award' END,"
         " 1 + n / 8 % 4, '0x' || n / 3, '{}', 'queued',"
         f" CASE WHEN n % 9 = 0 THEN 0 ELSE 1 END, 0, n, 0, 0 FROM {numbers} AS numbers"
     )

@@ -40,7 +40,7 @@ def sent(connection: Connection, id: int, tx_hash: str) -> None:
 
 
 def told(tx_hash: str, block: int, **values: Any) -> Outcome:
-    return Outcome(tx_hash, block, "0xb", 0, brand=1, operation_id="1", lane=ADA, **values)
+    return Outcome(tx_hash, block, "0xb", 0, brand=1, operation_id="1", ordering_key=ADA, **values)
 
 
 def state(connection: Connection, id: int) -> tuple[str, str | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from chain.mirror import loop as mirror_loop
-from chain.mirror import row_cache
+from chain.mirror.rows import row_cache
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
 from chain.outbox import operations, transactions

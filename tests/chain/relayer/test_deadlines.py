@@ -73,7 +73,9 @@ def asked(engine: Engine) -> list[Any]:
     with reading(engine) as connection:
         return [
             tuple(row)
-            for row in connection.execute(text("SELECT key, kind, state, brand, lane FROM operation ORDER BY id"))
+            for row in connection.execute(
+                text("SELECT key, kind, state, brand, ordering_key FROM operation ORDER BY id")
+            )
         ]
 
 

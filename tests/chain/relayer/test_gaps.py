@@ -18,7 +18,7 @@ from chain.storage.database import reading, writing
 SIGNER, OTHER = "0x" + "51" * 20, "0x" + "52" * 20
 
 
-class Desk:
+class GivenNonces:
     """A signer whose nonces 0 to 9 were given out, and a chain that counted the first `counted`."""
 
     def __init__(self, engine: Engine, counted: int):
@@ -55,102 +55,102 @@ class Desk:
 
 def test_what_is_missing_begins_at_the_count_and_ends_before_the_first_on_its_way(engine: Engine) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=3)
+    given = GivenNonces(engine, counted=3)
     for nonce in range(1, 10):
-        desk.stands(nonce, MINED)
+        given.stands(nonce, MINED)
 
-    assert desk.fill(6, 8)
+    assert given.fill(6, 8)
 
-    again = {nonce for nonce, state in desk.states().items() if state == SENT}
+    again = {nonce for nonce, state in given.states().items() if state == SENT}
     assert again == {3, 4, 5}, "offered again: counted nonces and those behind one that is on its way are left alone"
 
 
 def test_nothing_is_missing_when_the_next_one_is_on_its_way(engine: Engine) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=3)
+    given = GivenNonces(engine, counted=3)
     for nonce in range(1, 10):
-        desk.stands(nonce, MINED)
-    before = desk.states()
+        given.stands(nonce, MINED)
+    before = given.states()
 
-    assert not desk.fill(3, 4)
-    assert not desk.fill(2, 3), "what lies below the count does not hide it"
-    assert desk.states() == before
+    assert not given.fill(3, 4)
+    assert not given.fill(2, 3), "what lies below the count does not hide it"
+    assert given.states() == before
 
 
 def test_without_anything_on_its_way_all_that_were_given_out_are_missing(engine: Engine) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=8)
+    given = GivenNonces(engine, counted=8)
     for nonce in range(1, 10):
-        desk.stands(nonce, MINED)
-    before = desk.states()
+        given.stands(nonce, MINED)
+    before = given.states()
 
-    assert desk.fill()
+    assert given.fill()
 
-    assert {nonce for nonce, state in desk.states().items() if state != before[nonce]} == {8, 9}
+    assert {nonce for nonce, state in given.states().items() if state != before[nonce]} == {8, 9}
 
 
 def test_a_strangers_nonce_that_the_chain_lost_and_one_of_nobody_are_filled(engine: Engine) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=1)
-    desk.stands(1, LOST)
+    given = GivenNonces(engine, counted=1)
+    given.stands(1, LOST)
     with writing(engine) as connection:
         connection.execute(text("DELETE FROM chain_transaction WHERE signer = :s AND nonce = 2"), {"s": SIGNER})
 
-    assert desk.fill(3)
+    assert given.fill(3)
 
-    assert {nonce: desk.states()[nonce] for nonce in (1, 2)} == {1: "filling", 2: "filling"}
+    assert {nonce: given.states()[nonce] for nonce in (1, 2)} == {1: "filling", 2: "filling"}
 
 
 def test_a_gap_is_filled_a_few_at_a_time(engine: Engine) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=1)
+    given = GivenNonces(engine, counted=1)
     with writing(engine) as connection:
         more = [Plan("batch", SIGNER, b"", 21_000)] * 30
         transactions.assign(connection, SIGNER, more, count=0)
         connection.execute(text("DELETE FROM chain_transaction WHERE signer = :s"), {"s": SIGNER})
 
-    assert desk.fill()
+    assert given.fill()
 
-    assert sorted(desk.states()) == list(range(1, 1 + FILLS_MAX))
+    assert sorted(given.states()) == list(range(1, 1 + FILLS_MAX))
 
 
 def test_a_count_that_is_not_known_or_moves_on_is_no_gap(engine: Engine) -> None:
     """SPEC 7.20: a node that lags is behind for a moment."""
-    desk = Desk(engine, counted=3)
+    given = GivenNonces(engine, counted=3)
     for nonce in range(1, 10):
-        desk.stands(nonce, MINED)
-    before = desk.states()
+        given.stands(nonce, MINED)
+    before = given.states()
     for counted in (3, 4, 5):
-        desk.line.counted[SIGNER] = counted
-        assert not desk.gaps.fill([])
-    desk.line.counted.clear()
-    assert not desk.fill()
+        given.line.counted[SIGNER] = counted
+        assert not given.gaps.fill([])
+    given.line.counted.clear()
+    assert not given.fill()
 
-    assert desk.states() == before
+    assert given.states() == before
 
 
 def test_a_gap_must_last_as_long_as_was_set(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=9)
-    desk.stands(9, MINED)
-    desk.line.settings.gap_after_s = 5.0
+    given = GivenNonces(engine, counted=9)
+    given.stands(9, MINED)
+    given.line.settings.gap_after_s = 5.0
     now = [100.0]
     monkeypatch.setattr("chain.relayer.nonce_gaps.time", SimpleNamespace(monotonic=lambda: now[0]))
 
-    assert not desk.gaps.fill([])
+    assert not given.gaps.fill([])
     now[0] = 104.9
-    assert not desk.gaps.fill([])
+    assert not given.gaps.fill([])
     now[0] = 105.0
-    assert desk.gaps.fill([])
+    assert given.gaps.fill([])
 
 
 def test_transactions_of_another_signer_hide_nothing(engine: Engine) -> None:
     """SPEC 7.20"""
-    desk = Desk(engine, counted=3)
+    given = GivenNonces(engine, counted=3)
     for nonce in range(1, 10):
-        desk.stands(nonce, MINED)
+        given.stands(nonce, MINED)
     other = Transaction(99, OTHER, 3, "batch", OTHER, 1, 0, SENT)
 
-    assert not desk.gaps.fill([other])
-    assert desk.gaps.fill([other])
-    assert desk.states()[3] == SENT
+    assert not given.gaps.fill([other])
+    assert given.gaps.fill([other])
+    assert given.states()[3] == SENT

@@ -57,7 +57,7 @@ class Contracts:
             raise self.wrong
 
 
-class Desk:
+class Watched:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 500.0
         monkeypatch.setattr(node_state, "time", SimpleNamespace(monotonic=lambda: self.now))
@@ -67,123 +67,123 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
-    return Desk(monkeypatch)
+def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return Watched(monkeypatch)
 
 
 def sent(nonce: int, signer: str = SIGNER, id: int = 1) -> Transaction:
     return Transaction(id, signer, nonce, "batch", SIGNER, 1, 0, "sent")
 
 
-def test_the_chain_is_compared_before_the_first_look_and_not_at_each(desk: Desk) -> None:
+def test_the_chain_is_compared_before_the_first_look_and_not_at_each(watched: Watched) -> None:
     """SPEC 7.23"""
     for _ in range(5):
-        desk.line.look()
-    assert desk.contracts.compared == 1
+        watched.line.look()
+    assert watched.contracts.compared == 1
 
 
-def test_after_a_failure_it_is_compared_again(desk: Desk) -> None:
+def test_after_a_failure_it_is_compared_again(watched: Watched) -> None:
     """SPEC 7.23"""
-    desk.line.look()
-    desk.line.doubt()
-    desk.line.look(news=False)
-    assert desk.contracts.compared == 2, "a doubt is no reason to wait for news"
+    watched.line.look()
+    watched.line.doubt()
+    watched.line.look(news=False)
+    assert watched.contracts.compared == 2, "a doubt is no reason to wait for news"
 
 
 @pytest.mark.parametrize(("counts", "compared"), [((5, 7), 1), ((6, 9), 1), ((4, 7), 2), ((9, 6), 2)])
 def test_it_is_compared_again_when_the_node_counts_fewer_of_ours(
-    desk: Desk, counts: tuple[int, int], compared: int
+    watched: Watched, counts: tuple[int, int], compared: int
 ) -> None:
     """SPEC 7.23"""
-    desk.line.look()
-    desk.node.counts = dict(zip((SIGNER, OTHER), counts, strict=True))
-    desk.line.look()
-    assert desk.contracts.compared == compared
-    assert desk.line.counted == desk.node.counts
+    watched.line.look()
+    watched.node.counts = dict(zip((SIGNER, OTHER), counts, strict=True))
+    watched.line.look()
+    assert watched.contracts.compared == compared
+    assert watched.line.counted == watched.node.counts
 
 
 @pytest.mark.parametrize("wrong", [ChainReplaced("0xaa", "0xbb"), DeploymentMismatch("code", "this", "that")])
-def test_another_chain_is_believed_only_after_three_seconds(desk: Desk, wrong: Exception) -> None:
+def test_another_chain_is_believed_only_after_three_seconds(watched: Watched, wrong: Exception) -> None:
     """SPEC 7.23"""
-    desk.contracts.wrong = wrong  # type: ignore[assignment]
+    watched.contracts.wrong = wrong  # type: ignore[assignment]
     for passed in (0.0, 1.5, 2.999):
-        desk.now = 500.0 + passed
+        watched.now = 500.0 + passed
         with pytest.raises(AnswerInconsistent):
-            desk.line.look()
-    desk.now = 503.0
+            watched.line.look()
+    watched.now = 503.0
     with pytest.raises(type(wrong)):
-        desk.line.look()
+        watched.line.look()
 
 
-def test_a_chain_that_is_right_again_takes_the_seconds_back(desk: Desk) -> None:
+def test_a_chain_that_is_right_again_takes_the_seconds_back(watched: Watched) -> None:
     """SPEC 7.23"""
     for _ in range(3):
-        desk.contracts.wrong = ChainReplaced("0xaa", "0xbb")  # type: ignore[assignment]
-        desk.line.doubt()
+        watched.contracts.wrong = ChainReplaced("0xaa", "0xbb")  # type: ignore[assignment]
+        watched.line.doubt()
         with pytest.raises(AnswerInconsistent):
-            desk.line.look()
-        desk.now += 2.5
+            watched.line.look()
+        watched.now += 2.5
         with pytest.raises(AnswerInconsistent):
-            desk.line.look()
-        desk.contracts.wrong = None
-        desk.line.look()
-        desk.now += 2.5
+            watched.line.look()
+        watched.contracts.wrong = None
+        watched.line.look()
+        watched.now += 2.5
 
 
-def test_the_blocks_gas_is_looked_at_once_a_second_and_bounds_a_batch(desk: Desk) -> None:
+def test_the_blocks_gas_is_looked_at_once_a_second_and_bounds_a_batch(watched: Watched) -> None:
     """SPEC 7.5"""
-    desk.line.look()
-    assert desk.line.items_max == 200 == desk.settings.batch_items_max
+    watched.line.look()
+    assert watched.line.items_max == 200 == watched.settings.batch_items_max
     room = 20
-    desk.node.gas_limit = int((calls.BATCH_BASE_GAS + room * calls.ITEM_GAS) / BLOCK_GAS_SHARE) + 1
-    desk.now += HEAD_AGE_S_MAX
-    desk.line.look()
-    assert desk.line.items_max == 200
-    desk.now += 0.001
-    desk.line.look()
-    assert (desk.line.items_max, HEAD_AGE_S_MAX) == (room, 1.0)
-    desk.node.gas_limit = 1
-    desk.now += 2
-    desk.line.look()
-    assert desk.line.items_max == 1
+    watched.node.gas_limit = int((calls.BATCH_BASE_GAS + room * calls.ITEM_GAS) / BLOCK_GAS_SHARE) + 1
+    watched.now += HEAD_AGE_S_MAX
+    watched.line.look()
+    assert watched.line.items_max == 200
+    watched.now += 0.001
+    watched.line.look()
+    assert (watched.line.items_max, HEAD_AGE_S_MAX) == (room, 1.0)
+    watched.node.gas_limit = 1
+    watched.now += 2
+    watched.line.look()
+    assert watched.line.items_max == 1
 
 
-def test_a_refusal_for_gas_halves_the_batches_until_larger_ones_pass_again(desk: Desk) -> None:
+def test_a_refusal_for_gas_halves_the_batches_until_larger_ones_pass_again(watched: Watched) -> None:
     """SPEC 7.5"""
-    desk.line.look()
+    watched.line.look()
     sizes = []
     for _ in range(3):
-        desk.line.too_large(desk.line.items_max)
-        desk.line.look()
-        sizes.append(desk.line.items_max)
+        watched.line.too_large(watched.line.items_max)
+        watched.line.look()
+        sizes.append(watched.line.items_max)
     assert sizes == [100, 50, 25], "and a look at the block's gas does not take it back"
-    desk.line.fits(24)
-    assert desk.line.items_max == 25, "a batch that was not full says nothing"
+    watched.line.fits(24)
+    assert watched.line.items_max == 25, "a batch that was not full says nothing"
     grown = []
-    while desk.line.items_max < 200:
-        desk.line.fits(desk.line.items_max)
-        grown.append(desk.line.items_max)
+    while watched.line.items_max < 200:
+        watched.line.fits(watched.line.items_max)
+        grown.append(watched.line.items_max)
         assert len(grown) < 50
     assert grown == sorted(set(grown))
     assert grown[:2] == [29, 33]
-    desk.line.too_large(1)
-    assert desk.line.items_max == 1
-    desk.line.too_large(1)
-    assert desk.line.items_max == 1
+    watched.line.too_large(1)
+    assert watched.line.items_max == 1
+    watched.line.too_large(1)
+    assert watched.line.items_max == 1
 
 
 @pytest.mark.parametrize(("version", "waits"), [("Ganache/v7.9.2", True), ("anvil/v1.7.1", False), ("Geth/1", False)])
-def test_only_ganache_gets_one_transaction_at_a_time(desk: Desk, version: str, waits: bool) -> None:
+def test_only_ganache_gets_one_transaction_at_a_time(watched: Watched, version: str, waits: bool) -> None:
     """SPEC 7.16"""
-    desk.node.version = version
-    desk.line.look()
-    desk.line.look()
-    assert desk.node.asked["web3_clientVersion"] == 1
-    assert not desk.line.must_wait(sent(5)), "the next nonce may go on any node"
-    assert not desk.line.must_wait(sent(4))
-    assert desk.line.must_wait(sent(6)) is waits
-    assert desk.line.must_wait(sent(8, OTHER)) is waits
-    assert not desk.line.must_wait(sent(7, OTHER))
+    watched.node.version = version
+    watched.line.look()
+    watched.line.look()
+    assert watched.node.asked["web3_clientVersion"] == 1
+    assert not watched.line.must_wait(sent(5)), "the next nonce may go on any node"
+    assert not watched.line.must_wait(sent(4))
+    assert watched.line.must_wait(sent(6)) is waits
+    assert watched.line.must_wait(sent(8, OTHER)) is waits
+    assert not watched.line.must_wait(sent(7, OTHER))
 
 
 def test_eight_are_at_a_node_at_once_and_two_hundred_in_a_batch_or_fifty_milliseconds() -> None:
@@ -195,42 +195,44 @@ def test_eight_are_at_a_node_at_once_and_two_hundred_in_a_batch_or_fifty_millise
     assert (told.breaker_failures_max, told.breaker_pause_s, told.breaker_pause_s_max) == (8, 2, 15)
 
 
-def test_when_a_transaction_is_offered_again_and_when_it_should_pay_more(desk: Desk) -> None:
+def test_when_a_transaction_is_offered_again_and_when_it_should_pay_more(watched: Watched) -> None:
     """SPEC 7.18"""
-    desk.line.look()
-    assert desk.line.is_stuck(sent(5), desk.now), "offered by a process that is gone"
-    desk.line.sent_at[1] = desk.line.first_sent_at[1] = 500.0
-    assert not desk.line.is_stuck(sent(5), 510.0)
-    assert desk.line.is_stuck(sent(5), 510.001)
-    assert not desk.line.wants_replacement(sent(5), 530.0)
-    assert desk.line.wants_replacement(sent(5), 530.001)
-    assert not desk.line.wants_replacement(sent(6), 999.0), "only the signer's next"
-    assert not desk.line.wants_replacement(sent(4), 999.0)
-    assert desk.line.is_passed(sent(4))
-    assert not desk.line.is_passed(sent(5))
+    watched.line.look()
+    assert watched.line.is_stuck(sent(5), watched.now), "offered by a process that is gone"
+    watched.line.sent_at[1] = watched.line.first_sent_at[1] = 500.0
+    assert not watched.line.is_stuck(sent(5), 510.0)
+    assert watched.line.is_stuck(sent(5), 510.001)
+    assert not watched.line.wants_replacement(sent(5), 530.0)
+    assert watched.line.wants_replacement(sent(5), 530.001)
+    assert not watched.line.wants_replacement(sent(6), 999.0), "only the signer's next"
+    assert not watched.line.wants_replacement(sent(4), 999.0)
+    assert watched.line.is_passed(sent(4))
+    assert not watched.line.is_passed(sent(5))
 
 
 @pytest.mark.parametrize(("base", "fee"), [(10, 21), (0, 1), (249, 499), (250, 500), (10**6, 500)])
-def test_a_fee_is_twice_the_base_and_a_tip_and_never_above_the_cap(desk: Desk, base: int, fee: int) -> None:
+def test_a_fee_is_twice_the_base_and_a_tip_and_never_above_the_cap(watched: Watched, base: int, fee: int) -> None:
     """SPEC 7.18"""
-    desk.node.base_fee = base * GWEI
-    assert desk.line.fees().max_fee == fee * GWEI
+    watched.node.base_fee = base * GWEI
+    assert watched.line.fees().max_fee == fee * GWEI
 
 
-def test_a_signer_below_what_a_batch_costs_is_poor(desk: Desk) -> None:
+def test_a_signer_below_what_a_batch_costs_is_poor(watched: Watched) -> None:
     """SPEC 7.19"""
-    desk.line.look()
-    least = calls.batch_gas(desk.line.items_max) * desk.line.fees().max_fee
-    desk.line.balances = {SIGNER: least, OTHER: least - 1}
-    assert desk.line.poor() == {OTHER: least - 1}
-    desk.line.cannot_pay(SIGNER)
-    assert desk.line.poor() == {SIGNER: 0, OTHER: least - 1}
+    watched.line.look()
+    least = calls.batch_gas(watched.line.items_max) * watched.line.fees().max_fee
+    watched.line.balances = {SIGNER: least, OTHER: least - 1}
+    assert watched.line.poor() == {OTHER: least - 1}
+    watched.line.cannot_pay(SIGNER)
+    assert watched.line.poor() == {SIGNER: 0, OTHER: least - 1}
 
 
-def test_what_is_decided_is_forgotten_and_the_rest_is_kept(desk: Desk) -> None:
+def test_what_is_decided_is_forgotten_and_the_rest_is_kept(watched: Watched) -> None:
     """SPEC 7.8"""
-    for known in (desk.line.sent_at, desk.line.first_sent_at, desk.line.refused_since):
+    for known in (watched.line.sent_at, watched.line.first_sent_at, watched.line.refused_since):
         known.update({1: 1.0, 2: 2.0, 3: 3.0})
-    desk.line.forget(1)
-    desk.line.forget_all_but({2})
-    assert [set(known) for known in (desk.line.sent_at, desk.line.first_sent_at, desk.line.refused_since)] == [{2}] * 3
+    watched.line.forget(1)
+    watched.line.forget_all_but({2})
+    assert [set(known) for known in (watched.line.sent_at, watched.line.first_sent_at, watched.line.refused_since)] == [
+        {2}
+    ] * 3

@@ -12,7 +12,7 @@ from chain.outbox import calls, operations, transactions
 from chain.outbox.operations import NewOperation
 from chain.relayer.signer import sign
 from chain.storage.database import writer, writing
-from tests.chain.conftest import CDNOW
+from tests.chain.conftest import CDNOW, until
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ def test_one_bad_award_of_a_batch_fails_alone(world):
     assert world.balance_on_chain("eve") == 450
 
 
-def test_a_failed_operation_does_not_block_those_behind_it_in_its_lane(world):
+def test_a_failed_operation_does_not_block_those_behind_it_in_its_ordering_key(world):
     """SPEC 7.4"""
     world.enqueue(world.award("ada", 100))
     bad, _ = world.hold("ada", 10**6)
@@ -258,11 +258,31 @@ def test_a_mined_operation_names_its_transaction_block_and_log(world):
     assert found.result == {"ruleId": "1", "version": "1", "baseAmount": "1234", "points": "1851"}
 
 
+def test_awards_do_not_wait_for_a_mirror_that_is_behind(world):
+    """SPEC 7.22: only what goes to the brand's token waits, and nothing is refused for a brand that is not read yet."""
+    moved = calls.transfer(
+        key="t", brand=CDNOW, member=world.member("bob"), to=world.member("ada"), points=1, nonce=1,
+        deadline=2**40, signature="0x" + "00" * 65,
+    )  # fmt: skip
+    award, transfer = world.enqueue(world.award("ada", 100), moved)
+    world._relayer = world.new_relayer(simulation_patience_s=0.0)
+
+    until(lambda: world.relayer.step() is not None and world.operation(award).state == "mined")
+    assert world.balance_on_chain("ada") == 150
+    assert (world.operation(transfer).state, world.operation(transfer).error) == ("queued", None)
+
+    world.drain()
+    assert world.operation(award).state == "confirmed"
+    assert world.operation(transfer).state == "failed"
+    assert world.operation(transfer).error != "OperationInvalid", "the contract was asked"
+
+
 def test_an_operation_of_an_unknown_kind_fails_and_hurts_nobody(world):
     """SPEC 7.6"""
+    world.mirror.catch_up()
     world._relayer = world.new_relayer(simulation_patience_s=0.0)
-    ids = world.enqueue(NewOperation("k", "magic", CDNOW, "lane", {}), world.award("ada", 100))
-    unknown_brand = world.enqueue(NewOperation("b", "award", 77, "lane 2", world.award("ada", 1).payload))
+    ids = world.enqueue(NewOperation("k", "magic", CDNOW, "ordering_key", {}), world.award("ada", 100))
+    unknown_brand = world.enqueue(NewOperation("b", "award", 77, "ordering_key 2", world.award("ada", 1).payload))
     world.drain()
 
     assert [world.operation(id).error for id in (ids[0], unknown_brand[0])] == ["OperationInvalid", "OperationInvalid"]

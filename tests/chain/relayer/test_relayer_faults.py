@@ -51,7 +51,7 @@ pytestmark = pytest.mark.slow
 
 
 @dataclass
-class Desk:
+class Rig:
     """A scripted node with one brand, and a relayer and a mirror that are stepped by hand."""
 
     node: ScriptedNode
@@ -149,8 +149,8 @@ def node(request: pytest.FixtureRequest) -> Iterator[ScriptedNode]:
 
 
 @pytest.fixture
-def desk(node: ScriptedNode, engine: Engine, keystore: LocalKeystore) -> Iterator[Desk]:
-    made = Desk(node, Brand(node), engine, keystore)
+def rig(node: ScriptedNode, engine: Engine, keystore: LocalKeystore) -> Iterator[Rig]:
+    made = Rig(node, Brand(node), engine, keystore)
     yield made
     for rpc in made.rpcs:
         rpc.close()
@@ -189,36 +189,36 @@ KEPT_BACK = [LOST_IN_A_HANG, *(one for one in SENDING if one.name in ("hang", "s
 
 
 @pytest.mark.parametrize("trouble", SENDING, ids=[f"{at} {one.name}" for at, one in enumerate(SENDING)])
-def test_trouble_in_sending_neither_loses_nor_doubles(desk: Desk, trouble: Behaviour) -> None:
+def test_trouble_in_sending_neither_loses_nor_doubles(rig: Rig, trouble: Behaviour) -> None:
     """SPEC 7.8"""
-    desk.award(3)
-    desk.drain()
-    fault = desk.node.faults.add(trouble, times=3)
+    rig.award(3)
+    rig.drain()
+    fault = rig.node.faults.add(trouble, times=3)
     if trouble in KEPT_BACK:
-        desk.hurry()
-    desk.award(20)
-    desk.drain()
+        rig.hurry()
+    rig.award(20)
+    rig.drain()
     assert fault.hits
-    desk.check()
+    rig.check()
 
 
 @pytest.mark.parametrize("trouble", SENDING[:5], ids=[f"{at} {one.name}" for at, one in enumerate(SENDING[:5])])
-def test_an_answer_lost_before_a_crash_doubles_nothing(desk: Desk, trouble: Behaviour) -> None:
+def test_an_answer_lost_before_a_crash_doubles_nothing(rig: Rig, trouble: Behaviour) -> None:
     """SPEC 7.8"""
-    desk.award(3)
-    desk.drain()
-    desk.award(6)
-    fault = desk.node.faults.add(trouble, times=1)
+    rig.award(3)
+    rig.drain()
+    rig.award(6)
+    fault = rig.node.faults.add(trouble, times=1)
     if trouble in KEPT_BACK:
-        desk.hurry()
+        rig.hurry()
     with suppress(ChainError):
         while not fault.hits:
-            desk.relay(1)
+            rig.relay(1)
     assert fault.hits == 1
-    desk.node.mine_pool()
-    desk.restart()
-    desk.drain()
-    desk.check()
+    rig.node.mine_pool()
+    rig.restart()
+    rig.drain()
+    rig.check()
 
 
 @pytest.mark.parametrize(
@@ -226,17 +226,17 @@ def test_an_answer_lost_before_a_crash_doubles_nothing(desk: Desk, trouble: Beha
     [faults.null_receipt(), faults.behind(2), faults.too_many_requests(0), faults.text(), faults.drops_one()],
     ids=_name,
 )
-def test_trouble_in_reading_neither_loses_nor_doubles(desk: Desk, trouble: Behaviour) -> None:
+def test_trouble_in_reading_neither_loses_nor_doubles(rig: Rig, trouble: Behaviour) -> None:
     """SPEC 7.8"""
-    desk.award(5)
-    planted = desk.node.faults.add(trouble, when=faults.now_and_then(0.3, seed=9))
+    rig.award(5)
+    planted = rig.node.faults.add(trouble, when=faults.now_and_then(0.3, seed=9))
     for _ in range(5):
-        desk.award(3)
+        rig.award(3)
         for _ in range(5):
-            desk.step()
-    desk.node.faults.clear()
-    desk.drain()
-    desk.check()
+            rig.step()
+    rig.node.faults.clear()
+    rig.drain()
+    rig.check()
     assert planted.hits
 
 
@@ -253,86 +253,86 @@ def test_trouble_in_reading_neither_loses_nor_doubles(desk: Desk, trouble: Behav
         ("busy", BATCH),
     ],
 )
-def test_nonsense_is_waited_out(desk: Desk, value: object, method: str) -> None:
+def test_nonsense_is_waited_out(rig: Rig, value: object, method: str) -> None:
     """SPEC 7.13"""
-    desk.award(3)
-    desk.drain()
-    desk.award(3)
-    with desk.node.faults.add(faults.answers(value), method) as planted:
+    rig.award(3)
+    rig.drain()
+    rig.award(3)
+    with rig.node.faults.add(faults.answers(value), method) as planted:
         for _ in range(10):
-            desk.step()
+            rig.step()
     assert planted.hits
-    desk.drain()
-    desk.check()
+    rig.drain()
+    rig.check()
 
 
-def test_a_fee_that_rose_is_paid_and_the_cap_is_kept(desk: Desk) -> None:
+def test_a_fee_that_rose_is_paid_and_the_cap_is_kept(rig: Rig) -> None:
     """A replacement pays more, never more than the cap."""
-    desk.award(3)
-    desk.drain()
-    desk.node.pool.base_fee_wei = 20 * 10**9
-    desk.award(3)
-    desk.drain()
-    desk.check()
-    desk.node.pool.base_fee_wei = 10 * RELAYER.fee_cap_wei
-    desk.award(1)
+    rig.award(3)
+    rig.drain()
+    rig.node.pool.base_fee_wei = 20 * 10**9
+    rig.award(3)
+    rig.drain()
+    rig.check()
+    rig.node.pool.base_fee_wei = 10 * RELAYER.fee_cap_wei
+    rig.award(1)
     for _ in range(40):
-        desk.step()
-    assert all(sent.fee_cap_wei <= RELAYER.fee_cap_wei for sent in desk.node.pool.accepted)
-    desk.node.pool.base_fee_wei = 10**9
-    desk.drain()
-    desk.check()
+        rig.step()
+    assert all(sent.fee_cap_wei <= RELAYER.fee_cap_wei for sent in rig.node.pool.accepted)
+    rig.node.pool.base_fee_wei = 10**9
+    rig.drain()
+    rig.check()
 
 
 @pytest.mark.parametrize("back", [True, False], ids=["back to the pool", "forgotten"])
-def test_a_reorg_that_drops_confirmed_awards_brings_them_again(desk: Desk, back: bool) -> None:
+def test_a_reorg_that_drops_confirmed_awards_brings_them_again(rig: Rig, back: bool) -> None:
     """SPEC 7.10"""
-    desk.award(6)
-    desk.drain()
-    desk.award(6)
-    desk.drain()
+    rig.award(6)
+    rig.drain()
+    rig.award(6)
+    rig.drain()
     for depth in (1, 2, 3):
-        depth = min(depth, desk.node.chain.head.number - 2)
-        desk.node.reorg_pool(depth, back=back)
-        desk.award(2)
-        desk.drain()
-        desk.check()
+        depth = min(depth, rig.node.chain.head.number - 2)
+        rig.node.reorg_pool(depth, back=back)
+        rig.award(2)
+        rig.drain()
+        rig.check()
 
 
-def test_awards_that_move_to_another_block_are_confirmed_there(desk: Desk) -> None:
+def test_awards_that_move_to_another_block_are_confirmed_there(rig: Rig) -> None:
     """SPEC 7.10"""
-    desk.award(6)
-    desk.drain()
-    before = desk.node.chain.head.hash
-    desk.node.chain.reorg_moving(1)
-    desk.drain()
-    desk.check()
-    with reading(desk.engine) as connection:
+    rig.award(6)
+    rig.drain()
+    before = rig.node.chain.head.hash
+    rig.node.chain.reorg_moving(1)
+    rig.drain()
+    rig.check()
+    with reading(rig.engine) as connection:
         blocks = set(connection.execute(text("SELECT block_number FROM operation")).scalars())
-    assert before not in {block.hash for block in desk.node.chain.blocks}
-    assert desk.node.chain.head.number in blocks
+    assert before not in {block.hash for block in rig.node.chain.blocks}
+    assert rig.node.chain.head.number in blocks
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_random_trouble_crashes_and_reorgs_count_every_operation_once(desk: Desk, seed: int) -> None:
+def test_random_trouble_crashes_and_reorgs_count_every_operation_once(rig: Rig, seed: int) -> None:
     """SPEC 7.8"""
     print("seed", seed)
     dice = random.Random(seed)
     quick = [one for one in SENDING if "hang" not in one.name and one.name not in ("lost answer", "slow")]
     quick += [faults.loses_answer(), faults.null_receipt(), faults.bad_gateway(), faults.behind(1)]
-    desk.award(3)
-    desk.drain()
+    rig.award(3)
+    rig.drain()
     for _ in range(15):
-        desk.node.faults.clear()
-        desk.node.faults.add(dice.choice(quick), chance=0.4, sure=False)
-        desk.award(dice.randint(0, 6))
+        rig.node.faults.clear()
+        rig.node.faults.add(dice.choice(quick), chance=0.4, sure=False)
+        rig.award(dice.randint(0, 6))
         for _ in range(dice.randint(1, 8)):
-            desk.step()
+            rig.step()
         if dice.random() < 0.3:
-            desk.restart()
-        if dice.random() < 0.4 and desk.node.chain.head.number > 4:
-            desk.node.reorg_pool(dice.randint(1, desk.node.chain.head.number - 3), back=dice.random() < 0.5)
-    desk.node.faults.clear()
-    desk.drain()
-    desk.check()
-    print(desk.node.faults.counts(), "reorgs", desk.node.chain.reorgs)
+            rig.restart()
+        if dice.random() < 0.4 and rig.node.chain.head.number > 4:
+            rig.node.reorg_pool(dice.randint(1, rig.node.chain.head.number - 3), back=dice.random() < 0.5)
+    rig.node.faults.clear()
+    rig.drain()
+    rig.check()
+    print(rig.node.faults.counts(), "reorgs", rig.node.chain.reorgs)

@@ -45,17 +45,22 @@ def relayer(node: ScriptedNode, brand: Brand, engine: Engine) -> Iterator[Relaye
 
 
 def enqueue(engine: Engine) -> list[int]:
-    """One of several kinds, each in a lane of its own."""
-    lanes = [f"0x{number:040x}" for number in range(1, 4)]
+    """One of several kinds, each in an ordering key of its own."""
+    ordering_keys = [f"0x{number:040x}" for number in range(1, 4)]
     holds = [f"0x{number:064x}" for number in range(1, 4)]
     with writing(engine) as connection:
         return operations.enqueue_many(
             connection,
             [
-                calls.release(key="release", brand=BRAND_ID, member=lanes[0], hold_id=holds[0]),
-                calls.capture(key="capture", brand=BRAND_ID, member=lanes[1], hold_id=holds[1], points=30),
+                calls.release(key="release", brand=BRAND_ID, member=ordering_keys[0], hold_id=holds[0]),
+                calls.capture(key="capture", brand=BRAND_ID, member=ordering_keys[1], hold_id=holds[1], points=30),
                 calls.refund(
-                    key="refund", brand=BRAND_ID, member=lanes[2], hold_id=holds[2], points=20, refunded_before=10
+                    key="refund",
+                    brand=BRAND_ID,
+                    member=ordering_keys[2],
+                    hold_id=holds[2],
+                    points=20,
+                    refunded_before=10,
                 ),
             ],
         )

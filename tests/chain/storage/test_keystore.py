@@ -80,7 +80,36 @@ def test_a_transaction_is_what_another_library_reads(tmp_path):
     assert "0x" + keccak(bytes.fromhex(signed.raw[2:])).hex() == signed.tx_hash
 
 
+class Vault:
+    """Keys somewhere else, of which one can ask an address and a signature over a digest, and nothing more."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, refs):
+        self._keys = {ref: Account.create() for ref in refs}
+
+    def address_of(self, ref):
+        return self._keys[ref].address.lower()
+
+    def sign(self, ref, digest):
+        assert len(digest) == 32
+        return self._keys[ref].unsafe_sign_hash(digest).signature
+
+
+def test_two_functions_are_all_that_the_relayer_needs_of_keys():
+    """SPEC 7.24"""
+    vault = Vault(["signer/0", "signer/1"])
+
+    for ref in ("signer/0", "signer/1"):
+        signed = sign(
+            vault, ref, chain_id=1337, nonce=7, target="0x" + "ab" * 20, calldata=b"\x01", gas=21_000,
+            fees=Fees(10, 1),
+        )  # fmt: skip
+        assert Account.recover_transaction(signed.raw).lower() == vault.address_of(ref)
+
+
 def test_the_seed_is_not_shown(tmp_path):
+    """SPEC 7.24"""
     seed = bytes(range(32))
     keystore = LocalKeystore.create(tmp_path / "keystore.json", "right", seed=seed)
     assert seed.hex() not in (tmp_path / "keystore.json").read_text()

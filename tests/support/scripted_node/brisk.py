@@ -1,9 +1,9 @@
-"""Waits made short in the test's own process, from the one table of them (tests/simulation/tempo.py)."""
+"""Waits made short in the test's own process, from the one table of them (tests/simulation/processes/tempo.py)."""
 
 import pytest
 
 from chain.node import outage_limiter
-from tests.simulation.tempo import OUTAGE_REQUESTS_PER_S, PAUSES
+from tests.simulation.processes.tempo import OUTAGE_REQUESTS_PER_S, PAUSES
 
 
 def brisk(monkeypatch: pytest.MonkeyPatch, *modules: str, requests_per_s: float = OUTAGE_REQUESTS_PER_S) -> None:

@@ -1,0 +1,1 @@
+"""The log of acts, bundles of evidence, the audit."""
