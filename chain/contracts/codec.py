@@ -284,6 +284,10 @@ class Codec:
         except (EncodingError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise OperationInvalid(f"{contract}.{function} cannot take these values: {error}") from error
 
+    def selector(self, contract: str, function: str) -> bytes:
+        """The four bytes by which a contract knows its function."""
+        return self._function(contract, function)[0]
+
     def result(self, contract: str, function: str, data: str) -> Any:
         """What a call returned: one value, or a list of several. A node that lacks the contract yet answers nothing:
         AnswerInconsistent, as for everything else that the function cannot have returned."""

@@ -3,20 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
-from chain.base.hashing import keccak
+from chain.model.chunks import CHUNK_LEAVES, CHUNK_LEVELS, POINTS_AT, leaf, levels, points_of, root_of
 from chain.proofs import headers
 
-CHUNK_LEAVES: Final = 256
-CHUNK_LEVELS: Final = 8
-POINTS_AT: Final = 96
-WORD: Final = 32
-
-
-def leaf(account: str, points: int) -> int:
-    """An account (0x text) with its points."""
-    return int(account, 16) << POINTS_AT | points
+__all__ = ["CHUNK_LEAVES", "Snapshot", "leaf", "root_of", "state_proof"]
 
 
 @dataclass(frozen=True)
@@ -33,12 +25,12 @@ class Snapshot:
     @property
     def total(self) -> int:
         """The sum of all points."""
-        return sum(each & (1 << POINTS_AT) - 1 for each in self.leaves)
+        return sum(map(points_of, self.leaves))
 
     @cached_property
     def roots(self) -> list[bytes]:
         """The root of each chunk."""
-        return [self._levels(chunk)[-1][0] for chunk in range(-(-len(self.leaves) // CHUNK_LEAVES))]
+        return [self._tree(chunk)[-1][0] for chunk in range(-(-len(self.leaves) // CHUNK_LEAVES))]
 
     def place_of(self, account: str) -> tuple[int, int]:
         """Chunk and position of an account. Raises KeyError for one without points."""
@@ -55,23 +47,11 @@ class Snapshot:
 
     def siblings(self, chunk: int, position: int) -> list[bytes]:
         """From the leaf up to the chunk's root."""
-        levels = self._levels(chunk)
-        return [levels[level][(position >> level) ^ 1] for level in range(CHUNK_LEVELS)]
+        tree = self._tree(chunk)
+        return [tree[level][(position >> level) ^ 1] for level in range(CHUNK_LEVELS)]
 
-    def _levels(self, chunk: int) -> list[list[bytes]]:
-        levels = [[self.leaf_at(chunk, position).to_bytes(WORD) for position in range(CHUNK_LEAVES)]]
-        for _ in range(CHUNK_LEVELS):
-            below = levels[-1]
-            levels.append([keccak(below[at] + below[at + 1]) for at in range(0, len(below), 2)])
-        return levels
-
-
-def root_of(leaf_: int, position: int, siblings: Sequence[bytes]) -> bytes:
-    """The root that a leaf at a position and its siblings lead to."""
-    node = leaf_.to_bytes(WORD)
-    for level, sibling in enumerate(siblings):
-        node = keccak(sibling + node if position >> level & 1 else node + sibling)
-    return node
+    def _tree(self, chunk: int) -> list[list[bytes]]:
+        return levels(self.leaves[chunk * CHUNK_LEAVES : (chunk + 1) * CHUNK_LEAVES])
 
 
 def state_proof(block: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[bytes, list[bytes], list[list[bytes]]]:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
 from chain.contracts.codec import Codec, canonical
+from chain.model.chunks import account_of
+from chain.model.governor import Ballot
 from chain.model.ledger import Ledger
+from chain.model.proposals import Ground, hash_of_actions
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
-from tests.differential.steps import TOKEN, Outcome, Signed, Step, plain
+from tests.differential.steps import TOKEN, Outcome, Proven, Signed, Step, plain
 
 # Another build can be walked as well: Brownie's folder of artifacts, or forge's (`--out`).
 ARTIFACTS = Path(os.environ.get("MOA_ARTIFACTS") or Path(__file__).resolve().parents[2] / "build" / "contracts")
@@ -27,6 +31,7 @@ ABIS = (
     "Badges",
     "ProgrammeGovernor",
     "Snapshots",
+    "TimelockController",
     "RewardRules",
     "RedemptionDesk",
     "PartnerExchange",
@@ -79,6 +84,10 @@ TYPED = {
         "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
     ),
     "leave": ("Leave", "address member,address wallet,uint256 nonce,uint256 deadline"),
+    "proposeAsMember": (
+        "ProposeAsMember",
+        "address member,uint256 brandId,bytes32 actionsHash,bytes32 textHash,uint256 nonce,uint256 deadline",
+    ),
     "permit": ("Permit", "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline"),
 }
 
@@ -205,11 +214,38 @@ class ChainSide:
 
     def calldata(self, step: Step, ledger: Ledger | None = None) -> bytes:
         """The calldata of a step, its signatures made."""
-        values = [self.sign(step, value) if isinstance(value, Signed) else plain(value) for value in step.values]
+        values = [plain(self.signed(step, value)) for value in step.values]
         if step.function == "permit":
             owner, spender, points, deadline, signed = values
             values = [owner, spender, points, deadline, signed[64], signed[:32], signed[32:64]]
         return self.codec.calldata(step.contract.split()[0], step.function, *values)
+
+    def signed(self, step: Step, value: Any) -> Any:
+        """The value with its signatures made, and proofs as they are."""
+        if isinstance(value, Signed):
+            return self.sign(step, value)
+        if isinstance(value, Proven):
+            return value.proof
+        if isinstance(value, Ballot):
+            return replace(value, signature=self.sign_vote(step, value))
+        if isinstance(value, list):
+            return [self.signed(step, each) for each in value]
+        return value
+
+    def sign_vote(self, step: Step, ballot: Ballot) -> bytes:
+        """65 bytes over the ballot's vote, or over another choice."""
+        signed: Signed = ballot.signature  # type: ignore[assignment]
+        kinds = [("uint256", "proposalId"), ("address", "member"), ("uint256", "choice")]
+        typed = encode_typed_data(
+            self.domain(step.contract),
+            {"Vote": [{"type": kind, "name": name} for kind, name in kinds]},
+            {
+                "proposalId": step.values[0],
+                "member": account_of(ballot.leaf),
+                "choice": ballot.choice + (not signed.honest),
+            },
+        )
+        return bytes(self.cast.signer(signed.by).sign_message(typed).signature)
 
     def sign(self, step: Step, signed: Signed) -> bytes:
         """65 bytes over the step's values, or over others."""
@@ -235,6 +271,8 @@ class ChainSide:
         if step.function == "payAtPartner":
             quote = list(plain(values[0]))
             return [*quote[:5], values[1], *quote[5:]]
+        if step.function == "proposeAsMember":
+            return [*values[:2], hash_of_actions(values[2]), *values[3:6]]
         if step.function == "unwind":
             return [values[1].member, values[0], values[2]]
         if step.function == "permit":
@@ -265,6 +303,12 @@ class ChainSide:
         for log in receipt["logs"]:
             self._note(log, facts)
         return Outcome(facts), at
+
+    def ground(self) -> Ground:
+        """The block before the newest."""
+        newest = self.rpc.call("eth_getBlockByNumber", "latest", False)
+        before = self.rpc.call("eth_getBlockByHash", newest["parentHash"], False)
+        return Ground(int(before["number"], 16), before["hash"], int(before["timestamp"], 16))
 
     def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]]) -> None:
         address = log["address"].lower()

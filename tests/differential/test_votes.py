@@ -17,7 +17,7 @@ from chain.node.rpc import Rpc, revert_data
 from chain.proofs import layout
 from tests.differential.chain_side import GAS
 from tests.differential.steps import TOKEN, Step, plain
-from tests.differential.world import VOTES, TwoSides, rule
+from tests.differential.world import TIMELOCK, VOTES, TwoSides, rule
 
 pytestmark = pytest.mark.slow
 
@@ -105,7 +105,7 @@ def test_a_vote_from_the_list_to_the_changed_rule(vote: Vote) -> None:
         world.chain.codec.calldata("RewardRules", "announceChange", BRAND, 1, plain(terms)),
     )
     for kind in (Kind.OWNER, Kind.ISSUER):
-        grant = role_of(BRAND, kind), world.parties.timelock, 0
+        grant = role_of(BRAND, kind), world.chain.addresses[TIMELOCK], 0
         assert not world.do(Step("Authority", "grantRole", grant, owner))
     before = world.at
 

@@ -6,6 +6,7 @@ from chain.model.access import Kind, role_of
 from chain.model.agreements import AgreementTerms
 from chain.model.ledger import Ledger, Parties
 from chain.model.policy import Policy
+from chain.model.proposals import GovernorTerms, Names, Voting
 from chain.model.registry import Invitation
 from chain.model.rules import Rounding, RuleKind, RuleTerms
 from chain.node.rpc import Rpc
@@ -21,6 +22,14 @@ FAR = 2**40 - 1
 ZERO32 = "0x" + "00" * 32
 # Challenge, preparation, voting, delay; threshold and quorum in hundredths of a percent.
 VOTES = (HOUR, 3 * HOUR, 5 * HOUR, 2 * HOUR, 500, 3_000)
+DECIDED = (
+    ("RewardRules", "announceChange", Names.BRAND),
+    ("RewardRules", "award", Names.BRAND),
+    ("RewardRules", "awardBatch", Names.BRAND),
+    ("PartnerExchange", "proposeChange", Names.AGREEMENT),
+    ("PartnerExchange", "acceptChange", Names.AGREEMENT),
+    ("ProgrammeGovernor", "setProgrammeText", Names.TEXT),
+)
 TIMELOCK = "TimelockController"
 
 
@@ -119,6 +128,8 @@ class TwoSides:
         found, at = self.chain.make(step, data)
         said = dict(found.facts.get("PartnerRegistry", []))
         done = replace(step, at=at, token=said["BrandInvited"][1] if "BrandInvited" in said else "")
+        if step.function.startswith("proposeAs"):
+            done = replace(done, ground=self.chain.ground())
         if done.token:
             self.chain.name(f"{TOKEN} {said['BrandInvited'][0]}", done.token)
         self.record.append(Made(done, data, found))
@@ -146,7 +157,7 @@ class TwoSides:
         openings = chain.deploy("OpeningBalances", authority, registry, desk)
         code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, openings, label=f"{TOKEN} 0")
         badges = chain.deploy("Badges", authority, registry)
-        governor = chain.deploy("ProgrammeGovernor", authority, registry, rules, exchange, VOTES)
+        chain.deploy("ProgrammeGovernor", authority, registry, rules, exchange, VOTES)
         chain.name(TIMELOCK, chain.read("ProgrammeGovernor", "timelock"))
         chain.name("Snapshots", chain.read("ProgrammeGovernor", "snapshots"))
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
@@ -164,8 +175,14 @@ class TwoSides:
             guardian=cast["guardian"],
             cover_bps=COVER_BPS,
             badges=badges,
-            governor=governor,
-            timelock=chain.addresses[TIMELOCK],
+            voting=Voting(
+                chain.addresses[TIMELOCK],
+                GovernorTerms(*VOTES),
+                {
+                    (chain.addresses[name], chain.codec.selector(name, function)): names
+                    for name, function, names in DECIDED
+                },
+            ),
         )
 
     def _set_up(self, by: str, contract: str, function: str, *values: object) -> None:
