@@ -8,49 +8,64 @@ import {IClearingHouse} from "./interfaces/IClearingHouse.sol";
 import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
 import {BrandAccess} from "./base/BrandAccess.sol";
 import {Roles} from "./libraries/Roles.sol";
+import {SettlementTokens} from "./libraries/SettlementTokens.sol";
 
 /// @title ClearingHouse
-/// @dev owed of a brand = sum of its obligations + its netted debts (`due`). Collateral of all brands = what the house
-/// holds of the settlement token, unless someone sent it some without `deposit`.
+/// @dev owed of a brand = sum of its obligations + its netted debts (`due`). What two brands owe each other is one
+/// number with a sign. Collateral of all brands = `collateralTotal`; what the house holds of the settlement token above
+/// it is a surplus, below it a shortfall.
 contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
     using SafeERC20 for IERC20;
 
     uint256 private constant BPS = 10_000;
-    uint256 private constant NET_BRANDS_MAX = 32;
+    uint256 private constant NET_BRANDS_MAX = 64;
     uint256 private constant CREDITORS_MAX = 64;
     uint256 private constant AMOUNT_MAX = type(uint96).max;
 
     /// @dev One word for what every booking touches.
+    /// @param unsettled Some of what it owes is netted and not yet settled: `_due` is more than 0.
     struct Books {
         uint120 collateral;
         uint120 owed;
         bool inDefault;
+        bool unsettled;
     }
 
     IPartnerRegistry private immutable REGISTRY;
     IERC20 private immutable TOKEN;
     /// @inheritdoc IClearingHouse
+    address public immutable reserve;
+    /// @inheritdoc IClearingHouse
     uint256 public immutable coverBps;
 
     mapping(uint256 brandId => Books books) private _books;
     mapping(uint256 brandId => uint256 amount) private _due;
-    /// @inheritdoc IClearingHouse
-    mapping(uint256 debtorId => mapping(uint256 creditorId => uint256 amount)) public obligationOf;
+    /// @dev More than 0: the brand with the smaller id owes the other; less: the other way.
+    mapping(uint256 lowBrandId => mapping(uint256 highBrandId => int256 amount)) private _net;
     /// @inheritdoc IClearingHouse
     uint256 public nextPeriod = 1;
     /// @inheritdoc IClearingHouse
     mapping(uint256 period => bytes32 statement) public statementOf;
+
+    /// @inheritdoc IClearingHouse
+    uint256 public collateralTotal;
 
     modifier onlyExchange() {
         if (msg.sender != REGISTRY.partnerExchange()) revert ExchangeContractOnly(msg.sender);
         _;
     }
 
-    constructor(address manager, address registry, address token, uint256 coverBps_) BrandAccess(manager) {
-        if (coverBps_ > BPS) revert AmountTooLarge(coverBps_, BPS);
+    constructor(address manager, address registry, address token, uint256 coverBps_, address reserve_)
+        BrandAccess(manager)
+    {
+        // Less than whole cover would be credit, and credit between brands is named where it is given: not here.
+        if (coverBps_ != BPS) revert CoverWrong(coverBps_, BPS);
+        if (reserve_ == address(0)) revert ReserveMissing();
+        SettlementTokens.check(token);
         REGISTRY = IPartnerRegistry(registry);
         TOKEN = IERC20(token);
         coverBps = coverBps_;
+        reserve = reserve_;
     }
 
     /* READING */
@@ -72,6 +87,20 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
     }
 
     /// @inheritdoc IClearingHouse
+    function obligationOf(uint256 debtorId, uint256 creditorId) public view returns (uint256) {
+        int256 owes = debtorId < creditorId ? _net[debtorId][creditorId] : -_net[creditorId][debtorId];
+        // Above 0.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        return owes > 0 ? uint256(owes) : 0;
+    }
+
+    /// @inheritdoc IClearingHouse
+    function shortfall() external view returns (uint256) {
+        uint256 held = TOKEN.balanceOf(address(this));
+        return held < collateralTotal ? collateralTotal - held : 0;
+    }
+
+    /// @inheritdoc IClearingHouse
     function positionsOf(uint256[] calldata brandIds)
         public
         view
@@ -82,16 +111,15 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         _checkSorted(brandIds);
         positions = new int256[](count);
         for (uint256 i = 0; i < count; ++i) {
-            for (uint256 j = 0; j < count; ++j) {
-                if (i == j) continue;
-                uint256 amount = obligationOf[brandIds[i]][brandIds[j]];
-                if (amount == 0) continue;
-                grossTotal += amount;
-                // An obligation has at most 120 bits, and there are at most 992 of them.
+            mapping(uint256 => int256) storage row = _net[brandIds[i]];
+            for (uint256 j = i + 1; j < count; ++j) {
+                int256 owes = row[brandIds[j]];
+                if (owes == 0) continue;
+                // A debt has at most 120 bits, and there are at most 2,016 pairs.
                 // forge-lint: disable-next-line(unsafe-typecast)
-                int256 signed = int256(amount);
-                positions[i] -= signed;
-                positions[j] += signed;
+                grossTotal += uint256(owes > 0 ? owes : -owes);
+                positions[i] -= owes;
+                positions[j] += owes;
             }
         }
     }
@@ -116,28 +144,41 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         // At most 2^96 each time: 2^24 deposits of everything would be needed, and the checked sum stops them.
         // forge-lint: disable-next-line(unsafe-typecast)
         books.collateral += uint120(received);
+        collateralTotal += received;
 
         emit CollateralDeposited(brandId, msg.sender, received, books.collateral);
     }
 
     /// @inheritdoc IClearingHouse
-    function withdraw(uint256 brandId, uint256 amount) external nonReentrant {
-        address treasury = REGISTRY.brandOf(brandId).treasury;
+    function withdraw(uint256 brandId, uint256 amount, address to) external nonReentrant {
+        (address treasury, bool stopped) = REGISTRY.treasuryOf(brandId);
         _checkRole(Roles.id(brandId, Roles.TREASURER));
+        if (stopped) revert WithdrawalFrozen(brandId);
+        // An announced withdrawal goes where it was announced to, or nowhere.
+        if (to != treasury) revert TreasuryOther(to, treasury);
         if (amount == 0) revert AmountMissing();
-        Books memory books = _books[brandId];
-        if (books.inDefault) revert BrandInDefault(brandId);
-        uint256 required = _required(books.owed, _due[brandId]) + amount;
-        if (required > books.collateral) revert CollateralExceeded(brandId, required, books.collateral);
+        if (_books[brandId].inDefault) revert BrandInDefault(brandId);
 
-        // Not above the collateral, which has 120 bits.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        books.collateral -= uint120(amount);
-        _books[brandId] = books;
+        // Before the token is called: whatever it calls in turn finds the collateral gone.
+        uint256 total = collateralTotal;
+        _debit(brandId, amount);
+        (uint256 paid, uint256 fee) = _payOut(to, amount, total);
+        if (fee > 0) _debit(brandId, fee);
 
-        emit CollateralWithdrawn(brandId, treasury, amount, books.collateral);
+        emit CollateralWithdrawn(brandId, to, amount + fee, _books[brandId].collateral);
+        if (paid < amount) emit ShortfallShared(brandId, amount, paid);
+    }
 
-        TOKEN.safeTransfer(treasury, amount);
+    /// @inheritdoc IClearingHouse
+    function skim() external nonReentrant returns (uint256 amount) {
+        uint256 held = TOKEN.balanceOf(address(this));
+        if (held <= collateralTotal) revert AmountMissing();
+        amount = held - collateralTotal;
+
+        emit SurplusSkimmed(reserve, amount);
+
+        TOKEN.safeTransfer(reserve, amount);
+        if (TOKEN.balanceOf(address(this)) < collateralTotal) revert SettlementTokenUnfit(address(TOKEN), "fee");
     }
 
     /* PARTNER EXCHANGE */
@@ -148,28 +189,14 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         onlyExchange
     {
         _checkNoDefault(debtorId, creditorId);
-        uint256 outstanding = obligationOf[debtorId][creditorId] + amount;
-        if (outstanding > exposureCap) revert ExposureExceeded(debtorId, creditorId, outstanding, exposureCap);
-
-        _book(debtorId, creditorId, amount, outstanding, exchangeId);
+        _book(debtorId, creditorId, amount, exposureCap, exchangeId);
     }
 
     /// @inheritdoc IClearingHouse
     function unbook(uint256 debtorId, uint256 creditorId, uint256 amount, bytes32 exchangeId) external onlyExchange {
         _checkNoDefault(debtorId, creditorId);
-        uint256 outstanding = obligationOf[debtorId][creditorId];
-        uint256 reduced = amount < outstanding ? amount : outstanding;
-        if (reduced > 0) {
-            _reduce(debtorId, creditorId, reduced, exchangeId);
-            // At most what the debtor owes in all.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            _books[debtorId].owed -= uint120(reduced);
-        }
-        if (reduced == amount) return;
-
-        // The rest was netted or paid: the creditor has had it and owes it back, under its own collateral.
-        uint256 back = amount - reduced;
-        _book(creditorId, debtorId, back, obligationOf[creditorId][debtorId] + back, exchangeId);
+        // What the creditor has had of it by netting or payment it owes back, under its own collateral.
+        _book(creditorId, debtorId, amount, type(uint256).max, exchangeId);
     }
 
     /* NETTING */
@@ -213,23 +240,28 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
     function declareDefault(uint256 brandId, uint256[] calldata creditorIds) external {
         REGISTRY.tokenOf(brandId);
         _checkRole(Roles.OPERATOR);
-        if (_books[brandId].inDefault) revert BrandInDefault(brandId);
-        if (_due[brandId] > 0) revert SettlementPending(brandId, _due[brandId]);
-        if (creditorIds.length > CREDITORS_MAX) revert BrandListWrong(creditorIds.length, CREDITORS_MAX);
-        _checkSorted(creditorIds);
-
-        uint256 claims = _setOff(brandId, creditorIds);
         Books storage books = _books[brandId];
-        if (claims != books.owed) revert CreditorsIncomplete(claims, books.owed);
-        uint256 pool = books.collateral < claims ? books.collateral : claims;
-        books.inDefault = true;
-        books.owed = 0;
-        // At most the collateral.
-        // forge-lint: disable-next-line(unsafe-typecast)
-        books.collateral -= uint120(pool);
-        _payClaims(brandId, creditorIds, claims, pool);
+        if (books.inDefault) revert BrandInDefault(brandId);
+        if (_due[brandId] > 0) revert SettlementPending(brandId, _due[brandId]);
+        _checkCreditors(creditorIds);
 
-        emit BrandDefaulted(brandId, claims, pool);
+        books.inDefault = true;
+        uint256 claims = books.owed;
+        uint256 paid = _payClaims(brandId, creditorIds);
+
+        emit BrandDefaulted(brandId, claims, paid);
+    }
+
+    /// @inheritdoc IClearingHouse
+    function payClaims(uint256 brandId, uint256[] calldata creditorIds) external {
+        _checkRole(Roles.OPERATOR);
+        if (!_books[brandId].inDefault) revert BrandNotInDefault(brandId);
+        _checkCreditors(creditorIds);
+
+        uint256 paid = _payClaims(brandId, creditorIds);
+        if (paid == 0) revert AmountMissing();
+
+        emit ClaimsPaid(brandId, paid, _books[brandId].owed);
     }
 
     /// @inheritdoc IClearingHouse
@@ -249,43 +281,93 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         if (_books[other].inDefault) revert BrandInDefault(other);
     }
 
-    /// @dev Books a debt that its debtor's collateral covers.
-    function _book(uint256 debtorId, uint256 creditorId, uint256 amount, uint256 outstanding, bytes32 exchangeId)
+    function _checkCreditors(uint256[] calldata brandIds) private pure {
+        if (brandIds.length > CREDITORS_MAX) revert BrandListWrong(brandIds.length, CREDITORS_MAX);
+        _checkSorted(brandIds);
+    }
+
+    /// @dev Sets `amount` off against what the creditor owes the debtor; what is left is a debt that its debtor's
+    /// collateral covers.
+    function _book(uint256 debtorId, uint256 creditorId, uint256 amount, uint256 exposureCap, bytes32 exchangeId)
+        private
+    {
+        if (amount > AMOUNT_MAX) revert AmountTooLarge(amount, AMOUNT_MAX);
+        int256 owes = _owes(debtorId, creditorId);
+        // At most 2^96-1, and a debt between two has 120 bits at most.
+        // forge-lint: disable-start(unsafe-typecast)
+        int256 after_ = owes + int256(amount);
+        uint256 setOff = owes < 0 ? (after_ < 0 ? amount : uint256(-owes)) : 0;
+        if (setOff < amount) _addDebt(debtorId, amount - setOff, creditorId, uint256(after_), exposureCap);
+        // forge-lint: disable-end(unsafe-typecast)
+
+        _keep(debtorId, creditorId, after_);
+        if (setOff > 0) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            _books[creditorId].owed -= uint120(setOff);
+            // forge-lint: disable-next-line(unsafe-typecast)
+            emit ObligationReduced(creditorId, debtorId, exchangeId, setOff, after_ < 0 ? uint256(-after_) : 0);
+        }
+        if (setOff < amount) {
+            // forge-lint: disable-next-line(unsafe-typecast)
+            emit ObligationBooked(debtorId, creditorId, exchangeId, amount - setOff, uint256(after_));
+        }
+    }
+
+    /// @dev What is netted and not settled counts as owed to each creditor: a netting does not make room for new debt.
+    function _addDebt(uint256 debtorId, uint256 amount, uint256 creditorId, uint256 outstanding, uint256 exposureCap)
         private
     {
         Books memory books = _books[debtorId];
-        if (amount > AMOUNT_MAX) revert AmountTooLarge(amount, AMOUNT_MAX);
+        uint256 exposure = outstanding;
+        if (books.unsettled && exposureCap != type(uint256).max) exposure += _due[debtorId];
+        if (exposure > exposureCap) revert ExposureExceeded(debtorId, creditorId, exposure, exposureCap);
         uint256 owed = books.owed + amount;
-        // Full cover asks the same of netted and other debts, so `due` need not be read.
-        uint256 required = _required(owed, coverBps == BPS ? 0 : _due[debtorId]);
-        if (required > books.collateral) revert CollateralExceeded(debtorId, required, books.collateral);
-        if (owed > type(uint120).max) revert AmountTooLarge(owed, type(uint120).max);
+        if (owed > books.collateral) revert CollateralExceeded(debtorId, owed, books.collateral);
 
-        obligationOf[debtorId][creditorId] = outstanding;
+        // At most the collateral, which has 120 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
         books.owed = uint120(owed);
         _books[debtorId] = books;
-
-        emit ObligationBooked(debtorId, creditorId, exchangeId, amount, outstanding);
     }
 
-    function _reduce(uint256 debtorId, uint256 creditorId, uint256 amount, bytes32 exchangeId) private {
-        uint256 outstanding = obligationOf[debtorId][creditorId] - amount;
-        obligationOf[debtorId][creditorId] = outstanding;
-
-        emit ObligationReduced(debtorId, creditorId, exchangeId, amount, outstanding);
+    /// @dev What `debtorId` owes `creditorId`; less than 0: the other way.
+    function _owes(uint256 debtorId, uint256 creditorId) private view returns (int256) {
+        return debtorId < creditorId ? _net[debtorId][creditorId] : -_net[creditorId][debtorId];
     }
 
-    /// @dev Clears what brand `i` owes the others, and keeps its position's debt as due. Collateral must cover it.
+    function _keep(uint256 debtorId, uint256 creditorId, int256 owes) private {
+        if (debtorId < creditorId) _net[debtorId][creditorId] = owes;
+        else _net[creditorId][debtorId] = -owes;
+    }
+
+    /// @dev Takes `amount` of a brand's collateral that covers nothing.
+    function _debit(uint256 brandId, uint256 amount) private {
+        Books storage books = _books[brandId];
+        uint256 required = books.owed + amount;
+        if (required > books.collateral) revert CollateralExceeded(brandId, required, books.collateral);
+
+        // Not above the collateral, which has 120 bits.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        books.collateral -= uint120(amount);
+        collateralTotal -= amount;
+    }
+
+    /// @dev Pays `amount`, or of a shortfall its share. What leaves the house counts: some tokens take a fee on top.
+    /// @param total The collateral of all before it. @return paid What was asked of the token. @return fee What left above it.
+    function _payOut(address to, uint256 amount, uint256 total) private returns (uint256 paid, uint256 fee) {
+        uint256 before = TOKEN.balanceOf(address(this));
+        paid = before < total ? amount * before / total : amount;
+        if (paid > 0) TOKEN.safeTransfer(to, paid);
+        uint256 left = before - TOKEN.balanceOf(address(this));
+        if (left < paid) revert SettlementTokenUnfit(address(TOKEN), "transfer");
+        fee = left - paid;
+    }
+
+    /// @dev Clears what brand `i` owes the others, and keeps its position's debt as due. It is at most what the brand
+    /// owed them, so its collateral carries it.
     function _closePosition(uint256[] calldata brandIds, uint256 i, int256 position) private {
         uint256 brandId = brandIds[i];
-        uint256 gross = 0;
-        for (uint256 j = 0; j < brandIds.length; ++j) {
-            uint256 amount = obligationOf[brandId][brandIds[j]];
-            if (amount == 0) continue;
-            gross += amount;
-            obligationOf[brandId][brandIds[j]] = 0;
-        }
+        uint256 gross = _clearRow(brandIds, i);
         // A position is at most the gross it comes from: far below 2^255.
         // forge-lint: disable-next-line(unsafe-typecast)
         uint256 debt = position < 0 ? uint256(-position) : 0;
@@ -293,14 +375,27 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
 
         Books memory books = _books[brandId];
         uint256 owed = books.owed - gross + debt;
-        uint256 due = _due[brandId] + debt;
-        uint256 required = _required(owed, due);
-        if (debt > 0 && required > books.collateral) revert CollateralExceeded(brandId, required, books.collateral);
+        if (debt > 0) {
+            _due[brandId] += debt;
+            books.unsettled = true;
+        }
         // Netting never makes a brand owe more: debt is at most gross.
         // forge-lint: disable-next-line(unsafe-typecast)
         books.owed = uint120(owed);
         _books[brandId] = books;
-        if (debt > 0) _due[brandId] = due;
+    }
+
+    /// @dev Forgets what brand `i` owes the others of the list. @return gross Its sum.
+    function _clearRow(uint256[] calldata brandIds, uint256 i) private returns (uint256 gross) {
+        for (uint256 j = 0; j < brandIds.length; ++j) {
+            if (i == j) continue;
+            int256 owes = _owes(brandIds[i], brandIds[j]);
+            if (owes <= 0) continue;
+            // Above 0.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            gross += uint256(owes);
+            _keep(brandIds[i], brandIds[j], 0);
+        }
     }
 
     /// @return paid What a debtor paid; 0 for a creditor.
@@ -313,7 +408,9 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
             paid = uint256(-position);
             books.collateral -= uint120(paid);
             books.owed -= uint120(paid);
-            _due[brandId] -= paid;
+            uint256 due = _due[brandId] - paid;
+            _due[brandId] = due;
+            books.unsettled = due > 0;
         } else {
             books.collateral += uint120(uint256(position));
         }
@@ -323,51 +420,28 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         emit PositionSettled(period, brandId, position, books.collateral);
     }
 
-    /// @dev Sets debts both ways off against each other. @return claims What the brand still owes these creditors.
-    function _setOff(uint256 brandId, uint256[] calldata creditorIds) private returns (uint256 claims) {
+    /// @dev Pays the claims of `creditorIds` whole: a brand's collateral carries all that it owes.
+    function _payClaims(uint256 brandId, uint256[] calldata creditorIds) private returns (uint256 paid) {
         for (uint256 i = 0; i < creditorIds.length; ++i) {
             uint256 creditorId = creditorIds[i];
-            uint256 claim = obligationOf[brandId][creditorId];
-            uint256 counter = obligationOf[creditorId][brandId];
-            uint256 both = claim < counter ? claim : counter;
-            if (both > 0) {
-                _reduce(brandId, creditorId, both, 0);
-                _reduce(creditorId, brandId, both, 0);
-                // Each side owes at least this in all.
-                // forge-lint: disable-start(unsafe-typecast)
-                _books[brandId].owed -= uint120(both);
-                _books[creditorId].owed -= uint120(both);
-                // forge-lint: disable-end(unsafe-typecast)
-            }
-            claims += claim - both;
-        }
-    }
-
-    /// @dev Pays `pool` to the claims in proportion. The running total is rounded down, not each part, so that the
-    /// parts make up the pool to the unit and no one differs from its share by more than one.
-    function _payClaims(uint256 brandId, uint256[] calldata creditorIds, uint256 claims, uint256 pool) private {
-        uint256 claimed = 0;
-        uint256 paid = 0;
-        for (uint256 i = 0; i < creditorIds.length; ++i) {
-            uint256 creditorId = creditorIds[i];
-            uint256 claim = obligationOf[brandId][creditorId];
+            // Nobody owes itself.
+            uint256 claim = creditorId == brandId ? 0 : obligationOf(brandId, creditorId);
             if (claim == 0) continue;
-            claimed += claim;
-            uint256 part = claimed * pool / claims - paid;
-            paid += part;
-            obligationOf[brandId][creditorId] = 0;
-            Books storage books = _books[creditorId];
-            // At most the defaulter's collateral.
+            paid += claim;
+            _keep(brandId, creditorId, 0);
+            Books storage creditor = _books[creditorId];
+            // At most what the brand owes, and that is at most its collateral.
             // forge-lint: disable-next-line(unsafe-typecast)
-            books.collateral += uint120(part);
+            creditor.collateral += uint120(claim);
 
-            emit ClaimPaid(brandId, creditorId, claim, part, books.collateral);
+            emit ClaimPaid(brandId, creditorId, claim, claim, creditor.collateral);
         }
-    }
-
-    /// @dev Collateral that debts of `owed`, `due` of them netted, ask for: netted ones whole, the rest by coverBps, up.
-    function _required(uint256 owed, uint256 due) private view returns (uint256) {
-        return due + ((owed - due) * coverBps + BPS - 1) / BPS;
+        if (paid == 0) return 0;
+        Books storage books = _books[brandId];
+        // forge-lint: disable-start(unsafe-typecast)
+        books.collateral -= uint120(paid);
+        books.owed -= uint120(paid);
+        // forge-lint: disable-end(unsafe-typecast)
     }
 
     function _checkBalanced(int256[] memory positions) private pure {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.30;
 
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
 import {IAuthorised} from "./interfaces/IAuthorised.sol";
 import {Authorised} from "./base/Authorised.sol";
@@ -33,7 +33,8 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @dev Lots minted in one epoch and sixteen live epochs: lifetime + 1 of them at most.
     uint256 private constant LIFETIME_EPOCHS_MAX = 15;
     uint256 private constant NAME_BYTES_MAX = 64;
-    uint256 private constant SYMBOL_BYTES_MAX = 16;
+    uint256 private constant SYMBOL_BYTES_MAX = 11;
+    uint256 private constant URI_BYTES_MAX = 2_048;
 
     // Where each term lies in `_packedTerms`; the layout is published in contracts/README.md.
     uint256 private constant EPOCH_SECONDS_AT = 48;
@@ -41,6 +42,12 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     uint256 private constant GRACE_AT = 88;
     uint256 private constant POLICY_AT = 120;
     uint256 private constant BRAND_AT = 128;
+    uint256 private constant NEXT_POLICY_AT = 160;
+    uint256 private constant NEXT_POLICY_SINCE_AT = 168;
+    /// @dev How long a tightening of the transfer policy waits.
+    uint256 private constant POLICY_NOTICE = 7 days;
+    /// @dev How many members owe points: none, and no award looks for a debt.
+    uint256 private constant DEBTORS_AT = 216;
 
     address private immutable REGISTRY;
     address private immutable RULES;
@@ -48,7 +55,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     address private immutable EXCHANGE;
     address private immutable OPENINGS;
 
-    /* STORAGE: published and fixed, slots 0 to 11 */
+    /* STORAGE: published and fixed, slots 0 to 14 */
 
     mapping(address account => uint256[4] words) private _lots;
     uint256[4] private _supply;
@@ -56,9 +63,16 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     uint256 private _packedTerms;
     mapping(address owner => uint256 nonce) private _permitNonces;
     mapping(address member => mapping(uint256 index => uint256 bits)) private _usedNonces;
-    mapping(address account => bool allowed) private _allowed;
+    /// @dev First second at which the account is no longer on the list; 0: never was, 2^256-1: until taken off.
+    mapping(address account => uint256 until) private _allowed;
     string private _name;
     string private _symbol;
+    /// @dev Of the points in a lot of the account, those that had their grace already.
+    mapping(address account => mapping(uint256 expiryEpoch => uint256 points)) private _renewed;
+    /// @inheritdoc ILoyaltyToken
+    mapping(address member => uint256 points) public debtOf;
+    /// @inheritdoc ILoyaltyToken
+    string public contractURI;
 
     /// @dev The clock of one movement, read from storage once.
     /// @param clock The epoch now. @param groups How many groups can hold live lots: four, or one if nothing expires.
@@ -173,6 +187,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
+    function expiryEpochOf(uint256 mintedAt) external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        uint256 lifetime = _lifetime(packed);
+        return lifetime == 0 ? 1 : (mintedAt - _origin(packed)) / _epochSeconds(packed) + 1 + lifetime;
+    }
+
+    /// @inheritdoc ILoyaltyToken
     function expiresAt(uint256 expiryEpoch) public view returns (uint256) {
         uint256 packed = _packedTerms;
         if (_lifetime(packed) == 0) return type(uint256).max;
@@ -202,15 +223,53 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @inheritdoc ILoyaltyToken
     function mintable() external view returns (uint256) {
         uint256 packed = _packedTerms;
-        uint256 epoch = _mintEpoch(packed);
-        uint256 group = epoch / Lots.LOTS;
-        uint256 points = Lots.live(_supply[group % Lots.WORDS], group, _clock(packed));
-        return Lots.LOT_MAX - ((points >> (Lots.BITS * (epoch % Lots.LOTS))) & Lots.LOT_MAX);
+        return _room(packed, _mintEpoch(packed));
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function mintLot() external view returns (uint256 expiryEpoch, uint256 room) {
+        uint256 packed = _packedTerms;
+        expiryEpoch = _mintEpoch(packed);
+        room = _room(packed, expiryEpoch);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function leastLife() external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        return _lifetime(packed) == 0 ? type(uint256).max : _lifetime(packed) * _epochSeconds(packed);
+    }
+
+    /// @inheritdoc IERC165
+    function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
+        return interfaceId == type(IERC165).interfaceId || interfaceId == type(IERC20).interfaceId
+            || interfaceId == type(IERC20Metadata).interfaceId || interfaceId == type(IERC20Permit).interfaceId
+            || interfaceId == type(IERC5267).interfaceId;
     }
 
     /// @inheritdoc ILoyaltyToken
     function isAllowed(address account) external view returns (bool) {
+        return _isAllowed(account);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function allowedUntil(address account) external view returns (uint256) {
         return _allowed[account];
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function pendingPolicy() external view returns (Policy policy, uint256 inForceAt) {
+        uint256 packed = _packedTerms;
+        inForceAt = _policySince(packed);
+        if (inForceAt <= block.timestamp) return (Policy.Closed, 0);
+        policy = Policy((packed >> NEXT_POLICY_AT) & type(uint8).max);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function graceClock() external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        if (_lifetime(packed) == 0) return 0;
+        (uint256 age, uint256 grace) = (block.timestamp - _origin(packed), _grace(packed));
+        return age < grace ? 0 : (age - grace) / _epochSeconds(packed);
     }
 
     /* ERC-20 */
@@ -250,8 +309,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         if (block.timestamp > deadline) revert ERC2612ExpiredSignature(deadline);
         bytes32 structHash =
             keccak256(abi.encode(PERMIT_TYPEHASH, owner, spender, value, _permitNonces[owner]++, deadline));
-        address signer = ECDSA.recover(MessageHashUtils.toTypedDataHash(_domainSeparator(), structHash), v, r, s);
-        if (signer != owner) revert ERC2612InvalidSigner(signer, owner);
+        _checkSigned(owner, structHash, abi.encodePacked(r, s, v));
 
         _approve(owner, spender, value);
     }
@@ -336,19 +394,43 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     function setPolicy(Policy policy) external {
         uint256 packed = _packedTerms;
         _checkRole(Roles.id(_brandId(packed), Roles.OWNER));
+        Policy current = _policy(packed);
+        // Policies are in order from the tightest to the loosest.
+        bool tighter = policy < current;
+        uint256 inForceAt = tighter ? block.timestamp + POLICY_NOTICE : 0;
 
-        _packedTerms = (packed & ~(uint256(0xff) << POLICY_AT)) | (uint256(policy) << POLICY_AT);
+        uint256 kept = packed & ~((uint256(type(uint8).max) << POLICY_AT) | (uint256(type(uint48).max) << NEXT_POLICY_AT));
+        _packedTerms = kept | (uint256(tighter ? current : policy) << POLICY_AT)
+            | (uint256(tighter ? policy : Policy.Closed) << NEXT_POLICY_AT) | (inForceAt << NEXT_POLICY_SINCE_AT);
 
-        emit PolicyChanged(policy);
+        if (tighter) emit PolicyAnnounced(policy, inForceAt);
+        else emit PolicyChanged(policy);
     }
 
     /// @inheritdoc ILoyaltyToken
     function setAllowed(address account, bool allowed) external {
         _checkRole(Roles.id(_brandId(_packedTerms), Roles.OWNER));
+        if (allowed || !_isAllowed(account)) {
+            _allowed[account] = allowed ? type(uint256).max : 0;
+            emit AllowListChanged(account, allowed);
+            return;
+        }
+        uint256 until = block.timestamp + POLICY_NOTICE;
+        if (_allowed[account] < until) until = _allowed[account];
 
-        _allowed[account] = allowed;
+        _allowed[account] = until;
 
-        emit AllowListChanged(account, allowed);
+        emit AllowListEnding(account, until);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function setContractURI(string calldata uri) external {
+        _checkRole(Roles.id(_brandId(_packedTerms), Roles.OWNER));
+        if (bytes(uri).length > URI_BYTES_MAX) revert TermsInvalid("contractURI");
+
+        contractURI = uri;
+
+        emit ContractURIUpdated();
     }
 
     /* MOA'S CONTRACTS */
@@ -369,17 +451,21 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
     /// @inheritdoc ILoyaltyToken
     function mintBatch(uint256[] calldata lines) external onlyModule(RULES) {
-        (uint256 group, uint256 mask, uint256 shift) = _mintLot(_packedTerms);
+        uint256 packed = _packedTerms;
+        (uint256 group, uint256 mask, uint256 shift) = _mintLot(packed);
         uint256 index = group % Lots.WORDS;
+        bool debts = packed >> DEBTORS_AT != 0;
         uint256 sum = 0;
+
+        emit LotNamed(group * Lots.LOTS + shift / Lots.BITS, lines.length);
 
         for (uint256 k = 0; k < lines.length; ++k) {
             uint256 line = lines[k];
             // The upper 160 bits are an address.
             // forge-lint: disable-next-line(unsafe-typecast)
             (address member, uint256 points) = (address(uint160(line >> 96)), line & type(uint96).max);
-            // RewardRules has refused the receivers of `_checkReceiver` with MemberInvalid, item by item.
-            if (points == 0) continue;
+            // RewardRules has refused the receivers of `_checkReceiver` with MemberInvalid, item by item, and sends no
+            // line of 0.
             uint256[4] storage words = _lots[member];
             uint256 word = _addToLot(words[index], points, group, mask, shift);
             words[index] = word;
@@ -389,9 +475,31 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             }
 
             emit Transfer(address(0), member, points);
-            _announceWord(member, word);
+
+            if (debts && debtOf[member] != 0) sum -= _payDebt(member, points, index, shift);
         }
-        if (sum > 0) _supply[index] = _addToLot(_supply[index], sum, group, mask, shift);
+        _supply[index] = _addToLot(_supply[index], sum, group, mask, shift);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function takeBack(address member, uint256 points, uint256 expiryEpoch, bool owe)
+        external
+        onlyModule(RULES)
+        returns (uint256 taken, uint256 owed, uint256 forgiven)
+    {
+        if (points == 0) return (0, 0, 0);
+        uint256 packed = _packedTerms;
+        if (_takeFromLot(member, points, expiryEpoch, _clock(packed))) return (points, 0, 0);
+        taken = _burnLatest(member, points, expiryEpoch, packed);
+        uint256 missing = points - taken;
+        if (missing == 0) return (taken, 0, 0);
+        if (!owe) return (taken, 0, missing);
+        uint256 debt = debtOf[member];
+        if (debt == 0) _packedTerms = packed + (1 << DEBTORS_AT);
+        debtOf[member] = debt + missing;
+
+        emit DebtChanged(member, debt + missing);
+        return (taken, missing, 0);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -448,33 +556,33 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
+    function burnLatest(address member, uint256 points, uint256 firstEpoch)
+        external
+        onlyModule(EXCHANGE)
+        returns (uint256 burnt)
+    {
+        return _burnLatest(member, points, firstEpoch, _packedTerms);
+    }
+
+    /// @inheritdoc ILoyaltyToken
     function giveBack(address member, uint256[4] calldata lots)
         external
         onlyModule(DESK)
-        returns (uint256 returned, uint256 renewed, uint256 lapsed)
+        returns (uint256 returned, uint256 lapsed)
     {
-        uint256 packed = _packedTerms;
-        Moment memory now_ = _moment(packed);
+        Moment memory now_ = _moment(_packedTerms);
         uint256[4] memory given;
         (given, returned, lapsed) = _sift(lots, now_);
         uint256[6] memory deskChanges = _remove(_lots[DESK], given, now_.clock);
-        if (lapsed > 0 && _grace(packed) > 0) {
-            (renewed, lapsed) = (lapsed, 0);
-            uint256[4] memory fresh;
-            _addRenewed(fresh, renewed, packed);
-            _put(_supply, fresh, now_.clock);
-            _addRenewed(given, renewed, packed);
-        }
         uint256[6] memory changes = _put(_lots[member], given, now_.clock);
 
         if (returned > 0) emit Transfer(DESK, member, returned);
-        if (renewed > 0) emit Transfer(address(0), member, renewed);
         _announce(DESK, deskChanges);
         _announce(member, changes);
     }
 
     /// @inheritdoc ILoyaltyToken
-    function restore(address member, uint256[4] calldata lots)
+    function restore(address member, uint256[4] calldata lots, bool graced)
         external
         onlyModules(DESK, EXCHANGE)
         returns (uint256 returned, uint256 renewed, uint256 lapsed)
@@ -483,9 +591,9 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         Moment memory now_ = _moment(packed);
         uint256[4] memory given;
         (given, returned, lapsed) = _sift(lots, now_);
-        if (lapsed > 0 && _grace(packed) > 0) {
-            (renewed, lapsed) = (lapsed, 0);
-            _addRenewed(given, renewed, packed);
+        if (graced && lapsed > 0) {
+            renewed = _renew(given, member, lots, packed, now_.clock);
+            lapsed -= renewed;
         }
 
         _mintLots(member, given, returned + renewed, now_);
@@ -496,7 +604,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @dev A transfer by the holder's will, where the policy lets it.
     function _transfer(address from, address to, uint256 points) private {
         Policy policy = _policy(_packedTerms);
-        if (policy != Policy.Open && !(policy == Policy.AllowList && _allowed[to])) {
+        if (policy != Policy.Open && !(policy == Policy.AllowList && _isAllowed(to))) {
             revert TransferNotAllowed(from, to, policy);
         }
         _move(from, to, points);
@@ -537,6 +645,64 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             shift = Lots.BITS * (epoch % Lots.LOTS);
         }
         mask = Lots.live(Lots.word(group, Lots.POINTS_MASK), group, _clock(packed));
+    }
+
+    /// @dev Burns `points` of one lot, if it is live and holds them: what nearly every return finds.
+    function _takeFromLot(address member, uint256 points, uint256 epoch, uint256 clock) private returns (bool) {
+        uint256 group = epoch / Lots.LOTS;
+        uint256 index = group % Lots.WORDS;
+        uint256 shift = Lots.BITS * (epoch % Lots.LOTS);
+        uint256 alive = Lots.live(_lots[member][index], group, clock);
+        if ((alive >> shift) & Lots.LOT_MAX < points) return false;
+        // The lot holds them, and the supply's lot is the sum of all accounts'.
+        unchecked {
+            alive -= points << shift;
+            _lots[member][index] = Lots.stored(group, alive);
+            _supply[index] = Lots.stored(group, Lots.live(_supply[index], group, clock) - (points << shift));
+        }
+
+        emit Transfer(member, address(0), points);
+        _announceWord(member, Lots.word(group, alive));
+        return true;
+    }
+
+    /// @dev Burns up to `points`: of the lot of `firstEpoch`, then of the others, latest expiry first.
+    function _burnLatest(address member, uint256 points, uint256 firstEpoch, uint256 packed)
+        private
+        returns (uint256 burnt)
+    {
+        Moment memory now_ = _moment(packed);
+        uint256[4] memory lots;
+        uint256[6] memory changes;
+        (lots, burnt, changes) = _takeLatest(member, points, firstEpoch, now_);
+        if (burnt == 0) return 0;
+        _remove(_supply, lots, now_.clock);
+
+        emit Transfer(member, address(0), burnt);
+        _announce(member, changes);
+    }
+
+    /// @dev Burns of the points just minted what the member owes, at most these. Never does an award add to a debt.
+    /// @return paid What was burnt again.
+    function _payDebt(address member, uint256 points, uint256 index, uint256 shift) private returns (uint256 paid) {
+        uint256 debt = debtOf[member];
+        paid = debt < points ? debt : points;
+        debtOf[member] = debt - paid;
+        if (debt == paid) _packedTerms -= 1 << DEBTORS_AT;
+        // The lot holds at least the points just minted: no borrow, and the tag stays.
+        uint256 word = _lots[member][index] - (paid << shift);
+        _lots[member][index] = word & Lots.POINTS_MASK == 0 ? 0 : word;
+
+        emit Transfer(member, address(0), paid);
+        emit DebtChanged(member, debt - paid);
+        _announceWord(member, word);
+    }
+
+    /// @dev What the lot of `epoch`, the one that is minted now, can still take.
+    function _room(uint256 packed, uint256 epoch) private view returns (uint256) {
+        uint256 group = epoch / Lots.LOTS;
+        uint256 points = Lots.live(_supply[group % Lots.WORDS], group, _clock(packed));
+        return Lots.LOT_MAX - ((points >> (Lots.BITS * (epoch % Lots.LOTS))) & Lots.LOT_MAX);
     }
 
     /// @dev Adds `points` to one lot of a word of `group`: as `Lots.live` and `Lots.merge`, for the one lot.
@@ -583,6 +749,55 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
             }
         }
         if (wanted > 0) revert ERC20InsufficientBalance(account, points - wanted, points);
+    }
+
+    /// @dev Takes up to `points` of an account: from the lot of `firstEpoch`, then the latest expiry first.
+    /// @return lots What was taken. @return taken Its sum. @return changes As `_announce` wants them.
+    function _takeLatest(address account, uint256 points, uint256 firstEpoch, Moment memory now_)
+        private
+        returns (uint256[4] memory lots, uint256 taken, uint256[6] memory changes)
+    {
+        uint256[4] storage words = _lots[account];
+        (taken, lots) = _firstOf(words, points, firstEpoch, now_.clock);
+
+        for (uint256 k = now_.groups; k > 0; --k) {
+            taken += _takeLatestOf(words, lots, changes, now_.firstGroup + k - 1, now_.clock, points - taken);
+        }
+    }
+
+    /// @dev Takes what `lots` says of one word already, and up to `wanted` more. @return got Of what is wanted.
+    function _takeLatestOf(
+        uint256[4] storage words,
+        uint256[4] memory lots,
+        uint256[6] memory changes,
+        uint256 group,
+        uint256 clock,
+        uint256 wanted
+    ) private returns (uint256 got) {
+        uint256 index = group % Lots.WORDS;
+        uint256 alive = Lots.live(words[index], group, clock);
+        uint256 part = lots[index] & Lots.POINTS_MASK;
+        uint256 more;
+        (more, got) = Lots.takeLatest(alive - part, wanted);
+        part += more;
+        if (part == 0) return 0;
+
+        words[index] = Lots.stored(group, alive - part);
+        lots[index] = Lots.word(group, part);
+        _note(changes, Lots.word(group, alive - part));
+    }
+
+    /// @dev Up to `points` of one lot, if it is live. Changes nothing.
+    function _firstOf(uint256[4] storage words, uint256 points, uint256 epoch, uint256 clock)
+        private
+        view
+        returns (uint256 part, uint256[4] memory lots)
+    {
+        uint256 group = epoch / Lots.LOTS;
+        uint256 shift = Lots.BITS * (epoch % Lots.LOTS);
+        part = (Lots.live(words[group % Lots.WORDS], group, clock) >> shift) & Lots.LOT_MAX;
+        if (part > points) part = points;
+        if (part > 0) lots[group % Lots.WORDS] = Lots.word(group, part << shift);
     }
 
     /// @dev Takes exactly `lots` (live ones) out of `words`, which hold at least these.
@@ -644,18 +859,49 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         }
     }
 
-    /// @dev Adds `points` with new life by the brand's grace: in the first lot that lives at least that long.
-    function _addRenewed(uint256[4] memory lots, uint256 points, uint256 packed) private view {
-        uint256 age = block.timestamp + _grace(packed) - _origin(packed);
-        uint256 length = _epochSeconds(packed);
-        // At most 15 epochs of grace: the lot lies within the sixteen live epochs.
-        uint256 epoch = (age + length - 1) / length;
-        if (epoch > Lots.EPOCH_MAX) revert EpochOutOfRange(epoch);
-        if (points > Lots.LOT_MAX) revert LotOverflow(epoch, points, Lots.LOT_MAX);
-        uint256 group = epoch / Lots.LOTS;
+    /// @dev Adds to `given` what of the ended `lots` the brand's grace still lets live: each in the last lot that ends
+    /// within its own end and the grace. What had its grace before has none again.
+    function _renew(
+        uint256[4] memory given,
+        address member,
+        uint256[4] calldata lots,
+        uint256 packed,
+        uint256 clock
+    ) private returns (uint256 renewed) {
+        uint256 graceEpochs = _grace(packed) / _epochSeconds(packed);
+        for (uint256 i = 0; i < Lots.WORDS * Lots.LOTS; ++i) {
+            uint256 word = lots[i / Lots.LOTS];
+            uint256 part = (word >> (Lots.BITS * (i % Lots.LOTS))) & Lots.LOT_MAX;
+            uint256 epoch = (word >> Lots.TAG_SHIFT) * Lots.LOTS + i % Lots.LOTS;
+            if (part == 0 || epoch > clock || epoch + graceEpochs <= clock) continue;
+            renewed += _renewLot(given, _renewed[member], part, epoch, epoch + graceEpochs);
+        }
+    }
+
+    /// @dev Moves `part` of the lot of `epoch` into that of `later`, less what had its grace before.
+    function _renewLot(
+        uint256[4] memory given,
+        mapping(uint256 => uint256) storage marks,
+        uint256 part,
+        uint256 epoch,
+        uint256 later
+    ) private returns (uint256) {
+        uint256 had = marks[epoch];
+        if (had > 0) {
+            if (part <= had) {
+                marks[epoch] = had - part;
+                return 0;
+            }
+            marks[epoch] = 0;
+            part -= had;
+        }
+        if (later > Lots.EPOCH_MAX) revert EpochOutOfRange(later);
+
+        marks[later] += part;
+        uint256 group = later / Lots.LOTS;
         uint256 index = group % Lots.WORDS;
-        lots[index] =
-            Lots.word(group, Lots.merge(group, lots[index] & Lots.POINTS_MASK, Lots.single(epoch, points)));
+        given[index] = Lots.word(group, Lots.merge(group, given[index] & Lots.POINTS_MASK, Lots.single(later, part)));
+        return part;
     }
 
     /// @dev LotsChanged of the words noted, if any. `changes` is the event's data as the ABI wants it, but for the
@@ -748,8 +994,19 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         return (packed >> GRACE_AT) & type(uint32).max;
     }
 
-    function _policy(uint256 packed) private pure returns (Policy) {
-        return Policy((packed >> POLICY_AT) & type(uint8).max);
+    /// @dev As of this second: an announced one that waits is not yet in force.
+    function _policy(uint256 packed) private view returns (Policy) {
+        uint256 since = _policySince(packed);
+        uint256 at = since != 0 && block.timestamp >= since ? NEXT_POLICY_AT : POLICY_AT;
+        return Policy((packed >> at) & type(uint8).max);
+    }
+
+    function _policySince(uint256 packed) private pure returns (uint256) {
+        return (packed >> NEXT_POLICY_SINCE_AT) & type(uint40).max;
+    }
+
+    function _isAllowed(address account) private view returns (bool) {
+        return block.timestamp < _allowed[account];
     }
 
     function _brandId(uint256 packed) private pure returns (uint256) {

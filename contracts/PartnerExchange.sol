@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
 import {IPartnerExchange} from "./interfaces/IPartnerExchange.sol";
 import {IAuthorised} from "./interfaces/IAuthorised.sol";
 import {IPartnerRegistry} from "./interfaces/IPartnerRegistry.sol";
@@ -11,6 +12,7 @@ import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
 import {Authorised} from "./base/Authorised.sol";
 import {BrandAccess} from "./base/BrandAccess.sol";
 import {AgreementCode} from "./libraries/AgreementCode.sol";
+import {FlowCode} from "./libraries/FlowCode.sol";
 import {Roles} from "./libraries/Roles.sol";
 
 /// @title PartnerExchange
@@ -24,21 +26,22 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         "PayAtPartner(address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,bytes32 rewardId,uint256 nonce,uint256 deadline)"
     );
     bytes32 private constant UNWIND_TYPEHASH =
-        keccak256("Unwind(address member,bytes32 exchangeId,uint256 deadline)");
+        keccak256("Unwind(address member,bytes32 exchangeId,uint256 nonce,uint256 deadline)");
 
     uint256 private constant DAY = 1 days;
     /// @dev A record that can no longer be unwound.
     bytes32 private constant CLOSED = bytes32(uint256(1));
+    /// @dev Of a record: the second of the exchange lies above the last of its unwinding, the hash above both.
+    uint256 private constant RECORD_AT = 40;
+    uint256 private constant RECORD_HASH_AT = 80;
 
-    /// @dev What changes and what an exchange must know: one word beside the two of the terms.
+    /// @dev What an exchange must know beside the two words of the terms.
     /// @param changeAt Second at which the pending terms are in force; 0: none accepted.
     /// @param endsAt Second from which on the agreement is ended; 0: none.
     struct Course {
         uint32 fromBrandId;
         uint32 toBrandId;
         State state;
-        uint32 usedDay;
-        uint56 used;
         uint40 changeAt;
         uint40 endsAt;
     }
@@ -61,6 +64,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     mapping(uint256 agreementId => Change change) private _changes;
     /// @dev The last agreement of a directed pair.
     mapping(uint256 fromBrandId => mapping(uint256 toBrandId => uint256 agreementId)) private _pairs;
+    mapping(uint256 lowBrandId => mapping(uint256 highBrandId => uint256 word)) private _flows;
     /// @inheritdoc IPartnerExchange
     mapping(bytes32 exchangeId => bytes32 record) public recordOf;
 
@@ -111,7 +115,8 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
     /// @inheritdoc IPartnerExchange
     function usedToday(uint256 agreementId) external view returns (uint256) {
-        return _usedToday(_courses[agreementId]);
+        (uint256 word, bool low) = _flowsOf(_courses[agreementId]);
+        return FlowCode.used(word, low, block.timestamp / DAY);
     }
 
     /// @inheritdoc IPartnerExchange
@@ -120,10 +125,11 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         view
         returns (uint256 out, uint256 fee, uint256 obligation, uint256 version)
     {
-        (AgreementCode.Code memory code, Course memory course,) = _inForce(agreementId);
+        (AgreementCode.Code memory code, Course memory course, bool due) = _inForce(agreementId);
         _checkAgreed(agreementId, course);
         REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
-        (out, fee, obligation) = _compute(code, pointsIn, 1);
+        (uint256 word, bool low) = _flowsOf(course);
+        (out, fee, obligation,) = _compute(code, pointsIn, 1, due ? 0 : FlowCode.carry(word, low));
         version = AgreementCode.version(code.rate);
     }
 
@@ -183,6 +189,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
         _courses[agreementId].state = State.Agreed;
         delete _changes[agreementId];
+        _dropCarry(course);
 
         emit AgreementAccepted(agreementId, 1);
     }
@@ -269,12 +276,9 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         exchangeId = _open(quote_);
         _checkSignature(quote_.member, keccak256(abi.encode(EXCHANGE_TYPEHASH, quote_)), signature);
 
-        Exchange memory done;
-        (done,) = _exchange(exchangeId, quote_);
-        recordOf[exchangeId] = keccak256(abi.encode(done));
+        (Exchange memory done,, uint256 unwindSeconds) = _exchange(exchangeId, quote_);
         out = done.pointsOut;
-
-        emit Exchanged(exchangeId, quote_.agreementId, quote_.member, quote_.nonce, done);
+        recordOf[exchangeId] = _record(_tell(exchangeId, quote_.nonce, done), block.timestamp, unwindSeconds);
     }
 
     /// @inheritdoc IPartnerExchange
@@ -285,33 +289,40 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         exchangeId = _open(quote_);
         _checkSignature(quote_.member, _payHash(quote_, rewardId), signature);
 
-        (Exchange memory done, uint256 toBrandId) = _exchange(exchangeId, quote_);
+        (Exchange memory done, uint256 toBrandId,) = _exchange(exchangeId, quote_);
         recordOf[exchangeId] = CLOSED;
         holdId = paymentIdOf(exchangeId);
         out = done.pointsOut;
 
-        emit Exchanged(exchangeId, quote_.agreementId, quote_.member, quote_.nonce, done);
+        _tell(exchangeId, quote_.nonce, done);
         emit PaidAtPartner(exchangeId, holdId, quote_.minimumOut, rewardId);
 
         DESK.pay(holdId, toBrandId, quote_.member, quote_.minimumOut, rewardId);
     }
 
     /// @inheritdoc IPartnerExchange
-    function unwind(bytes32 exchangeId, Exchange calldata exchange_, uint256 deadline, bytes calldata signature)
-        external
-    {
-        bytes32 record = recordOf[exchangeId];
-        if (record == 0) revert ExchangeUnknown(exchangeId);
-        if (record != keccak256(abi.encode(exchange_))) revert ExchangeNotOpen(exchangeId);
+    function unwind(
+        bytes32 exchangeId,
+        Exchange calldata exchange_,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
+        uint256 record = _openRecord(exchangeId, exchange_);
         Course memory course = _courses[exchange_.agreementId];
         _checkRole(Roles.id(course.toBrandId, Roles.TILL));
         _checkDeadline(deadline);
-        bytes32 structHash = keccak256(abi.encode(UNWIND_TYPEHASH, exchange_.member, exchangeId, deadline));
+        bytes32 nonceId = exchangeIdOf(exchange_.member, nonce);
+        if (recordOf[nonceId] != 0) revert AuthorisationUsed(exchange_.member, nonce);
+        bytes32 structHash = keccak256(abi.encode(UNWIND_TYPEHASH, exchange_.member, exchangeId, nonce, deadline));
         _checkSignature(exchange_.member, structHash, signature);
+        uint256 until = record & type(uint40).max;
+        if (block.timestamp > until) revert UnwindOver(exchangeId, until);
 
         recordOf[exchangeId] = CLOSED;
+        recordOf[nonceId] = CLOSED;
 
-        _undo(exchangeId, exchange_, course);
+        _undo(exchangeId, exchange_, course, (record >> RECORD_AT) & type(uint40).max);
     }
 
     /// @inheritdoc IAuthorised
@@ -336,27 +347,45 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     /// @dev Everything between the signature and the record.
     function _exchange(bytes32 exchangeId, Quote calldata quote_)
         private
-        returns (Exchange memory done, uint256 toBrandId)
+        returns (Exchange memory done, uint256 toBrandId, uint256 unwindSeconds)
     {
-        uint256 agreementId = quote_.agreementId;
-        (AgreementCode.Code memory code, Course memory course, bool due) = _inForce(agreementId);
-        _checkAgreed(agreementId, course);
+        done.agreementId = quote_.agreementId;
+        (AgreementCode.Code memory code, Course memory course, bool due) = _inForce(done.agreementId);
+        _checkAgreed(done.agreementId, course);
         done.version = AgreementCode.version(code.rate);
         if (quote_.version != done.version) revert VersionChanged(quote_.version, done.version);
         (address fromToken, address toToken) = REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
-        (done.pointsOut, done.fee, done.obligation) = _compute(code, quote_.pointsIn, quote_.minimumOut);
         done.member = quote_.member;
-        done.agreementId = agreementId;
         done.pointsIn = quote_.pointsIn;
         toBrandId = course.toBrandId;
+        unwindSeconds = AgreementCode.unwindSeconds(code.limit);
 
-        _countDay(course, AgreementCode.dailyCap(code.rate), quote_.pointsIn);
-        if (due) _promote(agreementId, code, course);
-        _courses[agreementId] = course;
+        if (due) _promote(done.agreementId, code, course);
+        _price(done, code, course, quote_.minimumOut);
 
         (done.lotsIn,) = ILoyaltyToken(fromToken).burn(done.member, done.pointsIn);
         ILoyaltyToken(toToken).mint(done.member, done.pointsOut);
         _bookDebt(exchangeId, course, code, done.obligation);
+    }
+
+    /// @dev What the member and the brands get, within the minimum and the day's cap; the day and the carry are counted.
+    function _price(Exchange memory done, AgreementCode.Code memory code, Course memory course, uint256 minimum)
+        private
+    {
+        (uint256 word, bool low) = _flowsOf(course);
+        uint256 carried;
+        (done.pointsOut, done.fee, done.obligation, carried) =
+            _compute(code, done.pointsIn, minimum, FlowCode.carry(word, low));
+        _checkDay(FlowCode.used(word, low, block.timestamp / DAY), AgreementCode.dailyCap(code.rate), done.pointsIn);
+
+        word = FlowCode.count(word, low, block.timestamp / DAY, done.pointsIn, done.pointsOut, carried);
+        _keepFlows(course, word);
+    }
+
+    function _checkDay(uint256 used, uint256 cap, uint256 pointsIn) private pure {
+        // A change may have lowered the cap below what was used already.
+        uint256 remaining = used < cap ? cap - used : 0;
+        if (pointsIn > remaining) revert DailyCapExceeded(pointsIn, remaining);
     }
 
     function _bookDebt(bytes32 exchangeId, Course memory course, AgreementCode.Code memory code, uint256 obligation)
@@ -366,48 +395,90 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     }
 
     /// @dev Burns there, restores here, takes the debt back.
-    function _undo(bytes32 exchangeId, Exchange calldata exchange_, Course memory course) private {
-        (address fromToken, address toToken) = REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
-
-        ILoyaltyToken(toToken).burn(exchange_.member, exchange_.pointsOut);
-        (uint256 returned, uint256 renewed, uint256 lapsed) =
-            ILoyaltyToken(fromToken).restore(exchange_.member, exchange_.lotsIn);
+    /// @param at When the exchange was made.
+    function _undo(bytes32 exchangeId, Exchange calldata exchange_, Course memory course, uint256 at) private {
+        ILoyaltyToken home = _burnBack(exchange_, course, at);
+        (uint256 returned,, uint256 lapsed) = home.restore(exchange_.member, exchange_.lotsIn, false);
         HOUSE.unbook(course.fromBrandId, course.toBrandId, exchange_.obligation, exchangeId);
 
-        emit Unwound(
-            exchangeId, exchange_.agreementId, exchange_.member, exchange_.pointsOut, returned, renewed, lapsed
-        );
+        emit Unwound(exchangeId, exchange_.agreementId, exchange_.member, exchange_.pointsOut, returned, 0, lapsed);
+    }
+
+    /// @dev First of the lot that the exchange minted, then the latest expiry first: the member ends as without it.
+    /// Gives the token of the brand that was left.
+    function _burnBack(Exchange calldata exchange_, Course memory course, uint256 at)
+        private
+        returns (ILoyaltyToken home)
+    {
+        (address fromToken, address toToken) = REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
+        home = ILoyaltyToken(fromToken);
+        ILoyaltyToken token = ILoyaltyToken(toToken);
+
+        uint256 burnt = token.burnLatest(exchange_.member, exchange_.pointsOut, token.expiryEpochOf(at));
+        if (burnt < exchange_.pointsOut) {
+            revert IERC20Errors.ERC20InsufficientBalance(exchange_.member, burnt, exchange_.pointsOut);
+        }
     }
 
     /// @dev The amounts, or why not. Nothing for something is never an exchange, whatever the minimum.
-    function _compute(AgreementCode.Code memory code, uint256 pointsIn, uint256 minimum)
+    function _compute(AgreementCode.Code memory code, uint256 pointsIn, uint256 minimum, uint256 carry)
         private
         pure
-        returns (uint256 out, uint256 fee, uint256 obligation)
+        returns (uint256 out, uint256 fee, uint256 obligation, uint256 carried)
     {
         if (pointsIn == 0 || pointsIn > AgreementCode.AMOUNT_MAX) {
             revert PointsInInvalid(pointsIn, AgreementCode.AMOUNT_MAX);
         }
-        (out, fee, obligation) = AgreementCode.compute(code, pointsIn);
+        uint256 least = AgreementCode.minimumIn(code.rate);
+        if (pointsIn < least) revert PointsInTooFew(pointsIn, least);
+        (out, fee, obligation, carried) = AgreementCode.compute(code, pointsIn, carry);
         if (out < minimum || out == 0) revert OutBelowMinimum(out, minimum);
         if (out > AgreementCode.AMOUNT_MAX) revert OutTooLarge(out, AgreementCode.AMOUNT_MAX);
     }
 
-    function _countDay(Course memory course, uint256 cap, uint256 pointsIn) private view {
-        uint256 used = _usedToday(course);
-        // A change may have lowered the cap below what was used already.
-        uint256 remaining = used < cap ? cap - used : 0;
-        if (pointsIn > remaining) revert DailyCapExceeded(pointsIn, remaining);
-
-        // A day number of 32 bits lasts ten million years; used is at most the cap, which has 48 bits.
-        // forge-lint: disable-start(unsafe-typecast)
-        course.usedDay = uint32(block.timestamp / DAY);
-        course.used = uint56(used + pointsIn);
-        // forge-lint: disable-end(unsafe-typecast)
+    /// @dev The pair's word, and whether the brand that is left has the smaller id.
+    function _flowsOf(Course memory course) private view returns (uint256 word, bool low) {
+        (uint256 from, uint256 to) = (course.fromBrandId, course.toBrandId);
+        low = from < to;
+        word = low ? _flows[from][to] : _flows[to][from];
     }
 
-    function _usedToday(Course memory course) private view returns (uint256) {
-        return course.usedDay == block.timestamp / DAY ? course.used : 0;
+    function _keepFlows(Course memory course, uint256 word) private {
+        (uint256 from, uint256 to) = (course.fromBrandId, course.toBrandId);
+        if (from < to) _flows[from][to] = word;
+        else _flows[to][from] = word;
+    }
+
+    /// @dev Another version, and another agreement of the pair, begin without what was carried.
+    function _dropCarry(Course memory course) private {
+        (uint256 word, bool low) = _flowsOf(course);
+        _keepFlows(course, FlowCode.withoutCarry(word, low));
+    }
+
+    /// @dev Exchanged, and the hash of what it shows: encoded once for both, as the ABI wants it.
+    function _tell(bytes32 exchangeId, uint256 nonce, Exchange memory done) private returns (bytes32 hash) {
+        bytes memory data = abi.encode(nonce, done);
+        bytes32 topic = Exchanged.selector;
+        uint256 agreementId = done.agreementId;
+        address member = done.member;
+        // The structure has no dynamic part: it stands behind the nonce as it would alone.
+        assembly ("memory-safe") {
+            hash := keccak256(add(data, 0x40), sub(mload(data), 0x20))
+            log4(add(data, 0x20), mload(data), topic, exchangeId, agreementId, member)
+        }
+    }
+
+    function _record(bytes32 hash, uint256 at, uint256 unwindSeconds) private pure returns (bytes32) {
+        uint256 kept = (uint256(hash) >> RECORD_HASH_AT) << RECORD_HASH_AT;
+        return bytes32(kept | (at << RECORD_AT) | (at + unwindSeconds));
+    }
+
+    /// @dev The record of an exchange that is open and is `exchange_`.
+    function _openRecord(bytes32 exchangeId, Exchange calldata exchange_) private view returns (uint256 record) {
+        record = uint256(recordOf[exchangeId]);
+        if (record == 0) revert ExchangeUnknown(exchangeId);
+        uint256 hash = uint256(keccak256(abi.encode(exchange_)));
+        if (record >> RECORD_HASH_AT != hash >> RECORD_HASH_AT) revert ExchangeNotOpen(exchangeId);
     }
 
     function _payHash(Quote calldata quote_, bytes32 rewardId) private pure returns (bytes32) {
@@ -445,15 +516,15 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     function _settle(uint256 agreementId) private returns (AgreementCode.Code memory code, Course memory course) {
         bool due;
         (code, course, due) = _inForce(agreementId);
-        if (!due) return (code, course);
-        _promote(agreementId, code, course);
-        _courses[agreementId] = course;
+        if (due) _promote(agreementId, code, course);
     }
 
     function _promote(uint256 agreementId, AgreementCode.Code memory code, Course memory course) private {
         course.changeAt = 0;
+        _courses[agreementId] = course;
         _codes[agreementId] = code;
         delete _changes[agreementId];
+        _dropCarry(course);
     }
 
     function _checkAgreed(uint256 agreementId, Course memory course) private pure {

@@ -12,13 +12,32 @@ import {Roles} from "./libraries/Roles.sol";
 contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /// @dev A treasurer moves collateral: after the manager's setback of 5 days, new ones wait this long.
     uint32 private constant TREASURER_GRANT_DELAY = 1 days;
+    /// @dev How long a new treasury waits: whoever holds a stolen owner's key is seen before collateral goes there.
+    uint256 private constant TREASURY_NOTICE = 7 days;
+
+    /// @dev A Brand and what tells since when: the first slot is all that an exchange reads.
+    /// @param stoppedAt When the brand was stopped by suspension or a switch of its own; 0: it is not.
+    /// @param treasuryAt From when on `nextTreasury` is the treasury; 0: none was announced.
+    struct Record {
+        address token;
+        Status status;
+        bool brandSwitch;
+        bool moaSwitch;
+        uint40 stoppedAt;
+        address treasury;
+        bytes32 metadataHash;
+        address nextTreasury;
+        uint40 treasuryAt;
+    }
 
     /// @inheritdoc IPartnerRegistry
     uint256 public brandCount;
     /// @inheritdoc IPartnerRegistry
-    bool public allStopped;
+    address public partnerExchange;
+    /// @dev When all brands were stopped; 0: they are not. Beside the exchange's address: who asks for one asks for both.
+    uint40 private _allStoppedAt;
     Modules private _modules;
-    mapping(uint256 brandId => Brand brand) private _brands;
+    mapping(uint256 brandId => Record brand) private _brands;
     /// @inheritdoc IPartnerRegistry
     mapping(address token => uint256 brandId) public brandIdOf;
 
@@ -39,13 +58,42 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     }
 
     /// @inheritdoc IPartnerRegistry
-    function partnerExchange() external view returns (address) {
-        return _modules.partnerExchange;
+    function allStopped() public view returns (bool) {
+        return _allStoppedAt != 0;
     }
 
     /// @inheritdoc IPartnerRegistry
     function brandOf(uint256 brandId) external view returns (Brand memory) {
-        return _known(brandId);
+        Record storage brand = _known(brandId);
+        return Brand({
+            token: brand.token,
+            status: brand.status,
+            brandSwitch: brand.brandSwitch,
+            moaSwitch: brand.moaSwitch,
+            treasury: _treasuryOf(brand),
+            metadataHash: brand.metadataHash
+        });
+    }
+
+    /// @inheritdoc IPartnerRegistry
+    function treasuryOf(uint256 brandId) external view returns (address treasury, bool stopped) {
+        Record storage brand = _known(brandId);
+        return (_treasuryOf(brand), brand.brandSwitch || brand.moaSwitch || _allStoppedAt != 0);
+    }
+
+    /// @inheritdoc IPartnerRegistry
+    function pendingTreasuryOf(uint256 brandId) external view returns (address treasury, uint256 inForceAt) {
+        Record storage brand = _known(brandId);
+        if (brand.treasuryAt > block.timestamp) (treasury, inForceAt) = (brand.nextTreasury, brand.treasuryAt);
+    }
+
+    /// @inheritdoc IPartnerRegistry
+    function standingOf(uint256 brandId) external view returns (address token, uint256 stoppedSince) {
+        Record storage brand = _known(brandId);
+        token = brand.token;
+        stoppedSince = brand.stoppedAt;
+        uint256 allSince = _allStoppedAt;
+        if (stoppedSince == 0 || (allSince != 0 && allSince < stoppedSince)) stoppedSince = allSince;
     }
 
     /// @inheritdoc IPartnerRegistry
@@ -55,13 +103,13 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
 
     /// @inheritdoc IPartnerRegistry
     function isIssuing(uint256 brandId) external view returns (bool) {
-        Brand storage brand = _brands[brandId];
-        return brand.status == Status.Active && !brand.brandSwitch && !brand.moaSwitch && !allStopped;
+        Record storage brand = _brands[brandId];
+        return brand.status == Status.Active && !brand.brandSwitch && !brand.moaSwitch && _allStoppedAt == 0;
     }
 
     /// @inheritdoc IPartnerRegistry
     function issuingToken(uint256 brandId) external view returns (address) {
-        return _issuing(brandId, allStopped);
+        return _issuing(brandId, _allStoppedAt != 0);
     }
 
     /// @inheritdoc IPartnerRegistry
@@ -70,7 +118,7 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
         view
         returns (address fromToken, address toToken)
     {
-        bool stopped = allStopped;
+        bool stopped = _allStoppedAt != 0;
         fromToken = _issuing(fromBrandId, stopped);
         toToken = _issuing(toBrandId, stopped);
     }
@@ -93,6 +141,7 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
         if (modules_.clearingHouse == address(0)) revert AddressMissing("clearingHouse");
 
         _modules = modules_;
+        partnerExchange = modules_.partnerExchange;
 
         emit ModulesSealed(
             modules_.tokenImplementation,
@@ -109,11 +158,11 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
         address implementation = _modules.tokenImplementation;
         if (implementation == address(0)) revert NotSealed();
         if (invitation.owner == address(0)) revert AddressMissing("owner");
-        if (invitation.treasury == address(0)) revert AddressMissing("treasury");
+        _checkTreasury(invitation.treasury);
 
         brandId = ++brandCount;
         token = Clones.clone(implementation);
-        Brand storage brand = _brands[brandId];
+        Record storage brand = _brands[brandId];
         brand.token = token;
         brand.status = Status.Invited;
         brand.treasury = invitation.treasury;
@@ -139,10 +188,11 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /// @inheritdoc IPartnerRegistry
     function activate(uint256 brandId) external {
         _checkRole(Roles.OPERATOR);
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         if (brand.status == Status.Active) revert BrandStatusWrong(brandId, brand.status);
 
         brand.status = Status.Active;
+        _noteStop(brand);
 
         emit BrandActivated(brandId);
     }
@@ -150,10 +200,11 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /// @inheritdoc IPartnerRegistry
     function suspend(uint256 brandId) external {
         _checkRole(Roles.OPERATOR);
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         if (brand.status != Status.Active) revert BrandStatusWrong(brandId, brand.status);
 
         brand.status = Status.Suspended;
+        _noteStop(brand);
 
         emit BrandSuspended(brandId);
     }
@@ -161,19 +212,37 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /* THE BRAND */
 
     /// @inheritdoc IPartnerRegistry
-    function setTreasury(uint256 brandId, address treasury) external {
-        Brand storage brand = _known(brandId);
+    function announceTreasury(uint256 brandId, address treasury) external returns (uint256 inForceAt) {
+        Record storage brand = _known(brandId);
         _checkRole(Roles.id(brandId, Roles.OWNER));
-        if (treasury == address(0)) revert AddressMissing("treasury");
+        _checkTreasury(treasury);
+        if (brand.treasuryAt > block.timestamp) revert TreasuryPending(brand.nextTreasury, brand.treasuryAt);
+        inForceAt = block.timestamp + TREASURY_NOTICE;
 
-        brand.treasury = treasury;
+        brand.treasury = _treasuryOf(brand);
+        brand.nextTreasury = treasury;
+        // Times have 40 bits until the year 36812.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        brand.treasuryAt = uint40(inForceAt);
 
-        emit TreasuryChanged(brandId, treasury);
+        emit TreasuryAnnounced(brandId, treasury, inForceAt);
+    }
+
+    /// @inheritdoc IPartnerRegistry
+    function withdrawTreasury(uint256 brandId) external {
+        Record storage brand = _known(brandId);
+        (bool isGuardian,) = MANAGER.hasRole(Roles.id(brandId, Roles.GUARDIAN), msg.sender);
+        if (!isGuardian) _checkRoleAtOnce(Roles.id(brandId, Roles.OWNER));
+        if (brand.treasuryAt <= block.timestamp) revert NoTreasuryPending(brandId);
+
+        brand.treasuryAt = 0;
+
+        emit TreasuryWithdrawn(brandId, brand.nextTreasury);
     }
 
     /// @inheritdoc IPartnerRegistry
     function setMetadata(uint256 brandId, bytes32 metadataHash) external {
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         _checkRole(Roles.id(brandId, Roles.OWNER));
 
         brand.metadataHash = metadataHash;
@@ -185,40 +254,44 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
 
     /// @inheritdoc IPartnerRegistry
     function stop(uint256 brandId) external {
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         _checkRoleAtOnce(Roles.id(brandId, Roles.GUARDIAN));
 
         brand.brandSwitch = true;
+        _noteStop(brand);
 
         emit BrandSwitched(brandId, false, true);
     }
 
     /// @inheritdoc IPartnerRegistry
     function resume(uint256 brandId) external {
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         _checkRole(Roles.id(brandId, Roles.OWNER));
 
         brand.brandSwitch = false;
+        _noteStop(brand);
 
         emit BrandSwitched(brandId, false, false);
     }
 
     /// @inheritdoc IPartnerRegistry
     function stopByMoa(uint256 brandId) external {
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         _checkRoleAtOnce(Roles.MOA_GUARDIAN);
 
         brand.moaSwitch = true;
+        _noteStop(brand);
 
         emit BrandSwitched(brandId, true, true);
     }
 
     /// @inheritdoc IPartnerRegistry
     function resumeByMoa(uint256 brandId) external {
-        Brand storage brand = _known(brandId);
+        Record storage brand = _known(brandId);
         _checkRole(Roles.OPERATOR);
 
         brand.moaSwitch = false;
+        _noteStop(brand);
 
         emit BrandSwitched(brandId, true, false);
     }
@@ -227,7 +300,8 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     function stopAll() external {
         _checkRoleAtOnce(Roles.MOA_GUARDIAN);
 
-        allStopped = true;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (_allStoppedAt == 0) _allStoppedAt = uint40(block.timestamp);
 
         emit AllSwitched(true);
     }
@@ -236,20 +310,39 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     function resumeAll() external {
         _checkRole(Roles.OPERATOR);
 
-        allStopped = false;
+        _allStoppedAt = 0;
 
         emit AllSwitched(false);
     }
 
     /* INSIDE */
 
-    function _known(uint256 brandId) private view returns (Brand storage brand) {
+    function _known(uint256 brandId) private view returns (Record storage brand) {
         brand = _brands[brandId];
         if (brand.status == Status.Unknown) revert BrandUnknown(brandId);
     }
 
+    function _treasuryOf(Record storage brand) private view returns (address) {
+        bool due = brand.treasuryAt != 0 && block.timestamp >= brand.treasuryAt;
+        return due ? brand.nextTreasury : brand.treasury;
+    }
+
+    /// @dev Collateral paid to the house itself would be nobody's.
+    function _checkTreasury(address treasury) private view {
+        if (treasury == address(0)) revert AddressMissing("treasury");
+        if (treasury == _modules.clearingHouse) revert TreasuryUnfit(treasury);
+    }
+
+    /// @dev Keeps since when the brand has been stopped: from the first of suspension and its switches to the last.
+    function _noteStop(Record storage brand) private {
+        bool stopped = brand.status == Status.Suspended || brand.brandSwitch || brand.moaSwitch;
+        if (!stopped) brand.stoppedAt = 0;
+        // forge-lint: disable-next-line(unsafe-typecast)
+        else if (brand.stoppedAt == 0) brand.stoppedAt = uint40(block.timestamp);
+    }
+
     function _issuing(uint256 brandId, bool stopped) private view returns (address) {
-        Brand storage brand = _brands[brandId];
+        Record storage brand = _brands[brandId];
         // Token, status and both switches share one slot: one read.
         (address token, Status status, bool switched) = (brand.token, brand.status, brand.brandSwitch || brand.moaSwitch);
         if (status == Status.Unknown) revert BrandUnknown(brandId);

@@ -19,6 +19,12 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
         "Hold(address member,uint256 brandId,uint256 points,bytes32 rewardId,uint256 holdUntil,uint256 nonce,uint256 deadline)"
     );
     uint256 private constant MAXIMUM_HOLD = 90 days;
+    /// @dev A refund window that no brand has changed, the longest, and how long a change waits.
+    uint256 private constant REFUND_WINDOW = 90 days;
+    uint256 private constant REFUND_WINDOW_MAX = 366 days;
+    uint256 private constant REFUND_WINDOW_NOTICE = 7 days;
+    /// @dev How long after a stop a till may still capture what was held before.
+    uint256 private constant CAPTURE_AFTER_STOP = 1 days;
 
     /// @dev Two words, and the words of lots named by `words` (bit i: word i). Points have 56 bits: sixteen full lots
     /// need 52.
@@ -33,6 +39,15 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
         uint56 captured;
         uint56 refunded;
         uint8 words;
+        uint40 refundUntil;
+    }
+
+    /// @dev `current` counts when `published`, and `next` instead of it from `nextAt` on.
+    struct RefundWindow {
+        bool published;
+        uint32 current;
+        uint32 next;
+        uint40 nextAt;
     }
 
     IPartnerRegistry private immutable REGISTRY;
@@ -41,6 +56,7 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
     mapping(bytes32 holdId => uint256[4] lots) private _lots;
     /// @inheritdoc IRedemptionDesk
     mapping(uint256 brandId => mapping(address member => uint256 points)) public heldOf;
+    mapping(uint256 brandId => RefundWindow window) private _refundWindows;
 
     constructor(address manager, address registry) EIP712("Moa RedemptionDesk", "1") BrandAccess(manager) {
         REGISTRY = IPartnerRegistry(registry);
@@ -59,6 +75,7 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
             captured: record.captured,
             refunded: record.refunded,
             holdUntil: record.holdUntil,
+            refundUntil: record.refundUntil,
             lots: _readLots(holdId, record.words)
         });
     }
@@ -71,6 +88,41 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
     /// @inheritdoc IAuthorised
     function isNonceUsed(address member, uint256 nonce) external view returns (bool) {
         return _records[holdIdOf(member, nonce)].state != State.None;
+    }
+
+    /// @inheritdoc IRedemptionDesk
+    function refundWindowOf(uint256 brandId) public view returns (uint256) {
+        RefundWindow memory window = _refundWindows[brandId];
+        if (window.nextAt != 0 && block.timestamp >= window.nextAt) return window.next;
+        return window.published ? window.current : REFUND_WINDOW;
+    }
+
+    /// @inheritdoc IRedemptionDesk
+    function pendingRefundWindowOf(uint256 brandId) external view returns (uint256 refundSeconds, uint256 inForceAt) {
+        RefundWindow memory window = _refundWindows[brandId];
+        if (window.nextAt > block.timestamp) (refundSeconds, inForceAt) = (window.next, window.nextAt);
+    }
+
+    /* THE BRAND'S OWNER */
+
+    /// @inheritdoc IRedemptionDesk
+    function announceRefundWindow(uint256 brandId, uint256 refundSeconds) external returns (uint256 inForceAt) {
+        REGISTRY.tokenOf(brandId);
+        _checkRole(Roles.id(brandId, Roles.OWNER));
+        if (refundSeconds > REFUND_WINDOW_MAX) revert RefundWindowWrong(refundSeconds, REFUND_WINDOW_MAX);
+        inForceAt = block.timestamp + REFUND_WINDOW_NOTICE;
+
+        // A year of seconds fits 32 bits, and times 40 until the year 36812.
+        // forge-lint: disable-start(unsafe-typecast)
+        _refundWindows[brandId] = RefundWindow({
+            published: true,
+            current: uint32(refundWindowOf(brandId)),
+            next: uint32(refundSeconds),
+            nextAt: uint40(inForceAt)
+        });
+        // forge-lint: disable-end(unsafe-typecast)
+
+        emit RefundWindowAnnounced(brandId, refundSeconds, inForceAt);
     }
 
     /* THE MEMBER */
@@ -122,27 +174,28 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
     function capture(bytes32 holdId, uint256 points) external {
         Record memory record = _known(holdId);
         _checkRole(Roles.id(record.brandId, Roles.TILL));
+        ILoyaltyToken token = _capturing(holdId, record.brandId);
         if (record.state != State.Held) revert HoldStateWrong(holdId, record.state);
         if (block.timestamp > record.holdUntil) revert HoldOver(holdId, record.holdUntil);
         if (points == 0) revert PointsMissing();
         if (points > record.points) revert CaptureExceedsHold(points, record.points);
-        (uint256[4] memory taken, uint256[4] memory rest) =
-            Lots.split(_readLots(holdId, record.words), record.epoch, points);
+        (uint256[4] memory taken, uint256[4] memory rest, uint256 late) = _inTime(holdId, record, token, points);
 
         record.state = State.Captured;
-        // At most record.points, which has 56 bits.
-        // forge-lint: disable-next-line(unsafe-typecast)
+        // At most record.points, which has 56 bits; a window is a year at most, and times have 40 bits until 36812.
+        // forge-lint: disable-start(unsafe-typecast)
         record.captured = uint56(points);
+        record.refundUntil = uint40(block.timestamp + refundWindowOf(record.brandId));
+        // forge-lint: disable-end(unsafe-typecast)
         if (points < record.points) record.words = _writeLots(holdId, taken, record.words);
         _records[holdId] = record;
         heldOf[record.brandId][record.member] -= record.points;
 
-        ILoyaltyToken token = ILoyaltyToken(REGISTRY.tokenOf(record.brandId));
         token.burnAside(taken);
-        (uint256 returned, uint256 renewed, uint256 lapsed) =
-            points < record.points ? token.giveBack(record.member, rest) : (0, 0, 0);
+        (uint256 returned, uint256 lapsed) =
+            points + late < record.points ? token.giveBack(record.member, rest) : (0, 0);
 
-        emit HoldCaptured(holdId, record.brandId, record.member, points, returned, renewed, lapsed);
+        emit HoldCaptured(holdId, record.brandId, record.member, points, returned, 0, lapsed + late);
     }
 
     /// @inheritdoc IRedemptionDesk
@@ -160,16 +213,18 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
         heldOf[record.brandId][record.member] -= record.points;
 
         ILoyaltyToken token = ILoyaltyToken(REGISTRY.tokenOf(record.brandId));
-        (uint256 returned, uint256 renewed, uint256 lapsed) = token.giveBack(record.member, lots);
+        (uint256 returned, uint256 lapsed) = token.giveBack(record.member, lots);
 
-        emit HoldReleased(holdId, record.brandId, record.member, timedOut, returned, renewed, lapsed);
+        emit HoldReleased(holdId, record.brandId, record.member, timedOut, returned, 0, lapsed);
     }
 
     /// @inheritdoc IRedemptionDesk
     function refund(bytes32 holdId, uint256 points, uint256 refundedBefore) external {
         Record memory record = _known(holdId);
         _checkRole(Roles.id(record.brandId, Roles.TILL));
+        ILoyaltyToken token = ILoyaltyToken(REGISTRY.issuingToken(record.brandId));
         if (record.state != State.Captured) revert HoldStateWrong(holdId, record.state);
+        if (block.timestamp > record.refundUntil) revert RefundOver(holdId, record.refundUntil);
         if (points == 0) revert PointsMissing();
         if (refundedBefore != record.refunded) revert RefundOutOfDate(refundedBefore, record.refunded);
         uint256 refundable = record.captured - record.refunded;
@@ -184,8 +239,7 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
         record.words = _writeLots(holdId, kept, record.words);
         _records[holdId] = record;
 
-        ILoyaltyToken token = ILoyaltyToken(REGISTRY.tokenOf(record.brandId));
-        (uint256 returned, uint256 renewed, uint256 lapsed) = token.restore(record.member, given);
+        (uint256 returned, uint256 renewed, uint256 lapsed) = token.restore(record.member, given, true);
 
         emit HoldRefunded(
             holdId, record.brandId, record.member, points, record.refunded, returned, renewed, lapsed
@@ -213,6 +267,29 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
     function _known(bytes32 holdId) private view returns (Record memory record) {
         record = _records[holdId];
         if (record.state == State.None) revert HoldUnknown(holdId);
+    }
+
+    /// @dev The oldest `points` of a hold whose lots' end and grace have not passed, and the others of these.
+    /// The points that it is too late for are `late`.
+    function _inTime(bytes32 holdId, Record memory record, ILoyaltyToken token, uint256 points)
+        private
+        view
+        returns (uint256[4] memory taken, uint256[4] memory rest, uint256 late)
+    {
+        uint256[4] memory lots = Lots.after_(_readLots(holdId, record.words), token.graceClock());
+        uint256 most = Lots.total(lots);
+        if (points > most) revert CaptureTooLate(holdId, points, most);
+        late = record.points - most;
+        (taken, rest) = Lots.split(lots, record.epoch, points);
+    }
+
+    /// @dev The brand's token, unless the brand has been stopped for too long.
+    function _capturing(bytes32 holdId, uint256 brandId) private view returns (ILoyaltyToken) {
+        (address token, uint256 since) = REGISTRY.standingOf(brandId);
+        if (since != 0 && block.timestamp >= since + CAPTURE_AFTER_STOP) {
+            revert CaptureStopped(holdId, since + CAPTURE_AFTER_STOP);
+        }
+        return ILoyaltyToken(token);
     }
 
     /// @dev Before the deadline only the till releases; a stranger hears that the hold still runs.
@@ -246,7 +323,8 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
             holdUntil: uint40(holdUntil),
             captured: state == State.Captured ? uint56(points) : 0,
             refunded: 0,
-            words: words
+            words: words,
+            refundUntil: state == State.Captured ? uint40(block.timestamp + refundWindowOf(brandId)) : 0
         });
         // forge-lint: disable-end(unsafe-typecast)
     }

@@ -117,6 +117,7 @@ class MovementsTold(ResponseModel):
     redeemed: Points
     exchanged_out: Points
     unwound: Points
+    taken_back: Points
     burnt_otherwise: Points
     expired: Points
     closing: Points

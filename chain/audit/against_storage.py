@@ -21,6 +21,7 @@ RULE: Final = "12.6"
 ALL_BRANDS: Final = "0"
 # The desk's enum IRedemptionDesk.State, by our states of a hold.
 HOLD_STATES: Final[Mapping[str, int]] = {"held": 1, "captured": 2, "released": 3, "timed_out": 3, "paid": 2}
+WORD: Final = 1 << 256
 STANDINGS: Final[Mapping[str, int]] = {"": 0, "invited": 1, "active": 2, "suspended": 3}
 
 
@@ -53,16 +54,29 @@ def facts_of_token(expected: Expected, token: str, supply: Sequence[int]) -> lis
         words = lots.unpack(row["lots"])
         for index, slot in enumerate(layout.lots(account)):
             facts.append(Fact("lots", whole(slot), words[index], (account, index)))
+    for row in expected.ledger.rows["debt"].values():
+        if row["token"] == token:
+            at = whole(layout.place("LoyaltyToken", "debtOf", row["account"]).slot)
+            facts.append(Fact("debt of a member", at, int(row["points"]), (row["account"],)))
     return facts
 
 
 def facts_of_rules(expected: Expected) -> list[Fact]:
-    """What is spent of each rule's budget, and every operation id that counted."""
+    """What is spent of each rule's budget, every operation id that counted, every root, and what came back in parts."""
     facts = [
         Fact("operations counted", whole(layout.place("RewardRules", "_operations", brand_id, index).slot), bits,
              (brand_id, index))
         for (brand_id, index), bits in expected.operations.items()
     ]  # fmt: skip
+    facts += [
+        Fact("awards committed", Place(layout.place("RewardRules", "rootOf", brand_id, root).slot, 255, 1), 1,
+             (brand_id, root))
+        for brand_id, root in sorted(expected.roots)
+    ]  # fmt: skip
+    facts += [
+        Fact("what came back of an award", whole(layout.place("RewardRules", "returnedOf", *award).slot), base, award)
+        for award, base in sorted(expected.returned.items())
+    ]
     bit, bits = layout.RULE_LIFE["spent"]
     for row in _newest(expected.ledger.rows["rule"].values(), ("brand_id", "rule_id")):
         brand_id, rule_id = int(row["brand_id"]), int(row["rule_id"])
@@ -130,11 +144,15 @@ def facts_of_desk(expected: Expected) -> list[Fact]:
 
 
 def facts_of_house(expected: Expected) -> list[Fact]:
-    """Every obligation, every brand's collateral and default."""
-    facts = []
+    """What each two brands owe each other, every brand's collateral and default."""
+    net: dict[tuple[int, int], int] = {}
     for row in expected.ledger.rows["obligation"].values():
-        pair = int(row["debtor_id"]), int(row["creditor_id"])
-        facts.append(Fact("obligation", whole(layout.obligation(*pair)), int(row["outstanding"]), pair))
+        debtor, creditor, outstanding = (int(row[name]) for name in ("debtor_id", "creditor_id", "outstanding"))
+        pair = min(debtor, creditor), max(debtor, creditor)
+        net[pair] = net.get(pair, 0) + (outstanding if debtor < creditor else -outstanding)
+    facts = [
+        Fact("obligation", whole(layout.obligation(*pair)), owes % WORD, pair) for pair, owes in sorted(net.items())
+    ]
     for row in expected.ledger.rows["collateral"].values():
         brand_id = int(row["brand_id"])
         facts.append(Fact("collateral", layout.books(brand_id, "collateral"), int(row["collateral"]), (brand_id,)))
@@ -147,15 +165,19 @@ def facts_of_registry(expected: Expected) -> list[Fact]:
     facts = []
     for row in expected.ledger.rows["brand_standing"].values():
         if row["brand_id"] == ALL_BRANDS:
-            at = layout.place("PartnerRegistry", "allStopped")
-            facts.append(Fact("all stopped", at, int(row["moa_switch"]), ("all brands",)))
+            at = layout.place("PartnerRegistry", "_allStoppedAt")
+            facts.append(Fact("all stopped", at, int(row["stopped_at"]), ("all brands",)))
             continue
         brand_id = int(row["brand_id"])
-        right = {
+        # The contract keeps one that was announced and taken back; only when it counts is it told.
+        waits = {"nextTreasury": int(row["next_treasury"], 16)} if row["treasury_at"] else {}
+        right = waits | {
             "status": STANDINGS[row["status"]],
             "brandSwitch": int(row["brand_switch"]),
             "moaSwitch": int(row["moa_switch"]),
+            "stoppedAt": int(row["stopped_at"]),
             "treasury": int(row["treasury"], 16),
+            "treasuryAt": int(row["treasury_at"]),
             "metadataHash": int(row["metadata_hash"], 16),
         }
         facts += [

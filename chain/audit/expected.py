@@ -68,6 +68,11 @@ class Expected:
         self.roles: dict[tuple[int, str], int] = {}
         self.operations: dict[tuple[int, int], int] = {}
         self.spent: dict[tuple[int, int], int] = {}
+        # {(brand id, operation id): (rule id, base amount)}, of every award.
+        self.awards: dict[tuple[int, int], tuple[int, int]] = {}
+        # {(brand id, operation id): base amount}, of what came back in parts.
+        self.returned: dict[tuple[int, int], int] = {}
+        self.roots: set[tuple[int, str]] = set()
 
     def pass_time(self, number: int, block_hash: str, time: int) -> list[Row]:
         """The entries of what ended between the block before and this one, in their order. Every block passes once,
@@ -98,10 +103,14 @@ class Expected:
         args = log.args
         if log.name == "Awarded":
             brand_id, operation_id = int(args["brandId"]), int(args["operationId"])
-            word = brand_id, operation_id >> 8
-            self.operations[word] = self.operations.get(word, 0) | 1 << (operation_id & 0xFF)
+            self._counts(brand_id, operation_id)
             rule = brand_id, int(args["ruleId"])
             self.spent[rule] = self.spent.get(rule, 0) + int(args["points"])
+            self.awards[brand_id, operation_id] = rule[1], int(args["baseAmount"])
+        elif log.name == "AwardsCommitted":
+            self.roots.add((int(args["brandId"]), args["root"]))
+        elif log.name == "Returned":
+            self._came_back(int(args["brandId"]), int(args["operationId"]), args)
         elif log.name == "RoleGranted":
             role = int(args["roleId"]), args["account"]
             # Granted again: only the delay changes, and `since` in the event is the delay's.
@@ -109,3 +118,19 @@ class Expected:
                 self.roles[role] = int(args["since"])
         elif log.name == "RoleRevoked":
             self.roles[int(args["roleId"]), args["account"]] = 0
+
+    def _counts(self, brand_id: int, operation_id: int) -> None:
+        word = brand_id, operation_id >> 8
+        self.operations[word] = self.operations.get(word, 0) | 1 << (operation_id & 0xFF)
+
+    def _came_back(self, brand_id: int, operation_id: int, args: Mapping[str, Any]) -> None:
+        """What was taken or is owed is free again; of an award the parts are kept, until it is wholly back."""
+        self._counts(brand_id, int(args["returnId"]))
+        award = brand_id, operation_id
+        # Of an award that no event told, the replay has said so.
+        rule_id, base_amount = self.awards.get(award, (0, 0))
+        freed = int(args["taken"]) + (int(args["missing"]) if args["owes"] == "1" else 0)
+        self.spent[brand_id, rule_id] = self.spent.get((brand_id, rule_id), 0) - freed
+        back = self.returned.get(award, 0) + int(args["baseAmount"])
+        if back < base_amount:
+            self.returned[award] = back

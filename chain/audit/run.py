@@ -184,7 +184,6 @@ class Audit:
             authority=contracts.address("AccessManager"),
             implementation=self._deployment.address("LoyaltyToken"),
             chain_id=self._deployment.chain_id,
-            cover_bps=self._deployment.cover_bps,
             terms=terms,
             openings=later.get("OpeningBalances", ""),
             badges=later.get("Badges", ""),

@@ -27,6 +27,12 @@ SMALL_BITS_MAX: Final = 32
 
 Decode = Callable[[bytes, int], Any]
 
+# A word of an event's data that holds several values: their names and bits, from the lowest on.
+PACKED: Final[Mapping[tuple[str, str], tuple[tuple[str, int], ...]]] = {
+    ("Awarded", "award"): (("baseAmount", 96), ("points", 48), ("ruleId", 32), ("version", 24)),
+    ("Returned", "amounts"): (("baseAmount", 96), ("standing", 48), ("taken", 48), ("missing", 48), ("owes", 1)),
+}
+
 
 @dataclass(slots=True)
 class EventLog:
@@ -51,6 +57,35 @@ class EventShape:
     topic: str
     indexed: tuple[tuple[str, Decode], ...]
     plain: Callable[[bytes], dict[str, Any]]
+
+
+def told(name: str, inputs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """An event's parameters as its logs are shown: packed words as the values that they hold."""
+    shown: list[Mapping[str, Any]] = []
+    for part in inputs:
+        fields = PACKED.get((name, part["name"]))
+        shown += [{**part, "name": field} for field, _ in fields] if fields else [part]
+    return shown
+
+
+def unpacked(name: str, read: Callable[[bytes], dict[str, Any]]) -> Callable[[bytes], dict[str, Any]]:
+    """Reads an event's data with its packed word, which comes last, taken apart."""
+    word = next((word for event, word in PACKED if event == name), None)
+    if word is None:
+        return read
+    fields = PACKED[name, word]
+
+    def apart(data: bytes) -> dict[str, Any]:
+        values = read(data)
+        packed = int(values.pop(word))
+        for field, bits in fields:
+            values[field] = str(packed & (1 << bits) - 1)
+            packed >>= bits
+        if packed:
+            raise ValueError(f"{name} holds more than its word has room for")
+        return values
+
+    return apart
 
 
 def canonical(parameter: Mapping[str, Any]) -> str:
@@ -222,7 +257,7 @@ class Codec:
                         topic="0x" + keccak_text(signature(item)).hex(),
                         # An indexed value of many words is only a hash: shown as bytes32.
                         indexed=tuple((part["name"], word_reader(part["type"]) or hash_reader) for part in indexed),
-                        plain=data_reader([part for part in item["inputs"] if not part["indexed"]]),
+                        plain=unpacked(item["name"], data_reader([p for p in item["inputs"] if not p["indexed"]])),
                     )
                     shapes[shape.topic, len(indexed)] = shape
         return shapes

@@ -5,7 +5,7 @@ and the tag g in bits 240..255. The word of group g is number g % 4. Points of e
 origin + x * epoch_s; with lifetime 0 the clock stands at epoch 0 and nothing expires.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,6 +55,20 @@ def changed(text: str, words: Sequence[str]) -> str:
     return "".join(parts)
 
 
+def added(text: str, expiry_epoch: int, points: int, epoch: int) -> str:
+    """The row after a mint into one lot in `epoch`: of the lot's word, what has expired by then is gone."""
+    group, slot = divmod(expiry_epoch, SLOTS)
+    start = 64 * (group % WORDS)
+    word = int(text[start : start + 64], 16)
+    kept = 0
+    if word >> TAG_SHIFT == group:
+        for place in range(SLOTS):
+            if SLOTS * group + place > epoch:
+                kept |= word & SLOT_MASK << SLOT_BITS * place
+    word = group << TAG_SHIFT | kept + (points << SLOT_BITS * slot)
+    return text[:start] + f"{word:064x}" + text[start + 64 :]
+
+
 def difference(before: str, after: str) -> dict[int, int]:
     """Points by expiry epoch that came (above 0) or went (below 0) between two balance rows."""
     found: dict[int, int] = {}
@@ -78,6 +92,32 @@ def of_word(word: int) -> Iterator[tuple[int, int]]:
         points = word >> (SLOT_BITS * slot) & SLOT_MASK
         if points:
             yield first + slot, points
+
+
+def lots_of(text: str) -> dict[int, int]:
+    """Points by expiry epoch, expired or not, oldest first."""
+    return dict(sorted(lot for word in unpack(text) for lot in of_word(word)))
+
+
+def packed(found: Mapping[int, int]) -> str:
+    """The row in which these lots lie; the opposite of `lots_of`."""
+    words = [0] * WORDS
+    for expiry, points in found.items():
+        group, slot = divmod(expiry, SLOTS)
+        if points:
+            words[group % WORDS] |= group << TAG_SHIFT | points << SLOT_BITS * slot
+    return pack(words)
+
+
+def oldest(found: Mapping[int, int], points: int) -> dict[int, int]:
+    """So many points of the lots, oldest first; all, when there are fewer."""
+    taken: dict[int, int] = {}
+    for expiry in sorted(found):
+        part = min(points, found[expiry])
+        if part:
+            taken[expiry] = part
+            points -= part
+    return taken
 
 
 def points_of(text: str, expiry_epoch: int) -> int:

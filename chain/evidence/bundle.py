@@ -426,7 +426,7 @@ def _rule(
         "contract": address,
         "denominator": str(rate >> 48 & 2**48 - 1),
         "end": str(life >> 152 & 2**40 - 1),
-        "kind": ("rate", "fixed")[rate >> 224 & 0xFF],
+        "kind": ("rate", "fixed", "correction")[rate >> 224 & 0xFF],
         "notice_seconds": str(rate >> 192 & 2**32 - 1),
         "numerator": str(rate & 2**48 - 1),
         "rounding": ("down", "nearest", "up")[rate >> 232 & 0xFF],

@@ -235,7 +235,7 @@ def rule(known: Known, claim: Claim) -> str:
         ("version", life, 192, 24),
     ):
         same(name, number(claim[name]), whole >> bit & (1 << bits) - 1)
-    same("kind", ("rate", "fixed").index(claim["kind"]), rate >> 224 & 0xFF)
+    same("kind", ("rate", "fixed", "correction").index(claim["kind"]), rate >> 224 & 0xFF)
     same("rounding", ("down", "nearest", "up").index(claim["rounding"]), rate >> 232 & 0xFF)
     if claim["version"] == "0" or claim["denominator"] == "0":
         raise Refused("ClaimFalse", "there is no such rule")
@@ -375,10 +375,13 @@ def _check_operations(known: Known) -> None:
 
 
 def _check_words(known: Known, account: str, proven: list[dict[str, Any]]) -> None:
-    """What the last LotsChanged of each word says is what lies in storage, for every balance claimed before."""
+    """What the last LotsChanged of each word says is what lies in storage, for every balance claimed before; but
+    after a mint, which may have added to a word without it."""
     last: dict[tuple[str, int], int] = {}
     for one in proven:
         values = events.values(one)
+        if one["event"] == "Transfer" and int(values["from"], 16) == 0 and values["to"] == account:
+            last = {place: word for place, word in last.items() if place[0] != one["address"]}
         if one["event"] == "LotsChanged" and values["account"] == account:
             for word in events.words_of(values["words"]):
                 kept = word if word & (1 << TAG_SHIFT) - 1 else 0
@@ -401,8 +404,9 @@ def memo(known: Known, claim: Claim) -> str:
         to, data = _call(transaction)
         same("the transaction's receiver", "0x" + to.hex(), "0x" + contract_.hex())
         same("brand and operation", (brand_id, operation_id), _item(data, item))
-        awarded = (events.TOPICS["Awarded"], brand_id.to_bytes(32), operation_id.to_bytes(32))
-        counted = [one for one in logs(receipt) if one.address == contract_ and one.topics[:3] == awarded]
+        ids = brand_id.to_bytes(32), operation_id.to_bytes(32)
+        awarded = [(topic, *ids) for topic in events.AWARDED]
+        counted = [one for one in logs(receipt) if one.address == contract_ and one.topics[:3] in awarded]
         same("the award's event is in the receipt", True, bool(counted) and status(receipt) == b"\1")
     root, marker = data[-memos.SUFFIX_BYTES : -32], data[-32:]
     same("the memo's marker", "0x" + marker.hex(), "0x" + memos.MARKER.hex())

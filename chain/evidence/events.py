@@ -1,7 +1,9 @@
 """Events as claims tell them: a name, and fields as text. The table is the whole of FORMAT.md section 6.
 
 A line is the event's signature and the names of its parameters; `*` marks those in topics. What is not one plain word
-(a list, a struct, bytes) comes last and is told as the rest of the data, undecoded.
+(a list, a struct, bytes) comes last and is told as the rest of the data, undecoded. A word with braces holds several
+values, told one by one: their names and bits, from the lowest bit up. An event that had another shape once has a line
+for each; the last one is that of contracts deployed now.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,9 @@ Left(address,address,uint256) *member *wallet points
 AllowListChanged(address,bool) *account allowed
 AuthorisationCancelled(address,uint256) *member *nonce
 Awarded(uint256,uint256,address,uint256,uint256,uint256,uint256) *brandId *operationId *member ruleId version baseAmount points
+Awarded(uint256,uint256,address,uint256) *brandId *operationId *member award{baseAmount:96,points:48,ruleId:32,version:24}
+Returned(uint256,uint256,address,uint256,uint256) *brandId *operationId *member returnId amounts{baseAmount:96,standing:48,taken:48,missing:48,owes:1}
+DebtChanged(address,uint256) *member debt
 AwardRefused(uint256,uint256,address,uint256,bytes) *brandId *operationId *member ruleId reason
 HoldPlaced(bytes32,uint256,address,uint256,bytes32,uint256,uint256,uint256[4]) *holdId *brandId *member points rewardId holdUntil nonce lots
 HoldCaptured(bytes32,uint256,address,uint256,uint256,uint256,uint256) *holdId *brandId *member captured returned renewed lapsed
@@ -57,8 +62,15 @@ def _shape(line: str) -> tuple[bytes, Shape]:
     return keccak_text(signature), Shape(name, indexed, parameters)
 
 
+def _parts(name: str) -> list[tuple[str, int]]:
+    """The values of a word with braces, and their bits."""
+    pairs = [one.split(":") for one in name[name.index("{") + 1 : -1].split(",")]
+    return [(part, int(count)) for part, count in pairs]
+
+
 SHAPES: Final = dict(map(_shape, TABLE.strip().splitlines()))
 TOPICS: Final = {shape.name: topic for topic, shape in SHAPES.items()}
+AWARDED: Final = tuple(topic for topic, shape in SHAPES.items() if shape.name == "Awarded")
 
 
 def told(topics: Sequence[bytes], data: bytes) -> tuple[str, list[dict[str, str]]]:
@@ -72,11 +84,23 @@ def told(topics: Sequence[bytes], data: bytes) -> tuple[str, list[dict[str, str]
     words = [*topics[1:], *(data[at : at + 32] for at in range(0, 32 * plain, 32)), data[32 * plain :]]
     fields = []
     for (name, kind), word in zip(shape.parameters, words, strict=False):
-        if kind in ("uint256", "bool"):
+        if "{" in name:
+            fields += _apart(shape.name, _parts(name), int.from_bytes(word))
+        elif kind in ("uint256", "bool"):
             fields.append({"name": name, "value": str(int.from_bytes(word))})
         else:
             fields.append(_field(name, word[12:] if kind == "address" else word))
     return shape.name, fields
+
+
+def _apart(event: str, parts: Sequence[tuple[str, int]], whole: int) -> list[dict[str, str]]:
+    fields = []
+    for name, bits in parts:
+        fields.append({"name": name, "value": str(whole & (1 << bits) - 1)})
+        whole >>= bits
+    if whole:
+        raise ValueError(f"{event} holds more than its word has room for")
+    return fields
 
 
 def values(event: dict[str, Any]) -> dict[str, str]:

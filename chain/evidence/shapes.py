@@ -19,7 +19,7 @@ WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 TEXT: Final = re.compile(r"[^\x00-\x09\x0b-\x1f]*")
 EXPIRY: Final = re.compile(r"never|0|[1-9][0-9]{0,77}")
 YES: Final = re.compile(r"yes|no")
-KIND: Final = re.compile(r"rate|fixed")
+KIND: Final = re.compile(r"rate|fixed|correction")
 ROUNDING: Final = re.compile(r"down|nearest|up")
 FINALITY: Final = re.compile(r"latest|safe|final")
 

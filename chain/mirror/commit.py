@@ -10,6 +10,7 @@ from chain.base.errors import AnswerInconsistent
 from chain.base.scalars import Address
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
+from chain.contracts.named_lots import account_of
 from chain.mirror import checkpoint, record_outcomes, reorg
 from chain.mirror.checkpoint import Levels, Tip, known_blocks
 from chain.mirror.models import BrandToken, Entry, LedgerEvent
@@ -85,7 +86,8 @@ class Commit:
 def _projector(
     state: RowCache, projector: Projector, headers: Sequence[BlockHeader], logs: Sequence[EventLog], before: int
 ) -> None:
-    state.load("balance", {(log.address, log.args["account"]) for log in logs if log.name == "LotsChanged"})
+    accounts = ((log.address, account_of(log.name, log.args)) for log in logs)
+    state.load("balance", {(token, account) for token, account in accounts if account is not None})
     by_block = {number: list(group) for number, group in groupby(logs, key=lambda log: log.block_number)}
     for block in headers:
         projector.pass_time(before, number=block.number, block_hash=block.hash, time=block.time)

@@ -1,7 +1,8 @@
 """Which blocks' logs cannot be all there are, by what Moa's own events say of each other.
 
 A node may leave out some of a block's logs and give the rest; no bloom shows that. But points never move in silence:
-the token says what moved (Transfer) and what each account holds then (LotsChanged), and the rules say why (Awarded).
+the token says what moved (Transfer) and what each account holds then (LotsChanged; for awards, LotNamed says the lot of
+all), and the rules say why (Awarded).
 A doubt proves nothing: the receipts of the block decide.
 """
 
@@ -11,12 +12,14 @@ from itertools import groupby
 from typing import Final
 
 from chain.contracts.codec import EventLog
+from chain.contracts.named_lots import NAMED
 
 ZERO: Final = "0x" + "00" * 20
 POINTS: Final = "LoyaltyToken"
 AWARDED: Final = "Awarded"
 TRANSFER: Final = "Transfer"
 LOTS_CHANGED: Final = "LotsChanged"
+DEBT_CHANGED: Final = "DebtChanged"
 
 
 def incomplete_blocks(logs: Iterable[EventLog], token_of: Mapping[str, str]) -> set[int]:
@@ -38,9 +41,13 @@ def _gaps(logs: Sequence[EventLog], token_of: Mapping[str, str]) -> bool:
         if log.name == AWARDED and log.args["points"] != "0"
     )
     if awards:
-        # A batch of awards does nothing else: each mints once and says once what the member holds then.
+        # A batch of awards does nothing else: each mints once into the lot that is named for all, and what a debtor
+        # pays is told with what it owes and holds then.
         minted = Counter((log.address, log.args["to"]) for log in moves if log.args["from"] == ZERO)
-        return not awards == minted == told
+        named = sum(int(log.args["transfers"]) for log in logs if log.name == NAMED)
+        paid = Counter((log.address, log.args["from"]) for log in moves if log.args["to"] == ZERO)
+        debts = Counter((log.address, log.args["member"]) for log in logs if log.name == DEBT_CHANGED)
+        return not (awards == minted and named == awards.total() and paid == debts == told)
     if all(log.contract == POINTS for log in logs) and any(ZERO in (log.args["from"], log.args["to"]) for log in moves):
         # Points come and go only with a reason, and reasons are events of Moa's other contracts.
         return True

@@ -5,6 +5,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from chain.contracts.lots import EMPTY
 from chain.storage.columns import SERIAL, big, document, serial
 
 
@@ -143,15 +144,33 @@ class BrandToken(SQLModel, table=True):
 
 
 class BrandStanding(SQLModel, table=True):
-    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`."""
+    """Whether a brand may issue. The row of brand 0 holds the switch for all in `moa_switch`.
+
+    stopped_at: since when suspension or a switch has stopped it, in seconds; 0: none does. treasury: where collateral
+    returns to, until next_treasury does from treasury_at on; 0: none was announced.
+    """
 
     __tablename__ = "brand_standing"
     brand_id: str = Field(primary_key=True)
     status: str
     brand_switch: bool
     moa_switch: bool
+    stopped_at: int = big()
     treasury: str
+    next_treasury: str
+    treasury_at: int = big()
     metadata_hash: str
+
+
+class Debt(SQLModel, table=True):
+    """Points that a member owes a brand: returned goods' points that were spent; 0 once they are paid."""
+
+    __tablename__ = "debt"
+    token: str = Field(primary_key=True)
+    account: str = Field(primary_key=True)
+    points: str
+    block_number: int = big()
+    log_index: int = big()
 
 
 class Supply(SQLModel, table=True):
@@ -186,6 +205,8 @@ class Hold(SQLModel, table=True):
     burnt: str = Field(default="0", sa_column_kwargs={"server_default": "0"})
     refunded: str
     hold_until: int = big()
+    # While held, what is set aside; afterwards what is captured and not refunded. As in `balance`.
+    lots: str = Field(default=EMPTY, sa_column_kwargs={"server_default": EMPTY})
     reward_id: str
     placed_tx_hash: str
     placed_at: int = big()
@@ -284,6 +305,7 @@ MIRROR_TABLES: Final[tuple[type[SQLModel], ...]] = (
     BrandToken,
     BrandStanding,
     Supply,
+    Debt,
     Hold,
     Obligation,
     Collateral,

@@ -70,6 +70,17 @@ class Roles:
         """How long the holder's calls are announced before."""
         return self.grants[role, account].delay_s
 
+    def vetoes(self, role: int) -> tuple[int, int]:
+        """The role's guardian and its admin, who retract what its holders announced."""
+        brand_id, kind = divmod(role, 256)
+        if brand_id in self.invited_at and kind in list(Kind):
+            return role_of(brand_id, Kind.GUARDIAN), role_of(brand_id, Kind.OWNER)
+        return MOA_GUARDIAN if role == MOA_OPERATOR else MOA_ADMIN, MOA_ADMIN
+
+    def since(self, role: int, account: str) -> int:
+        """Since when the holder has had the role."""
+        return self.grants[role, account].since
+
     def give(self, role: int, account: str) -> None:
         """Gives the role without asking who gives it: how the world is set up."""
         self.grants[role, account] = Grant(0, 0)
@@ -102,6 +113,8 @@ class Announcements:
     roles: Roles
     journal: Journal
     ready_at: dict[str, int] = field(default_factory=dict)
+    # Since when the one who announced had the role: with another grant the announcement is dead.
+    since: dict[str, int] = field(default_factory=dict)
 
     def announce(self, call: Call, role: int, data: bytes) -> str:
         """The caller says which call it will make by a role that it holds with a delay."""
@@ -109,7 +122,22 @@ class Announcements:
             raise RoleMissing(call.by, role)
         call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, data)
         self.ready_at[call_hash] = call.at + self.roles.delay_s(role, call.by)
+        self.since[call_hash] = self.roles.since(role, call.by)
         self.journal.say(self.contract, "CallAnnounced", call.by, call_hash, self.ready_at[call_hash])
+        return call_hash
+
+    def retract(self, call: Call, caller: str, role: int, data: bytes) -> str:
+        """The caller itself, the role's guardian or its admin takes an announced call back."""
+        vetoes = self.roles.vetoes(role)
+        if call.by != caller and not any(self.roles.holds(each, call.by, call.at) for each in vetoes):
+            raise RoleMissing(call.by, vetoes[0])
+        call_hash = hash_of(["address", "uint64", "bytes"], caller, role, data)
+        if not self.ready_at.get(call_hash):
+            raise CallNotAnnounced(call_hash)
+
+        del self.ready_at[call_hash]
+        self.since.pop(call_hash, None)
+        self.journal.say(self.contract, "CallRetracted", call.by, call_hash)
         return call_hash
 
     def check(self, call: Call, role: int, *, undelayed: bool = False) -> Callable[[], None]:
@@ -119,8 +147,8 @@ class Announcements:
         if undelayed or self.roles.delay_s(role, call.by) == 0:
             return lambda: None
         call_hash = hash_of(["address", "uint64", "bytes"], call.by, role, call.data)
-        ready_at = self.ready_at.get(call_hash, 0)
-        if ready_at == 0:
+        ready_at, held_since = self.ready_at.get(call_hash, 0), self.roles.since(role, call.by)
+        if ready_at == 0 or self.since.get(call_hash, held_since) != held_since:
             raise CallNotAnnounced(call_hash)
         if call.at < ready_at:
             raise CallNotReady(call_hash, ready_at)

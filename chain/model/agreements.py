@@ -7,6 +7,7 @@ from typing import Final
 
 from chain.model.access import Announcements, Kind, Roles, role_of
 from chain.model.call import Call, Journal
+from chain.model.clock import day_of
 from chain.model.errors import (
     AgreementStateWrong,
     AgreementTermsInvalid,
@@ -25,6 +26,9 @@ EXCHANGE: Final = "PartnerExchange"
 FEE_BPS_MAX: Final = 5_000
 EXPOSURE_CAP_MAX: Final = 2**96 - 1
 VALUE_MAX: Final = 2**64 - 1
+VALUE_DENOMINATOR_MAX: Final = 2**32 - 1
+MINIMUM_IN_MAX: Final = 2**40 - 1
+UNWIND_S_MAX: Final = 366 * 86_400
 NOTICE_S_MIN: Final = 3_600
 NOTICE_S_MAX: Final = 365 * 86_400
 BPS: Final = 10_000
@@ -41,11 +45,15 @@ class AgreementState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an exchange gives: points out, the fee in points, the obligation in settlement units."""
+    """What an exchange gives: points out, the fee in points, the obligation in settlement units.
+
+    carry: what the agreement has booked above the exact debt by then, in 1 / value_denominator of a unit.
+    """
 
     out: int
     fee: int
     obligation: int
+    carry: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class AgreementTerms:
     value_numerator: int
     value_denominator: int
     notice_s: int
+    minimum_in: int
+    unwind_s: int
 
     def check(self) -> None:
         """Refuses terms outside the published bounds, the first field by name."""
@@ -70,22 +80,26 @@ class AgreementTerms:
             "dailyCap": self.daily_cap <= LOT_POINTS_MAX,
             "exposureCap": self.exposure_cap <= EXPOSURE_CAP_MAX,
             "valueNumerator": 1 <= self.value_numerator <= VALUE_MAX,
-            "valueDenominator": 1 <= self.value_denominator <= VALUE_MAX,
+            "valueDenominator": 1 <= self.value_denominator <= VALUE_DENOMINATOR_MAX,
             "noticeSeconds": NOTICE_S_MIN <= self.notice_s <= NOTICE_S_MAX,
+            "minimumIn": 1 <= self.minimum_in <= MINIMUM_IN_MAX,
+            "unwindSeconds": self.unwind_s <= UNWIND_S_MAX,
         }
         for name, kept in bounds.items():
             if not kept:
                 raise AgreementTermsInvalid(name)
 
-    def give(self, points_in: int) -> Given:
-        """Gross rounded down, fee rounded up, obligation for the gross rounded up."""
+    def give(self, points_in: int, carry: int) -> Given:
+        """Gross rounded down, fee rounded up; the obligation for the gross rounded up over all exchanges together."""
         gross = points_in * self.numerator // self.denominator
         fee = -(-gross * self.fee_bps // BPS)
-        return Given(gross - fee, fee, -(-gross * self.value_numerator // self.value_denominator))
+        exact = gross * self.value_numerator - carry
+        obligation = max(0, -(-exact // self.value_denominator))
+        return Given(gross - fee, fee, obligation, obligation * self.value_denominator - exact)
 
     def hash(self) -> str:
         """What the other brand consents to."""
-        return hash_of(["uint256"] * 8, *astuple(self))
+        return hash_of(["uint256"] * 10, *astuple(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +125,13 @@ class Agreement:
     terms: AgreementTerms
     change: AgreementChange | None = None
     ends_at: int = 0
-    used_by_day: dict[int, int] = field(default_factory=dict)
+    # What was booked above the exact debt by the version that the carry is of.
+    carry: int = 0
+    carry_version: int = 1
+
+    def carry_at(self, at: int) -> int:
+        """What is carried into the next exchange: another version begins without."""
+        return self.carry if self.carry_version == self.in_force(at)[1] else 0
 
     def state_at(self, at: int) -> AgreementState:
         """The state at second `at`."""
@@ -142,6 +162,8 @@ class Agreements:
     roles: Roles
     journal: Journal
     agreements: list[Agreement] = field(default_factory=list)
+    # By (brand, other brand, day): the brand's points burnt by exchanges into the other less those minted by others.
+    flows: dict[tuple[int, int, int], int] = field(default_factory=dict)
     announcements: Announcements = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,6 +174,19 @@ class Agreements:
         if not 1 <= agreement_id <= len(self.agreements):
             raise AgreementUnknown(agreement_id)
         return self.agreements[agreement_id - 1]
+
+    def used_today(self, agreement_id: int, at: int) -> int:
+        """Points in of the day of `at`, less what came back by the agreement the other way."""
+        agreement = self.agreement(agreement_id)
+        return max(0, self.flows.get((agreement.from_brand_id, agreement.to_brand_id, day_of(at)), 0))
+
+    def count(self, agreement_id: int, given: Given, points_in: int, at: int) -> None:
+        """An exchange was made: its points flowed this day, and what it carries over is kept."""
+        agreement = self.agreement(agreement_id)
+        one, other, day = agreement.from_brand_id, agreement.to_brand_id, day_of(at)
+        self.flows[one, other, day] = self.flows.get((one, other, day), 0) + points_in
+        self.flows[other, one, day] = self.flows.get((other, one, day), 0) - given.out
+        agreement.carry, agreement.carry_version = given.carry, agreement.in_force(at)[1]
 
     def propose(self, call: Call, by_brand_id: int, from_brand_id: int, to_brand_id: int, terms: AgreementTerms) -> int:
         """One of two brands proposes exchange from one into the other; the agreement's id."""

@@ -15,19 +15,19 @@ from chain.model.errors import (
     BrandListWrong,
     BrandNotInDefault,
     CollateralExceeded,
-    CreditorsIncomplete,
     ExposureExceeded,
     PeriodWrong,
     SettlementPending,
     StatementUnknown,
+    TreasuryOther,
+    WithdrawalFrozen,
 )
 from chain.model.registry import Registry
 
 CLEARING: Final = "ClearingHouse"
-BRANDS_MAX: Final = 32
+BRANDS_MAX: Final = 64
 CREDITORS_MAX: Final = 64
 AMOUNT_MAX: Final = 2**96 - 1
-NO_EXCHANGE: Final = "0x" + "00" * 32
 
 
 @dataclass(slots=True)
@@ -52,7 +52,6 @@ class Statement:
 class Clearing:
     """Accounts by brand, obligations by (debtor, creditor), statements by period."""
 
-    cover_bps: int
     registry: Registry
     roles: Roles
     journal: Journal
@@ -75,9 +74,10 @@ class Clearing:
         """What the debtor owes the creditor, not yet netted."""
         return self.obligations.get((debtor_id, creditor_id), 0)
 
-    def required(self, owed: int, due: int) -> int:
-        """The collateral that covers such debts: netted ones whole, the others by the published share."""
-        return due + -(-(owed - due) * self.cover_bps // 10_000)
+    @property
+    def collateral_total(self) -> int:
+        """Collateral of all brands together."""
+        return sum(account.collateral for account in self.accounts.values())
 
     def positions_of(self, brand_ids: Sequence[int]) -> tuple[list[int], int]:
         """What each would receive (or pay, negative) if all obligations among them were netted, and their sum gross."""
@@ -102,22 +102,25 @@ class Clearing:
         account.collateral += amount
         self.journal.say(CLEARING, "CollateralDeposited", brand_id, call.by, amount, account.collateral)
 
-    def withdraw(self, call: Call, brand_id: int, amount: int) -> None:
-        """Collateral that covers nothing goes to the brand's treasury."""
+    def withdraw(self, call: Call, brand_id: int, amount: int, to: str) -> None:
+        """Collateral that covers nothing goes to the brand's treasury, which the caller names."""
         brand = self.registry.brand_of(brand_id)
         use = self.announcements.check(call, role_of(brand_id, Kind.TREASURER))
+        if self.registry.is_frozen(brand_id):
+            raise WithdrawalFrozen(brand_id)
+        if to != brand.treasury_at(call.at):
+            raise TreasuryOther(to, brand.treasury_at(call.at))
         account = self.account_of(brand_id)
         if amount == 0:
             raise AmountMissing()
         if account.in_default:
             raise BrandInDefault(brand_id)
-        required = self.required(account.owed, account.due)
-        if account.collateral - amount < required:
-            raise CollateralExceeded(brand_id, required + amount, account.collateral)
+        if account.collateral < account.owed + amount:
+            raise CollateralExceeded(brand_id, account.owed + amount, account.collateral)
 
         use()
         account.collateral -= amount
-        self.journal.say(CLEARING, "CollateralWithdrawn", brand_id, brand.treasury, amount, account.collateral)
+        self.journal.say(CLEARING, "CollateralWithdrawn", brand_id, to, amount, account.collateral)
 
     # --- the exchange
 
@@ -126,13 +129,17 @@ class Clearing:
         for brand_id in (debtor_id, creditor_id):
             if self.account_of(brand_id).in_default:
                 raise BrandInDefault(brand_id)
-        outstanding = self.obligation_of(debtor_id, creditor_id) + amount
-        if outstanding > exposure_cap:
-            raise ExposureExceeded(debtor_id, creditor_id, outstanding, exposure_cap)
-        self._check_cover(debtor_id, amount)
+        if amount > AMOUNT_MAX:
+            raise AmountTooLarge(amount, AMOUNT_MAX)
+        more = amount - min(amount, self.obligation_of(creditor_id, debtor_id))
+        # What is netted and waits for settlement counts as owed to each creditor.
+        exposure = self.obligation_of(debtor_id, creditor_id) + more + self.account_of(debtor_id).due
+        if more and exposure > exposure_cap:
+            raise ExposureExceeded(debtor_id, creditor_id, exposure, exposure_cap)
+        self._check_cover(debtor_id, more)
 
     def book(self, debtor_id: int, creditor_id: int, amount: int, exposure_cap: int, exchange_id: str) -> None:
-        """The debtor owes the creditor more."""
+        """The debtor owes the creditor more, less what is set off."""
         self.check_book(debtor_id, creditor_id, amount, exposure_cap)
         self._add(debtor_id, creditor_id, amount, exchange_id)
 
@@ -141,38 +148,35 @@ class Clearing:
         for brand_id in (debtor_id, creditor_id):
             if self.account_of(brand_id).in_default:
                 raise BrandInDefault(brand_id)
-        rest = max(0, amount - self.obligation_of(debtor_id, creditor_id))
-        if rest:
-            self._check_cover(creditor_id, rest)
-
-    def unbook(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
-        """A booked debt is taken back; what is netted already becomes a debt the other way."""
-        self.check_unbook(debtor_id, creditor_id, amount)
-        taken = min(amount, self.obligation_of(debtor_id, creditor_id))
-        if taken:
-            self._reduce(debtor_id, creditor_id, taken, exchange_id)
-        if amount > taken:
-            self._add(creditor_id, debtor_id, amount - taken, exchange_id)
-
-    def _check_cover(self, debtor_id: int, amount: int) -> None:
-        account = self.account_of(debtor_id)
         if amount > AMOUNT_MAX:
             raise AmountTooLarge(amount, AMOUNT_MAX)
-        required = self.required(account.owed + amount, account.due)
-        if required > account.collateral:
-            raise CollateralExceeded(debtor_id, required, account.collateral)
+        self._check_cover(creditor_id, amount - min(amount, self.obligation_of(debtor_id, creditor_id)))
+
+    def unbook(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
+        """A booked debt is taken back: the creditor owes it the other way, and it is set off."""
+        self.check_unbook(debtor_id, creditor_id, amount)
+        self._add(creditor_id, debtor_id, amount, exchange_id)
+
+    def _check_cover(self, debtor_id: int, more: int) -> None:
+        account = self.account_of(debtor_id)
+        if more and account.owed + more > account.collateral:
+            raise CollateralExceeded(debtor_id, account.owed + more, account.collateral)
 
     def _add(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
-        outstanding = self.obligation_of(debtor_id, creditor_id) + amount
-        self.obligations[debtor_id, creditor_id] = outstanding
-        self.account_of(debtor_id).owed += amount
-        self.journal.say(CLEARING, "ObligationBooked", debtor_id, creditor_id, exchange_id, amount, outstanding)
-
-    def _reduce(self, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
-        outstanding = self.obligation_of(debtor_id, creditor_id) - amount
-        self.obligations[debtor_id, creditor_id] = outstanding
-        self.account_of(debtor_id).owed -= amount
-        self.journal.say(CLEARING, "ObligationReduced", debtor_id, creditor_id, exchange_id, amount, outstanding)
+        """Two brands owe each other one net amount: what the creditor owes the debtor is set off first."""
+        set_off = min(amount, self.obligation_of(creditor_id, debtor_id))
+        if set_off:
+            outstanding = self.obligation_of(creditor_id, debtor_id) - set_off
+            self.obligations[creditor_id, debtor_id] = outstanding
+            self.account_of(creditor_id).owed -= set_off
+            self.journal.say(CLEARING, "ObligationReduced", creditor_id, debtor_id, exchange_id, set_off, outstanding)
+        if amount > set_off:
+            outstanding = self.obligation_of(debtor_id, creditor_id) + amount - set_off
+            self.obligations[debtor_id, creditor_id] = outstanding
+            self.account_of(debtor_id).owed += amount - set_off
+            self.journal.say(
+                CLEARING, "ObligationBooked", debtor_id, creditor_id, exchange_id, amount - set_off, outstanding
+            )
 
     # --- netting
 
@@ -184,13 +188,6 @@ class Clearing:
         self._check_list(brand_ids, 2, BRANDS_MAX)
         positions, gross = self.positions_of(brand_ids)
         assert sum(positions) == 0
-        for brand_id, position in zip(brand_ids, positions, strict=True):
-            account = self.account_of(brand_id)
-            cancelled = sum(self.obligation_of(brand_id, other) for other in brand_ids)
-            pays = max(0, -position)
-            required = self.required(account.owed - cancelled + pays, account.due + pays)
-            if pays and required > account.collateral:
-                raise CollateralExceeded(brand_id, required, account.collateral)
 
         use()
         for brand_id, position in zip(brand_ids, positions, strict=True):
@@ -224,7 +221,7 @@ class Clearing:
     # --- default
 
     def declare_default(self, call: Call, brand_id: int, creditor_ids: Sequence[int]) -> None:
-        """Debts are set off, the rest is paid from the brand's collateral pro rata, exchange with it stops."""
+        """Exchange with the brand stops, and the claims of these creditors are paid whole from its collateral."""
         self.registry.brand_of(brand_id)
         use = self.announcements.check(call, MOA_OPERATOR)
         account = self.account_of(brand_id)
@@ -233,41 +230,41 @@ class Clearing:
         if account.due:
             raise SettlementPending(brand_id, account.due)
         self._check_list(creditor_ids, 0, CREDITORS_MAX)
-        set_off = {each: self._both(brand_id, each) for each in creditor_ids}
-        claims = {each: self.obligation_of(brand_id, each) - set_off[each] for each in creditor_ids}
-        owed = account.owed - sum(set_off.values())
-        if sum(claims.values()) != owed:
-            raise CreditorsIncomplete(sum(claims.values()), owed)
 
         use()
         account.in_default = True
-        for creditor_id, both in set_off.items():
-            if both:
-                self._reduce(brand_id, creditor_id, both, NO_EXCHANGE)
-                self._reduce(creditor_id, brand_id, both, NO_EXCHANGE)
-        self._pay_claims(brand_id, claims)
+        claims = account.owed
+        paid = self._pay_claims(brand_id, creditor_ids)
+        self.journal.say(CLEARING, "BrandDefaulted", brand_id, claims, paid)
 
-    def _both(self, one: int, other: int) -> int:
-        return min(self.obligation_of(one, other), self.obligation_of(other, one))
-
-    def _pay_claims(self, brand_id: int, claims: dict[int, int]) -> None:
+    def pay_claims(self, call: Call, brand_id: int, creditor_ids: Sequence[int]) -> None:
+        """A further step of a default."""
+        use = self.announcements.check(call, MOA_OPERATOR)
         account = self.account_of(brand_id)
-        claimed = sum(claims.values())
-        pool = min(account.collateral, claimed)
-        account.collateral -= pool
-        account.owed = 0
-        counted = given = 0
-        for creditor_id, claim in claims.items():
+        if not account.in_default:
+            raise BrandNotInDefault(brand_id)
+        self._check_list(creditor_ids, 0, CREDITORS_MAX)
+        if not any(self.obligation_of(brand_id, each) for each in creditor_ids):
+            raise AmountMissing()
+
+        use()
+        paid = self._pay_claims(brand_id, creditor_ids)
+        self.journal.say(CLEARING, "ClaimsPaid", brand_id, paid, account.owed)
+
+    def _pay_claims(self, brand_id: int, creditor_ids: Sequence[int]) -> int:
+        account = self.account_of(brand_id)
+        paid = 0
+        for creditor_id in creditor_ids:
+            claim = self.obligation_of(brand_id, creditor_id)
             if claim:
-                # By the running total, so that the rounded parts make up the pool exactly.
-                counted += claim
-                paid = counted * pool // claimed - given
-                given += paid
+                paid += claim
                 creditor = self.account_of(creditor_id)
-                creditor.collateral += paid
+                creditor.collateral += claim
                 self.obligations[brand_id, creditor_id] = 0
-                self.journal.say(CLEARING, "ClaimPaid", brand_id, creditor_id, claim, paid, creditor.collateral)
-        self.journal.say(CLEARING, "BrandDefaulted", brand_id, claimed, pool)
+                self.journal.say(CLEARING, "ClaimPaid", brand_id, creditor_id, claim, claim, creditor.collateral)
+        account.collateral -= paid
+        account.owed -= paid
+        return paid
 
     def cure_default(self, call: Call, brand_id: int) -> None:
         """The brand may exchange again."""

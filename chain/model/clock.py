@@ -32,9 +32,21 @@ class Clock:
         """The expiry epoch that points minted at `at` receive."""
         return self.epoch(at) + 1 + self.lifetime_epochs
 
-    def expiry_of_grace(self, at: int) -> int:
-        """The expiry epoch of points that are renewed at `at`: the first boundary that leaves them the whole grace."""
-        return -(-(at + self.grace_s - self.origin) // self.epoch_s)
+    @property
+    def grace_epochs(self) -> int:
+        """Whole epochs of grace: a lot that has its grace lives on in the last lot that ends within it."""
+        return self.grace_s // self.epoch_s
+
+    def too_late(self, at: int) -> int:
+        """The last expiry epoch whose end and grace have passed at `at`."""
+        if self.stands:
+            return 0
+        return max(0, (at - self.origin - self.grace_s) // self.epoch_s)
+
+    @property
+    def least_life_s(self) -> int:
+        """How long any point surely lives."""
+        return FOREVER if self.stands else self.lifetime_epochs * self.epoch_s
 
     def check(self, expiry_epoch: int) -> None:
         """Refuses an expiry epoch at which the token's clock has run out."""
@@ -46,6 +58,6 @@ class Clock:
         return FOREVER if self.stands else self.origin + expiry_epoch * self.epoch_s
 
 
-def day_of(at: int) -> int:
-    """The UTC day of second `at`."""
-    return at // DAY_S
+def day_of(at: int, start: int = 0) -> int:
+    """The day of second `at`, where days begin at second `start` of UTC."""
+    return (at - start) // DAY_S

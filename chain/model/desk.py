@@ -12,6 +12,8 @@ from chain.model.errors import (
     AuthorisationExpired,
     AuthorisationUsed,
     CaptureExceedsHold,
+    CaptureStopped,
+    CaptureTooLate,
     HoldOver,
     HoldRunning,
     HoldStateWrong,
@@ -20,6 +22,8 @@ from chain.model.errors import (
     PointsMissing,
     RefundExceedsCapture,
     RefundOutOfDate,
+    RefundOver,
+    RefundWindowWrong,
     SignatureInvalid,
 )
 from chain.model.ids import nonce_id
@@ -29,6 +33,10 @@ from chain.model.token import Back, Token
 
 DESK: Final = "RedemptionDesk"
 HOLD_S_MAX: Final = 90 * 86_400
+REFUND_WINDOW_S: Final = 90 * 86_400
+REFUND_WINDOW_S_MAX: Final = 366 * 86_400
+REFUND_WINDOW_NOTICE_S: Final = 7 * 86_400
+CAPTURE_AFTER_STOP_S: Final = 86_400
 
 
 class HoldState(IntEnum):
@@ -66,17 +74,32 @@ class Hold:
     refunded: int
     hold_until: int
     lots: Lots
+    refund_until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefundWindow:
+    """How long captures may be refunded: `seconds`, and `following` from second `following_at` on."""
+
+    seconds: int
+    following: int
+    following_at: int
+
+    def at(self, at: int) -> int:
+        """The window of a capture at second `at`."""
+        return self.following if at >= self.following_at else self.seconds
 
 
 @dataclass(slots=True)
 class Desk:
-    """All holds by id."""
+    """All holds by id, and the brands' refund windows."""
 
     registry: Registry
     tokens: dict[int, Token]
     roles: Roles
     journal: Journal
     holds: dict[str, Hold] = field(default_factory=dict)
+    windows: dict[int, RefundWindow] = field(default_factory=dict)
     announcements: Announcements = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +120,26 @@ class Desk:
             for hold in self.holds.values()
             if hold.state == HoldState.HELD and (hold.brand_id, hold.member) == (brand_id, member)
         )
+
+    def refund_window_of(self, brand_id: int, at: int) -> int:
+        """The refund window that a capture of the brand carries at second `at`, in seconds."""
+        window = self.windows.get(brand_id)
+        return window.at(at) if window else REFUND_WINDOW_S
+
+    # --- the brand's owner
+
+    def announce_refund_window(self, call: Call, brand_id: int, refund_s: int) -> int:
+        """The window of captures from a week on; the first second of it."""
+        self.registry.brand_of(brand_id)
+        use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
+        if refund_s > REFUND_WINDOW_S_MAX:
+            raise RefundWindowWrong(refund_s, REFUND_WINDOW_S_MAX)
+
+        use()
+        in_force_at = call.at + REFUND_WINDOW_NOTICE_S
+        self.windows[brand_id] = RefundWindow(self.refund_window_of(brand_id, call.at), refund_s, in_force_at)
+        self.journal.say(DESK, "RefundWindowAnnounced", brand_id, refund_s, in_force_at)
+        return in_force_at
 
     # --- the member
 
@@ -156,6 +199,9 @@ class Desk:
         """Burns the hold's oldest points as they were set aside and gives the rest back."""
         hold = self.hold_of(hold_id)
         use = self.announcements.check(call, role_of(hold.brand_id, Kind.TILL))
+        since = self.registry.stopped_since(hold.brand_id)
+        if since and call.at >= since + CAPTURE_AFTER_STOP_S:
+            raise CaptureStopped(hold_id, since + CAPTURE_AFTER_STOP_S)
         self._check_state(hold_id, hold, HoldState.HELD)
         if call.at > hold.hold_until:
             raise HoldOver(hold_id, hold.hold_until)
@@ -164,12 +210,15 @@ class Desk:
         if points > hold.points:
             raise CaptureExceedsHold(points, hold.points)
         token = self.tokens[hold.brand_id]
-        captured = lot.oldest(hold.lots, points)
+        in_time = lot.live(hold.lots, token.clock.too_late(call.at))
+        if points > lot.total(in_time):
+            raise CaptureTooLate(hold_id, points, lot.total(in_time))
+        captured = lot.oldest(in_time, points)
         rest = lot.minus(hold.lots, captured)
-        token.check_back(hold.member, rest, call.at, burnt=False)
 
         use()
         hold.state, hold.captured, hold.lots = HoldState.CAPTURED, points, captured
+        hold.refund_until = call.at + self.refund_window_of(hold.brand_id, call.at)
         token.burn_aside(captured, call.at)
         back = self._give_back(token, hold.member, rest, call.at)
         self.journal.say(
@@ -195,7 +244,6 @@ class Desk:
         self._check_state(hold_id, hold, HoldState.HELD)
         use = None if timed_out else self.announcements.check(call, till)
         token = self.tokens[hold.brand_id]
-        token.check_back(hold.member, hold.lots, call.at, burnt=False)
 
         if use is not None:
             use()
@@ -218,7 +266,10 @@ class Desk:
         """Gives captured points back, the newest captured lots first."""
         hold = self.hold_of(hold_id)
         use = self.announcements.check(call, role_of(hold.brand_id, Kind.TILL))
+        self.registry.check_issuing(hold.brand_id)
         self._check_state(hold_id, hold, HoldState.CAPTURED)
+        if call.at > hold.refund_until:
+            raise RefundOver(hold_id, hold.refund_until)
         if points == 0:
             raise PointsMissing()
         if refunded_before != hold.refunded:
@@ -227,12 +278,12 @@ class Desk:
             raise RefundExceedsCapture(points, hold.captured - hold.refunded)
         token = self.tokens[hold.brand_id]
         back_lots = lot.newest(hold.lots, points)
-        token.check_back(hold.member, back_lots, call.at, burnt=True)
+        token.check_back(hold.member, back_lots, call.at, graced=True)
 
         use()
         hold.lots = lot.minus(hold.lots, back_lots)
         hold.refunded += points
-        back = token.restore(hold.member, back_lots, call.at)
+        back = token.restore(hold.member, back_lots, call.at, graced=True)
         self.journal.say(
             DESK,
             "HoldRefunded",
@@ -261,6 +312,7 @@ class Desk:
             refunded=0,
             hold_until=call.at,
             lots=taken,
+            refund_until=call.at + self.refund_window_of(brand_id, call.at),
         )
         self.journal.say(DESK, "HoldPaid", hold_id, brand_id, member, points, reward_id, lot.packed(taken))
 

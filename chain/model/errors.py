@@ -187,17 +187,6 @@ class ERC2612ExpiredSignature(Refused):
 
 
 @dataclass(eq=False)
-class ERC2612InvalidSigner(Refused):
-    """ERC-2612: the permit was signed by `signer`, not by `owner`."""
-
-    signer: str
-    owner: str
-
-
-# --- IPartnerRegistry
-
-
-@dataclass(eq=False)
 class BrandUnknown(Refused):
     """Brand unknown."""
 
@@ -232,6 +221,28 @@ class AddressMissing(Refused):
     """An address that must be given is zero; the name of the field."""
 
     field: str
+
+
+@dataclass(eq=False)
+class TreasuryUnfit(Refused):
+    """Collateral cannot return to the clearing house itself."""
+
+    treasury: str
+
+
+@dataclass(eq=False)
+class TreasuryPending(Refused):
+    """Another treasury was announced."""
+
+    treasury: str
+    in_force_at: int
+
+
+@dataclass(eq=False)
+class NoTreasuryPending(Refused):
+    """No announced treasury waits."""
+
+    brand_id: int
 
 
 # --- IRewardRules
@@ -286,6 +297,14 @@ class AwardTooLarge(Refused):
 
 
 @dataclass(eq=False)
+class SecondSignatureMissing(Refused):
+    """A correction of so many points needs the second signature."""
+
+    points: int
+    limit: int
+
+
+@dataclass(eq=False)
 class MemberCapExceeded(Refused):
     """Member cap exceeded."""
 
@@ -307,6 +326,35 @@ class SupplyExceeded(Refused):
 
     points: int
     remaining: int
+
+
+@dataclass(eq=False)
+class AwardUnknown(Refused):
+    """No award of this brand is committed with these values."""
+
+    brand_id: int
+    operation_id: int
+
+
+@dataclass(eq=False)
+class ReturnTooLate(Refused):
+    """A return of this award could come until then, that second included."""
+
+    until: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class ReturnExceedsAward(Refused):
+    """Of the award's base amount so much can still come back."""
+
+    base_amount: int
+    left: int
+
+
+@dataclass(eq=False)
+class BaseAmountMissing(Refused):
+    """A return of nothing, of an award for something."""
 
 
 @dataclass(eq=False)
@@ -394,6 +442,39 @@ class CaptureExceedsHold(Refused):
 
     points: int
     held: int
+
+
+@dataclass(eq=False)
+class CaptureTooLate(Refused):
+    """Only `in_time` points of the hold lie in lots whose end and grace have not passed."""
+
+    hold_id: str
+    points: int
+    in_time: int
+
+
+@dataclass(eq=False)
+class CaptureStopped(Refused):
+    """The brand was stopped, and its till might capture until `stopped_at` only."""
+
+    hold_id: str
+    stopped_at: int
+
+
+@dataclass(eq=False)
+class RefundOver(Refused):
+    """The capture's refund window has passed."""
+
+    hold_id: str
+    refund_until: int
+
+
+@dataclass(eq=False)
+class RefundWindowWrong(Refused):
+    """No refund window is that long."""
+
+    refund_s: int
+    maximum: int
 
 
 @dataclass(eq=False)
@@ -498,6 +579,22 @@ class PointsInInvalid(Refused):
 
 
 @dataclass(eq=False)
+class PointsInTooFew(Refused):
+    """The agreement has a minimum for an exchange."""
+
+    points_in: int
+    minimum: int
+
+
+@dataclass(eq=False)
+class UnwindOver(Refused):
+    """The exchange could be unwound until then."""
+
+    exchange_id: str
+    unwind_until: int
+
+
+@dataclass(eq=False)
 class OutBelowMinimum(Refused):
     """The exchange would give less than the member accepts (or nothing)."""
 
@@ -592,6 +689,21 @@ class AmountTooLarge(Refused):
 
 
 @dataclass(eq=False)
+class WithdrawalFrozen(Refused):
+    """A switch is thrown: collateral stays where it is."""
+
+    brand_id: int
+
+
+@dataclass(eq=False)
+class TreasuryOther(Refused):
+    """Collateral returns to the brand's treasury and nowhere else."""
+
+    to: str
+    treasury: str
+
+
+@dataclass(eq=False)
 class PeriodWrong(Refused):
     """Periods are netted one after the other; `expected` is the next."""
 
@@ -620,14 +732,6 @@ class StatementUnknown(Refused):
     """These are not the brands and positions of that period, or it is settled."""
 
     period: int
-
-
-@dataclass(eq=False)
-class CreditorsIncomplete(Refused):
-    """The counterparties given do not account for all that the brand owes."""
-
-    claims: int
-    owed: int
 
 
 @dataclass(eq=False)

@@ -7,7 +7,6 @@ from chain.model.access import Kind, Signature, role_of
 from chain.model.agreements import EXCHANGE, Agreement, Agreements, AgreementState, AgreementTerms, Given
 from chain.model.call import Call, Journal
 from chain.model.clearing import Clearing
-from chain.model.clock import day_of
 from chain.model.desk import Desk
 from chain.model.errors import (
     AgreementStateWrong,
@@ -19,8 +18,10 @@ from chain.model.errors import (
     OutBelowMinimum,
     OutTooLarge,
     PointsInInvalid,
+    PointsInTooFew,
     PointsMissing,
     SignatureInvalid,
+    UnwindOver,
     VersionChanged,
 )
 from chain.model.ids import hash_of, nonce_id
@@ -56,6 +57,15 @@ class Exchange:
     lots_in: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An exchange that may be unwound until second `until`; at: when it was made."""
+
+    exchange: Exchange
+    at: int
+    until: int
+
+
 @dataclass(slots=True)
 class Exchanges:
     """All exchanges by id; one that is unwound, cancelled or paid is None."""
@@ -67,7 +77,7 @@ class Exchanges:
     clearing: Clearing
     desk: Desk
     journal: Journal
-    records: dict[str, Exchange | None] = field(default_factory=dict)
+    records: dict[str, Record | None] = field(default_factory=dict)
 
     def payment_id(self, exchange_id: str) -> str:
         """The desk's hold id of a payment."""
@@ -77,12 +87,13 @@ class Exchanges:
         """What an exchange gives now, and the version in force; caps, balances and collateral aside."""
         agreement = self._agreed(call, agreement_id)
         terms, version = agreement.in_force(call.at)
-        return self._give(terms, points_in), version
+        return self._give(terms, points_in, agreement.carry_at(call.at)), version
 
     def exchange(self, call: Call, quote: Quote, signature: Signature) -> tuple[str, Exchange]:
         """Burns here, mints there, books the obligation: all or nothing."""
         exchange_id, done = self._exchange(call, quote, signature)
-        self.records[exchange_id] = done
+        terms, _ = self.agreements.agreement(quote.agreement_id).in_force(call.at)
+        self.records[exchange_id] = Record(done, call.at, call.at + terms.unwind_s)
         return exchange_id, done
 
     def pay_at_partner(self, call: Call, quote: Quote, reward_id: str, signature: Signature) -> tuple[str, Exchange]:
@@ -95,29 +106,37 @@ class Exchanges:
         self._say("PaidAtPartner", exchange_id, hold_id, quote.minimum_out, reward_id)
         return exchange_id, done
 
-    def unwind(self, call: Call, exchange_id: str, exchange: Exchange, deadline: int, signature: Signature) -> Back:
-        """Undoes an exchange at its own rate, once, with the member's authorisation."""
+    def unwind(
+        self, call: Call, exchange_id: str, exchange: Exchange, nonce: int, deadline: int, signature: Signature
+    ) -> Back:
+        """Undoes an exchange at its own rate, once and in its window, with the member's authorisation."""
         if exchange_id not in self.records:
             raise ExchangeUnknown(exchange_id)
-        if self.records[exchange_id] != exchange:
+        record = self.records[exchange_id]
+        if record is None or record.exchange != exchange:
             raise ExchangeNotOpen(exchange_id)
         agreement = self.agreements.agreement(exchange.agreement_id)
         use = self.agreements.announcements.check(call, role_of(agreement.to_brand_id, Kind.TILL))
         if call.at > deadline:
             raise AuthorisationExpired(deadline, call.at)
+        word_id = nonce_id(exchange.member, nonce)
+        if word_id in self.records:
+            raise AuthorisationUsed(exchange.member, nonce)
         if call.by != exchange.member and signature != exchange.member:
             raise SignatureInvalid(exchange.member)
+        if call.at > record.until:
+            raise UnwindOver(exchange_id, record.until)
         home, away = self._issuing(agreement)
         away.check_balance(exchange.member, exchange.points_out, call.at)
         lots_in = lot.unpacked(exchange.lots_in)
-        home.check_back(exchange.member, lots_in, call.at, burnt=True)
+        home.check_back(exchange.member, lots_in, call.at, graced=False)
         pair = agreement.from_brand_id, agreement.to_brand_id
         self.clearing.check_unbook(*pair, exchange.obligation)
 
         use()
-        self.records[exchange_id] = None
-        away.burn(exchange.member, exchange.points_out, call.at)
-        back = home.restore(exchange.member, lots_in, call.at)
+        self.records[exchange_id] = self.records[word_id] = None
+        away.burn_latest(exchange.member, exchange.points_out, away.clock.expiry_of_mint(record.at), call.at)
+        back = home.restore(exchange.member, lots_in, call.at, graced=False)
         self.clearing.unbook(*pair, exchange.obligation, exchange_id)
         self._say(
             "Unwound",
@@ -149,13 +168,12 @@ class Exchanges:
         if quote.version != version:
             raise VersionChanged(quote.version, version)
         home, away = self._issuing(agreement)
-        given = self._give(terms, quote.points_in)
+        given = self._give(terms, quote.points_in, agreement.carry_at(call.at))
         if given.out < max(1, quote.minimum_out):
             raise OutBelowMinimum(given.out, quote.minimum_out)
         if given.out > LOT_POINTS_MAX:
             raise OutTooLarge(given.out, LOT_POINTS_MAX)
-        used = agreement.used_by_day.get(day_of(call.at), 0)
-        remaining = max(0, terms.daily_cap - used)
+        remaining = max(0, terms.daily_cap - self.agreements.used_today(quote.agreement_id, call.at))
         if quote.points_in > remaining:
             raise DailyCapExceeded(quote.points_in, remaining)
         home.check_balance(quote.member, quote.points_in, call.at)
@@ -165,7 +183,7 @@ class Exchanges:
         if paying and quote.minimum_out == 0:
             raise PointsMissing()
 
-        agreement.used_by_day[day_of(call.at)] = used + quote.points_in
+        self.agreements.count(quote.agreement_id, given, quote.points_in, call.at)
         burnt = home.burn(quote.member, quote.points_in, call.at)
         away.mint(quote.member, given.out, call.at)
         self.clearing.book(*debt, exchange_id)
@@ -202,10 +220,12 @@ class Exchanges:
         self.registry.check_issuing(agreement.to_brand_id)
         return self.tokens[agreement.from_brand_id], self.tokens[agreement.to_brand_id]
 
-    def _give(self, terms: AgreementTerms, points_in: int) -> Given:
+    def _give(self, terms: AgreementTerms, points_in: int, carry: int) -> Given:
         if not 1 <= points_in <= LOT_POINTS_MAX:
             raise PointsInInvalid(points_in, LOT_POINTS_MAX)
-        return terms.give(points_in)
+        if points_in < terms.minimum_in:
+            raise PointsInTooFew(points_in, terms.minimum_in)
+        return terms.give(points_in, carry)
 
     def _say(self, name: str, *values: object) -> None:
         self.journal.say(EXCHANGE, name, *values)

@@ -26,10 +26,10 @@ class Parties:
 
     desk: str
     exchange: str
+    clearing: str
     admin: str
     operator: str
     guardian: str
-    cover_bps: int
     badges: str = ""
     voting: Voting | None = None
 
@@ -57,10 +57,10 @@ class Ledger:
         self.roles.give(MOA_ADMIN, parties.admin)
         self.roles.give(MOA_OPERATOR, parties.operator)
         self.roles.give(MOA_GUARDIAN, parties.guardian)
-        self.registry = Registry(self.roles, self.journal)
+        self.registry = Registry(parties.clearing, self.roles, self.journal)
         self.rules = Rules(self.registry, self.tokens, self.roles, self.journal)
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
-        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.clearing = Clearing(self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
         self.badges = Badges(parties.badges, self.registry, self.roles, self.journal)

@@ -37,6 +37,11 @@ def newest(lots: Mapping[int, int], points: int) -> Lots:
     return _take(lots, sorted(lots, reverse=True), points)
 
 
+def latest(lots: Mapping[int, int], points: int, first: int) -> Lots:
+    """`points` of the lots: of the lot `first`, then the latest expiry first; the lots hold at least as many."""
+    return _take(lots, sorted(lots, key=lambda expiry: (expiry != first, -expiry)), points)
+
+
 def _take(lots: Mapping[int, int], order: Iterable[int], points: int) -> Lots:
     taken: Lots = {}
     for expiry in order:

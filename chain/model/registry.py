@@ -12,7 +12,10 @@ from chain.model.errors import (
     BrandNotIssuing,
     BrandStatusWrong,
     BrandUnknown,
+    NoTreasuryPending,
     TermsInvalid,
+    TreasuryPending,
+    TreasuryUnfit,
 )
 from chain.model.policy import Policy
 
@@ -22,6 +25,7 @@ SYMBOL_BYTES_MAX: Final = 16
 EPOCH_S_MIN: Final = 3_600
 EPOCH_S_MAX: Final = 366 * 86_400
 LIFETIME_EPOCHS_MAX: Final = 15
+TREASURY_NOTICE_S: Final = 7 * 86_400
 
 
 class Status(IntEnum):
@@ -43,6 +47,21 @@ class Brand:
     moa_switch: bool
     treasury: str
     metadata_hash: str
+    # Since when suspension or a switch of its own has stopped it; 0: neither does.
+    stopped_at: int = 0
+    # A treasury that was announced, and from when on it is in force.
+    next_treasury: tuple[str, int] | None = None
+
+    def treasury_at(self, at: int) -> str:
+        """Where collateral returns to at second `at`."""
+        if self.next_treasury is not None and at >= self.next_treasury[1]:
+            return self.next_treasury[0]
+        return self.treasury
+
+    def stopped(self, at: int) -> "Brand":
+        """The same brand, with since when it has been stopped."""
+        stopped = self.status == Status.SUSPENDED or self.brand_switch or self.moa_switch
+        return replace(self, stopped_at=(self.stopped_at or at) if stopped else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +78,11 @@ class Invitation:
     treasury: str
     metadata_hash: str
 
-    def check(self) -> None:
+    def check(self, clearing: str) -> None:
         """Refuses what is missing or outside the published bounds, the first field by name."""
-        for field_name, address in (("owner", self.owner), ("treasury", self.treasury)):
-            if address == NOBODY:
-                raise AddressMissing(field_name)
+        if self.owner == NOBODY:
+            raise AddressMissing("owner")
+        check_treasury(self.treasury, clearing)
         grace_s_max = LIFETIME_EPOCHS_MAX * self.epoch_s if self.lifetime_epochs else 0
         bounds = {
             "name": 1 <= len(self.name.encode()) <= NAME_BYTES_MAX,
@@ -77,14 +96,23 @@ class Invitation:
                 raise TermsInvalid(field_name)
 
 
+def check_treasury(treasury: str, clearing: str) -> None:
+    """Refuses a treasury that is nobody, or the clearing house itself."""
+    if treasury == NOBODY:
+        raise AddressMissing("treasury")
+    if treasury == clearing:
+        raise TreasuryUnfit(treasury)
+
+
 @dataclass(slots=True)
 class Registry:
-    """All brands by id from 1, and the switch for all."""
+    """All brands by id from 1, and the switch for all. clearing: the clearing house's address."""
 
+    clearing: str
     roles: Roles
     journal: Journal
     brands: dict[int, Brand] = field(default_factory=dict)
-    all_stopped: bool = False
+    all_stopped_at: int = 0
     announcements: Announcements = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,7 +126,7 @@ class Registry:
     def invite(self, call: Call, invitation: Invitation, token: str) -> int:
         """A new brand with its token, whose address the chain chose; its id."""
         use = self.announcements.check(call, MOA_OPERATOR)
-        invitation.check()
+        invitation.check(self.clearing)
 
         use()
         brand_id = len(self.brands) + 1
@@ -123,6 +151,21 @@ class Registry:
         if brand_id not in self.brands:
             raise BrandUnknown(brand_id)
         return self.brands[brand_id]
+
+    @property
+    def all_stopped(self) -> bool:
+        """Whether the switch for all is thrown."""
+        return self.all_stopped_at != 0
+
+    def stopped_since(self, brand_id: int) -> int:
+        """Since when the brand may not issue: the first of suspension and the switches that still hold; 0: it may."""
+        since = [at for at in (self.brand_of(brand_id).stopped_at, self.all_stopped_at) if at]
+        return min(since, default=0)
+
+    def is_frozen(self, brand_id: int) -> bool:
+        """Whether a switch holds the brand's collateral back."""
+        brand = self.brand_of(brand_id)
+        return brand.brand_switch or brand.moa_switch or self.all_stopped
 
     def is_issuing(self, brand_id: int) -> bool:
         """Whether awards and exchanges of this brand may go through."""
@@ -154,19 +197,36 @@ class Registry:
             raise BrandStatusWrong(brand_id, brand.status)
 
         use()
-        self.brands[brand_id] = replace(brand, status=after)
+        self.brands[brand_id] = replace(brand, status=after).stopped(call.at)
         self.journal.say(REGISTRY, said, brand_id)
 
-    def set_treasury(self, call: Call, brand_id: int, treasury: str) -> None:
-        """The owner names where the brand's collateral returns to."""
+    def announce_treasury(self, call: Call, brand_id: int, treasury: str) -> int:
+        """The owner names where the brand's collateral returns to from a week on; the first second of it."""
         brand = self.brand_of(brand_id)
         use = self.announcements.check(call, role_of(brand_id, Kind.OWNER))
-        if treasury == NOBODY:
-            raise AddressMissing("treasury")
+        check_treasury(treasury, self.clearing)
+        if brand.next_treasury is not None and brand.next_treasury[1] > call.at:
+            raise TreasuryPending(*brand.next_treasury)
 
         use()
-        self.brands[brand_id] = replace(brand, treasury=treasury)
-        self.journal.say(REGISTRY, "TreasuryChanged", brand_id, treasury)
+        in_force_at = call.at + TREASURY_NOTICE_S
+        self.brands[brand_id] = replace(
+            brand, treasury=brand.treasury_at(call.at), next_treasury=(treasury, in_force_at)
+        )
+        self.journal.say(REGISTRY, "TreasuryAnnounced", brand_id, treasury, in_force_at)
+        return in_force_at
+
+    def withdraw_treasury(self, call: Call, brand_id: int) -> None:
+        """The guardian or the owner takes an announced treasury back, at once."""
+        brand = self.brand_of(brand_id)
+        owner = role_of(brand_id, Kind.OWNER)
+        if not self.roles.holds(role_of(brand_id, Kind.GUARDIAN), call.by, call.at):
+            self.announcements.check(call, owner, undelayed=True)
+        if brand.next_treasury is None or brand.next_treasury[1] <= call.at:
+            raise NoTreasuryPending(brand_id)
+
+        self.brands[brand_id] = replace(brand, next_treasury=None)
+        self.journal.say(REGISTRY, "TreasuryWithdrawn", brand_id, brand.next_treasury[0])
 
     def set_metadata(self, call: Call, brand_id: int, metadata_hash: str) -> None:
         """The owner names the hash of the brand's public page."""
@@ -199,7 +259,7 @@ class Registry:
 
         use()
         changed = replace(brand, moa_switch=stopped) if by_moa else replace(brand, brand_switch=stopped)
-        self.brands[brand_id] = changed
+        self.brands[brand_id] = changed.stopped(call.at)
         self.journal.say(REGISTRY, "BrandSwitched", brand_id, by_moa, stopped)
 
     def stop_all(self, call: Call) -> None:
@@ -214,5 +274,5 @@ class Registry:
         use = self.announcements.check(call, role, undelayed=stopped)
 
         use()
-        self.all_stopped = stopped
+        self.all_stopped_at = (self.all_stopped_at or call.at) if stopped else 0
         self.journal.say(REGISTRY, "AllSwitched", stopped)

@@ -1,7 +1,8 @@
 """A brand's points: lots that expire by themselves, and who may move them (SPEC 1)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from chain.model import lots as lot
 from chain.model.access import Announcements, Kind, Nonces, Roles, Signature, role_of
@@ -14,22 +15,34 @@ from chain.model.errors import (
     ERC20InvalidSender,
     ERC20InvalidSpender,
     ERC2612ExpiredSignature,
-    ERC2612InvalidSigner,
     LotOverflow,
     SignatureInvalid,
+    TermsInvalid,
     TransferNotAllowed,
 )
 from chain.model.lots import LOT_POINTS_MAX, Lots
 from chain.model.policy import Policy
 
+POLICY_NOTICE_S: Final = 7 * 86_400
+URI_BYTES_MAX: Final = 2_048
+
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """How lots came back: with their own expiry, with new life by the brand's grace, or not at all."""
+    """How lots came back: with their own expiry, by the brand's grace, or not at all."""
 
     returned: int
     renewed: int
     lapsed: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """What a return took: burnt, owed from now on, or forgiven."""
+
+    taken: int
+    owed: int
+    forgiven: int
 
 
 @dataclass(slots=True)
@@ -45,9 +58,16 @@ class Token:
     journal: Journal
     accounts: dict[str, Lots] = field(default_factory=dict)
     supply: Lots = field(default_factory=dict)
+    debts: dict[str, int] = field(default_factory=dict)
+    uri: str = ""
     allowances: dict[tuple[str, str], int] = field(default_factory=dict)
     permit_nonces: dict[str, int] = field(default_factory=dict)
-    allowed: set[str] = field(default_factory=set)
+    # First second at which an account is no longer on the list of receivers.
+    allowed_until: dict[str, int] = field(default_factory=dict)
+    # A tighter policy that waits, and from when on it is in force.
+    next_policy: tuple[Policy, int] | None = None
+    # Of the points in a lot of an account, those that had their grace.
+    renewed: dict[tuple[str, int], int] = field(default_factory=dict)
     nonces: Nonces = field(init=False)
     announcements: Announcements = field(init=False)
 
@@ -83,6 +103,16 @@ class Token:
         self.check_clock(at)
         return LOT_POINTS_MAX - self.supply.get(self.clock.expiry_of_mint(at), 0)
 
+    def policy_at(self, at: int) -> Policy:
+        """The policy in force: a tighter one that was announced counts from its second on."""
+        if self.next_policy is not None and at >= self.next_policy[1]:
+            return self.next_policy[0]
+        return self.policy
+
+    def is_allowed(self, account: str, at: int) -> bool:
+        """Whether the account is on the list of receivers."""
+        return at < self.allowed_until.get(account, 0)
+
     # --- the holder
 
     def approve(self, call: Call, spender: str, points: int) -> None:
@@ -95,7 +125,7 @@ class Token:
         if call.at > deadline:
             raise ERC2612ExpiredSignature(deadline)
         if signer != owner:
-            raise ERC2612InvalidSigner(signer or NOBODY, owner)
+            raise SignatureInvalid(owner)
         self._check_spender(spender)
         self.permit_nonces[owner] = self.permit_nonces.get(owner, 0) + 1
         self._approve(owner, spender, points)
@@ -153,18 +183,38 @@ class Token:
     # --- the brand's owner
 
     def set_policy(self, call: Call, policy: Policy) -> None:
-        """Changes who may transfer."""
+        """Changes who may transfer: looser at once, tighter after a week; either takes a waiting one's place."""
         use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
         use()
-        self.policy = policy
-        self.journal.say(self.name, "PolicyChanged", policy)
+        current = self.policy_at(call.at)
+        if policy < current:
+            in_force_at = call.at + POLICY_NOTICE_S
+            self.policy, self.next_policy = current, (policy, in_force_at)
+            self.journal.say(self.name, "PolicyAnnounced", policy, in_force_at)
+        else:
+            self.policy, self.next_policy = policy, None
+            self.journal.say(self.name, "PolicyChanged", policy)
 
     def set_allowed(self, call: Call, account: str, allowed: bool) -> None:
-        """Puts an account on the list of receivers, or takes it off."""
+        """Puts an account on the list of receivers at once, or takes it off after a week."""
         use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
         use()
-        (self.allowed.add if allowed else self.allowed.discard)(account)
-        self.journal.say(self.name, "AllowListChanged", account, allowed)
+        if allowed or not self.is_allowed(account, call.at):
+            self.allowed_until[account] = FOREVER if allowed else 0
+            self.journal.say(self.name, "AllowListChanged", account, allowed)
+        else:
+            until = min(self.allowed_until[account], call.at + POLICY_NOTICE_S)
+            self.allowed_until[account] = until
+            self.journal.say(self.name, "AllowListEnding", account, until)
+
+    def set_contract_uri(self, call: Call, uri: str) -> None:
+        """Names the token's own page."""
+        use = self.announcements.check(call, role_of(self.brand_id, Kind.OWNER))
+        if len(uri.encode()) > URI_BYTES_MAX:
+            raise TermsInvalid("contractURI")
+        use()
+        self.uri = uri
+        self.journal.say(self.name, "ContractURIUpdated")
 
     # --- Moa's contracts
 
@@ -205,10 +255,67 @@ class Token:
         if lots:
             self._mint(member, lots, at)
 
+    def mint_batch(self, lines: Sequence[tuple[str, int]], at: int) -> None:
+        """Awards, in the lot of the present epoch; of what a debtor receives the debt is burnt at once."""
+        expiry = self.clock.expiry_of_mint(at)
+        self.journal.say(self.name, "LotNamed", expiry, len(lines))
+        for member, points in lines:
+            self.mint_award(member, points, at)
+
+    def mint_award(self, member: str, points: int, at: int) -> None:
+        """One award of a batch, whose lot was named."""
+        expiry = self.clock.expiry_of_mint(at)
+        self.check_room(member, points, at)
+        self._mint_named(member, {expiry: points}, at)
+        paid = min(self.debt_of(member), points)
+        if paid:
+            self._pay_debt(member, {expiry: paid}, at)
+
+    def _mint_named(self, member: str, lots: Lots, at: int) -> None:
+        """A mint into a lot that was named before."""
+        self._mint(member, lots, at)
+
+    def _pay_debt(self, member: str, lots: Lots, at: int) -> None:
+        self._owe(member, -lot.total(lots))
+        self._burn(member, lots, at, lambda: self.journal.say(self.name, "DebtChanged", member, self.debt_of(member)))
+
+    def _owe(self, member: str, points: int) -> None:
+        debt = self.debt_of(member) + points
+        assert debt >= 0, "a debt is paid twice"
+        self.debts.pop(member, None)
+        if debt:
+            self.debts[member] = debt
+
+    def debt_of(self, member: str) -> int:
+        """What the member owes this brand."""
+        return self.debts.get(member, 0)
+
+    def take_back(self, member: str, points: int, expiry: int, owe: bool, at: int) -> TakenBack:
+        """Burns up to the points: of one lot, then of the others, latest expiry first; what is missing may be owed."""
+        held = self.lots_of(member, at)
+        first = {expiry: min(points, held.get(expiry, 0))} if held.get(expiry) and points else {}
+        rest = lot.minus(held, first)
+        taken = lot.plus(first, lot.newest(rest, min(points - lot.total(first), lot.total(rest))))
+        if lot.total(taken):
+            self._burn(member, taken, at)
+        missing = points - lot.total(taken)
+        if not missing or not owe:
+            return TakenBack(lot.total(taken), 0, missing)
+        self._owe(member, missing)
+        self.journal.say(self.name, "DebtChanged", member, self.debt_of(member))
+        return TakenBack(lot.total(taken), missing, 0)
+
     def burn(self, member: str, points: int, at: int) -> Lots:
         """Burns the member's oldest points; the lots that were taken."""
         self.check_balance(member, points, at)
         taken = lot.oldest(self.lots_of(member, at), points)
+        self._burn(member, taken, at)
+        return taken
+
+    def burn_latest(self, member: str, points: int, first: int, at: int) -> Lots:
+        """Burns the member's points of the lot `first`, then the latest expiry first."""
+        self.check_balance(member, points, at)
+        taken = lot.latest(self.lots_of(member, at), points, first)
         self._burn(member, taken, at)
         return taken
 
@@ -225,47 +332,56 @@ class Token:
         return lot.total(alive)
 
     def give_back(self, member: str, lots: Mapping[int, int], at: int) -> Back:
-        """Lots at the desk go back to the member: live ones as they are, expired ones by grace."""
-        back, renewed = self._split(lots, at)
-        alive = lot.live(lots, self.clock.epoch(at))
+        """Lots at the desk go back to the member: live ones as they are; expired ones stay gone."""
+        epoch = self.clock.epoch(at)
+        alive = lot.live(lots, epoch)
         if alive:
             self._shift(self.desk, member, alive, at)
-        if renewed:
-            self._mint(member, renewed, at)
-        return back
+        return Back(lot.total(alive), 0, lot.total(lot.gone(lots, epoch)))
 
-    def restore(self, member: str, lots: Mapping[int, int], at: int) -> Back:
-        """Burnt lots are minted again: live ones as they were, expired ones by grace."""
-        back, renewed = self._split(lots, at)
-        alive = lot.live(lots, self.clock.epoch(at))
+    def restore(self, member: str, lots: Mapping[int, int], at: int, *, graced: bool) -> Back:
+        """Burnt lots are minted again: live ones as they were, expired ones by grace, if it is given, once."""
+        epoch = self.clock.epoch(at)
+        alive = lot.live(lots, epoch)
+        renewed, marks = self._graced(member, lots, at) if graced else ({}, {})
         if alive or renewed:
             self._mint(member, lot.plus(alive, renewed), at)
-        return back
+        self.renewed |= marks
+        lapsed = lot.total(lot.gone(lots, epoch)) - lot.total(renewed)
+        return Back(lot.total(alive), lot.total(renewed), lapsed)
 
-    def check_back(self, member: str, lots: Mapping[int, int], at: int, *, burnt: bool) -> None:
-        """Refuses what coming back would not fit; `burnt`: the live lots are minted again, else they move."""
-        _, renewed = self._split(lots, at)
+    def check_back(self, member: str, lots: Mapping[int, int], at: int, *, graced: bool) -> None:
+        """Refuses what would not fit when burnt lots are minted again."""
         alive = lot.live(lots, self.clock.epoch(at))
-        held = self.accounts.get(member, {})
-        if burnt:
-            self._check_fits(held, lot.plus(renewed, alive))
-        else:
-            self._check_fits(lot.plus(held, alive), renewed)
+        renewed, _ = self._graced(member, lots, at) if graced else ({}, {})
+        self._check_fits(self.accounts.get(member, {}), lot.plus(renewed, alive))
 
-    def _split(self, lots: Mapping[int, int], at: int) -> tuple[Back, Lots]:
-        epoch = self.clock.epoch(at)
-        returned = lot.total(lot.live(lots, epoch))
-        expired = lot.total(lot.gone(lots, epoch))
-        if expired == 0 or self.clock.grace_s == 0:
-            return Back(returned, 0, expired), {}
-        return Back(returned, expired, 0), {self.clock.expiry_of_grace(at): expired}
+    def _graced(self, member: str, lots: Mapping[int, int], at: int) -> tuple[Lots, dict[tuple[str, int], int]]:
+        """What of the expired lots the grace lets live on, by its new expiry, and which points then had their grace."""
+        epoch, grace = self.clock.epoch(at), self.clock.grace_epochs
+        renewed: Lots = {}
+        marks: dict[tuple[str, int], int] = {}
+        for expiry, points in lot.gone(lots, epoch).items():
+            later = expiry + grace
+            if later <= epoch:
+                continue
+            had = self.renewed.get((member, expiry), 0)
+            again = min(had, points)
+            if again:
+                marks[member, expiry] = had - again
+            if points > again:
+                self.clock.check(later)
+                renewed[later] = points - again
+                marks[member, later] = self.renewed.get((member, later), 0) + points - again
+        return renewed, marks
 
     # --- movements
 
     def _check_transfer(self, call: Call, sender: str, receiver: str, points: int) -> None:
-        listed = self.policy == Policy.ALLOW_LIST and receiver in self.allowed
-        if not (listed or self.policy == Policy.OPEN):
-            raise TransferNotAllowed(sender, receiver, self.policy)
+        policy = self.policy_at(call.at)
+        listed = policy == Policy.ALLOW_LIST and self.is_allowed(receiver, call.at)
+        if not (listed or policy == Policy.OPEN):
+            raise TransferNotAllowed(sender, receiver, policy)
         if sender == NOBODY:
             raise ERC20InvalidSender(sender)
         self._check_receiver(receiver)
@@ -308,10 +424,12 @@ class Token:
         self._put(member, lots, at)
         self.journal.say(self.name, "Transfer", NOBODY, member, lot.total(lots))
 
-    def _burn(self, member: str, lots: Mapping[int, int], at: int) -> None:
+    def _burn(self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None) -> None:
+        """`then`: what is said right after the Transfer."""
         self.supply = lot.minus(self.supply_by_expiry(at), lots)
         self._take(member, lots, at)
         self.journal.say(self.name, "Transfer", member, NOBODY, lot.total(lots))
+        then()
 
     def _take(self, account: str, lots: Mapping[int, int], at: int) -> None:
         self.accounts[account] = lot.minus(self.lots_of(account, at), lots)

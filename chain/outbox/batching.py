@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, Final
 from zlib import crc32
 
 from chain.base.scalars import RegistryId
 from chain.outbox.operations import AWARD
+
+# What only a brand's till may do: its keys are apart from those that award (SPEC 6.15).
+OF_TILLS: Final = frozenset({"capture", "release", "refund", "unwind"})
 
 
 @dataclass(slots=True)
@@ -93,6 +96,25 @@ def _in_turns(batches: Sequence[list[Waiting]]) -> list[list[Waiting]]:
 def signer_of(ordering_key: str, signers: Sequence[str]) -> str:
     """The signer through which everything of an ordering key goes: nonces keep its order."""
     return signers[crc32(ordering_key.encode()) % len(signers)]
+
+
+def shared_out(waiting: Iterable[Waiting], signers: Sequence[str], tills: Set[str]) -> dict[str, list[Waiting]]:
+    """What each signer may look at: the tills' acts by tills, the rest by the others.
+
+    Where the next of an ordering key goes through another signer it waits, and all behind it, until nothing of the key
+    is before it any more; so too where no key of its kind is able.
+    """
+    issuing = [signer for signer in signers if signer not in tills]
+    acting = [signer for signer in signers if signer in tills] if tills else issuing
+    shared: dict[str, list[Waiting]] = {signer: [] for signer in signers}
+    through: dict[str, str | None] = {}
+    for item in waiting:
+        pool = acting if item.kind in OF_TILLS else issuing
+        signer = signer_of(item.ordering_key, pool) if pool else None
+        through[item.ordering_key] = found = signer if through.get(item.ordering_key, signer) == signer else None
+        if found is not None:
+            shared[found].append(item)
+    return shared
 
 
 def _due(batch: Sequence[Waiting], created_before_ms: int) -> bool:

@@ -131,9 +131,10 @@ def opening_lines(brand_id: int, opening_id: int, index: int) -> int:
     return place("OpeningBalances", "_claimed", brand_id, opening_id, index).slot
 
 
-def obligation(debtor_id: int, creditor_id: int) -> int:
-    """The slot of what one brand owes another (ClearingHouse)."""
-    return place("ClearingHouse", "obligationOf", debtor_id, creditor_id).slot
+def obligation(one_id: int, other_id: int) -> int:
+    """The slot of what the one of two brands with the smaller id owes the other; less than 0: the other way
+    (ClearingHouse)."""
+    return place("ClearingHouse", "_net", min(one_id, other_id), max(one_id, other_id)).slot
 
 
 def books(brand_id: int, field: str) -> Place:
@@ -142,7 +143,8 @@ def books(brand_id: int, field: str) -> Place:
 
 
 def brand(brand_id: int, field: str) -> Place:
-    """A field of a brand's record (PartnerRegistry): token, status, brandSwitch, moaSwitch, treasury, metadataHash."""
+    """A field of a brand's record (PartnerRegistry): token, status, brandSwitch, moaSwitch, stoppedAt, treasury,
+    metadataHash, nextTreasury, treasuryAt."""
     return place("PartnerRegistry", "_brands", brand_id, field)
 
 
@@ -155,6 +157,8 @@ TOKEN_TERMS: Final[Packing] = {
     "graceSeconds": (88, 32),
     "policy": (120, 8),
     "brandId": (128, 32),
+    "nextPolicy": (160, 8),
+    "nextPolicySince": (168, 40),
 }
 RULE_RATE: Final[Packing] = {
     "numerator": (0, 48),
@@ -173,6 +177,13 @@ RULE_LIFE: Final[Packing] = {
     "version": (192, 24),
     "changeAt": (216, 40),
 }
+RULE_MORE: Final[Packing] = {
+    "returnWindow": (0, 32),
+    "shortfall": (32, 8),
+    "lockSeconds": (40, 32),
+    "dayStart": (72, 24),
+    "secondAbove": (96, 48),
+}
 AGREEMENT_RATE: Final[Packing] = {
     "numerator": (0, 48),
     "denominator": (48, 48),
@@ -180,6 +191,7 @@ AGREEMENT_RATE: Final[Packing] = {
     "dailyCap": (112, 48),
     "noticeSeconds": (160, 32),
     "version": (192, 24),
+    "minimumIn": (216, 40),
 }
 
 

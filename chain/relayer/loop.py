@@ -36,7 +36,7 @@ from chain.relayer.sender import Sender
 from chain.relayer.settings import RelayerSettings
 from chain.relayer.signer import Keys
 from chain.storage.database import reading, writing
-from chain.storage.keystore import signer_ref
+from chain.storage.keystore import signer_ref, till_ref
 from chain.telemetry import heartbeat, metrics
 
 log = logging.getLogger(__name__)
@@ -75,13 +75,14 @@ class Relayer:
     ):
         self.engine = engine
         self.settings = settings or RelayerSettings()
-        self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)}
+        tills = {keystore.address_of(till_ref(i)): till_ref(i) for i in range(self.settings.tills)}
+        self.refs = {keystore.address_of(signer_ref(i)): signer_ref(i) for i in range(self.settings.signers)} | tills
         # Signers of an earlier start take no new work; what they have under way is brought to its end.
         served = self._earlier(keystore) | self.refs
         self.node_state = NodeState(rpc, self.settings, deployment, list(served))
         self.breaker = CircuitBreaker(self.settings)
         self.receipts = Receipts(engine, deployment, self.node_state, self.breaker)
-        self.scheduler = Scheduler(engine, deployment, self.node_state)
+        self.scheduler = Scheduler(engine, deployment, self.node_state, tills=frozenset(tills))
         self.sender = Sender(
             engine, deployment.chain_id, keystore, served, self.node_state, self.receipts, self.breaker
         )

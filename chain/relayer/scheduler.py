@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 import orjson
@@ -16,7 +16,7 @@ from chain.mirror.queries import brands
 from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.blocks import believable
 from chain.outbox import calls, fair_queue, operations, transactions
-from chain.outbox.batching import Choice, Waiting, choose, signer_of
+from chain.outbox.batching import Choice, Waiting, choose, shared_out
 from chain.outbox.fair_queue import BULK, PERSON
 from chain.outbox.operations import AWARD
 from chain.outbox.retries import PAUSED
@@ -44,12 +44,14 @@ Busy = tuple[str, str, str]
 
 class Scheduler:
     """Takes operations from the queue and gives them nonces. An ordering key goes through one signer, as long as that
-    one is able; awards that follow each other with one key may then be under way together."""
+    one is able, and what tills do through a till's key; awards that follow each other with one key may then be under
+    way together."""
 
-    def __init__(self, engine: Engine, deployment: Deployment, node_state: NodeState):
+    def __init__(self, engine: Engine, deployment: Deployment, node_state: NodeState, *, tills: Set[str] = frozenset()):
         self._engine = engine
         self._deployment = deployment
         self._node_state = node_state
+        self._tills = tills
         # The mirror's newest block as of the look into the queue: (number, hash).
         self._tip: tuple[int, str] | None = None
         # Whether the mirror has the whole chain: then a brand that it does not know does not exist.
@@ -197,10 +199,7 @@ class Scheduler:
         bulk: int,
     ) -> list[tuple[str, list[Plan]]]:
         """What each signer may send now."""
-        able = tuple(room)
-        by_signer: dict[str, list[Waiting]] = {signer: [] for signer in able}
-        for item in waiting:
-            by_signer[signer_of(item.ordering_key, able)].append(item)
+        by_signer = shared_out(waiting, tuple(room), self._tills)
         settings = self._node_state.settings
         now = time.monotonic()
         resting = {id for id, (_, again_at) in self._doubtful.items() if again_at > now}

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class RelayerSettings:
     """Times end in their unit; counts are of one signer where nothing else is said."""
 
+    # Keys that award and bring what members signed; and those that act as tills, which the contracts keep apart.
     signers: int = 1
+    tills: int = 1
     batch_items_max: int = 200
     batch_delay_ms: int = 50
     singles_max: int = 16

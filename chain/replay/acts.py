@@ -16,12 +16,12 @@ ZERO: Final = "0x" + "00" * 20
 # Events that never name a call: they wait for the one that does.
 WAITING: Final = frozenset(
     {"Transfer", "LotsChanged", "ObligationBooked", "ObligationReduced", "PositionSettled", "ClaimPaid"}
-    | {"PaidAtPartner", "HoldPaid"}
+    | {"PaidAtPartner", "HoldPaid", "LotNamed", "DebtChanged", "AwardsCommitted"}
 )
 # Events that close a call whose other events came before them.
 CLOSING: Final = frozenset(
     {"HoldPlaced", "HoldCaptured", "HoldReleased", "HoldRefunded", "Exchanged", "Unwound", "PeriodSettled"}
-    | {"BrandDefaulted"}
+    | {"BrandDefaulted", "ClaimsPaid", "Returned"}
 )
 AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
 # Lines of an opening: all of a call come first, then their mints.
@@ -29,6 +29,8 @@ CLAIMED: Final = "OpeningClaimed"
 # Badges of a call.
 GIVEN: Final = frozenset({"BadgeGiven", "BadgeRefused"})
 MOVES: Final = frozenset({"Transfer", "LotsChanged"})
+# What follows the awards of a call: its root, the lot of all, the mints, and what debtors pay of them.
+OF_AWARDS: Final = MOVES | {"AwardsCommitted", "LotNamed", "DebtChanged"}
 OF_INVITATION: Final = frozenset(
     {"BrandInvited", "PolicyChanged", "RoleGranted", "RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"}
 )
@@ -150,9 +152,10 @@ def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
         ):
             end += 1
         awarded = end
-        end = _moves_end(logs, end)
+        while end < len(logs) and logs[end].name in OF_AWARDS:
+            end += 1
         if end < len(logs) and logs[end].name in CLOSING:
-            # The last of these movements may be that call's: each award is one transfer with its lots.
+            # The last of these movements may be that call's: each award is one mint, and what its debtor pays.
             end = _minted_end(logs, awarded, end, sum(log.args.get("points", "0") != "0" for log in logs[at:awarded]))
         return Act(kind, list(logs[at:end])), end
     if first.name in GIVEN:
@@ -174,13 +177,37 @@ def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
 
 
 def _minted_end(logs: Sequence[EventLog], at: int, end: int, mints: int) -> int:
-    """The end of the first so many mints, each with its lots."""
+    """The end of the first so many mints, each with what its debtor pays."""
     while at < end:
-        if logs[at].name == "Transfer":
-            if logs[at].args["from"] != ZERO or mints == 0:
+        log = logs[at]
+        if log.name == "Transfer" and log.args["from"] == ZERO:
+            if mints == 0:
                 break
             mints -= 1
-        elif logs[at - 1].name != "Transfer":
+        elif pays(logs, at):
+            at += 2
+        elif at and _of_mint(logs[at - 1], log):
+            pass
+        elif log.name in MOVES or log.name == "DebtChanged":
             break
         at += 1
     return at
+
+
+def _of_mint(mint: EventLog, log: EventLog) -> bool:
+    """Whether these are the lots of a mint that was not named before: old points."""
+    minted = mint.name == "Transfer" and mint.args["from"] == ZERO and mint.address == log.address
+    return minted and log.name == "LotsChanged" and log.args["account"] == mint.args["to"]
+
+
+def pays(logs: Sequence[EventLog], at: int) -> bool:
+    """Whether a debtor's payment begins here: a burn, the debt, the lots (SPEC 1.25)."""
+    if at + 2 >= len(logs) or logs[at].name != "Transfer" or logs[at].args["to"] != ZERO:
+        return False
+    account, debt, lots = logs[at].args["from"], logs[at + 1], logs[at + 2]
+    return (
+        debt.name == "DebtChanged"
+        and debt.args["member"] == account
+        and lots.name == "LotsChanged"
+        and lots.args["account"] == account
+    )

@@ -41,6 +41,10 @@ class StatedRoles(Roles):
         grant = self.holders[role][account]
         return grant.delay_s if self.now >= grant.delay_from else grant.delay_before_s
 
+    def since(self, role: int, account: str) -> int:
+        """As the model, of the chain's grant."""
+        return self.holders[role][account].since
+
     def state(self, role: int, account: str, grant: StatedGrant) -> None:
         """The chain says so."""
         self.holders.setdefault(role, {})[account] = grant

@@ -13,10 +13,11 @@ from chain.model.lots import LOT_POINTS_MAX
 from chain.model.rules import BASE_AMOUNT_MAX, BATCH_ITEMS_MAX, Item, Rounding, RuleKind, RuleTerms
 from chain.replay import rulebook
 from chain.replay.acts import AWARDS, ZERO
+from chain.replay.authority import SOMEBODY
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN
-from chain.replay.decoding.plain import plain, shown, shown_words
-from chain.replay.evidence import Minted, assigned, in_order
+from chain.replay.decoding.plain import plain, shown
+from chain.replay.evidence import Minted, assigned, in_order, parted
 from chain.replay.findings import Findings
 from chain.replay.reexecution.preconditions import assume_preconditions
 from chain.replay.tokens import StatedToken
@@ -25,12 +26,15 @@ ITEM: Final = "(uint256,uint256,address,uint256)"
 SELECTORS: Final = (
     keccak_text(f"award(uint256,{ITEM})")[:4],
     keccak_text(f"awardBatch(uint256,{ITEM}[])")[:4],
+    keccak_text(f"correct(uint256,{ITEM},address,uint256,bytes)")[:4],
 )
 # Refusals that follow from a rule's terms.
 OF_TERMS: Final = frozenset({"RuleUnknown", "RuleNotInForce", "AwardTooLarge", "MemberCapExceeded", "BudgetExceeded"})
 # Refusals by what is left of a limit: budget, day or room.
 LIMITS: Final = frozenset({"MemberCapExceeded", "BudgetExceeded", "SupplyExceeded"})
 LOTS: Final = "lots of an account"
+PAID: Final = "debt paid by an award"
+NAMED: Final = "lot of the awards of a call"
 # A change of a rule that the chain does not follow waits until the chain does.
 NEVER: Final = 2**64
 
@@ -42,11 +46,18 @@ class Awards:
         self.books, self.findings, self.codec = books, findings, codec
         # An award of this call is missing: what the others had left cannot be known.
         self._partial = False
+        self._before = 0
+        # Two have signed the call, or nobody knows.
+        self._signed = False
 
     def replay(self, logs: Sequence[EventLog], call: Call, asked: list[Item] | None) -> None:
         """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
         run = [log for log in logs if log.name in AWARDS]
-        moves = logs[len(run) :]
+        self._before = self.findings.found
+        rest = logs[len(run) :]
+        roots = [log for log in rest if log.name == "AwardsCommitted"]
+        names = [log for log in rest if log.name == "LotNamed"]
+        moves, payments = parted([log for log in rest if log.name not in ("AwardsCommitted", "LotNamed")])
         brand_id = int(run[0].args["brandId"])
         if brand_id not in self.books.tokens:
             if self.findings.first(f"brand {brand_id}"):
@@ -60,11 +71,17 @@ class Awards:
         paid = [log for log in run if log.name == "Awarded" and log.args["points"] != "0"]
         left: list[EventLog] = []
         if in_order(paid, moves):
-            minted = [Minted([moves[at]], [moves[at + 1]]) for at in range(0, len(moves), 2)]
+            minted = [Minted([move]) for move in moves]
         else:
             minted, left = assigned(paid, moves)
             self._check_order(paid, moves, minted, left)
+        for each in minted:
+            each.paid = [log for move in each.transfers for log in payments.pop(move.log_index, [])]
+        left = sorted([*left, *(log for logs in payments.values() for log in logs)], key=lambda log: log.log_index)
         self._partial = bool(left)
+        self._signed = call.by == SOMEBODY or call.data[:4] == SELECTORS[2]
+        mints = sum(log.name == "Transfer" and log.args["from"] == ZERO for log in moves)
+        self._named(names, token, {len(paid), mints}, run[0], call.at)
         following = iter(minted)
         for place, log in enumerate(run):
             wanted = asked[place] if asked is not None else None
@@ -75,6 +92,35 @@ class Awards:
             left = self._strays_before(found, left, token, call.at)
             self._item(log, token, wanted, found, call.at)
         self._strays(left, token, call.at)
+        self._committed(roots, brand_id, run, call.at)
+
+    def _named(self, names: Sequence[EventLog], token: StatedToken, mints: set[int], first: EventLog, at: int) -> None:
+        """The lot of all must be the present one, told once. Another one is not followed: the accounts' next words tell
+        what became of their points.
+
+        mints: how many there are by the awards, and by the transfers: what of them is missing is told elsewhere.
+        """
+        said = [(int(log.args["expiryEpoch"]), int(log.args["transfers"])) for log in names]
+        rights = [[(token.clock.expiry_of_mint(at), each)] if each else [] for each in sorted(mints)]
+        if said in rights:
+            return
+        right = rights[-1]
+        what = "event LotNamed without a cause" if not right else "missing event LotNamed" if not said else NAMED
+        self._tell(names[0] if names else first, what, shown(said), shown(right), "2.16")
+
+    def _committed(self, roots: Sequence[EventLog], brand_id: int, run: Sequence[EventLog], at: int) -> None:
+        """The root is that of the awards which may come back, in their order."""
+        counted = [log for log in run if log.name == "Awarded"]
+        items = [Item(int(log.args["operationId"]), int(log.args["ruleId"]), log.args["member"], 0) for log in counted]
+        self.books.stated_rules.commit(brand_id, items, at)
+        facts = [fact.values[1:] for fact in self.books.facts() if fact.name == "AwardsCommitted"]
+        said = [(log.args["root"], int(log.args["leaves"])) for log in roots]
+        # What is wrong with an award is wrong with its root.
+        if said == facts or self.findings.found > self._before or ("limits", brand_id) in self.findings.doubts:
+            return
+        what = "root of the awards of a call" if said and facts else "event AwardsCommitted without a cause"
+        self._tell(roots[0] if roots else run[0], what if said else "missing event AwardsCommitted",
+                   shown(said), shown(facts), "2.16")  # fmt: skip
 
     def _begin(self, run: Sequence[EventLog], call: Call, brand_id: int) -> None:
         try:
@@ -99,7 +145,7 @@ class Awards:
             wrong.append(("item of an award", plain(item), plain(asked), "2.13"))
         refused = follows = False
         try:
-            right, right_version = self.books.stated_rules.decide(brand_id, item, at)
+            right, right_version = self.books.stated_rules.decide(brand_id, item, at, signed=self._signed)
         except Refused as refusal:
             right, right_version, refused = points, version, True
             follows = refusal.name in LIMITS and self.findings.doubtful({("limits", brand_id)})
@@ -123,7 +169,9 @@ class Awards:
             self._force_lots(minted, token, at)
         else:
             self._mint(item, token, mint, version, minted, at, wrong, known=follows)
-        self._judge(log, token, item.member, wrong)
+        self._judge(log, token, item.member, wrong, lots_told=bool(minted.lots or minted.paid))
+        if wrong:
+            self.findings.doubts.add(("award", brand_id, item.operation_id))
 
     def _mint(
         self,
@@ -149,7 +197,7 @@ class Awards:
             return
         facts = self.books.facts()
         if not points:
-            if minted.transfers or minted.lots:
+            if minted.transfers or minted.lots or minted.paid:
                 wrong.append(("event Transfer without a cause", f"{len(minted.transfers)} events", "none", "2.13"))
                 self._force_lots(minted, token, at)
             return
@@ -159,13 +207,29 @@ class Awards:
             wrong.append(("value of a transfer", int(minted.transfers[0].args["value"]), points, "1.11"))
         elif minted.transfers[0].args["from"] != ZERO:
             wrong.append(("from of a transfer", minted.transfers[0].args["from"], ZERO, "1.11"))
-        right = facts[-1].values[1]
-        if len(minted.lots) != 1:
-            wrong.append(_number("LotsChanged", len(minted.lots), shown_words(right)))
-        if minted.lots and tuple(int(word) for word in minted.lots[-1].args["words"]) != right:
-            said = shown_words(int(word) for word in minted.lots[-1].args["words"])
-            wrong.append((LOTS, said, shown_words(right), "1.4"))
+        if minted.lots:
+            wrong.append(("event LotsChanged without a cause", f"{len(minted.lots)} events", "none", "1.11"))
             self._force_lots(minted, token, at)
+        right = [_told(fact.name, fact.values) for fact in facts if fact.name != "Awarded"][1:]
+        said = [_told(log.name, tuple(log.args.values())) for log in minted.paid]
+        debt = ("debt", token.name, item.member)
+        known_debt = debt in self.findings.doubts
+        if said:
+            self.findings.doubts.discard(debt)
+        if said != right:
+            if not known_debt:
+                wrong.append((PAID, shown(said), shown(right), "1.25"))
+                self.findings.doubts.add(debt)
+            self._follow_debt(item.member, token, minted, at)
+
+    def _follow_debt(self, member: str, token: StatedToken, minted: Minted, at: int) -> None:
+        """The chain's word for what a debtor paid and holds."""
+        token.debts.pop(member, None)
+        for log in minted.paid:
+            if log.name == "DebtChanged" and log.args["debt"] != "0":
+                token.debts[member] = int(log.args["debt"])
+            if log.name == "LotsChanged":
+                token.accept(member, [int(word) for word in log.args["words"]], at)
 
     def _version(self, item: Item, brand_id: int, version: int, right: int, at: int) -> list[tuple[str, Any, Any, str]]:
         """Follows the version that the chain cites."""
@@ -221,7 +285,7 @@ class Awards:
         if name == "BudgetExceeded":
             rule.spent = max(0, terms.budget - remaining)
         elif name == "MemberCapExceeded":
-            rule.by_day[item.member, day_of(at)] = max(0, terms.cap_per_member_day - remaining)
+            rule.by_day[item.member, day_of(at, terms.day_start)] = max(0, terms.cap_per_member_day - remaining)
         else:
             expiry = token.clock.expiry_of_mint(at)
             token.supply = {**token.supply_by_expiry(at), expiry: max(0, LOT_POINTS_MAX - remaining)}
@@ -251,26 +315,34 @@ class Awards:
         """Movements that no award of the call made."""
         if left:
             self._tell(left[0], f"event {left[0].name} without a cause", shown(left[0].args), None, "1.11")
+            self.findings.lost[token.name] += 1
         for log in left:
             if log.name == "LotsChanged":
                 token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
+            if log.name == "DebtChanged":
+                token.debts[log.args["member"]] = int(log.args["debt"])
+            if log.name == "Transfer" and log.args["from"] == ZERO:
+                token.receive(log.args["to"], int(log.args["value"]), at)
 
     def _check_order(
         self, paid: Sequence[EventLog], moves: Sequence[EventLog], minted: Sequence[Minted], left: list[EventLog]
     ) -> None:
-        complete = all(len(each.transfers) == len(each.lots) == 1 for each in minted)
+        complete = all(len(each.transfers) == 1 and not each.lots for each in minted)
         if complete and not left and paid:
-            said, right = [_account(log) for log in moves[::2]], [log.args["member"] for log in paid]
+            said, right = [_account(log) for log in moves], [log.args["member"] for log in paid]
             self._tell(moves[0], "order of the events of a batch", said, right, "2.16")
 
     def _force_lots(self, minted: Minted, token: StatedToken, at: int) -> None:
         for log in minted.lots:
             token.accept(log.args["account"], [int(word) for word in log.args["words"]], at)
 
-    def _judge(self, log: EventLog, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]]) -> None:
+    def _judge(
+        self, log: EventLog, token: StatedToken, member: str, wrong: list[tuple[str, Any, Any, str]], *, lots_told: bool
+    ) -> None:
         """One difference for one award, unless its lots only come right again."""
         subject = ("lots", f"{TOKEN} {token.brand_id}", member)
-        known = self.findings.doubtful({subject})
+        # Lots stay in doubt until an event tells them.
+        known = self.findings.doubtful({subject}) if lots_told else subject in self.findings.doubts
         if not wrong:
             return
         if known and all(what == LOTS for what, *_ in wrong):
@@ -293,6 +365,8 @@ def base_amount(terms: RuleTerms, points: int) -> int:
     """The smallest base amount whose points, uncapped, are at least these; at most what the contracts take."""
     if terms.kind == RuleKind.FIXED:
         return 0
+    if terms.kind == RuleKind.CORRECTION:
+        return min(points, BASE_AMOUNT_MAX)
     if terms.rounding == Rounding.DOWN:
         base = -(-points * terms.denominator // terms.numerator)
     elif terms.rounding == Rounding.UP:
@@ -311,6 +385,11 @@ def _number(name: str, said: int, right: Any) -> tuple[str, Any, Any, str]:
     if said == 0:
         return f"missing event {name}", None, right, "1.11"
     return f"event {name} without a cause", f"{said} events", "1 event", "1.11"
+
+
+def _told(name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An event of the chain or of the model, as both say it."""
+    return name, *(tuple(map(int, each)) if isinstance(each, list | tuple) else _integer(each) for each in values)
 
 
 def _integer(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """The model's whole ledger, ready to be set to what the chain states."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -31,13 +31,19 @@ class StatedRules(Rules):
         use: Callable[[], None] = self._check_issuer(call, brand_id)
         use()
 
-    def decide(self, brand_id: int, item: Item, at: int) -> tuple[int, int]:
+    def decide(self, brand_id: int, item: Item, at: int, *, signed: bool = False) -> tuple[int, int]:
         """Points and version of one item, or why it is refused (SPEC 2.8)."""
-        return self._decide(brand_id, item, at)
+        return self._decide(brand_id, item, at, signed=signed)
 
     def count(self, brand_id: int, item: Item, points: int, version: int, at: int) -> None:
         """The item counts: id, budget, day and mint (SPEC 2.13)."""
         self._count(brand_id, item, points, version, at)
+        if points:
+            self.tokens[brand_id].mint_award(item.member, points, at)
+
+    def commit(self, brand_id: int, items: Sequence[Item], at: int) -> None:
+        """What may come back of a call's awards (SPEC 2.16)."""
+        self._commit(brand_id, items, at)
 
     def terms_of(self, brand_id: int, rule_id: int, at: int) -> RuleTerms:
         """The terms in force."""
@@ -55,11 +61,11 @@ class Books(Ledger):
     def __post_init__(self) -> None:
         parties = self.parties
         self.roles = StatedRoles()
-        self.registry = Registry(self.roles, self.journal)
+        self.registry = Registry(parties.clearing, self.roles, self.journal)
         self.rules = StatedRules(self.registry, self.tokens, self.roles, self.journal)
         self.operations = Operations()
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
-        self.clearing = Clearing(parties.cover_bps, self.registry, self.roles, self.journal)
+        self.clearing = Clearing(self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
         self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
         self.badges = Badges(parties.badges, self.registry, self.roles, self.journal)
@@ -80,10 +86,10 @@ class Books(Ledger):
             Parties(
                 desk=facts.desk,
                 exchange=facts.exchange,
+                clearing=facts.house,
                 admin="",
                 operator="",
                 guardian="",
-                cover_bps=facts.cover_bps,
                 badges=facts.badges,
             )
         )
@@ -126,11 +132,13 @@ class Books(Ledger):
         return made
 
     def forget_days(self, at: int) -> None:
-        """Drops what was counted on days before: the contracts remember one day as well."""
-        day = day_of(at)
+        """Drops what was counted on days before (the contracts remember one day as well, which a rule may begin
+        later than UTC), and awards that can no longer come back."""
+        day = day_of(at) - 1
+        self.rules.forget(at)
         for rules in self.rules.rules.values():
             for rule in rules:
                 if rule.by_day:
                     rule.by_day = {key: points for key, points in rule.by_day.items() if key[1] >= day}
-        for agreement in self.agreements.agreements:
-            agreement.used_by_day = {key: used for key, used in agreement.used_by_day.items() if key >= day}
+        flows = self.agreements.flows
+        self.agreements.flows = {key: points for key, points in flows.items() if key[2] >= day}

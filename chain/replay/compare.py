@@ -14,6 +14,7 @@ from chain.replay.decoding.shapes import Event, Shapes
 KEYS: Final = {
     "Transfer": ("from", "to"),
     "LotsChanged": ("account",),
+    "DebtChanged": ("member",),
     "ObligationBooked": ("debtorId", "creditorId"),
     "ObligationReduced": ("debtorId", "creditorId"),
     "PositionSettled": ("brandId",),

@@ -5,28 +5,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from chain.contracts.codec import EventLog
+from chain.replay.acts import pays
 
 
 @dataclass(slots=True)
 class Minted:
-    """What followed one award: as a rule one transfer and one change of lots."""
+    """What followed one award: as a rule one transfer. paid: what its debtor paid of it."""
 
     transfers: list[EventLog] = field(default_factory=list)
     lots: list[EventLog] = field(default_factory=list)
+    paid: list[EventLog] = field(default_factory=list)
 
 
 def in_order(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> bool:
-    """Whether each award with points has its transfer and lots, one pair after the other (SPEC 2.16)."""
-    if len(moves) != 2 * len(awards):
+    """Whether each award with points has its transfer, one after the other (SPEC 2.16)."""
+    if len(moves) != len(awards):
         return False
-    for place, award in enumerate(awards):
-        transfer, lots = moves[2 * place], moves[2 * place + 1]
-        member = award.args["member"]
-        if transfer.name != "Transfer" or lots.name != "LotsChanged":
-            return False
-        if transfer.args["to"] != member or lots.args["account"] != member:
-            return False
-    return True
+    return all(
+        move.name == "Transfer" and move.args["to"] == award.args["member"]
+        for award, move in zip(awards, moves, strict=True)
+    )
+
+
+def parted(moves: Sequence[EventLog]) -> tuple[list[EventLog], dict[int, list[EventLog]]]:
+    """The movements without what debtors paid; and that, by the log index of the movement before it."""
+    left: list[EventLog] = []
+    paid: dict[int, list[EventLog]] = {}
+    at = 0
+    while at < len(moves):
+        if left and pays(moves, at):
+            paid.setdefault(left[-1].log_index, []).extend(moves[at : at + 3])
+            at += 3
+        else:
+            left.append(moves[at])
+            at += 1
+    return left, paid
 
 
 def assigned(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> tuple[list[Minted], list[EventLog]]:
@@ -40,6 +53,9 @@ def assigned(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> tuple[lis
     # The account of the transfer before, and its award.
     last: tuple[str, int | None] | None = None
     for log in moves:
+        if log.name == "DebtChanged":
+            left.append(log)
+            continue
         is_transfer = log.name == "Transfer"
         member = log.args["to"] if is_transfer else log.args["account"]
         if member not in places:

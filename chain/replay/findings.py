@@ -11,6 +11,7 @@ from typing import Any, Final
 from chain.base.difference import CONTRACT, Difference, Where
 from chain.contracts.codec import EventLog
 from chain.replay.acts import ZERO
+from chain.replay.decoding.facts import TOKEN
 from chain.replay.decoding.shapes import Event
 
 # ("hold", id), ("lots", contract, account), ("obligation", debtor, creditor)…
@@ -80,6 +81,13 @@ def subjects(event: Event) -> set[Subject]:
         found.add(("lots", event.contract, values["account"]))
     if event.name == "Transfer":
         found |= {("lots", event.contract, values[side]) for side in ("from", "to") if values[side] != ZERO}
+    if event.name in ("HoldPlaced", "HoldPaid"):
+        # It shows which lots were taken of the member's.
+        found.add(("lots", f"{TOKEN} {values['brandId']}", values["member"]))
+    if event.name == "DebtChanged":
+        found.add(("debt", event.contract, values["member"]))
+    if event.name == "Returned":
+        found.add(("award", values["brandId"], values["operationId"]))
     for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period")):
         if name in values:
             found.add((kind, values[name]))
@@ -102,11 +110,14 @@ def subjects(event: Event) -> set[Subject]:
 
 def main_subjects(event: Event) -> set[Subject]:
     """The hold, exchange or period that an act goes on with: if its last word is in doubt, so is all that follows."""
-    return {
+    found: set[Subject] = {
         (kind, event.values[name])
         for name, kind in (("holdId", "hold"), ("exchangeId", "exchange"), ("period", "period"))
         if name in event.values
     }
+    if event.name == "Returned":
+        found.add(("award", event.values["brandId"], event.values["operationId"]))
+    return found
 
 
 def described(event: Event) -> str:

@@ -24,7 +24,7 @@ from chain.model.clock import DAY_S
 from chain.model.errors import Refused
 from chain.model.policy import Policy
 from chain.replay import rulebook
-from chain.replay.acts import AWARDS, MOVES, Act, Reader
+from chain.replay.acts import AWARDS, MOVES, ZERO, Act, Reader
 from chain.replay.authority import SOMEBODY
 from chain.replay.awards import SELECTORS, Awards
 from chain.replay.books import Books
@@ -202,8 +202,10 @@ class Replay:
         if ran:
             wrong += mismatches(facts, context.events, context.named.name, self._shapes)
         elif not refusal:
-            wrong += [self._without_cause(event) for event in context.events[:1]]
-            self.findings.lost[context.named.contract] += context.named.name in MOVES
+            # A movement of points tells best what happened.
+            stray = next((event for event in context.events if event.name in MOVES), context.events[0])
+            wrong.append(self._without_cause(stray))
+            self.findings.lost[stray.contract] += stray.name in MOVES
         if not follows and not self._beyond(context, wrong):
             self._judge(context, wrong, refused=bool(refusal))
         if wrong:
@@ -290,7 +292,7 @@ class Replay:
         if not refused:
             tokens = {each[1] for each in about if each[0] == "lots"}
             return about | {("limits", int(token.removeprefix(TOKEN))) for token in tokens}
-        return main_subjects(context.named) if context.kind == "HoldRefunded" else set()
+        return main_subjects(context.named) if context.kind in ("HoldRefunded", "Returned") else set()
 
     def _force(self, context: CallContext, wrong: list[Mismatch], ran: bool) -> None:
         """The chain's word for it: for what is not as the model says, or for all when the model refused."""
@@ -301,6 +303,10 @@ class Replay:
             # What speaks of brands, rules or accounts that cannot be leaves the books as they are.
             with suppress(*IMPOSSIBLE):
                 self._state(context, event, ran)
+                if event.name == "Transfer" and event.values["from"] == ZERO and context.first("LotNamed"):
+                    self.books.token(int(event.contract.removeprefix(TOKEN))).receive(
+                        event.values["to"], event.values["value"], self.time
+                    )
 
     def _state(self, context: CallContext, event: Event, ran: bool) -> None:
         self._mark_gaps(event, ran)

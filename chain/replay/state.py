@@ -10,12 +10,12 @@ from chain.model.access import Announcements
 from chain.model.agreements import Agreement
 from chain.model.badges import Published
 from chain.model.clearing import Account, Statement
-from chain.model.desk import Hold
-from chain.model.exchange import Exchange
+from chain.model.desk import Hold, RefundWindow
+from chain.model.exchange import Record
 from chain.model.openings import Opening
 from chain.model.policy import Policy
 from chain.model.registry import Brand
-from chain.model.rules import Rule
+from chain.model.rules import Award, Rule
 from chain.replay.authority import StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TokenTerms
@@ -41,11 +41,16 @@ class TokenState:
     words: dict[str, Words]
     supply_words: Words
     supply: dict[int, int]
+    debts: dict[str, int]
+    uri: str
     allowances: dict[tuple[str, str], int]
     permit_nonces: dict[str, int]
-    allowed: set[str]
+    allowed_until: dict[str, int]
+    next_policy: tuple[Policy, int] | None
+    renewed: dict[tuple[str, int], int]
     used: set[tuple[str, int]]
     ready_at: dict[str, int]
+    since: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,13 @@ class BooksState:
     holders: dict[int, dict[str, StatedGrant]]
     invited_at: dict[int, int]
     brands: dict[int, Brand]
-    all_stopped: bool
+    all_stopped_at: int
     rules: dict[int, list[Rule]]
+    awards: dict[tuple[int, int], Award]
+    roots: dict[tuple[int, str], list[int]]
     operations: dict[tuple[int, int], int]
     holds: dict[str, Hold]
+    windows: dict[int, RefundWindow]
     accounts: dict[int, Account]
     obligations: dict[tuple[int, int], int]
     statements: dict[int, Statement]
@@ -69,8 +77,10 @@ class BooksState:
     openings: dict[int, list[Opening]]
     definitions: dict[int, list[Published]]
     badge_operations: set[tuple[int, int]]
-    records: dict[str, Exchange | None]
+    flows: dict[tuple[int, int, int], int]
+    records: dict[str, Record | None]
     ready_at: dict[str, dict[str, int]]
+    since: dict[str, dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +144,13 @@ def _books_state(books: Books) -> BooksState:
         holders=books.stated_roles.holders,
         invited_at=books.roles.invited_at,
         brands=books.registry.brands,
-        all_stopped=books.registry.all_stopped,
+        all_stopped_at=books.registry.all_stopped_at,
         rules=books.rules.rules,
+        awards=books.rules.awards,
+        roots=books.rules.roots,
         operations=books.operations.words,
         holds=books.desk.holds,
+        windows=books.desk.windows,
         accounts=books.clearing.accounts,
         obligations=books.clearing.obligations,
         statements=books.clearing.statements,
@@ -146,8 +159,10 @@ def _books_state(books: Books) -> BooksState:
         openings=books.openings.openings,
         definitions=books.badges.definitions,
         badge_operations=books.badges.used,
+        flows=books.agreements.flows,
         records=books.exchanges.records,
         ready_at={name: each.ready_at for name, each in _announcements(books).items()},
+        since={name: each.since for name, each in _announcements(books).items()},
     )
 
 
@@ -160,11 +175,16 @@ def _token_state(token: StatedToken) -> TokenState:
         words=token.words,
         supply_words=token.supply_words,
         supply=token.supply,
+        debts=token.debts,
+        uri=token.uri,
         allowances=token.allowances,
         permit_nonces=token.permit_nonces,
-        allowed=token.allowed,
+        allowed_until=token.allowed_until,
+        next_policy=token.next_policy,
+        renewed=token.renewed,
         used=token.nonces.used,
         ready_at=token.announcements.ready_at,
+        since=token.announcements.since,
     )
 
 
@@ -173,17 +193,21 @@ def _fill(books: Books, state: BooksState) -> None:
     for brand_id, each in state.tokens.items():
         token = books.add_token(brand_id, each.address, each.terms, each.policy)
         token.words, token.supply_words, token.supply = each.words, each.supply_words, each.supply
+        token.debts, token.uri = each.debts, each.uri
         token.accounts = {account: lot.unpacked(words) for account, words in each.words.items()}
-        token.allowances, token.permit_nonces, token.allowed = each.allowances, each.permit_nonces, each.allowed
-        token.nonces.used, token.announcements.ready_at = each.used, each.ready_at
+        token.allowances, token.permit_nonces = each.allowances, each.permit_nonces
+        token.allowed_until, token.next_policy, token.renewed = each.allowed_until, each.next_policy, each.renewed
+        token.nonces.used = each.used
+        token.announcements.ready_at, token.announcements.since = each.ready_at, each.since
     books.stated_roles.holders, books.roles.invited_at = state.holders, state.invited_at
-    books.registry.brands, books.registry.all_stopped = state.brands, state.all_stopped
+    books.registry.brands, books.registry.all_stopped_at = state.brands, state.all_stopped_at
     books.rules.rules, books.operations = state.rules, Operations(state.operations)
-    books.desk.holds, books.exchanges.records = state.holds, state.records
+    books.rules.awards, books.rules.roots = state.awards, state.roots
+    books.desk.holds, books.desk.windows, books.exchanges.records = state.holds, state.windows, state.records
     books.clearing.accounts, books.clearing.obligations = state.accounts, state.obligations
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period
-    books.agreements.agreements = state.agreements
+    books.agreements.agreements, books.agreements.flows = state.agreements, state.flows
     books.openings.openings = state.openings
     books.badges.definitions, books.badges.used = state.definitions, state.badge_operations
     for name, announcements in _announcements(books).items():
-        announcements.ready_at = state.ready_at[name]
+        announcements.ready_at, announcements.since = state.ready_at[name], state.since[name]

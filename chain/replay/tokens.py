@@ -1,6 +1,6 @@
 """The model's token that also keeps the words in which its lots are stored, and says LotsChanged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,6 +53,12 @@ class StatedToken(Token):
         self.supply = dict(sorted(supply.items()))
         self._store_supply(dict.fromkeys(changed, 0))
 
+    def receive(self, account: str, points: int, at: int) -> None:
+        """Points that the chain minted into the present lot, without an award."""
+        expiry = self.clock.expiry_of_mint(at)
+        held = lot.plus(self.lots_of(account, at), {expiry: points})
+        self.accept(account, [word_of(expiry // SLOTS, held)], at)
+
     # --- the model's movements, with the words that they touch
 
     def give_back(self, member: str, lots: Mapping[int, int], at: int) -> Back:
@@ -77,8 +83,18 @@ class StatedToken(Token):
         self._store_supply(lots)
         self._announce(member, lots)
 
-    def _burn(self, member: str, lots: Mapping[int, int], at: int) -> None:
-        super(StatedToken, self)._burn(member, lots, at)
+    def _mint_named(self, member: str, lots: Mapping[int, int], at: int) -> None:
+        """Into a lot that was named for all: no LotsChanged."""
+        self.waiting = {}
+        try:
+            super(StatedToken, self)._mint_named(member, dict(lots), at)
+        finally:
+            touched, self.waiting = self.waiting, None
+        for account, changed in touched.items():
+            self._write(account, changed)
+
+    def _burn(self, member: str, lots: Mapping[int, int], at: int, then: Callable[[], None] = lambda: None) -> None:
+        super(StatedToken, self)._burn(member, lots, at, then)
         self._store_supply(lots)
         self._announce(member, lots)
 
@@ -88,10 +104,14 @@ class StatedToken(Token):
         if self.waiting is not None:
             self.waiting[account] = {**self.waiting.get(account, {}), **touched}
             return
+        self.journal.say(self.name, "LotsChanged", account, self._write(account, touched))
+
+    def _write(self, account: str, touched: Mapping[int, int]) -> tuple[int, ...]:
+        """Stores the words of the lots touched, and shows them."""
         held = self.accounts[account]
         changed = tuple(word_of(group, held) for group in sorted({expiry // SLOTS for expiry in touched}))
         self.words[account] = written(self.words.get(account, NO_WORDS), changed)
-        self.journal.say(self.name, "LotsChanged", account, changed)
+        return changed
 
     def _store_supply(self, touched: Mapping[int, int]) -> None:
         groups = {expiry // SLOTS for expiry in touched}

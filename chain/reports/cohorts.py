@@ -17,9 +17,8 @@ from chain.reports.breakage import Cohort
 FRESH_KINDS: Final = ("award", "exchange_in", "mint")
 # Old points, each lot with the expiry that it had before (SPEC 16.12); the entry's detail tells them.
 OPENING: Final = "opening"
-# Where expired lots may have come back to new life by the brand's grace (SPEC 3.13).
-RENEWING_KINDS: Final = ("capture", "release", "timeout", "refund", "unwind_in")
-UNWOUND: Final = "unwind_in"
+# Where expired lots may have lived on by the brand's grace (SPEC 3.14).
+RENEWING_KINDS: Final = ("refund",)
 
 
 @dataclass(slots=True)
@@ -53,14 +52,17 @@ class Entered:
         )
 
 
-def renewal(kind: str, detail: Mapping[str, Any]) -> tuple[int, int]:
-    """What an entry of RENEWING_KINDS renewed, and how much of it had been burnt before: used and given back.
+def renewal(detail: Mapping[str, Any]) -> Iterator[tuple[int, int, int]]:
+    """(expiry epoch, points, of these burnt before: used and given back) of what a refund's entry renewed.
 
-    What an exchange took was burnt, all of it; a refund says itself how much (mirror.rows.projection); the others give
-    back what lay with the desk, and of that only what expired there is renewed.
+    The newest captured points were burnt before the others (mirror.rows.projection), and went into the latest lots.
     """
-    renewed = int(detail.get("renewed", 0))
-    return renewed, renewed if kind == UNWOUND else int(detail.get("renewed_of_burnt", 0))
+    of_burnt = int(detail.get("renewed_of_burnt", 0))
+    found = {int(expiry): int(points) for expiry, points in detail.get("renewed_lots", {}).items()}
+    for expiry in sorted(found, reverse=True):
+        burnt = min(of_burnt, found[expiry])
+        of_burnt -= burnt
+        yield expiry, found[expiry], burnt
 
 
 def cohorts(connection: Connection, token: Mapping[str, Any], at: Moment) -> list[Cohort]:
@@ -87,23 +89,18 @@ def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, blo
         entered.points[epoch + 1 + clock.lifetime_epochs] += points
     for entry in sums.details(connection, token["token"], (OPENING,), up_to=block):
         entered.open(entry.detail)
-    for expiry, points, of_burnt in renewals(connection, token, clock, up_to=block):
+    for expiry, points, of_burnt in renewals(connection, token, up_to=block):
         entered.renew(expiry, points, of_burnt)
     return entered
 
 
 def renewals(
-    connection: Connection, token: Mapping[str, Any], clock: Clock, *, up_to: int, above: int | None = None
+    connection: Connection, token: Mapping[str, Any], *, up_to: int, above: int | None = None
 ) -> Iterator[tuple[int, int, int]]:
-    """(expiry epoch, points, of these burnt before) of everything of a token's row that was given new life up to a
-    block, above another one if it is named."""
-    grace_s = int(token["grace_s"])
-    if not grace_s:
-        return
+    """(expiry epoch, points, of these burnt before) of everything that lived on by grace up to a block, above another
+    one if it is named."""
     for entry in sums.details(connection, token["token"], RENEWING_KINDS, up_to=up_to, above=above):
-        renewed, of_burnt = renewal(entry.kind, entry.detail)
-        if renewed:
-            yield -(-(entry.block_time + grace_s - clock.origin) // clock.epoch_s), renewed, of_burnt
+        yield from renewal(entry.detail)
 
 
 def _left(connection: Connection, token: str, expiry: int, expires_at: int) -> int:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from chain.contracts.lots import Clock
 from chain.mirror import history
 from chain.mirror.history import Moment
 from chain.mirror.queries import sums
@@ -35,6 +34,7 @@ class Movements:
     redeemed: int
     exchanged_out: int
     unwound: int
+    taken_back: int
     burnt_otherwise: int
     expired: int
     closing: int
@@ -45,7 +45,7 @@ class Movements:
 
     @property
     def left(self) -> int:
-        return self.redeemed + self.exchanged_out + self.unwound + self.burnt_otherwise
+        return self.redeemed + self.exchanged_out + self.unwound + self.taken_back + self.burnt_otherwise
 
     @property
     def difference(self) -> int:
@@ -59,6 +59,8 @@ def movements(connection: Connection, token: Mapping[str, Any], opening: Moment,
     before = history.supply(connection, address, opening.number)
     after = history.supply(connection, address, closing.number)
     by_kind, returned, renewed = _sums(connection, token, opening, closing)
+    # Of goods that came back, and of debts that awards paid.
+    taken_back = -by_kind.get("return", 0) - by_kind.get("debt_paid", 0)
     out, unwound, otherwise = -by_kind.get("exchange_out", 0), -by_kind.get("unwind_out", 0), -by_kind.get("burn", 0)
     return Movements(
         opening_at=opening,
@@ -70,9 +72,10 @@ def movements(connection: Connection, token: Mapping[str, Any], opening: Moment,
         renewed=renewed,
         minted_otherwise=by_kind.get("mint", 0) + by_kind.get("opening", 0),
         # What tills captured after its expiry was gone already, so the burns tell, not the captures.
-        redeemed=after.burnt - before.burnt - out - unwound - otherwise,
+        redeemed=after.burnt - before.burnt - out - unwound - taken_back - otherwise,
         exchanged_out=out,
         unwound=unwound,
+        taken_back=taken_back,
         burnt_otherwise=otherwise,
         expired=_expired(cohorts(connection, token, closing), opening, closing),
         closing=after.live,
@@ -85,10 +88,9 @@ def _sums(
     """Points by kind of entry; points that came back with their own expiry; points that were given new life."""
     address, between = token["token"], {"above": opening.number, "up_to": closing.number}
     by_kind = sums.by_kind(connection, address, **between)
-    clock = Clock(int(token["origin"]), int(token["epoch_s"]), int(token["lifetime_epochs"]))
     returning = sums.details(connection, address, RETURNING_KINDS, **between)
     returned = sum(int(entry.detail["returned"]) for entry in returning)
-    renewed = sum(points for _, points, _ in renewals(connection, token, clock, **between))
+    renewed = sum(points for _, points, _ in renewals(connection, token, **between))
     return by_kind, returned, renewed
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from chain.contracts import lots
 from chain.contracts.lots import Clock
+from chain.contracts.named_lots import LOTS_CHANGED, NAMES, NamedLots, account_of
 from chain.reports import bundle
 from chain.reports.breakage import Cohort
 from chain.reports.cohorts import FRESH_KINDS, OPENING, RENEWING_KINDS, Entered, renewal
@@ -54,9 +55,7 @@ def _entered(folder: Path, manifest: Any, token: Any, clock: Clock, last: int) -
         elif row["kind"] == OPENING:
             entered.open(orjson.loads(row["detail"]))
         elif row["kind"] in RENEWING_KINDS:
-            renewed, of_burnt = renewal(row["kind"], orjson.loads(row["detail"]))
-            if renewed:
-                expiry = -(-(row["block_time"] + token["grace_s"] - clock.origin) // clock.epoch_s)
+            for expiry, renewed, of_burnt in renewal(orjson.loads(row["detail"])):
                 entered.renew(expiry, renewed, of_burnt)
     return entered
 
@@ -68,19 +67,27 @@ def _left(folder: Path, manifest: Any, token: str, clock: Clock, last: int) -> t
     supply: Counter[int] = Counter()
     ended: Counter[int] = Counter()
     at = SUPPLY_START
+    named = NamedLots()
     for values in bundle.rows_of(folder, manifest, "events"):
         row = dict(zip(names, values, strict=True))
         if row["block_number"] > last:
             break
         at = row["block_time"]
-        if row["name"] != "LotsChanged" or row["address"] != token:
+        if row["name"] not in NAMES or row["address"] != token:
+            continue
+        args = orjson.loads(row["args"])
+        named_lot = named.follow(token, row["name"], args)
+        account = account_of(row["name"], args)
+        if account is None or (named_lot is None and row["name"] != LOTS_CHANGED):
             continue
         epoch = clock.epoch(at)
         for expiry in [expiry for expiry in supply if clock.lifetime_epochs and expiry <= epoch]:
             ended[expiry] = supply.pop(expiry)
-        args = orjson.loads(row["args"])
-        before = words[args["account"]]
-        after = words[args["account"]] = lots.changed(before, args["words"])
+        before = words[account]
+        if named_lot is None:
+            after = words[account] = lots.changed(before, args["words"])
+        else:
+            after = words[account] = lots.added(before, named_lot, int(args["value"]), epoch)
         for expiry, points in lots.live(after, epoch):
             supply[expiry] += points
         for expiry, points in lots.live(before, epoch):

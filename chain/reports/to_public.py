@@ -10,7 +10,7 @@ from chain.reports.liability import Liability
 
 LINES = (
     "opening", "awarded", "exchanged_in", "returned", "renewed", "minted_otherwise", "redeemed", "exchanged_out",
-    "unwound", "burnt_otherwise", "expired", "closing",
+    "unwound", "taken_back", "burnt_otherwise", "expired", "closing",
 )  # fmt: skip
 
 

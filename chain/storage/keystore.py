@@ -131,6 +131,11 @@ def open_or_create(path: Path | str, password: str) -> LocalKeystore:
     return LocalKeystore.open(path, password) if Path(path).exists() else LocalKeystore.create(path, password)
 
 
+def till_ref(index: int) -> str:
+    """The reference of a hot key that acts as the brands' till and never awards."""
+    return f"till/{index}"
+
+
 def signer_ref(index: int) -> str:
     """The reference of a relayer's hot key."""
     return f"signer/{index}"

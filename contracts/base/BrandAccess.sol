@@ -9,6 +9,9 @@ import {IBrandAccess} from "../interfaces/IBrandAccess.sol";
 abstract contract BrandAccess is IBrandAccess {
     /// @dev How long an announced call may still be made.
     uint256 internal constant ANNOUNCEMENT_LIFE = 7 days;
+    /// @dev An announcement: when it is ready in the low 48 bits, above them since when the caller has had the role.
+    uint256 private constant SINCE_AT = 48;
+    uint256 private constant READY_MASK = type(uint48).max;
     /// @dev keccak256("moa.BrandAccess.announcements"), far from any slot that Solidity gives out.
     bytes32 private constant ANNOUNCEMENTS = keccak256("moa.BrandAccess.announcements");
 
@@ -26,14 +29,25 @@ abstract contract BrandAccess is IBrandAccess {
         callHash = keccak256(abi.encode(msg.sender, role, data));
         uint256 ready = block.timestamp + delay;
 
-        _announcements()[callHash] = ready;
+        _announcements()[callHash] = ready | (_since(role, msg.sender) << SINCE_AT);
 
         emit CallAnnounced(msg.sender, callHash, ready);
     }
 
     /// @inheritdoc IBrandAccess
+    function retract(address caller, uint64 role, bytes calldata data) external returns (bytes32 callHash) {
+        if (msg.sender != caller) _checkVeto(role);
+        callHash = keccak256(abi.encode(caller, role, data));
+        if (_announcements()[callHash] == 0) revert CallNotAnnounced(callHash);
+
+        delete _announcements()[callHash];
+
+        emit CallRetracted(msg.sender, callHash);
+    }
+
+    /// @inheritdoc IBrandAccess
     function readyAt(bytes32 callHash) external view returns (uint256) {
-        return _announcements()[callHash];
+        return _announcements()[callHash] & READY_MASK;
     }
 
     /// @dev Reverts unless the caller holds `role`; with an execution delay, unless this very call was announced in time.
@@ -51,12 +65,29 @@ abstract contract BrandAccess is IBrandAccess {
 
     function _useAnnouncement(uint64 role) private {
         bytes32 callHash = keccak256(abi.encode(msg.sender, role, msg.data));
-        uint256 ready = _announcements()[callHash];
-        if (ready == 0) revert CallNotAnnounced(callHash);
+        uint256 announced = _announcements()[callHash];
+        uint256 ready = announced & READY_MASK;
+        // Whoever lost the role and was given it anew announces anew.
+        if (ready == 0 || announced >> SINCE_AT != _since(role, msg.sender)) revert CallNotAnnounced(callHash);
         if (block.timestamp < ready) revert CallNotReady(callHash, ready);
         if (block.timestamp >= ready + ANNOUNCEMENT_LIFE) revert CallExpired(callHash, ready + ANNOUNCEMENT_LIFE);
 
         delete _announcements()[callHash];
+    }
+
+    /// @dev The role's guardian and its admin (a brand's owner) retract what its holders announced, at once.
+    function _checkVeto(uint64 role) private view {
+        uint64 guardian = MANAGER.getRoleGuardian(role);
+        (bool isGuardian,) = MANAGER.hasRole(guardian, msg.sender);
+        if (isGuardian) return;
+        (bool isAdmin,) = MANAGER.hasRole(MANAGER.getRoleAdmin(role), msg.sender);
+        if (!isAdmin) revert RoleMissing(msg.sender, guardian);
+    }
+
+    /// @dev Since when `account` has held `role` without a break.
+    function _since(uint64 role, address account) private view returns (uint256) {
+        (uint48 since,,,) = MANAGER.getAccess(role, account);
+        return since;
     }
 
     function _announcements() private pure returns (mapping(bytes32 => uint256) storage map) {

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IAuthorised} from "./IAuthorised.sol";
 import {IBrandAccess} from "./IBrandAccess.sol";
 
@@ -21,7 +22,7 @@ import {IBrandAccess} from "./IBrandAccess.sol";
 /// of the live window (epoch+1 .. epoch+16); anything else is a stale word of an older turn of the ring.
 /// A word without points is stored as 0.
 /// @dev Points move oldest lot first, and each part keeps its own expiry at the receiver.
-interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthorised, IBrandAccess {
+interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IERC165, IAuthorised, IBrandAccess {
     /// @notice Who may use transfer and transferFrom.
     /// Closed: nobody, only Moa's contracts move points. AllowList: anyone, to receivers on the brand's list. Open: anyone.
     enum Policy {
@@ -33,8 +34,8 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @notice What a brand fixes for ever when its token is made (only the policy may change).
     /// @param epochSeconds Length of an epoch: 3,600 (an hour) at least, 31,622,400 (366 days) at most.
     /// @param lifetimeEpochs 1..15 whole epochs that points live at least; 0: they never expire.
-    /// @param graceSeconds New life of points that come back after their expiry (release, refund, unwinding);
-    /// 0: they stay expired. At most 15 epochs.
+    /// @param graceSeconds How long after a lot's end a till may still capture what was held of it, and a refund give
+    /// it back; 0: not at all. Counted to the second, from the lot's own end, once per lot. At most 15 epochs.
     struct Terms {
         string name;
         string symbol;
@@ -63,12 +64,24 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
 
     /// @notice The lots of `account` after a change: exactly the words that changed.
     /// @dev A word names its own place, (word >> 240) % 4. A word without points arrives here as its bare
-    /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer.
+    /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer; not for
+    /// what `mintBatch` adds, which `LotNamed` tells.
     event LotsChanged(address indexed account, uint256[] words);
-    /// @notice The brand changed who may transfer.
+    /// @notice Each of the next `transfers` Transfers from 0 of this transaction adds its points to the lot of `expiryEpoch`
+    /// of its receiver (lots of the same word that have expired by then are gone).
+    event LotNamed(uint256 indexed expiryEpoch, uint256 transfers);
+    /// @notice What `member` owes this brand from now on, after a return or an award: later awards pay first.
+    event DebtChanged(address indexed member, uint256 debt);
+    /// @notice ERC-7572: the contract's own page changed.
+    event ContractURIUpdated();
+    /// @notice The brand changed who may transfer, at once: to the same or a looser policy.
     event PolicyChanged(Policy policy);
+    /// @notice The brand announced a tighter policy: in force from `inForceAt` on, without another event.
+    event PolicyAnnounced(Policy policy, uint256 inForceAt);
     /// @notice The brand put `account` on its list of receivers, or took it off.
     event AllowListChanged(address indexed account, bool allowed);
+    /// @notice The brand takes `account` off its list of receivers: it is no longer on it from `until` on.
+    event AllowListEnding(address indexed account, uint256 until);
     /// @notice A member moved everything to a wallet that agreed to it.
     event Left(address indexed member, address indexed wallet, uint256 points);
 
@@ -86,8 +99,6 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     error TermsInvalid(string field);
     /// @notice ERC-2612: `block.timestamp` is past the permit's deadline.
     error ERC2612ExpiredSignature(uint256 deadline);
-    /// @notice ERC-2612: the permit was signed by `signer`, not by `owner`.
-    error ERC2612InvalidSigner(address signer, address owner);
 
     /* READING */
 
@@ -99,6 +110,8 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function currentEpoch() external view returns (uint256);
     /// @notice The expiry epoch that points minted now receive.
     function expiryEpochOfMint() external view returns (uint256);
+    /// @notice The expiry epoch that points minted at second `mintedAt` (not before `origin`) received.
+    function expiryEpochOf(uint256 mintedAt) external view returns (uint256);
     /// @notice The second at which lots of `expiryEpoch` are gone; type(uint256).max when they never expire.
     function expiresAt(uint256 expiryEpoch) external view returns (uint256);
     /// @notice The live lots of `account`, oldest first, without empty ones; at most 16.
@@ -111,8 +124,23 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function packedSupply() external view returns (uint256[4] memory);
     /// @notice How many points may still be minted in the present epoch: 2^48 - 1 less the supply of that lot.
     function mintable() external view returns (uint256);
+    /// @notice The lot that points minted now go to, and how many still may: `expiryEpochOfMint` and `mintable` at once.
+    function mintLot() external view returns (uint256 expiryEpoch, uint256 room);
+    /// @notice The seconds that any point surely lives when it is minted; type(uint256).max when points never expire.
+    function leastLife() external view returns (uint256);
+    /// @notice Points that `member` owes this brand: returned goods' points that were spent. No other brand's.
+    function debtOf(address member) external view returns (uint256);
+    /// @notice ERC-7572: a URI of the contract's page (name, logo, link), as the brand's owner set it; may be a data: URI.
+    // forge-lint: disable-next-line(mixed-case-function)
+    function contractURI() external view returns (string memory);
     /// @notice True when the brand lets `account` receive under the AllowList policy.
     function isAllowed(address account) external view returns (bool);
+    /// @notice First second at which `account` is no longer on the list; 2^256-1: none; 0: it is not on it.
+    function allowedUntil(address account) external view returns (uint256);
+    /// @notice The tighter policy that waits, and the second from which on it is in force; 0 when none waits.
+    function pendingPolicy() external view returns (Policy policy, uint256 inForceAt);
+    /// @notice The last expiry epoch whose end and grace have passed: held points of it can no longer be captured.
+    function graceClock() external view returns (uint256);
 
     /* THE MEMBER'S OWN ACTS */
 
@@ -143,10 +171,16 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
 
     /* THE BRAND'S OWNER */
 
-    /// @notice Changes the transfer policy. Needs the brand's owner role.
+    /// @notice Changes the transfer policy: a looser one at once, a tighter one with 7 days' notice; either takes the
+    /// place of one that waits. Needs the brand's owner role.
     function setPolicy(Policy policy) external;
-    /// @notice Puts an account on the list of receivers or takes it off. Needs the brand's owner role.
+    /// @notice Puts an account on the list of receivers at once, or takes it off with 7 days' notice. Needs the
+    /// brand's owner role.
     function setAllowed(address account, bool allowed) external;
+
+    /// @notice Sets `contractURI`, at most 2,048 bytes. Needs the brand's owner role.
+    // forge-lint: disable-next-line(mixed-case-function)
+    function setContractURI(string calldata uri) external;
 
     /* MOA'S CONTRACTS */
 
@@ -154,14 +188,22 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     function initialise(Terms calldata terms_) external;
     /// @notice Mints `points` of the present epoch's lot. PartnerExchange only.
     function mint(address member, uint256 points) external;
-    /// @notice Mints a batch: the supply is written once, each line has its own Transfer and LotsChanged. RewardRules only.
-    /// @param lines Each `member << 96 | points`: a batch is as cheap as its encoding.
-    /// @dev Lines of 0 points are skipped. Reverts as a whole with LotOverflow when the lot of the present epoch is full.
+    /// @notice Mints a batch into the present epoch's lot: `LotNamed`, then a Transfer a line. RewardRules only. Of what a
+    /// debtor receives the debt is burnt at once (a second Transfer, DebtChanged and LotsChanged).
+    /// @param lines Each `member << 96 | points`, points above 0: a batch is as cheap as its encoding.
+    /// @dev Reverts as a whole with LotOverflow when the lot of the present epoch is full.
     function mintBatch(uint256[] calldata lines) external;
     /// @notice Mints lots with the expiry epochs that they had before: each line its own Transfer and LotsChanged.
     /// OpeningBalances only, which has refused what the token could not hold.
     /// @dev Reverts as a whole with LotOverflow.
     function mintLots(LotsLine[] calldata lines) external;
+    /// @notice Burns up to `points` of `member`: first of the lot of `expiryEpoch`, which must be live, then of the others,
+    /// latest expiry first. RewardRules only.
+    /// @param owe Whether the member owes what is missing from now on.
+    /// @return taken Points burnt. @return owed Added to the debt. @return forgiven Missing, and not owed.
+    function takeBack(address member, uint256 points, uint256 expiryEpoch, bool owe)
+        external
+        returns (uint256 taken, uint256 owed, uint256 forgiven);
     /// @notice Burns from `member`, oldest first. PartnerExchange and RedemptionDesk only.
     /// @return lots What was taken, packed as above. @return epoch The clock when it was taken.
     function burn(address member, uint256 points) external returns (uint256[4] memory lots, uint256 epoch);
@@ -171,16 +213,22 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IAuthoris
     /// @notice Burns those of `lots` that are still live from the desk's account. RedemptionDesk only.
     /// @return burnt The live part, in points; the rest expired earlier and was gone already.
     function burnAside(uint256[4] calldata lots) external returns (uint256 burnt);
-    /// @notice Gives `lots` in the desk's account back: live ones with their own expiry, expired ones by the
-    /// brand's grace (minted anew). RedemptionDesk only.
-    /// @return returned Live points moved back. @return renewed Expired points minted anew. @return lapsed Expired points that stay gone.
-    function giveBack(address member, uint256[4] calldata lots)
-        external
-        returns (uint256 returned, uint256 renewed, uint256 lapsed);
-    /// @notice Mints `lots` again as they were: live ones with their own expiry, expired ones by the brand's grace.
+    /// @notice Burns up to `points` of `member`: from the lot of `firstEpoch`, then the latest expiry first.
+    /// PartnerExchange (unwinding) only.
+    /// @return burnt `points`, or all that the member has if that is less.
+    function burnLatest(address member, uint256 points, uint256 firstEpoch) external returns (uint256 burnt);
+    /// @notice Gives `lots` in the desk's account back, live ones with their own expiry; expired ones stay gone.
+    /// RedemptionDesk only.
+    /// @return returned Live points moved back.
+    /// @return lapsed Expired points.
+    function giveBack(address member, uint256[4] calldata lots) external returns (uint256 returned, uint256 lapsed);
+    /// @notice Mints `lots` again as they were: live ones with their own expiry. Expired ones stay gone, or, if
+    /// `graced`, live on in the last lot that ends within their own end and the brand's grace, once.
     /// RedemptionDesk (refund) and PartnerExchange (unwinding) only.
-    /// @return returned Points minted with their own expiry. @return renewed Expired points with new life. @return lapsed Expired points that stay gone.
-    function restore(address member, uint256[4] calldata lots)
+    /// @return returned Points minted with their own expiry.
+    /// @return renewed Expired points that had their grace.
+    /// @return lapsed Expired points that stay gone.
+    function restore(address member, uint256[4] calldata lots, bool graced)
         external
         returns (uint256 returned, uint256 renewed, uint256 lapsed);
 }

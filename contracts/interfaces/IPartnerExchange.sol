@@ -7,12 +7,14 @@ import {IAuthorised} from "./IAuthorised.sol";
 /// @title One brand's points for another's, by an agreement between the two.
 /// @notice gross = pointsIn * numerator / denominator, rounded down. fee = gross * feeBps / 10,000, rounded up.
 /// out = gross - fee, which is minted in the receiving brand's present epoch. The fee goes to the receiving
-/// brand: the obligation is booked for the gross points, obligation = gross * valueNumerator / valueDenominator,
-/// rounded up, in units of the settlement token, owed by the brand that is left to the brand that is entered.
+/// brand: the obligation is booked for the gross points, gross * valueNumerator / valueDenominator in units of the
+/// settlement token, owed by the brand that is left to the brand that is entered. It is rounded up over all exchanges
+/// of an agreement together, not each: however an exchange is cut, the debt is the same to the unit.
+/// The day's cap is of what flows: points that come back by the agreement the other way give room again.
 /// Order of the checks: deadline · nonce · signature · agreement · version · both brands issuing · amounts ·
 /// minimum · day's cap · balance · default · exposure · collateral.
 /// @dev An exchange's id is keccak256(abi.encode(member, nonce)). The record kept is the hash of an Exchange,
-/// which the `Exchanged` event shows whole and `unwind` wants back.
+/// which the `Exchanged` event shows whole and `unwind` wants back, with its second and the last of its unwinding.
 interface IPartnerExchange is IBrandAccess, IAuthorised {
     /// @notice Proposed: waits for the other brand. Agreed: in force. Ended: for ever.
     enum State {
@@ -25,10 +27,13 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
     /// @notice What two brands agree on.
     /// @param numerator, denominator Points of the receiving brand per point of the other; 1 .. 2^48-1 each.
     /// @param feeBps 0 .. 5,000 hundredths of a percent of the gross.
-    /// @param dailyCap Most points in, per UTC day, all members together; at most 2^48-1.
+    /// @param dailyCap Most points in, per UTC day, all members together, less what comes back; at most 2^48-1.
     /// @param exposureCap Most that may be owed in this direction at any time, in settlement units; at most 2^96-1.
-    /// @param valueNumerator, valueDenominator Settlement units per base unit of the receiving brand's points; 1 .. 2^64-1 each.
+    /// @param valueNumerator, valueDenominator Settlement units per base unit of the receiving brand's points; 1 .. 2^64-1
+    /// and 1 .. 2^32-1.
     /// @param noticeSeconds How long a change or an end waits: 3,600 .. 31,536,000.
+    /// @param minimumIn Fewest points in of an exchange: 1 .. 2^40-1.
+    /// @param unwindSeconds How long an exchange may be unwound: 0 (never) .. 31,622,400.
     struct Terms {
         uint256 numerator;
         uint256 denominator;
@@ -38,6 +43,8 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
         uint256 valueNumerator;
         uint256 valueDenominator;
         uint256 noticeSeconds;
+        uint256 minimumIn;
+        uint256 unwindSeconds;
     }
 
     /// @notice A directed agreement.
@@ -118,6 +125,8 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
     /// @notice The quote was made with another version than the one in force.
     error VersionChanged(uint256 version, uint256 inForce);
     error PointsInInvalid(uint256 pointsIn, uint256 maximum);
+    /// @notice The agreement has a minimum for an exchange.
+    error PointsInTooFew(uint256 pointsIn, uint256 minimum);
     /// @notice The exchange would give less than the member accepts (or nothing).
     error OutBelowMinimum(uint256 out, uint256 minimum);
     /// @notice The exchange would give more than a lot can hold.
@@ -126,6 +135,8 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
     error ExchangeUnknown(bytes32 exchangeId);
     /// @notice The data given is not the exchange with this id, or it was unwound or cancelled.
     error ExchangeNotOpen(bytes32 exchangeId);
+    /// @notice The exchange could be unwound until `unwindUntil`.
+    error UnwindOver(bytes32 exchangeId, uint256 unwindUntil);
 
     /* READING */
 
@@ -140,7 +151,7 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
         returns (Terms memory terms, uint256 version, uint256 byBrandId, uint256 inForceAt);
     /// @notice 0, or the second from which on the agreement is ended.
     function endsAt(uint256 agreementId) external view returns (uint256);
-    /// @notice Points in of this UTC day.
+    /// @notice Points in of this UTC day, less what came back by the agreement the other way; 0 if more came back.
     function usedToday(uint256 agreementId) external view returns (uint256);
     /// @notice What an exchange of `pointsIn` gives now: the same code. Does not look at caps, balances or collateral.
     function quote(uint256 agreementId, uint256 pointsIn)
@@ -151,7 +162,8 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
     function exchangeIdOf(address member, uint256 nonce) external pure returns (bytes32);
     /// @notice The desk's hold id of a payment: keccak256(abi.encode(this contract, exchangeId)).
     function paymentIdOf(bytes32 exchangeId) external view returns (bytes32);
-    /// @notice keccak256(abi.encode(exchange)) while it may be unwound; 1 when unwound, cancelled or paid; 0 when unknown.
+    /// @notice 1 when unwound, cancelled or paid; 0 when unknown; else, from bit 0 up: the last second in which it may be
+    /// unwound (40 bits), the second of the exchange (40), and the upper 176 bits of keccak256(abi.encode(exchange)).
     function recordOf(bytes32 exchangeId) external view returns (bytes32);
 
     /* THE BRANDS' OWNERS */
@@ -189,9 +201,16 @@ interface IPartnerExchange is IBrandAccess, IAuthorised {
         external
         returns (bytes32 exchangeId, bytes32 holdId, uint256 out);
 
-    /// @notice Undoes an exchange at its own rate, once: burns `pointsOut` from the member, restores `lotsIn` (fee
-    /// and all; expired ones by the brand's grace), takes the obligation back. Till role of the receiving brand,
-    /// and the member's authorisation; both brands must be issuing.
-    /// EIP-712: Unwind(address member,bytes32 exchangeId,uint256 deadline)
-    function unwind(bytes32 exchangeId, Exchange calldata exchange_, uint256 deadline, bytes calldata signature) external;
+    /// @notice Undoes an exchange at its own rate, once, within the agreement's `unwindSeconds` of the exchange: burns
+    /// `pointsOut` from the member (first of the lot that the exchange minted, then the latest expiry first), restores
+    /// `lotsIn` (fee and all; expired ones stay gone), takes the obligation back. Till role of the receiving brand, and
+    /// the member's authorisation, whose nonce is one of those of exchanges; both brands must be issuing.
+    /// EIP-712: Unwind(address member,bytes32 exchangeId,uint256 nonce,uint256 deadline)
+    function unwind(
+        bytes32 exchangeId,
+        Exchange calldata exchange_,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
 }

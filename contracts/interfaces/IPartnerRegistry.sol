@@ -7,8 +7,9 @@ import {ILoyaltyToken} from "./ILoyaltyToken.sol";
 /// @title The brands: their tokens, treasuries and standing, and the switches that stop issuing.
 /// @notice A brand is `issuing` when it is Active and neither its own switch nor Moa's nor the switch for all
 /// is thrown. Awards and exchanges need issuing brands. Nothing else does: whatever the standing, members
-/// hold and redeem at home, tills capture, release and refund, deadlines run out, and members leave with
-/// their points. So no switch can trap points.
+/// hold, tills release and, for a day, capture what was held, deadlines run out, and members leave with
+/// their points. So no switch can trap points. What makes points or moves money stops: refunds with every
+/// switch and suspension, captures a day later, and a brand's collateral stays while a switch is thrown.
 interface IPartnerRegistry is IBrandAccess {
     /// @notice Invited: made, may not issue yet. Active: may. Suspended: may not, by Moa's decision.
     enum Status {
@@ -66,7 +67,10 @@ interface IPartnerRegistry is IBrandAccess {
     );
     event BrandActivated(uint256 indexed brandId);
     event BrandSuspended(uint256 indexed brandId);
-    event TreasuryChanged(uint256 indexed brandId, address treasury);
+    /// @notice The brand's collateral returns to `treasury` from `inForceAt` on, without another event.
+    event TreasuryAnnounced(uint256 indexed brandId, address treasury, uint256 inForceAt);
+    /// @notice A treasury that was announced will not be one.
+    event TreasuryWithdrawn(uint256 indexed brandId, address treasury);
     event MetadataChanged(uint256 indexed brandId, bytes32 metadataHash);
     /// @notice A switch of the brand was thrown (true) or put back (false). `byMoa`: Moa's switch, else the brand's own.
     event BrandSwitched(uint256 indexed brandId, bool byMoa, bool stopped);
@@ -82,6 +86,11 @@ interface IPartnerRegistry is IBrandAccess {
     error NotSealed();
     /// @notice An address that must be given is zero; the name of the field.
     error AddressMissing(string field);
+    /// @notice Collateral cannot return there: the clearing house itself.
+    error TreasuryUnfit(address treasury);
+    /// @notice Another treasury was announced and is in force from `inForceAt` on.
+    error TreasuryPending(address treasury, uint256 inForceAt);
+    error NoTreasuryPending(uint256 brandId);
 
     /* READING */
 
@@ -95,6 +104,13 @@ interface IPartnerRegistry is IBrandAccess {
     function brandOf(uint256 brandId) external view returns (Brand memory);
     /// @notice The brand's token; reverts with BrandUnknown. Works in every status.
     function tokenOf(uint256 brandId) external view returns (address);
+    /// @notice The brand's token, and since when awards and exchanges have been stopped: the first of suspension and the
+    /// switches that still hold; 0 when none does. Reverts with BrandUnknown.
+    function standingOf(uint256 brandId) external view returns (address token, uint256 stoppedSince);
+    /// @notice Where the brand's collateral returns to now, and whether a switch holds it back.
+    function treasuryOf(uint256 brandId) external view returns (address treasury, bool stopped);
+    /// @notice The treasury that waits and the second from which on it is in force; 0 and 0 when none waits.
+    function pendingTreasuryOf(uint256 brandId) external view returns (address treasury, uint256 inForceAt);
     /// @notice 0 when `token` is no brand's token.
     function brandIdOf(address token) external view returns (uint256);
     /// @notice True when awards and exchanges of this brand may go through.
@@ -120,8 +136,10 @@ interface IPartnerRegistry is IBrandAccess {
 
     /* THE BRAND */
 
-    /// @notice Brand's owner only.
-    function setTreasury(uint256 brandId, address treasury) external;
+    /// @notice Announces where collateral returns to from 7 days on. Brand's owner only; one at a time.
+    function announceTreasury(uint256 brandId, address treasury) external returns (uint256 inForceAt);
+    /// @notice Takes that back before it is in force. The brand's guardian or owner, at once.
+    function withdrawTreasury(uint256 brandId) external;
     /// @notice Brand's owner only.
     function setMetadata(uint256 brandId, bytes32 metadataHash) external;
 

@@ -7,8 +7,10 @@ import {IAuthorised} from "./IAuthorised.sol";
 /// @title Where members redeem points: hold, then capture or release; refund gives captured points back.
 /// @notice Held points lie in the desk's own account of the token: they count in `totalSupply`, not in the
 /// member's `balanceOf`, and are shown by `heldOf`. Held lots expire in the token at their own second like
-/// all others. What the member was promised does not: until the hold's deadline the till may capture the
-/// points as they were set aside, and points that come back after their expiry follow the brand's grace.
+/// all others. A hold gives no lot new life: what it gives back has its own expiry. Only a till's acts have the
+/// brand's grace: it captures a held lot until the lot's end and the grace have passed, and its refund gives a lot
+/// back within the same. A capture carries the brand's refund window of its second; refunds stop with every switch
+/// and with suspension, captures a day after.
 /// @dev A hold's id is keccak256(abi.encode(member, nonce)): known before it is mined, and the record is
 /// what makes the authorisation count once. Capture takes the oldest lots of a hold; a refund gives the
 /// newest captured lots back first, so that the member ends as if less had been captured.
@@ -39,6 +41,7 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
 
     /// @notice A hold as the desk remembers it.
     /// @param points Set aside at first. @param captured Of these. @param refunded Of the captured.
+    /// @param refundUntil Captured: last second in which the till may refund; else 0.
     /// @param lots Held: what is set aside. Captured: what is captured and not yet refunded. Packed as in ILoyaltyToken.
     struct Hold {
         address member;
@@ -48,6 +51,7 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
         uint256 captured;
         uint256 refunded;
         uint256 holdUntil;
+        uint256 refundUntil;
         uint256[4] lots;
     }
 
@@ -62,7 +66,7 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
         uint256 nonce,
         uint256[4] lots
     );
-    /// @notice The till took `captured`; the rest came back: `returned` with its own expiry, `renewed` with grace, `lapsed` gone.
+    /// @notice The till took `captured`; the rest came back: `returned` with its own expiry, `lapsed` gone; `renewed` is 0.
     event HoldCaptured(
         bytes32 indexed holdId,
         uint256 indexed brandId,
@@ -72,7 +76,7 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
         uint256 renewed,
         uint256 lapsed
     );
-    /// @notice The whole hold came back. `timedOut`: after its deadline, by anyone; else by the till.
+    /// @notice The whole hold came back. `timedOut`: after its deadline, by anyone; else by the till. `renewed` is 0.
     event HoldReleased(
         bytes32 indexed holdId,
         uint256 indexed brandId,
@@ -103,6 +107,9 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
         uint256[4] lots
     );
 
+    /// @notice Captures from `inForceAt` on carry a refund window of `refundSeconds`.
+    event RefundWindowAnnounced(uint256 indexed brandId, uint256 refundSeconds, uint256 inForceAt);
+
     error HoldUnknown(bytes32 holdId);
     error HoldStateWrong(bytes32 holdId, State state);
     /// @notice Points must be more than 0.
@@ -114,6 +121,13 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
     /// @notice Only the till may release before the deadline has passed.
     error HoldRunning(bytes32 holdId, uint256 holdUntil);
     error CaptureExceedsHold(uint256 points, uint256 held);
+    /// @notice Of the hold only `inTime` points lie in lots whose end and grace have not passed.
+    error CaptureTooLate(bytes32 holdId, uint256 points, uint256 inTime);
+    /// @notice The brand has been stopped, and its till might capture until `stoppedAt` only.
+    error CaptureStopped(bytes32 holdId, uint256 stoppedAt);
+    /// @notice The capture's refund window has passed.
+    error RefundOver(bytes32 holdId, uint256 refundUntil);
+    error RefundWindowWrong(uint256 refundSeconds, uint256 maximum);
     error RefundExceedsCapture(uint256 points, uint256 refundable);
     /// @notice The refund was made against an older state: so a repeated refund does nothing.
     error RefundOutOfDate(uint256 refundedBefore, uint256 refunded);
@@ -128,6 +142,16 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
     /// @notice Sum of what `member`'s open holds of a brand set aside, as promised (expired or not).
     function heldOf(uint256 brandId, address member) external view returns (uint256);
 
+    /// @notice The refund window that a capture of this brand carries now, in seconds; 90 days unless the brand said otherwise.
+    function refundWindowOf(uint256 brandId) external view returns (uint256);
+    /// @notice The window that waits, and from when on it is in force; 0 and 0 when none waits.
+    function pendingRefundWindowOf(uint256 brandId) external view returns (uint256 refundSeconds, uint256 inForceAt);
+
+    /* THE BRAND'S OWNER */
+
+    /// @notice Publishes the refund window (0 .. 366 days) of captures from 7 days on; takes the place of one that waits.
+    function announceRefundWindow(uint256 brandId, uint256 refundSeconds) external returns (uint256 inForceAt);
+
     /* THE MEMBER */
 
     /// @notice Sets the member's points aside. Anyone may submit it; works in every status of the brand.
@@ -136,11 +160,13 @@ interface IRedemptionDesk is IBrandAccess, IAuthorised {
 
     /* THE TILL */
 
-    /// @notice Burns `points` (1 .. held) and gives the rest back. Till role; while `block.timestamp <= holdUntil`.
+    /// @notice Burns `points` (1 .. held) and gives the rest back. Till role; while `block.timestamp <= holdUntil`, of
+    /// lots whose end and grace have not passed, and at most a day after the brand was stopped.
     function capture(bytes32 holdId, uint256 points) external;
     /// @notice Gives the whole hold back. The till at any time; anyone once `block.timestamp > holdUntil`.
     function release(bytes32 holdId) external;
-    /// @notice Gives captured points back, newest captured lots first. Till role; at any time; in all at most what was captured.
+    /// @notice Gives captured points back, newest captured lots first. Till role; brand issuing; within the capture's
+    /// refund window; in all at most what was captured.
     /// @param refundedBefore What was refunded of this hold before; a repeated call is refused by it.
     function refund(bytes32 holdId, uint256 points, uint256 refundedBefore) external;
 

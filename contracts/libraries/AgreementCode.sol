@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import {IPartnerExchange} from "../interfaces/IPartnerExchange.sol";
 
 /// @title An agreement's terms in two words, and the arithmetic of an exchange.
-/// @notice rate, from bit 0 up: numerator 48, denominator 48, fee 16, daily cap 48, notice 32, version 24.
-/// limit: exposure cap 96, value numerator 64, value denominator 64. Pure.
+/// @notice rate, from bit 0 up: numerator 48, denominator 48, fee 16, daily cap 48, notice 32, version 24, minimum in 40.
+/// limit: exposure cap 96, value numerator 64, value denominator 64, seconds to unwind in 32. Pure.
 library AgreementCode {
     struct Code {
         uint256 rate;
@@ -18,14 +18,17 @@ library AgreementCode {
     uint256 private constant FEE_BPS_MAX = 5_000;
     uint256 private constant NOTICE_SECONDS_MIN = 1 hours;
     uint256 private constant NOTICE_SECONDS_MAX = 365 days;
+    uint256 private constant UNWIND_SECONDS_MAX = 366 days;
 
     uint256 private constant DENOMINATOR_AT = 48;
     uint256 private constant FEE_AT = 96;
     uint256 private constant DAILY_CAP_AT = 112;
     uint256 private constant NOTICE_AT = 160;
     uint256 private constant VERSION_AT = 192;
+    uint256 private constant MINIMUM_AT = 216;
     uint256 private constant VALUE_NUMERATOR_AT = 96;
     uint256 private constant VALUE_DENOMINATOR_AT = 160;
+    uint256 private constant UNWIND_AT = 224;
 
     /// @notice Reverts with AgreementTermsInvalid for the first field outside its bounds.
     function check(IPartnerExchange.Terms calldata terms) internal pure {
@@ -35,17 +38,20 @@ library AgreementCode {
         _bound(terms.dailyCap, 0, AMOUNT_MAX, "dailyCap");
         _bound(terms.exposureCap, 0, type(uint96).max, "exposureCap");
         _bound(terms.valueNumerator, 1, type(uint64).max, "valueNumerator");
-        _bound(terms.valueDenominator, 1, type(uint64).max, "valueDenominator");
+        // What is carried from one exchange to the next is less than this, and is kept in as many bits.
+        _bound(terms.valueDenominator, 1, type(uint32).max, "valueDenominator");
         _bound(terms.noticeSeconds, NOTICE_SECONDS_MIN, NOTICE_SECONDS_MAX, "noticeSeconds");
+        _bound(terms.minimumIn, 1, type(uint40).max, "minimumIn");
+        _bound(terms.unwindSeconds, 0, UNWIND_SECONDS_MAX, "unwindSeconds");
     }
 
     /// @notice Checked terms as stored.
     function encode(IPartnerExchange.Terms calldata terms, uint256 version_) internal pure returns (Code memory code) {
         code.rate = terms.numerator | (terms.denominator << DENOMINATOR_AT) | (terms.feeBps << FEE_AT)
             | (terms.dailyCap << DAILY_CAP_AT) | (terms.noticeSeconds << NOTICE_AT)
-            | ((version_ & type(uint24).max) << VERSION_AT);
+            | ((version_ & type(uint24).max) << VERSION_AT) | (terms.minimumIn << MINIMUM_AT);
         code.limit = terms.exposureCap | (terms.valueNumerator << VALUE_NUMERATOR_AT)
-            | (terms.valueDenominator << VALUE_DENOMINATOR_AT);
+            | (terms.valueDenominator << VALUE_DENOMINATOR_AT) | (terms.unwindSeconds << UNWIND_AT);
     }
 
     function decode(Code memory code) internal pure returns (IPartnerExchange.Terms memory terms) {
@@ -57,13 +63,17 @@ library AgreementCode {
         terms.valueNumerator = (code.limit >> VALUE_NUMERATOR_AT) & type(uint64).max;
         terms.valueDenominator = (code.limit >> VALUE_DENOMINATOR_AT) & type(uint64).max;
         terms.noticeSeconds = noticeSeconds(code.rate);
+        terms.minimumIn = minimumIn(code.rate);
+        terms.unwindSeconds = unwindSeconds(code.limit);
     }
 
-    /// @notice What `pointsIn` (at most AMOUNT_MAX) gives: the gross rounds down, the fee and the obligation up.
-    function compute(Code memory code, uint256 pointsIn)
+    /// @notice What `pointsIn` (at most AMOUNT_MAX) gives: the gross rounds down, the fee up, and the obligation up over
+    /// all exchanges of the agreement together.
+    /// @param carry What has been booked above the exact debt so far, in 1 / valueDenominator of a settlement unit.
+    function compute(Code memory code, uint256 pointsIn, uint256 carry)
         internal
         pure
-        returns (uint256 out, uint256 fee, uint256 obligation)
+        returns (uint256 out, uint256 fee, uint256 obligation, uint256 carried)
     {
         uint256 valueNumerator = (code.limit >> VALUE_NUMERATOR_AT) & type(uint64).max;
         uint256 valueDenominator = (code.limit >> VALUE_DENOMINATOR_AT) & type(uint64).max;
@@ -72,7 +82,12 @@ library AgreementCode {
             uint256 gross = pointsIn * (code.rate & AMOUNT_MAX) / ((code.rate >> DENOMINATOR_AT) & AMOUNT_MAX);
             fee = (gross * ((code.rate >> FEE_AT) & type(uint16).max) + BPS - 1) / BPS;
             out = gross - fee;
-            obligation = (gross * valueNumerator + valueDenominator - 1) / valueDenominator;
+            uint256 exact = gross * valueNumerator;
+            // What was booked too much before is booked less now; the carry stays below the denominator.
+            if (exact <= carry) return (out, fee, 0, carry - exact);
+            exact -= carry;
+            obligation = (exact + valueDenominator - 1) / valueDenominator;
+            carried = obligation * valueDenominator - exact;
         }
     }
 
@@ -86,6 +101,14 @@ library AgreementCode {
 
     function version(uint256 rate) internal pure returns (uint256) {
         return (rate >> VERSION_AT) & type(uint24).max;
+    }
+
+    function minimumIn(uint256 rate) internal pure returns (uint256) {
+        return rate >> MINIMUM_AT;
+    }
+
+    function unwindSeconds(uint256 limit) internal pure returns (uint256) {
+        return limit >> UNWIND_AT;
     }
 
     function exposureCap(uint256 limit) internal pure returns (uint256) {

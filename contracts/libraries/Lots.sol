@@ -91,6 +91,25 @@ library Lots {
         }
     }
 
+    /// @notice Takes up to `wanted` of `points`, latest expiry first.
+    /// @return taken The part taken, lot by lot. @return got Its sum.
+    function takeLatest(uint256 points, uint256 wanted) internal pure returns (uint256 taken, uint256 got) {
+        uint256 all = sum(points);
+        if (all <= wanted) return (points, all);
+
+        (uint256 kept,) = take(points, all - wanted);
+        // Lot by lot, what is kept is at most what is there.
+        return (points - kept, wanted);
+    }
+
+    /// @notice Four words without the lots whose expiry epoch is not after `clock`.
+    function after_(uint256[4] memory lots, uint256 clock) internal pure returns (uint256[4] memory later) {
+        for (uint256 i = 0; i < WORDS; ++i) {
+            uint256 group = lots[i] >> TAG_SHIFT;
+            later[i] = stored(group, live(lots[i], group, clock));
+        }
+    }
+
     /// @notice Adds two groups' points lot by lot. Reverts with LotOverflow for the oldest lot that cannot hold its sum.
     function merge(uint256 group, uint256 a, uint256 b) internal pure returns (uint256 c) {
         // Both are below 2^240, so the sum is below 2^241.

@@ -3,10 +3,11 @@ pragma solidity 0.8.30;
 
 import {IRewardRules} from "../interfaces/IRewardRules.sol";
 
-/// @title A rule's terms in two words that an award reads and two that it does not, and the arithmetic of points.
+/// @title A rule's terms in three words that an award reads and two that it does not, and the arithmetic of points.
 /// @notice rate, from bit 0 up: numerator 48, denominator 48, cap per award 48, cap per member and day 48,
 /// notice 32, kind 8, rounding 8. life: budget 56, spent 56, start 40, end 40, version 24, second at which a
-/// change is in force 40. Pure.
+/// change is in force 40. more: return window 32, shortfall 8, lock 32, start of the day 24, points above which a
+/// second signature is asked 48. Pure.
 library RuleCode {
     struct Code {
         uint256 rate;
@@ -34,36 +35,65 @@ library RuleCode {
     uint256 private constant VERSION_AT = 192;
     uint256 private constant CHANGE_AT = 216;
 
+    uint256 private constant SHORTFALL_AT = 32;
+    uint256 private constant LOCK_AT = 40;
+    uint256 private constant DAY_START_AT = 72;
+    uint256 private constant SECOND_ABOVE_AT = 96;
+
+    uint256 private constant DAY = 1 days;
+    /// @dev A return may come, and a lock may last, for a year.
+    uint256 private constant WINDOW_MAX = 365 days;
+
     /// @notice Reverts with RuleTermsInvalid for the first field outside its bounds.
     function check(IRewardRules.Terms calldata terms) internal pure {
-        if (terms.numerator == 0 || terms.numerator > AMOUNT_MAX) revert IRewardRules.RuleTermsInvalid("numerator");
+        bool correction = terms.kind == IRewardRules.Kind.Correction;
+        if (terms.numerator == 0 || terms.numerator > AMOUNT_MAX || (correction && terms.numerator != 1)) {
+            revert IRewardRules.RuleTermsInvalid("numerator");
+        }
         if (terms.denominator == 0 || terms.denominator > AMOUNT_MAX) {
             revert IRewardRules.RuleTermsInvalid("denominator");
         }
-        if (terms.kind == IRewardRules.Kind.Fixed && terms.denominator != 1) {
+        if (terms.kind != IRewardRules.Kind.Rate && terms.denominator != 1) {
             revert IRewardRules.RuleTermsInvalid("denominator");
         }
-        if (terms.capPerAward > AMOUNT_MAX) revert IRewardRules.RuleTermsInvalid("capPerAward");
-        if (terms.capPerMemberDay > AMOUNT_MAX) revert IRewardRules.RuleTermsInvalid("capPerMemberDay");
+        // What is given by hand is bounded twice.
+        if (terms.capPerAward > AMOUNT_MAX || (correction && terms.capPerAward == 0)) {
+            revert IRewardRules.RuleTermsInvalid("capPerAward");
+        }
+        if (terms.capPerMemberDay > AMOUNT_MAX || (correction && terms.capPerMemberDay == 0)) {
+            revert IRewardRules.RuleTermsInvalid("capPerMemberDay");
+        }
         if (terms.budget > BUDGET_MAX) revert IRewardRules.RuleTermsInvalid("budget");
         if (terms.end > TIME_MAX || terms.start >= terms.end) revert IRewardRules.RuleTermsInvalid("end");
         if (terms.noticeSeconds < NOTICE_SECONDS_MIN || terms.noticeSeconds > NOTICE_SECONDS_MAX) {
             revert IRewardRules.RuleTermsInvalid("noticeSeconds");
         }
+        if (terms.returnWindow > WINDOW_MAX) revert IRewardRules.RuleTermsInvalid("returnWindow");
+        if (terms.lockSeconds > WINDOW_MAX) revert IRewardRules.RuleTermsInvalid("lockSeconds");
+        if (terms.dayStart >= DAY) revert IRewardRules.RuleTermsInvalid("dayStart");
+        if (terms.secondAbove > (correction ? terms.capPerAward : 0)) {
+            revert IRewardRules.RuleTermsInvalid("secondAbove");
+        }
     }
 
     /// @notice Checked terms as stored, nothing spent, no change waiting.
-    function encode(IRewardRules.Terms calldata terms, uint256 version_) internal pure returns (Code memory code) {
+    function encode(IRewardRules.Terms calldata terms, uint256 version_)
+        internal
+        pure
+        returns (Code memory code, uint256 more)
+    {
         code.rate = terms.numerator | (terms.denominator << DENOMINATOR_AT) | (terms.capPerAward << CAP_AT)
             | (terms.capPerMemberDay << DAY_CAP_AT) | (terms.noticeSeconds << NOTICE_AT)
             | (uint256(terms.kind) << KIND_AT) | (uint256(terms.rounding) << ROUNDING_AT);
         code.life =
             terms.budget | (terms.start << START_AT) | (terms.end << END_AT) | ((version_ & 0xffffff) << VERSION_AT);
+        more = terms.returnWindow | (uint256(terms.shortfall) << SHORTFALL_AT) | (terms.lockSeconds << LOCK_AT)
+            | (terms.dayStart << DAY_START_AT) | (terms.secondAbove << SECOND_ABOVE_AT);
         code.activity = terms.activity;
         code.textHash = terms.textHash;
     }
 
-    function decode(Code memory code) internal pure returns (IRewardRules.Terms memory terms) {
+    function decode(Code memory code, uint256 more) internal pure returns (IRewardRules.Terms memory terms) {
         terms.activity = code.activity;
         terms.kind = IRewardRules.Kind((code.rate >> KIND_AT) & 0xff);
         terms.rounding = IRewardRules.Rounding((code.rate >> ROUNDING_AT) & 0xff);
@@ -76,6 +106,28 @@ library RuleCode {
         terms.end = end(code.life);
         terms.noticeSeconds = noticeSeconds(code.rate);
         terms.textHash = code.textHash;
+        terms.returnWindow = returnWindow(more);
+        terms.shortfall = IRewardRules.Shortfall(shortfall(more));
+        terms.lockSeconds = (more >> LOCK_AT) & type(uint32).max;
+        terms.dayStart = dayStart(more);
+        terms.secondAbove = secondAbove(more);
+    }
+
+    /// @notice What an award of `points` for `baseAmount` stands at when the member kept `kept` of it: what the same
+    /// terms pay for that, cut to their cap. A fixed award stands whole until all goods are back.
+    /// @dev Falls from `points` to 0 as `kept` falls from the whole to 0, and knows nothing of the parts between.
+    function standing(uint256 rate, uint256 points, uint256 kept) internal pure returns (uint256) {
+        if (kept == 0) return 0;
+        uint256 paid = pointsOf(rate, kept);
+        return paid < points ? paid : points;
+    }
+
+    /// @notice The day of `timestamp` where days begin `dayStart_` seconds after midnight UTC.
+    function day(uint256 timestamp, uint256 dayStart_) internal pure returns (uint256) {
+        // A start is less than a day, and no block is from the first day of 1970.
+        unchecked {
+            return (timestamp - dayStart_) / DAY;
+        }
     }
 
     /// @notice The points that `baseAmount` (below 2^96) earns, rounded as the rule says, before any cap.
@@ -143,5 +195,27 @@ library RuleCode {
     /// @notice 0: no change waits.
     function changeAt(uint256 life) internal pure returns (uint256) {
         return (life >> CHANGE_AT) & TIME_MAX;
+    }
+
+    /// @notice Seconds within which a return may come; 0: none may.
+    function returnWindow(uint256 more) internal pure returns (uint256) {
+        return more & type(uint32).max;
+    }
+
+    /// @notice What becomes of points that a return finds spent.
+    function shortfall(uint256 more) internal pure returns (uint256) {
+        return (more >> SHORTFALL_AT) & 0xff;
+    }
+
+    function dayStart(uint256 more) internal pure returns (uint256) {
+        return (more >> DAY_START_AT) & type(uint24).max;
+    }
+
+    function secondAbove(uint256 more) internal pure returns (uint256) {
+        return (more >> SECOND_ABOVE_AT) & AMOUNT_MAX;
+    }
+
+    function isCorrection(uint256 rate) internal pure returns (bool) {
+        return (rate >> KIND_AT) & 0xff == uint256(IRewardRules.Kind.Correction);
     }
 }

@@ -163,6 +163,9 @@ def worker(
     ] = 0,
     metrics_host: Annotated[str, typer.Option(envvar="MOA_METRICS_HOST")] = "127.0.0.1",
     signers: Annotated[int, typer.Option(envvar="MOA_RELAYER_SIGNERS", min=1, help="hot keys that send")] = 1,
+    tills: Annotated[
+        int, typer.Option(envvar="MOA_RELAYER_TILLS", min=0, help="hot keys that act as tills; 0: those that send")
+    ] = 1,
     fee_cap_gwei: Annotated[int, typer.Option(envvar="MOA_FEE_CAP_GWEI", min=1, help="never offer more")] = 500,
 ) -> None:
     """Run the relayer and the mirror; of several workers one leads."""
@@ -181,7 +184,7 @@ def worker(
         deployments=deployments,
         keystore_path=keystore,
         keystore_password=keystore_password,
-        relayer=RelayerSettings(signers=signers, fee_cap_wei=fee_cap_gwei * 10**9),
+        relayer=RelayerSettings(signers=signers, tills=tills, fee_cap_wei=fee_cap_gwei * 10**9),
         mirror=replace(
             _mirror_settings(finality, safe_depth, final_depth, confirmed_depth, undo_blocks_max),
             behind_grace_s=behind_grace,

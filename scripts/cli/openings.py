@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import csv
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
 
 from chain.base.addresses import parse_address
-from chain.base.errors import AddressMalformed, ArgumentInvalid
+from chain.base.errors import AddressMalformed, ArgumentInvalid, ChainError
 from chain.contracts import opening_file
 from chain.contracts.opening_file import OpeningFile
 from chain.model.openings import BATCH_LINES_MAX, LINES_MAX, Line
+from scripts.cli import opening_chain
+from scripts.cli.status import existing, unreadable
 
 REFUSED = 2
 
 File = Annotated[Path, typer.Argument(help="the opening's file (moa-opening/1)", dir_okay=False)]
 Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
+Brand = Annotated[int, typer.Option("--brand", min=1, help="the registry's id of the brand")]
+RpcUrl = Annotated[str, typer.Option("--rpc", envvar="MOA_RPC_URL", help="the node's HTTP address")]
+ChainId = Annotated[int, typer.Option("--chain-id", envvar="MOA_CHAIN_ID")]
+Deployments = Annotated[Path, typer.Option("--deployments", envvar="MOA_DEPLOYMENTS", help="folder of <chain_id>.json")]
+DatabaseUrl = Annotated[
+    str, typer.Option("--database", envvar="MOA_DATABASE_URL", help="sqlite:///… or postgresql://…")
+]
 opening = typer.Typer(help="A brand's old points: file, root, schedule, proofs.", no_args_is_help=True)
 
 
@@ -78,6 +89,67 @@ def batch(
         raise _refused(ArgumentInvalid(f"The file has {len(found.lines)} lines; line {first} is not one of them."))
     siblings, flags = found.multiproof([each.index for each in lines])
     _tell({"lines": [_line(each) for each in lines], "proof": siblings, "flags": flags}, as_json=True)
+
+
+@opening.command("commit")
+def commit(
+    file: File,
+    brand: Brand,
+    end: Annotated[int, typer.Option("--end", help="second (unix) from which on no line is claimed any more")],
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments = Path("deployments"),
+    start: Annotated[int, typer.Option("--start", min=0, help="second from which on; 0: now")] = 0,
+    comparing: Annotated[bool, typer.Option("--comparing", help="dual run: may still be replaced, unclaimed")] = False,
+    owner: Annotated[str, typer.Option("--owner", help="0x…: the brand's owner, an account that the node has")] = "",
+    owner_key: Annotated[str, typer.Option(envvar="MOA_OWNER_KEY", help="the owner's key; best in MOA_OWNER_KEY")] = "",
+    json: Json = False,
+) -> None:
+    """Commit a file's root, schedule and end as the brand's owner. The contract is asked first."""
+    found = _read(file)
+    try:
+        node, deployment = opening_chain.connected(rpc, deployments, chain_id)
+        with closing(node):
+            said = opening_chain.commit(
+                node,
+                deployment,
+                found,
+                brand=brand,
+                owner=parse_address(owner) if owner else "",
+                key=owner_key,
+                start=start,
+                end=end,
+                comparing=comparing,
+            )
+    except (ChainError, AddressMalformed, TimeoutError, OSError) as error:
+        raise _refused(error) from error
+    _tell(said, as_json=json)
+
+
+@opening.command("claim")
+def claim(
+    file: File,
+    brand: Brand,
+    number: Annotated[int, typer.Option("--opening", min=1, help="the opening's id")],
+    database: DatabaseUrl,
+    rpc: RpcUrl,
+    chain_id: ChainId,
+    deployments: Deployments = Path("deployments"),
+    json: Json = False,
+) -> None:
+    """Hand all lines of an opening to the relayer, a hundred a claim. Each counts once, however often this is said."""
+    found = _read(file)
+    try:
+        node, deployment = opening_chain.connected(rpc, deployments, chain_id)
+        engine = existing(database)
+        with closing(node):
+            claims = opening_chain.claim(engine, node, deployment, found, brand=brand, opening=number)
+        engine.dispose()
+    except SQLAlchemyError as error:
+        raise _refused(ArgumentInvalid(unreadable(error))) from error
+    except (ChainError, OSError) as error:
+        raise _refused(error) from error
+    _tell({"lines": len(found.lines), "claims": claims}, as_json=json)
 
 
 def _balances(path: Path) -> dict[str, dict[int, int]]:

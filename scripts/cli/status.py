@@ -11,22 +11,26 @@ import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from chain.base.errors import ChainError
+from chain.contracts.rate_cycles import gaining, rate
 from chain.health.loops import SystemHealth, system_health
+from chain.mirror.queries import programmes
 from chain.node import blocks
 from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot
+from chain.storage.looks import looking
 
 NODE_TIMEOUT_S: Final = 3.0
 WEI_PER_ETHER: Final = 10**18
 HEALTHY, UNHEALTHY, UNKNOWN = 0, 1, 2
 # A mirror that follows is a block or two behind whenever one looks.
 LAG_BLOCKS_MAX: Final = 20
+AGREEMENTS_MAX: Final = 10_000
 TOLD_OF_MIRROR: Final = (
     "block_number", "block_hash", "block_time", "head_number", "safe_number", "final_number", "history_from", "state",
     "reason", "updated_at_ms",
@@ -47,7 +51,7 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, as_json: bool) -> in
     """0: all is well; 1: something is wrong; 2: the database cannot be read."""
     console = Console(highlight=False, soft_wrap=True)
     try:
-        found = _read(database_url)
+        found, warnings = _read(database_url)
     except (SQLAlchemyError, FileNotFoundError) as error:
         reason = unreadable(error)
         _told(console, {"healthy": False, "troubles": [reason]}) if as_json else console.print(f"[bold red]{reason}[/]")
@@ -55,9 +59,9 @@ def show(*, database_url: str, rpc_url: str, chain_id: int, as_json: bool) -> in
     node, troubles = _asked(rpc_url, chain_id, found)
     troubles = found.troubles() + troubles
     if as_json:
-        _told(console, _document(found, node, troubles))
+        _told(console, _document(found, node, troubles) | {"warnings": warnings})
     else:
-        _printed(console, found, node, troubles)
+        _printed(console, found, node, troubles, warnings)
     return UNHEALTHY if troubles else HEALTHY
 
 
@@ -75,13 +79,27 @@ def existing(database_url: str) -> Engine:
     return make_engine(database_url)
 
 
-def _read(database_url: str) -> SystemHealth:
+def _read(database_url: str) -> tuple[SystemHealth, list[str]]:
     engine = existing(database_url)
     try:
         with snapshot(engine) as connection:
-            return system_health(connection)
+            return system_health(connection), _gains(connection)
     finally:
         engine.dispose()
+
+
+def _gains(connection: Connection) -> list[str]:
+    """A sentence for each round of agreements that makes points out of nothing, of what is in force or will be."""
+    rates = []
+    for row in programmes.agreements(looking(connection), limit=AGREEMENTS_MAX, proposed=False):
+        accepted = [each for each in row.versions if each["in_force_at"] is not None and not each["withdrawn"]]
+        pair = int(row.agreement_id), int(row.from_brand_id), int(row.to_brand_id)
+        rates += [rate(*pair, each["terms"]) for each in accepted[-1:]]
+    return [
+        f"Agreements {' → '.join(str(each.agreement_id) for each in found.rates)} make"
+        f" {float(found.product):.4f} points of each that goes round."
+        for found in gaining(rates)
+    ]
 
 
 def _asked(rpc_url: str, chain_id: int, found: SystemHealth) -> tuple[AtNode | None, list[str]]:
@@ -152,10 +170,14 @@ def _told(console: Console, document: dict[str, Any]) -> None:
     console.out(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode(), highlight=False)
 
 
-def _printed(console: Console, found: SystemHealth, node: AtNode | None, troubles: list[str]) -> None:
+def _printed(
+    console: Console, found: SystemHealth, node: AtNode | None, troubles: list[str], warnings: list[str]
+) -> None:
     _print_mirror(console, found, node)
     _print_loops(console, found)
     _print_signers(console, found, node)
+    for sentence in warnings:
+        console.print(f"[bold yellow]![/] {sentence}")
     for sentence in troubles:
         console.print(f"[bold red]✗[/] {sentence}")
     console.print("[bold red]NOT healthy[/]" if troubles else "[bold green]healthy[/]")

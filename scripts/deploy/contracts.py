@@ -8,7 +8,8 @@ each document whose hash it puts on the chain: documents/<hash>.
 MOA_RPC          the node's address
 MOA_PLAN         the plan (default: scripts/deploy/plan.toml)
 MOA_DEPLOYMENTS  where the files go (default: deployments)
-MOA_SIGNERS      addresses of the relayer's hot keys: funded, and given each brand's issuer and till roles
+MOA_SIGNERS      addresses of the relayer's hot keys that award: funded, and given each brand's issuer role
+MOA_TILLS        addresses of its hot keys that act as tills: funded, and given each brand's till role
 MOA_KEYS         private keys of the plan's accounts, for a node that has none of its own
 """
 
@@ -155,7 +156,8 @@ def _deploy(plan, actors):
     registry = build.PartnerRegistry.deploy(manager, sender)
     desk = build.RedemptionDesk.deploy(manager, registry, sender)
     rules = build.RewardRules.deploy(manager, registry, desk, sender)
-    house = build.ClearingHouse.deploy(manager, registry, settlement, plan["moa"]["cover_bps"], sender)
+    reserve = actors[plan["moa"]["reserve"]]
+    house = build.ClearingHouse.deploy(manager, registry, settlement, plan["moa"]["cover_bps"], reserve, sender)
     exchange = build.PartnerExchange.deploy(manager, registry, desk, house, sender)
     openings = build.OpeningBalances.deploy(manager, registry, desk, sender)
     token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, openings, sender)
@@ -168,6 +170,8 @@ def _deploy(plan, actors):
     manager.grantRole(0, registry, 0, sender)
     manager.grantRole(OPERATOR, operator, 0, sender)
     manager.grantRole(MOA_GUARDIAN, operator, 0, sender)
+    # Moa's guardian retracts what its operator announced.
+    manager.setRoleGuardian(OPERATOR, MOA_GUARDIAN, sender)
     registry.seal((token, rules, desk, exchange, house), sender)
 
     deployed = {
@@ -267,7 +271,7 @@ def _publish(owner, record, brand_id, rule):
     now = web3.eth.get_block("latest")["timestamp"]
     terms = (
         rule["activity"].encode().ljust(32, b"\0"),
-        ("rate", "fixed").index(rule["kind"]),
+        ("rate", "fixed", "correction").index(rule["kind"]),
         ("down", "nearest", "up").index(rule["rounding"]),
         rule["numerator"],
         rule["denominator"],
@@ -278,6 +282,11 @@ def _publish(owner, record, brand_id, rule):
         now + YEARS_100_S,
         rule["notice_seconds"],
         web3.keccak(text=rule["text"]),
+        rule.get("return_window_seconds", 0),
+        ("forgive", "debt").index(rule.get("shortfall", "forgive")),
+        rule.get("lock_seconds", 0),
+        rule.get("day_start", 0),
+        rule.get("second_above", 0),
     )
     _at(record, "RewardRules").publish(brand_id, terms, {"from": owner})
 
@@ -302,6 +311,8 @@ def _agreements(plan, actors, record, ids):
             int(item["value_numerator"]),
             int(item["value_denominator"]),
             item["notice_seconds"],
+            item["minimum_in"],
+            item["unwind_seconds"],
         )
         if agreement_id is None:
             proposed = exchange.propose(from_id, from_id, to_id, terms, {"from": owners[item["from"]]})
@@ -311,18 +322,28 @@ def _agreements(plan, actors, record, ids):
 
 
 def _signers(plan, actors, record, ids):
-    """The relayer's keys: money for gas, and roles that can move no member's points alone."""
+    """The relayer's keys: money for gas, and roles that can move no member's points alone.
+
+    Who awards is no till, and who is a till awards nothing: a stolen key of either kind makes no points and takes them.
+    """
     operator = actors[plan["moa"]["operator"]]
     manager = _at(record, "AccessManager")
-    signers = [address.strip() for address in os.environ.get("MOA_SIGNERS", "").split(",") if address.strip()]
-    for signer in signers:
+    kinds = dict.fromkeys(_addresses("MOA_SIGNERS"), ISSUER)
+    for till in _addresses("MOA_TILLS"):
+        if till in kinds:
+            raise DeploymentRefused(f"{till} is in MOA_SIGNERS and in MOA_TILLS: a key that awards is no till.")
+        kinds[till] = TILL
+    for signer, kind in kinds.items():
         if web3.eth.get_balance(web3.to_checksum_address(signer)) < SIGNER_FUNDS_MIN_WEI:
             operator.transfer(signer, min(SIGNER_FUNDS_WEI, operator.balance() // 4))
         for brand in plan["brands"]:
-            for kind in (ISSUER, TILL):
-                role = ids[brand["slug"]] * 256 + kind
-                if not manager.hasRole(role, signer)[0]:
-                    manager.grantRole(role, signer, 0, {"from": actors[brand["owner"]]})
+            role = ids[brand["slug"]] * 256 + kind
+            if not manager.hasRole(role, signer)[0]:
+                manager.grantRole(role, signer, 0, {"from": actors[brand["owner"]]})
+
+
+def _addresses(name):
+    return [address.strip() for address in os.environ.get(name, "").split(",") if address.strip()]
 
 
 def _at(record, name):

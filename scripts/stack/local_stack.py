@@ -30,7 +30,7 @@ from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Anvil, Ganache, Node
 from chain.mirror.brands import RegisteredBrand, registered
 from chain.node.rpc import Rpc
-from chain.storage.keystore import LocalKeystore
+from chain.storage.keystore import LocalKeystore, signer_ref, till_ref
 from scripts.stack.bootstrap import keep
 from scripts.stack.gateway import Gateway
 from scripts.stack.processes import Child, ChildEnded, running, start, tail
@@ -42,6 +42,7 @@ DEPLOY_CPU_S_MAX = 180.0
 # while a node that was killed starts again, no other program is given the port, to listen or to connect from.
 PORTS = range(20_000, 32_000)
 PORT_ATTEMPTS_MAX = 100
+TILLS = 1  # hot keys of the relayer that act as tills, and never award
 SIGNERS = 2  # hot keys of the relayer: one works, one is in reserve (the benchmark uses it)
 
 DEPLOYED = "deployed.sha256"
@@ -115,12 +116,13 @@ def stack(plan: Plan, say: Say = lambda _line: None) -> Iterator[LocalStack]:
         say(f"{plan.node} listens at {node.url}, its state is kept in {_short(plan.state / 'chain')}")
         password = _secret(plan.state / "keystore.password")
         keystore = _keystore(plan.state / "keystore.json", password)
-        signers = [keystore.address_of(f"signer/{i}") for i in range(SIGNERS)]
+        signers = [keystore.address_of(signer_ref(i)) for i in range(SIGNERS)]
+        tills = [keystore.address_of(till_ref(i)) for i in range(TILLS)]
 
         deployments = plan.state / "deployments"
-        if not _is_deployed(plan.state, node.url, node.chain_id, signers):
-            deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log")
-            _mark_deployed(plan.state, node.chain_id, signers)
+        if not _is_deployed(plan.state, node.url, node.chain_id, signers + tills):
+            deploy(node.url, deployments, signers, plan.state / "log" / "deploy.log", tills=tills)
+            _mark_deployed(plan.state, node.chain_id, signers + tills)
         deployment = Deployment.load(deployments, node.chain_id)
         _set_aside_other_chain(plan.state, deployment, say)
         say(f"{len(deployment.contracts)} contracts are on chain {node.chain_id}")
@@ -227,7 +229,15 @@ def _keystore(path: Path, password: str) -> LocalKeystore:
     return LocalKeystore.open(path, password) if path.exists() else LocalKeystore.create(path, password)
 
 
-def deploy(rpc_url: str, deployments: Path, signers: Sequence[str], log: Path, *, plan: Path | None = None) -> None:
+def deploy(
+    rpc_url: str,
+    deployments: Path,
+    signers: Sequence[str],
+    log: Path,
+    *,
+    tills: Sequence[str] = (),
+    plan: Path | None = None,
+) -> None:
     """Puts a plan (scripts/deploy/plan.toml) on the node, or what it lacks of it. Raises WorldError."""
     deployments.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -236,6 +246,7 @@ def deploy(rpc_url: str, deployments: Path, signers: Sequence[str], log: Path, *
         "MOA_RPC": rpc_url,
         "MOA_DEPLOYMENTS": str(deployments),
         "MOA_SIGNERS": ",".join(signers),
+        "MOA_TILLS": ",".join(tills),
         "MOA_PLAN": str(plan or ""),
     }
     command = [str(ROOT / "scripts" / "brownie"), "run", "deploy/contracts", "--network", "moa"]

@@ -27,7 +27,7 @@ LOOP_ROUNDS = 6
 TOTAL_ROUNDS = 25
 # One word of proof: where it lives and what it needs.
 LOTS, EXPIRING = "LotsProof", "ExpiringTokenProof"
-CONTRACTS = (LOTS, EXPIRING, "LastingTokenProof", "MintProof", "OnceProof")
+CONTRACTS = (LOTS, EXPIRING, "LastingTokenProof", "MintProof", "OnceProof", "ReturnProof", "DebtProof")
 
 
 def tree_for(contract: str, target: Path) -> None:

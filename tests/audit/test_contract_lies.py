@@ -69,13 +69,23 @@ def broken(report: Any) -> list[Any]:
 
 def test_an_award_above_its_rule_is_named_with_the_right_points(ledger: Any) -> None:
     """SPEC 12.4, 2.9"""
-    # Awarded: ruleId, version, baseAmount, points.
-    report, (number, tx_hash) = forged(ledger, "Awarded", lambda log: with_word(log, 3, lambda points: points + 1))
+    # Awarded: one word, base amount 96, points 48, rule and version.
+    report, (number, tx_hash) = forged(ledger, "Awarded", lambda log: with_word(log, 0, lambda word: word + (1 << 96)))
 
     first = broken(report)[0]
     assert (first.where.block, first.where.tx, first.where.contract) == (number, tx_hash, "RewardRules")
     assert int(first.said) == int(first.right) + 1
     assert first.rule.startswith("2.")
+
+
+def test_another_root_and_another_number_of_awards_are_named(ledger: Any) -> None:
+    """SPEC 12.4, 2.16"""
+    # AwardsCommitted: leaves; LotNamed: transfers. The rest is in topics.
+    for name in ("AwardsCommitted", "LotNamed"):
+        report, (number, _) = forged(ledger, name, lambda log: with_word(log, 0, lambda count: count + 1))
+
+        first = broken(report)[0]
+        assert (first.where.block, first.rule) == (number, "2.16"), name
 
 
 def test_a_refund_beyond_its_capture_is_named(ledger: Any) -> None:

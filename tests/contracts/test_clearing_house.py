@@ -5,7 +5,6 @@ from collections import defaultdict
 import pytest
 
 from tests.contracts.world import (
-    OPERATOR,
     TREASURER,
     agree,
     award,
@@ -59,15 +58,17 @@ def test_only_the_treasurer_withdraws_and_only_what_covers_nothing(world, three,
     owe(one, two, 300)
     for caller in (third_party, world.operator, two.treasurer):
         with refused("RoleMissing", caller, one.role(TREASURER)):
-            world.house.withdraw.call(one.id, 1, {"from": caller})
+            world.house.withdraw.call(one.id, 1, one.owner, {"from": caller})
     treasurer = {"from": one.treasurer}
     with refused("CollateralExceeded", one.id, 1_001, 1_000):
-        world.house.withdraw.call(one.id, 701, treasurer)
+        world.house.withdraw.call(one.id, 701, one.owner, treasurer)
     with refused("AmountMissing"):
-        world.house.withdraw.call(one.id, 0, treasurer)
+        world.house.withdraw.call(one.id, 0, one.owner, treasurer)
+    with refused("TreasuryOther", third_party, one.owner):
+        world.house.withdraw.call(one.id, 1, third_party, treasurer)
 
     before = world.settlement.balanceOf(one.owner)
-    world.house.withdraw(one.id, 700, treasurer)
+    world.house.withdraw(one.id, 700, one.owner, treasurer)
 
     assert world.settlement.balanceOf(one.owner) - before == 700
     assert plain(world.house.accountOf(one.id)) == (300, 300, 0, False)
@@ -104,10 +105,10 @@ def test_only_the_operator_nets_each_period_once_and_a_sane_list(world, three, t
     operator = {"from": world.operator}
     with refused("PeriodWrong", 2, 1):
         world.house.net.call(2, pair, operator)
-    with refused("BrandListWrong", 1, 32):
+    with refused("BrandListWrong", 1, 64):
         world.house.net.call(1, pair[:1], operator)
-    with refused("BrandListWrong", 33, 32):
-        world.house.net.call(1, list(range(1, 34)), operator)
+    with refused("BrandListWrong", 65, 64):
+        world.house.net.call(1, list(range(1, 66)), operator)
     with refused("BrandListUnsorted", pair[1], pair[0]):
         world.house.net.call(1, pair[::-1], operator)
     with refused("BrandListUnsorted", pair[0], pair[0]):
@@ -124,7 +125,8 @@ def test_netting_leaves_one_position_each_and_their_sum_is_nothing(world, three,
         owe(debtor, creditor, amount)
     ids = [brand.id for brand in brands]
     positions = [50 + 30 - 300, 300 - 200 - 30, 200 - 50]
-    assert plain(world.house.positionsOf(ids)) == (tuple(positions), 580)
+    # What two owes back is set off when it is booked.
+    assert plain(world.house.positionsOf(ids)) == (tuple(positions), 270 + 200 + 50)
 
     world.house.net(1, ids, {"from": world.operator})
 
@@ -150,7 +152,7 @@ def test_a_netted_debt_keeps_its_collateral_until_it_is_settled(world, three):
     ids = [one.id, two.id]
     world.house.net(1, ids, {"from": world.operator})
     with refused("CollateralExceeded", one.id, 1_001, 1_000):
-        world.house.withdraw.call(one.id, 701, {"from": one.treasurer})
+        world.house.withdraw.call(one.id, 701, one.owner, {"from": one.treasurer})
     with refused("SettlementPending", one.id, 300):
         world.house.declareDefault.call(one.id, [], {"from": world.operator})
 
@@ -188,16 +190,23 @@ def test_a_default_pays_from_collateral_and_stops_exchange_with_the_brand(world,
     operator = {"from": world.operator}
     with refused("RoleMissing", third_party, 1):
         world.house.declareDefault.call(one.id, [two.id, third.id], {"from": third_party})
-    with refused("CreditorsIncomplete", 260, 360):
-        world.house.declareDefault.call(one.id, [two.id], operator)
+    with refused("BrandNotInDefault", one.id):
+        world.house.payClaims.call(one.id, [two.id], operator)
 
-    world.house.declareDefault(one.id, sorted([two.id, third.id]), operator)
+    world.house.declareDefault(one.id, [two.id], operator)
+
+    assert plain(world.house.accountOf(one.id)) == (1_000 - 260, 100, 0, True)
+    with refused("AmountMissing"):
+        world.house.payClaims.call(one.id, [two.id], operator)
+    with refused("RoleMissing", third_party, 1):
+        world.house.payClaims.call(one.id, [third.id], {"from": third_party})
+    world.house.payClaims(one.id, [third.id], operator)
 
     assert plain(world.house.accountOf(one.id)) == (1_000 - 260 - 100, 0, 0, True)
     assert plain(world.house.accountOf(two.id)) == (1_260, 25, 0, False)
     assert plain(world.house.accountOf(third.id)) == (1_100, 0, 0, False)
     with refused("BrandInDefault", one.id):
-        world.house.withdraw.call(one.id, 1, {"from": one.treasurer})
+        world.house.withdraw.call(one.id, 1, one.owner, {"from": one.treasurer})
     for debtor, creditor in ((one, two), (two, one)):
         with pytest.raises(Exception, match="BrandInDefault"):
             owe(debtor, creditor, 5)
@@ -206,38 +215,36 @@ def test_a_default_pays_from_collateral_and_stops_exchange_with_the_brand(world,
     with refused("BrandNotInDefault", two.id):
         world.house.cureDefault.call(two.id, operator)
     world.house.cureDefault(one.id, operator)
-    world.house.withdraw(one.id, 640, {"from": one.treasurer})
+    world.house.withdraw(one.id, 640, one.owner, {"from": one.treasurer})
 
 
-def test_without_full_cover_creditors_share_what_there_is_to_the_unit(world, member):
-    """SPEC 5.2, 5.13: a house of its own with half cover; this test plays the exchange"""
-    player = world.accounts[8]
+def test_less_than_whole_cover_and_a_token_that_cannot_settle_are_refused(world):
+    """SPEC 5.2, 5.17"""
     sender = {"from": world.operator}
-    build = world.build
-    manager = build.Authority.deploy(world.operator, sender)
-    manager.grantRole(OPERATOR, world.operator, 0, sender)
-    registry = build.PartnerRegistry.deploy(manager, sender)
-    manager.grantRole(0, registry, 0, sender)
-    house = build.ClearingHouse.deploy(manager, registry, world.settlement, 5_000, sender)
-    token = build.LoyaltyToken.deploy(manager, registry, world.rules, world.desk, player, sender)
-    registry.seal((token, world.rules, world.desk, player, house), sender)
-    for index in range(4):
-        owner = world.accounts[2]
-        registry.invite(("B", f"B{index}", 86_400, 0, 0, 2, owner, owner, b"\0" * 32), sender)
-    world.settlement.mint(player, 100, {"from": player})
-    world.settlement.approve(house, 100, {"from": player})
-    house.deposit(1, 100, {"from": player})
+    for token, cover, error in (
+        (world.settlement, 9_999, "CoverWrong"),
+        (world.cafe.token, 10_000, "SettlementTokenUnfit"),
+        (world.registry, 10_000, "SettlementTokenUnfit"),
+        (world.accounts[7], 10_000, "SettlementTokenUnfit"),
+    ):
+        with refused(error):
+            world.build.ClearingHouse.deploy(world.manager, world.registry, token, cover, world.operator, sender)
 
-    for creditor, amount in ((2, 67), (3, 67), (4, 66)):
-        house.book(1, creditor, amount, 10**9, b"\0" * 32, {"from": player})
-    with refused("CollateralExceeded", 1, 101, 100):
-        house.book.call(1, 2, 1, 10**9, b"\0" * 32, {"from": player})
-    with refused("CollateralExceeded", 1, 167, 100):
-        # Netted debts are covered whole, 67 and 67, and half of the 66 left.
-        house.net.call(1, [1, 2, 3], sender)
 
-    paid = house.declareDefault(1, [2, 3, 4], sender).events["ClaimPaid"]
+def test_a_switch_holds_collateral_back(world, three):
+    """SPEC 5.4"""
+    (one, _, _), _ = three
+    world.registry.stopAll({"from": world.moa_guardian})
+    with refused("WithdrawalFrozen", one.id):
+        world.house.withdraw.call(one.id, 1, one.owner, {"from": one.treasurer})
 
-    assert [event["paid"] for event in paid] == [33, 34, 33]
-    assert [event["collateral"] for event in paid] == [33, 34, 33]
-    assert plain(house.accountOf(1)) == (0, 0, 0, True)
+
+def test_a_surplus_goes_to_the_reserve(world, three, third_party):
+    """SPEC 5.20"""
+    with refused("AmountMissing"):
+        world.house.skim.call({"from": third_party})
+    world.settlement.mint(third_party, 30, {"from": third_party})
+    world.settlement.transfer(world.house, 30, {"from": third_party})
+    before = world.settlement.balanceOf(world.moa_guardian)
+    world.house.skim({"from": third_party})
+    assert world.settlement.balanceOf(world.moa_guardian) - before == 30

@@ -7,7 +7,7 @@ from brownie import chain, web3
 
 from scripts.deploy import contracts
 
-SIGNER = "0x" + "51" * 20
+SIGNER, TILL = "0x" + "51" * 20, "0x" + "71" * 20
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def deployed(world, tmp_path, monkeypatch):
     """Deploys once; gives the record's path."""
     monkeypatch.setenv("MOA_DEPLOYMENTS", str(tmp_path))
     monkeypatch.setenv("MOA_SIGNERS", SIGNER)
+    monkeypatch.setenv("MOA_TILLS", TILL)
     contracts.main()
     return tmp_path / f"{web3.eth.chain_id}.json"
 
@@ -68,6 +69,13 @@ def test_another_chain_with_the_same_id_is_deployed_anew(deployed):
     assert json.loads(deployed.read_text())["start_block"] > height
 
 
+def test_a_key_that_awards_is_no_till(deployed, monkeypatch):
+    """SPEC 6.15"""
+    monkeypatch.setenv("MOA_TILLS", SIGNER)
+    with pytest.raises(contracts.DeploymentRefused, match="is no till"):
+        contracts.main()
+
+
 def test_the_record_names_the_contracts_and_the_chain_has_what_the_plan_declares(deployed, world):
     """SPEC 7.40"""
     record = json.loads(deployed.read_text())
@@ -82,7 +90,14 @@ def test_the_record_names_the_contracts_and_the_chain_has_what_the_plan_declares
     names = []
     for brand_id in range(1, registry.brandCount() + 1):
         held = [manager.hasRole(brand_id * 256 + kind, SIGNER)[0] for kind in range(1, 6)]
-        assert held == [False, True, True, False, False]
+        assert held == [False, True, False, False, False]
+        assert [manager.hasRole(brand_id * 256 + kind, TILL)[0] for kind in range(1, 6)] == [
+            False,
+            False,
+            True,
+            False,
+            False,
+        ]
         assert rules.ruleCount(brand_id) == 1
         hashes = [
             registry.brandOf(brand_id)[contracts.METADATA_HASH],

@@ -61,10 +61,18 @@ def pay(world, member, third_party, agreement, points, price, nonce=1):
     )
 
 
-def undo(world, member, event, till=None, deadline=FOREVER, signer=None):
+def undo(world, member, event, till=None, deadline=FOREVER, signer=None, nonce=900):
     """Arguments of an unwinding."""
-    signature = sign(signer or member, world.exchange, "Unwind", member.address, event["exchangeId"], deadline)
-    return (event["exchangeId"], plain(event["exchange"]), deadline, signature, {"from": till or world.shop.till})
+    values = member.address, event["exchangeId"], nonce, deadline
+    signature = sign(signer or member, world.exchange, "Unwind", *values)
+    return (
+        event["exchangeId"],
+        plain(event["exchange"]),
+        nonce,
+        deadline,
+        signature,
+        {"from": till or world.shop.till},
+    )
 
 
 # Agreements
@@ -381,3 +389,28 @@ def test_a_member_who_has_spent_cannot_unwind(world, member):
     exchange(world, member, world.shop_to_cafe, 10, nonce=2)
     with refused("ERC20InsufficientBalance", member, 138, 148):
         world.exchange.unwind.call(*undo(world, member, event))
+
+
+def test_a_word_to_unwind_is_spent_once_can_be_cancelled_and_ends_with_the_window(world, rich, third_party):
+    """SPEC 4.13, 4.14, 4.16"""
+    event = exchange(world, rich, world.cafe_to_shop, 100).events["Exchanged"]
+    with refused("AuthorisationUsed", rich, 1):
+        world.exchange.unwind.call(*undo(world, rich, event, nonce=1))
+    until = int.from_bytes(bytes(world.exchange.recordOf(event["exchangeId"])), "big") & (2**40 - 1)
+    assert until == now() + 30 * DAY
+    at(until + 1)
+    with refused("UnwindOver", event["exchangeId"], until):
+        world.exchange.unwind.call(*undo(world, rich, event))
+
+
+def test_an_exchange_has_a_minimum_and_is_rounded_up_once_over_all(world, guest, rich, third_party):
+    """SPEC 4.8, 4.9"""
+    world.exchange.end(world.shop_to_cafe, world.shop.id, {"from": world.shop.owner})
+    later(HOUR)
+    agreement = agree(world, world.shop, world.cafe, minimum=5, per=100)
+    with refused("PointsInTooFew", 4, 5):
+        try_exchange(world, rich, third_party, agreement, 4)
+    for nonce in range(1, 5):
+        exchange(world, rich, agreement, 5, nonce=nonce)
+
+    assert world.house.obligationOf(world.shop.id, world.cafe.id) == 1

@@ -127,19 +127,31 @@ def test_a_brand_goes_from_invited_to_active_to_suspended_and_back(world):
         world.registry.activate.call(99, operator)
 
 
-def test_the_owner_sets_treasury_and_page(world, third_party):
+def test_the_owner_sets_the_page_and_announces_a_treasury(world, third_party):
     """SPEC 6.6"""
     for caller in (third_party, world.operator, world.shop.owner):
         with refused("RoleMissing", caller, world.cafe.role(OWNER)):
-            world.registry.setTreasury.call(world.cafe.id, third_party, {"from": caller})
+            world.registry.announceTreasury.call(world.cafe.id, third_party, {"from": caller})
         with refused("RoleMissing", caller, world.cafe.role(OWNER)):
             world.registry.setMetadata.call(world.cafe.id, HASH, {"from": caller})
+        with refused("RoleMissing", caller, world.cafe.role(OWNER)):
+            world.registry.withdrawTreasury.call(world.cafe.id, {"from": caller})
     owner = {"from": world.cafe.owner}
     with refused("AddressMissing", "treasury"):
-        world.registry.setTreasury.call(world.cafe.id, NOBODY, owner)
-    world.registry.setTreasury(world.cafe.id, third_party, owner)
+        world.registry.announceTreasury.call(world.cafe.id, NOBODY, owner)
+    with refused("TreasuryUnfit", world.house):
+        world.registry.announceTreasury.call(world.cafe.id, world.house, owner)
+    with refused("NoTreasuryPending", world.cafe.id):
+        world.registry.withdrawTreasury.call(world.cafe.id, owner)
+    announced = world.registry.announceTreasury(world.cafe.id, third_party, owner)
+    in_force_at = announced.events["TreasuryAnnounced"]["inForceAt"]
+    assert in_force_at == announced.timestamp + 7 * DAY
+    with refused("TreasuryPending", third_party, in_force_at):
+        world.registry.announceTreasury.call(world.cafe.id, world.operator, owner)
     world.registry.setMetadata(world.cafe.id, "0x" + "22" * 32, owner)
-    assert plain(world.registry.brandOf(world.cafe.id))[4:] == (third_party.address, "0x" + "22" * 32)
+    assert plain(world.registry.brandOf(world.cafe.id))[4:] == (world.cafe.owner.address, "0x" + "22" * 32)
+    at(in_force_at)
+    assert plain(world.registry.brandOf(world.cafe.id))[4] == third_party.address
 
 
 # Switches

@@ -8,6 +8,7 @@ from tests.contracts.world import (
     DAY,
     FOREVER,
     HELD,
+    OWNER,
     RELEASED,
     TILL,
     at,
@@ -40,7 +41,7 @@ def older(world, member):
 
 def promise(world, hold_id) -> tuple[int, int, int, int]:
     """State, points, captured, refunded."""
-    _, _, state, points, captured, refunded, _, _ = world.desk.holdOf(hold_id)
+    _, _, state, points, captured, refunded, *_ = world.desk.holdOf(hold_id)
     return state, points, captured, refunded
 
 
@@ -236,8 +237,8 @@ def test_after_the_deadline_anyone_releases_and_the_same_lots_come_back(world, m
         world.desk.release.call(hold_id, {"from": third_party})
 
 
-def test_what_expired_in_a_hold_comes_back_by_the_brands_grace(world, member, third_party, older):
-    """SPEC 3.13, 3.15: the cafe's grace is two days"""
+def test_what_expired_in_a_hold_stays_gone_when_it_is_released(world, member, third_party, older):
+    """SPEC 3.13, 3.15: the cafe's grace of two days is for its till's acts alone"""
     token = world.cafe.token
     hold_id = hold(world, world.cafe, member, 120, until=now() + HOLD)
     at(token.expiresAt(older) + HOLD)
@@ -245,15 +246,25 @@ def test_what_expired_in_a_hold_comes_back_by_the_brands_grace(world, member, th
     tx = world.desk.release(hold_id, {"from": third_party})
 
     event = tx.events["HoldReleased"]
-    renewed_epoch = -(-(tx.timestamp + 2 * DAY - token.origin()) // DAY)
     live = 20 if tx.timestamp < token.expiresAt(older + 1) else 0
-    assert (event["returned"], event["renewed"], event["lapsed"]) == (live, 120 - live, 0)
-    assert lots(token, member.address)[renewed_epoch] == 120 - live
-    assert token.expiresAt(renewed_epoch) - tx.timestamp >= 2 * DAY
+    assert (event["returned"], event["renewed"], event["lapsed"]) == (live, 0, 120 - live)
     assert token.totalSupply() == token.balanceOf(member.address)
 
 
 HOLD = 12 * 3_600
+
+
+def test_a_capture_is_too_late_when_a_lots_end_and_grace_have_passed(world, member, older):
+    """SPEC 3.5, 3.6"""
+    till = {"from": world.cafe.till}
+    hold_id = hold(world, world.cafe, member, 120, until=now() + 30 * DAY)
+    at(world.cafe.token.expiresAt(older) + 2 * DAY)
+    with refused("CaptureTooLate", hold_id, 21, 20):
+        world.desk.capture.call(hold_id, 21, till)
+
+    event = world.desk.capture(hold_id, 20, till).events["HoldCaptured"]
+
+    assert (event["captured"], event["returned"], event["renewed"], event["lapsed"]) == (20, 0, 0, 100)
 
 
 def test_without_grace_expired_points_stay_gone(world, member, third_party):
@@ -312,7 +323,7 @@ def test_a_refund_gives_the_newest_captured_lots_back_first(world, member, older
 
 
 def test_a_late_refund_follows_the_grace(world, member, older):
-    """SPEC 3.14"""
+    """SPEC 3.14: the cafe's grace is two days, of which the lot lives no second longer"""
     token, till = world.cafe.token, {"from": world.cafe.till}
     hold_id = hold(world, world.cafe, member, 120)
     world.desk.capture(hold_id, 120, till)
@@ -324,18 +335,39 @@ def test_a_late_refund_follows_the_grace(world, member, older):
     assert (event["returned"], event["renewed"], event["lapsed"]) == (20, 100, 0)
     assert [event["value"] for event in tx.events["Transfer"]] == [120]
     assert token.balanceOf(member.address) == token.totalSupply() == 150
+    assert lots(token, member.address) == {older + 1: 50, older + 2: 100}
 
 
-def test_a_suspended_brands_members_still_redeem_at_home(world, member, older):
-    """SPEC 6.2"""
-    world.registry.suspend(world.cafe.id, {"from": world.operator})
-    world.registry.stopByMoa(world.cafe.id, {"from": world.moa_guardian})
-    world.registry.stopAll({"from": world.moa_guardian})
+def test_a_refund_comes_within_its_captures_window(world, member, third_party, older):
+    """SPEC 3.16, 3.17"""
     till = {"from": world.cafe.till}
-
+    with refused("RoleMissing", third_party, world.cafe.role(OWNER)):
+        world.desk.announceRefundWindow.call(world.cafe.id, 5, {"from": third_party})
+    with refused("RefundWindowWrong", 366 * DAY + 1, 366 * DAY):
+        world.desk.announceRefundWindow.call(world.cafe.id, 366 * DAY + 1, {"from": world.cafe.owner})
     hold_id = hold(world, world.cafe, member, 120)
-    world.desk.capture(hold_id, 100, till)
-    world.desk.refund(hold_id, 30, 0, till)
+    tx = world.desk.capture(hold_id, 120, till)
+    until = tx.timestamp + 90 * DAY
+    assert world.desk.holdOf(hold_id)[7] == until
+    at(until + 1)
+    with refused("RefundOver", hold_id, until):
+        world.desk.refund.call(hold_id, 1, 0, till)
+
+
+def test_a_stopped_brands_till_captures_for_a_day_and_refunds_nothing(world, member, older):
+    """SPEC 3.18, 6.2"""
+    till = {"from": world.cafe.till}
+    first, second = hold(world, world.cafe, member, 100), hold(world, world.cafe, member, 20, nonce=2)
+    world.registry.suspend(world.cafe.id, {"from": world.operator})
+    since = now()
+    world.registry.stopAll({"from": world.moa_guardian})
+    world.desk.capture(first, 70, till)
+    with refused("BrandNotIssuing"):
+        world.desk.refund.call(first, 30, 0, till)
+    at(since + DAY)
+    with refused("CaptureStopped", second, since + DAY):
+        world.desk.capture.call(second, 1, till)
+    world.desk.release(second, till)
 
     assert world.cafe.token.balanceOf(member.address) == 80
 

@@ -92,7 +92,7 @@ def test_only_moas_contracts_mint_burn_and_set_aside(world, third_party):
             lambda frm=frm: token.setAside.call(third_party, 0, frm),
             lambda frm=frm: token.burnAside.call(NO_LOTS, frm),
             lambda frm=frm: token.giveBack.call(third_party, NO_LOTS, frm),
-            lambda frm=frm: token.restore.call(third_party, NO_LOTS, frm),
+            lambda frm=frm: token.restore.call(third_party, NO_LOTS, True, frm),
         ):
             with refused("ModuleOnly", caller):
                 call()

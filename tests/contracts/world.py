@@ -34,7 +34,7 @@ TYPES: dict[str, str] = {
     "uint256 deadline",
     "PayAtPartner": "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,"
     "bytes32 rewardId,uint256 nonce,uint256 deadline",
-    "Unwind": "address member,bytes32 exchangeId,uint256 deadline",
+    "Unwind": "address member,bytes32 exchangeId,uint256 nonce,uint256 deadline",
     "TransferAuthorisation": "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
     "Leave": "address member,address wallet,uint256 nonce,uint256 deadline",
     "Permit": "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline",
@@ -75,7 +75,7 @@ def build_world(accounts):
     w.registry = build.PartnerRegistry.deploy(w.manager, sender)
     w.desk = build.RedemptionDesk.deploy(w.manager, w.registry, sender)
     w.rules = build.RewardRules.deploy(w.manager, w.registry, w.desk, sender)
-    w.house = build.ClearingHouse.deploy(w.manager, w.registry, w.settlement, 10_000, sender)
+    w.house = build.ClearingHouse.deploy(w.manager, w.registry, w.settlement, 10_000, moa_guardian, sender)
     w.exchange = build.PartnerExchange.deploy(w.manager, w.registry, w.desk, w.house, sender)
     w.openings = build.OpeningBalances.deploy(w.manager, w.registry, w.desk, sender)
     modules = (w.rules, w.desk, w.exchange, w.openings)
@@ -83,6 +83,7 @@ def build_world(accounts):
     w.manager.grantRole(0, w.registry, 0, sender)
     w.manager.grantRole(OPERATOR, operator, 0, sender)
     w.manager.grantRole(MOA_GUARDIAN, moa_guardian, 0, sender)
+    w.manager.setRoleGuardian(OPERATOR, MOA_GUARDIAN, sender)
     w.registry.seal((w.implementation, w.rules, w.desk, w.exchange, w.house), sender)
 
     w.cafe = invite(w, "Cafe", "CAF", accounts[2], lifetime=3, grace=2 * DAY)
@@ -125,10 +126,26 @@ def rule_terms(
     start=0,
     end=FOREVER,
     notice=HOUR,
+    window=0,
+    shortfall=0,
+    lock=0,
+    day_start=0,
+    second_above=0,
 ):
     """Terms of a rule in the contract's order."""
     activity = b"purchase".ljust(32, b"\0")
-    return (activity, kind, rounding, numerator, denominator, cap, day_cap, budget, start, end, notice, b"\1" * 32)
+    paying = (activity, kind, rounding, numerator, denominator, cap, day_cap, budget, start, end, notice, b"\1" * 32)
+    return (*paying, window, shortfall, lock, day_start, second_above)
+
+
+def awarded(event) -> dict:
+    """The values that the one word of Awarded holds."""
+    word = event["award"]
+    widths = (("baseAmount", 96), ("points", 48), ("ruleId", 32), ("version", 24))
+    found = {}
+    for name, bits in widths:
+        found[name], word = word & (1 << bits) - 1, word >> bits
+    return found
 
 
 def publish(w, brand, **terms) -> int:
@@ -137,10 +154,20 @@ def publish(w, brand, **terms) -> int:
 
 
 def agreement_terms(
-    *, numerator=1, denominator=1, fee_bps=0, daily_cap=10**9, exposure=10**9, value=1, per=1, notice=HOUR
+    *,
+    numerator=1,
+    denominator=1,
+    fee_bps=0,
+    daily_cap=10**9,
+    exposure=10**9,
+    value=1,
+    per=1,
+    notice=HOUR,
+    minimum=1,
+    unwind=30 * DAY,
 ):
     """Terms of an agreement in the contract's order."""
-    return (numerator, denominator, fee_bps, daily_cap, exposure, value, per, notice)
+    return (numerator, denominator, fee_bps, daily_cap, exposure, value, per, notice, minimum, unwind)
 
 
 def terms_hash(terms) -> bytes:

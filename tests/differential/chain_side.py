@@ -11,7 +11,8 @@ from eth_abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
-from chain.contracts.codec import Codec, canonical
+from chain.contracts.codec import Codec, canonical, told
+from chain.model import lots as lot
 from chain.model.chunks import account_of
 from chain.model.governor import Ballot
 from chain.model.ledger import Ledger
@@ -52,7 +53,7 @@ INTERFACES = (
     "IPartnerExchange",
     "IClearingHouse",
 )
-COVER_BPS = 8_000
+COVER_BPS = 10_000
 GAS = 16_000_000
 # 1 January 2030: a fixed start on Anvil, so that a seed gives the same walk at any hour.
 START = 1_893_456_000
@@ -78,10 +79,14 @@ TYPED = {
         "address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,bytes32 rewardId,"
         "uint256 nonce,uint256 deadline",
     ),
-    "unwind": ("Unwind", "address member,bytes32 exchangeId,uint256 deadline"),
+    "unwind": ("Unwind", "address member,bytes32 exchangeId,uint256 nonce,uint256 deadline"),
     "transferWithAuthorisation": (
         "TransferAuthorisation",
         "address from,address to,uint256 points,uint256 nonce,uint256 deadline",
+    ),
+    "correct": (
+        "Correction",
+        "uint256 brandId,uint256 operationId,uint256 ruleId,address member,uint256 baseAmount,uint256 deadline",
     ),
     "leave": ("Leave", "address member,address wallet,uint256 nonce,uint256 deadline"),
     "proposeAsMember": (
@@ -110,8 +115,8 @@ class ChainSide:
         self.artifacts = {name: artifact(name) for name in ABIS}
         self.codec = Codec({name: artifact(name)["abi"] for name in (*ABIS, *INTERFACES)})
         self.order = {
-            (item["name"], frozenset(part["name"] for part in item["inputs"])): [
-                part["name"] for part in item["inputs"]
+            (item["name"], frozenset(part["name"] for part in told(item["name"], item["inputs"]))): [
+                part["name"] for part in told(item["name"], item["inputs"])
             ]
             for abi in self.codec.abis.values()
             for item in abi
@@ -122,7 +127,11 @@ class ChainSide:
         self.domains: dict[str, dict[str, Any]] = {}
         self.nonces: dict[str, int] = {}
         self.words: dict[tuple[str, str], list[int]] = {}
+        # By token: the lot that its next so many mints go to.
+        self.named: dict[str, tuple[int, int]] = {}
         self.clock = START
+        # Set once the world has it: proofs are made of what the model remembers.
+        self.ledger: Ledger
         if not anvil:
             rpc.call("evm_setTime", START * 1_000)
 
@@ -215,10 +224,23 @@ class ChainSide:
     def calldata(self, step: Step, ledger: Ledger | None = None) -> bytes:
         """The calldata of a step, its signatures made."""
         values = [plain(self.signed(step, value)) for value in step.values]
+        if step.function in ("takeReturn", "correct"):
+            return self.codec.calldata(step.contract, step.function, *self._arguments(step, values))
         if step.function == "permit":
             owner, spender, points, deadline, signed = values
             values = [owner, spender, points, deadline, signed[64], signed[:32], signed[32:64]]
         return self.codec.calldata(step.contract.split()[0], step.function, *values)
+
+    def _arguments(self, step: Step, values: list[Any]) -> list[Any]:
+        """What a return brings of its award, which the model knows by its operation."""
+        if step.function == "correct":
+            return values
+        brand_id, return_id, base_amount, operation_id = values
+        if (brand_id, operation_id) not in self.ledger.rules.awards:
+            words: tuple[int, ...] = (operation_id, 0, 0, 0)
+            return [brand_id, return_id, base_amount, list(words), []]
+        words, proof = self.ledger.rules.proof(brand_id, operation_id)
+        return [brand_id, return_id, base_amount, list(words), proof]
 
     def signed(self, step: Step, value: Any) -> Any:
         """The value with its signatures made, and proofs as they are."""
@@ -273,8 +295,10 @@ class ChainSide:
             return [*quote[:5], values[1], *quote[5:]]
         if step.function == "proposeAsMember":
             return [*values[:2], hash_of_actions(values[2]), *values[3:6]]
+        if step.function == "correct":
+            return [values[0], *plain(values[1]), values[3]]
         if step.function == "unwind":
-            return [values[1].member, values[0], values[2]]
+            return [values[1].member, values[0], values[2], values[3]]
         if step.function == "permit":
             nonce = self.read(step.contract, "nonces", values[0])
             return [values[0], values[1], values[2], nonce, values[3]]
@@ -301,7 +325,7 @@ class ChainSide:
             return Outcome({}, self.reason(receipt["transactionHash"])), at
         facts: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
         for log in receipt["logs"]:
-            self._note(log, facts)
+            self._note(log, facts, at)
         return Outcome(facts), at
 
     def ground(self) -> Ground:
@@ -310,7 +334,7 @@ class ChainSide:
         before = self.rpc.call("eth_getBlockByHash", newest["parentHash"], False)
         return Ground(int(before["number"], 16), before["hash"], int(before["timestamp"], 16))
 
-    def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]]) -> None:
+    def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]], at: int) -> None:
         address = log["address"].lower()
         if address not in self.labels:
             # Only an invitation makes a contract: the next brand's token.
@@ -326,11 +350,27 @@ class ChainSide:
             for word in integers(found.args["words"]):
                 words[(word >> 240) % 4] = word if word & (2**240 - 1) else 0
             return
+        if found.name == "LotNamed":
+            self.named[label] = int(found.args["expiryEpoch"]), int(found.args["transfers"])
+        if found.name == "Transfer" and label != "Badges" and int(found.args["from"], 16) == 0:
+            self._mint(label, found.args["to"], int(found.args["value"]), at)
         names = self.order[found.name, frozenset(found.args)]
         values = [integers(found.args[name]) for name in names]
         if found.name in ("AwardRefused", "BadgeRefused"):
             values[-1] = self.refusal(bytes.fromhex(values[-1][2:]))
         facts.setdefault(label, []).append((found.name, tuple(values)))
+
+    def _mint(self, label: str, account: str, points: int, at: int) -> None:
+        """What a mint into a named lot leaves of the account's word (SPEC 1.11, 2.16)."""
+        expiry, left = self.named.get(label, (0, 0))
+        if not left:
+            return
+        self.named[label] = expiry, left - 1
+        words = self.words.setdefault((label, account), [0] * 4)
+        group, place = expiry // 5, expiry // 5 % 4
+        clock = self.ledger.tokens[int(label.split()[1])].clock.epoch(at)
+        lots = lot.live(lot.unpacked([words[place]]), clock) if words[place] >> 240 == group else {}
+        words[place] = lot.packed(lot.plus(lots, {expiry: points}))[place]
 
     def reason(self, tx_hash: str) -> tuple[str, tuple[Any, ...]]:
         """Why a transaction was refused."""

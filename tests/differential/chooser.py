@@ -20,7 +20,7 @@ def deadline_of(step: Step) -> int:
     """The last second of a signed step."""
     if step.function in ("hold", "exchange", "payAtPartner"):
         return int(step.values[0].deadline)
-    return int(step.values[{"unwind": 2, "leave": 3, "transferWithAuthorisation": 4}[step.function]])
+    return int(step.values[{"unwind": 3, "correct": 3, "leave": 3, "transferWithAuthorisation": 4}[step.function]])
 
 
 @dataclass

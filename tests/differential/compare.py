@@ -49,7 +49,14 @@ def touched(world: TwoSides, step: Step, outcome: Outcome) -> list[tuple[Read, A
                 key = (contract, "isOperationUsed", values[:2])
                 pairs[key, None] = ledger.rules.is_operation_used(*values[:2])
             if contract == "RewardRules" and name == "Awarded":
-                found += rule_reads(world, values[0], values[3], step.at)
+                found += rule_reads(world, values[0], values[5], step.at)
+            if contract == "RewardRules" and name == "Returned":
+                award = ledger.rules.awards[values[0], values[1]]
+                found += rule_reads(world, values[0], award.item.rule_id, step.at)
+                key = (contract, "isOperationUsed", (values[0], values[3]))
+                pairs[key, None] = True
+            if name == "RefundWindowAnnounced":
+                found += registry_reads(world, step.at)
             if contract == "RedemptionDesk" and name.startswith("Hold"):
                 found += hold_reads(world, values[0])
             if contract == "ClearingHouse":
@@ -57,7 +64,7 @@ def touched(world: TwoSides, step: Step, outcome: Outcome) -> list[tuple[Read, A
             if contract == "PartnerExchange":
                 found += agreement_reads(world, step.at)
             if contract == "PartnerRegistry":
-                found += registry_reads(world)
+                found += registry_reads(world, step.at)
     found += [(key, value) for (key, _), value in pairs.items()]
     return found
 
@@ -86,7 +93,7 @@ def compare_all(world: TwoSides, at: int) -> None:
         check(f"lots of all of brand {brand_id}", token.supply_by_expiry(at), dict(sorted(owned.items())))
     for hold_id in list(world.ledger.desk.holds)[-40:]:
         reads += hold_reads(world, hold_id)
-    reads += clearing_reads(world) + agreement_reads(world, at) + registry_reads(world)
+    reads += clearing_reads(world) + agreement_reads(world, at) + registry_reads(world, at)
     compare(world, at, reads)
     held = world.chain.read("SettlementToken", "balanceOf", world.chain.addresses["ClearingHouse"])
     check("collateral in all", sum(each.collateral for each in world.ledger.clearing.accounts.values()), held)
@@ -97,11 +104,12 @@ def account_reads(world: TwoSides, brand_id: int, account: str, at: int) -> list
     token, contract = world.ledger.tokens[brand_id], f"{TOKEN} {brand_id}"
     lots = token.lots_of(account, at)
     words = world.chain.words.get((contract, account), [0] * 4)
-    check(f"lots of {account} by LotsChanged alone", lots, lot.live(lot.unpacked(words), token.clock.epoch(at)))
+    check(f"lots of {account} by events alone", lots, lot.live(lot.unpacked(words), token.clock.epoch(at)))
     shown = tuple((expiry, token.clock.expires_at(expiry), points) for expiry, points in lots.items())
     return [
         ((contract, "balanceOf", (account,)), lot.total(lots)),
         ((contract, "lotsOf", (account,)), shown),
+        ((contract, "debtOf", (account,)), token.debt_of(account)),
         ((contract, "packedLotsOf", (account,)), tuple(words)),
         (("RedemptionDesk", "heldOf", (brand_id, account)), world.ledger.desk.held_of(brand_id, account)),
     ]
@@ -116,6 +124,7 @@ def supply_reads(world: TwoSides, brand_id: int, at: int) -> list[tuple[Read, An
         ((contract, "totalSupply", ()), lot.total(supply)),
         ((contract, "supplyByExpiry", ()), shown),
         ((contract, "currentEpoch", ()), token.clock.epoch(at)),
+        ((contract, "graceClock", ()), token.clock.too_late(at)),
     ]
     if token.clock.expiry_of_mint(at) <= EXPIRY_EPOCH_MAX:
         reads.append(((contract, "mintable", ()), token.mintable(at)))
@@ -140,6 +149,7 @@ def hold_reads(world: TwoSides, hold_id: str) -> list[tuple[Read, Any]]:
         hold.captured,
         hold.refunded,
         hold.hold_until,
+        hold.refund_until,
         lot.packed(hold.lots),
     )
     return [(("RedemptionDesk", "holdOf", (hold_id,)), shown)]
@@ -157,6 +167,7 @@ def clearing_reads(world: TwoSides) -> list[tuple[Read, Any]]:
         for other in brands
         if one != other
     ]
+    reads.append((("ClearingHouse", "collateralTotal", ()), clearing.collateral_total))
     return [*reads, (("ClearingHouse", "nextPeriod", ()), clearing.next_period)]
 
 
@@ -167,16 +178,22 @@ def agreement_reads(world: TwoSides, at: int) -> list[tuple[Read, Any]]:
         terms, version = agreement.in_force(at)
         shown = (agreement.from_brand_id, agreement.to_brand_id, agreement.state_at(at), version, terms)
         reads.append((("PartnerExchange", "agreementOf", (number,)), plain(shown)))
-        used = agreement.used_by_day.get(at // 86_400, 0)
+        used = world.ledger.agreements.used_today(number, at)
         reads.append((("PartnerExchange", "usedToday", (number,)), used))
     return reads
 
 
-def registry_reads(world: TwoSides) -> list[tuple[Read, Any]]:
-    """The standing of all brands."""
-    registry = world.ledger.registry
-    reads: list[tuple[Read, Any]] = [
-        (("PartnerRegistry", "brandOf", (number,)), brand) for number, brand in registry.brands.items()
-    ]
+def registry_reads(world: TwoSides, at: int) -> list[tuple[Read, Any]]:
+    """The standing of all brands, and what follows from it."""
+    registry, desk = world.ledger.registry, world.ledger.desk
+    reads: list[tuple[Read, Any]] = []
+    for number, brand in registry.brands.items():
+        treasury = brand.treasury_at(at)
+        shown = (brand.token, brand.status, brand.brand_switch, brand.moa_switch, treasury, brand.metadata_hash)
+        reads.append((("PartnerRegistry", "brandOf", (number,)), shown))
+        reads.append((("PartnerRegistry", "treasuryOf", (number,)), (treasury, registry.is_frozen(number))))
+        since = registry.stopped_since(number)
+        reads.append((("PartnerRegistry", "standingOf", (number,)), (brand.token, since)))
+        reads.append((("RedemptionDesk", "refundWindowOf", (number,)), desk.refund_window_of(number, at)))
     reads += [(("PartnerRegistry", "isIssuing", (number,)), registry.is_issuing(number)) for number in registry.brands]
     return [*reads, (("PartnerRegistry", "allStopped", ()), registry.all_stopped)]

@@ -36,11 +36,35 @@ def any_caller(self: access.Announcements, call: Call, role: int, *, undelayed: 
     return lambda: None
 
 
-def rounded_up(self: agreements.AgreementTerms, points_in: int) -> agreements.Given:
+def rounded_up(self: agreements.AgreementTerms, points_in: int, carry: int) -> agreements.Given:
     """The gross rounded up, in the caller's favour."""
     gross = -(-points_in * self.numerator // self.denominator)
     fee = -(-gross * self.fee_bps // agreements.BPS)
-    return agreements.Given(gross - fee, fee, -(-gross * self.value_numerator // self.value_denominator))
+    return agreements.Given(gross - fee, fee, -(-gross * self.value_numerator // self.value_denominator), 0)
+
+
+def each_rounded(self: agreements.AgreementTerms, points_in: int, carry: int) -> agreements.Given:
+    """The obligation rounded up in each exchange."""
+    return GIVE(self, points_in, 0)
+
+
+def grace_twice(self: token.Token, member: str, held: Lots, at: int) -> Any:
+    """A lot that has its grace again and again."""
+    renewed, _ = GRACED(self, member, held, at)
+    return renewed, {}
+
+
+def no_window(self: desk.Desk, brand_id: int, at: int) -> int:
+    """Captures that may be refunded for ever."""
+    return FOREVER // 2
+
+
+def owed_both_ways(self: clearing.Clearing, debtor_id: int, creditor_id: int, amount: int, exchange_id: str) -> None:
+    """Debts both ways stand beside each other."""
+    self.obligations[debtor_id, creditor_id] = self.obligation_of(debtor_id, creditor_id) + amount
+    self.account_of(debtor_id).owed += amount
+    outstanding = self.obligation_of(debtor_id, creditor_id)
+    self.journal.say(clearing.CLEARING, "ObligationBooked", debtor_id, creditor_id, exchange_id, amount, outstanding)
 
 
 def reused_id(self: rules.Rules, brand_id: int, operation_id: int) -> bool:
@@ -61,9 +85,9 @@ def wrong_sign(self: clearing.Clearing, brand_ids: list[int]) -> tuple[list[int]
     return [-position for position in positions], gross
 
 
-def grace_from_now(self: clock.Clock, at: int) -> int:
-    """Renewed points that live an epoch too long, when they come back exactly at an edge."""
-    return (at + self.grace_s - self.origin) // self.epoch_s + 1
+def grace_to_the_epoch(self: clock.Clock, at: int) -> int:
+    """Captures that are in time until the end of the epoch in which the grace ends."""
+    return 0 if self.stands else max(0, (at - self.origin - self.grace_s) // self.epoch_s - 1)
 
 
 def no_budget(self: rules.Rules, rule: Any, terms: Any, member: str, points: int, at: int) -> None:
@@ -76,7 +100,8 @@ def desk_keeps(self: token.Token, member: str, held: Lots, at: int) -> token.Bac
 
 
 REFUND, NONCES, POSITIONS = desk.Desk.refund, access.Nonces.check, clearing.Clearing.positions_of
-BACK = token.Token.give_back
+BACK, GRACED = token.Token.give_back, token.Token._graced
+GIVE = agreements.AgreementTerms.give
 
 DEVIATIONS: dict[str, tuple[Any, str, Any]] = {
     "lot order": (lots, "oldest", newest_first),
@@ -87,7 +112,11 @@ DEVIATIONS: dict[str, tuple[Any, str, Any]] = {
     "reused operation id": (rules.Rules, "is_operation_used", reused_id),
     "unchecked deadline": (access.Nonces, "check", no_deadline),
     "netting sign": (clearing.Clearing, "positions_of", wrong_sign),
-    "grace at the edge": (clock.Clock, "expiry_of_grace", grace_from_now),
+    "grace at the edge": (clock.Clock, "too_late", grace_to_the_epoch),
+    "grace given twice": (token.Token, "_graced", grace_twice),
+    "refunds without end": (desk.Desk, "refund_window_of", no_window),
+    "debts both ways": (clearing.Clearing, "_add", owed_both_ways),
+    "obligation rounded each time": (agreements.AgreementTerms, "give", each_rounded),
     "no budget": (rules.Rules, "_check_room", no_budget),
     "points kept by the desk": (token.Token, "give_back", desk_keeps),
 }

@@ -107,8 +107,9 @@ def method(ledger: Ledger, step: Step) -> Callable[..., Any]:
         return lambda call, *_: modules.refuse(call, *only)
     part = of_contract(ledger, step.contract)
     name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in step.function)
-    if name == "announce":
-        return ledger.agreements.announcements.announce if part is ledger.exchanges else part.announcements.announce
+    if name in ("announce", "retract"):
+        announcements = ledger.agreements.announcements if part is ledger.exchanges else part.announcements
+        return getattr(announcements, name)  # type: ignore[no-any-return]
     if part is ledger.exchanges and name in AGREEMENTS:
         return getattr(ledger.agreements, name)  # type: ignore[no-any-return]
     if name in ("propose_as_brand", "propose_as_member"):

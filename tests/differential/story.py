@@ -29,6 +29,7 @@ class Story:
         """The whole of it."""
         self.expiry_and_grace()
         self.refusals()
+        self.returns()
         self.debts()
         self.changes()
         self.standing()
@@ -58,7 +59,7 @@ class Story:
         return nonce_id(self.member, self.nonce)
 
     def expiry_and_grace(self) -> None:
-        """SPEC 1.5, 1.8, 3.4, 3.6, 3.7, 3.13"""
+        """SPEC 1.5, 1.8, 3.4, 3.5, 3.6, 3.7, 3.13, 3.14: no hold renews, a till's grace ends to the second."""
         clock = self.world.ledger.tokens[BRAND].clock
         begin = clock.origin + (clock.epoch(self.world.at) + 1) * clock.epoch_s
         self.award("", 1_000, at=begin)
@@ -70,16 +71,27 @@ class Story:
         self.send("", 50)
         self.step("", "RedemptionDesk", "release", (second,), self.cast["stranger"], gone_at + clock.epoch_s)
         self.step("HoldOver", "RedemptionDesk", "capture", (first, 1), self.till)
+        # Both lots have ended, and what was released came back with their own end.
+        self.send("ERC20InsufficientBalance", 1)
+        self.award("", 1_000)
+        ends_at = clock.expires_at(clock.expiry_of_mint(self.world.at))
         kept = self.hold(20, gone_at + 2 * HOUR)
         self.step("HoldRunning", "RedemptionDesk", "release", (kept,), self.cast["stranger"], gone_at + 2 * HOUR)
         self.step("HoldOver", "RedemptionDesk", "capture", (kept, 1), self.till, gone_at + 2 * HOUR + 1)
         self.step("", "RedemptionDesk", "release", (kept,), self.cast["stranger"])
+        late = ends_at + clock.grace_s
+        fourth, fifth = self.hold(50, late + HOUR), self.hold(50, late + HOUR)
         third = self.hold(100, gone_at + 9 * HOUR)
         self.step("RoleMissing", "RedemptionDesk", "capture", (third, 60), self.issuer)
         self.step("", "RedemptionDesk", "capture", (third, 60), self.till, gone_at + 9 * HOUR)
         self.step("", "RedemptionDesk", "refund", (third, 40, 0), self.till)
         self.step("RefundOutOfDate", "RedemptionDesk", "refund", (third, 40, 0), self.till)
         self.step("RefundExceedsCapture", "RedemptionDesk", "refund", (third, 21, 40), self.till)
+        self.step("", "RedemptionDesk", "capture", (fourth, 10), self.till, late - 1)
+        self.step("CaptureTooLate", "RedemptionDesk", "capture", (fifth, 1), self.till, late)
+        self.step("", "RedemptionDesk", "refund", (fourth, 4, 0), self.till)
+        self.step("", "RedemptionDesk", "release", (fifth,), self.till)
+        self.award("", 20)
 
     def refusals(self) -> None:
         """SPEC 1.19, 2.7, 2.11, 2.15"""
@@ -93,7 +105,7 @@ class Story:
             ("ClearingHouse", "book", (BRAND, 1, 5, 5, ZERO32), "ExchangeContractOnly"),
         ):
             self.step(error, contract, function, values, self.cast[f"owner{BRAND}"])
-        for items in ([], [item] * 501):
+        for items in ([], [item] * 251):
             self.step("BatchSizeWrong", "RewardRules", "awardBatch", (BRAND, items), self.issuer)
         role = role_of(BRAND, Kind.ISSUER), self.member, 0
         self.step("AccessManagerUnauthorizedAccount", "Authority", "grantRole", role, self.issuer)
@@ -113,6 +125,53 @@ class Story:
         self.step("", "RedemptionDesk", "cancelAuthorisation", (self.nonce,), self.member)
         request = HoldRequest(self.member, BRAND, 1, ZERO32, 2**40, self.nonce, 2**40)
         self.step("AuthorisationUsed", "RedemptionDesk", "hold", (request, Signed(self.member)), self.member)
+
+    def returns(self) -> None:
+        """SPEC 1.24, 1.25, 2.20 to 2.28: goods come back of points that were spent; debts are paid, or forgiven."""
+        buyer, friend = self.world.cast.members[3], self.world.cast.members[4]
+        token = self.world.ledger.tokens[BRAND]
+
+        def bought(base: int, rule: int) -> int:
+            self.operation += 1
+            item = Item(self.operation, rule, buyer, base)
+            self.step("", "RewardRules", "award", (BRAND, item), self.issuer)
+            return self.operation
+
+        def back(error: str, operation: int, base: int, by: str = "", at: int = 0) -> None:
+            self.operation += 1
+            values = BRAND, self.operation, base, operation
+            self.step(error, "RewardRules", "takeReturn", values, by or self.till, at)
+
+        def spend() -> None:
+            values = friend, token.balance_of(buyer, self.world.at)
+            self.step("", f"{TOKEN} {BRAND}", "transfer", values, buyer)
+
+        self.step("", f"{TOKEN} {BRAND}", "approve", (friend, 1), buyer)
+        first = bought(1_000, 1)
+        back("RoleMissing", first, 1_000, self.issuer)
+        back("AwardUnknown", first + 10**6, 1)
+        back("ReturnExceedsAward", first, 1_001)
+        back("BaseAmountMissing", first, 0)
+        back("", first, 400)
+        spend()
+        back("", first, 300)
+        back("", first, 300)
+        back("ReturnExceedsAward", first, 1)
+        second = bought(333, 1)
+        third = bought(1_000, 1)
+        back("", second, 333)
+        spend()
+        back("", third, 999)
+        for _ in range(3):
+            bought(700, 1)
+        for number in (2, 3):
+            forgiven = bought(9_000, number)
+            spend()
+            back("", forgiven, 9_000)
+        late = bought(50, 1)
+        until = self.world.at + token.clock.least_life_s
+        back("", late, 20, at=until)
+        back("ReturnTooLate", late, 20, at=until + 1)
 
     def debts(self) -> None:
         """SPEC 4.8, 4.10, 5.5, 5.10, 5.11"""
@@ -191,7 +250,9 @@ class Story:
         item = Item(OPERATIONS, 1, self.member, 40_001)
         self.step("", "RewardRules", "award", (1, item), self.cast["issuer1"])
         undone = self.exchange("", 999, 1, agreement_id=1)
-        record = self.world.ledger.exchanges.records[undone]
+        made = self.world.ledger.exchanges.records[undone]
+        assert made is not None
+        record = made.exchange
         self.nonce += 1
         quote = Quote(self.member, 1, 1, 2_000, 2_900, self.nonce, 2**40)
         self.step("", "PartnerExchange", "payAtPartner", (quote, ZERO32, Signed(self.member)), self.member)
@@ -199,17 +260,20 @@ class Story:
         hold_id = self.world.ledger.exchanges.payment_id(paid)
         self.step("", "RedemptionDesk", "refund", (hold_id, 900, 0), self.cast["till2"])
         till = self.cast["till2"]
-        values = undone, record, 2**40, Signed(self.member)
+        self.nonce += 1
+        values = undone, record, self.nonce, 2**40, Signed(self.member)
         self.step("", "PartnerExchange", "unwind", values, till)
         self.step("ExchangeNotOpen", "PartnerExchange", "unwind", values, till)
         self.exchange("", 7_001, 1, agreement_id=1)
         self.exchange("", 7_001, 1, agreement_id=3)
         free = self.world.ledger.clearing.account_of(1)
-        most = free.collateral - self.world.ledger.clearing.required(free.owed, free.due)
-        self.step("CollateralExceeded", "ClearingHouse", "withdraw", (1, most + 1), self.cast["treasurer1"])
-        self.step("", "ClearingHouse", "withdraw", (1, most), self.cast["treasurer1"])
-        self.step("CreditorsIncomplete", "ClearingHouse", "declareDefault", (1, [2]), self.cast["operator"])
-        self.step("", "ClearingHouse", "declareDefault", (1, [2, 3, 4]), self.cast["operator"])
+        most, home = free.collateral - free.owed, self.cast["owner1"]
+        self.step("TreasuryOther", "ClearingHouse", "withdraw", (1, 1, self.member), self.cast["treasurer1"])
+        self.step("CollateralExceeded", "ClearingHouse", "withdraw", (1, most + 1, home), self.cast["treasurer1"])
+        self.step("", "ClearingHouse", "withdraw", (1, most, home), self.cast["treasurer1"])
+        self.step("", "ClearingHouse", "declareDefault", (1, [3]), self.cast["operator"])
+        self.step("", "ClearingHouse", "payClaims", (1, [2, 4]), self.cast["operator"])
+        self.step("AmountMissing", "ClearingHouse", "payClaims", (1, [2, 4]), self.cast["operator"])
         self.exchange("BrandInDefault", 10, 1, agreement_id=1)
         self.step("", "ClearingHouse", "cureDefault", (1,), self.cast["operator"])
         self.step("", "ClearingHouse", "deposit", (1, 500_000), self.cast["owner1"])

@@ -25,9 +25,11 @@ GANACHE_STEPS = 60
 MISTAKEN_STEPS = 400
 SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
 EVERY_CALL = (
-    "award awardBatch transfer transferFrom transferWithAuthorisation approve permit leave setPolicy setAllowed",
+    "award awardBatch takeReturn correct setPolicy setAllowed",
+    "transfer transferFrom transferWithAuthorisation approve permit leave",
     "hold capture release refund exchange payAtPartner unwind propose proposeChange cancelAuthorisation",
-    "deposit withdraw net settle stop resume publish announceChange announce grantRole",
+    "deposit withdraw net settle payClaims stop resume publish announceChange announce retract grantRole",
+    "announceTreasury withdrawTreasury announceRefundWindow",
 )
 
 

@@ -16,6 +16,8 @@ class Walk(StandingActs):
     WEIGHTS: tuple[tuple[str, int], ...] = (
         ("award", 12),
         ("award_batch", 9),
+        ("take_return", 9),
+        ("correct", 2),
         ("transfer", 8),
         ("approve", 2),
         ("transfer_from", 4),
@@ -48,6 +50,9 @@ class Walk(StandingActs):
         ("by_grant", 1),
         ("announce", 1),
         ("announced_call", 1),
+        ("retract", 1),
+        ("regrant", 1),
+        ("refund_window", 1),
     )
 
     def next(self, now: int) -> Step:

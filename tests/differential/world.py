@@ -8,7 +8,7 @@ from chain.model.ledger import Ledger, Parties
 from chain.model.policy import Policy
 from chain.model.proposals import GovernorTerms, Names, Voting
 from chain.model.registry import Invitation
-from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
 from tests.differential.chain_side import COVER_BPS, SETTLEMENT_EACH, ChainSide
@@ -53,6 +53,10 @@ def rule(
     start: int = 0,
     end: int = FAR,
     notice_s: int = HOUR,
+    window_s: int = 0,
+    shortfall: Shortfall = Shortfall.FORGIVE,
+    day_start: int = 0,
+    second_above: int = 0,
 ) -> RuleTerms:
     """A rule's terms with the usual bounds."""
     return RuleTerms(
@@ -68,11 +72,22 @@ def rule(
         end=end,
         notice_s=notice_s,
         text_hash="0x" + "ab" * 32,
+        return_window_s=window_s,
+        shortfall=shortfall,
+        day_start=day_start,
+        second_above=second_above,
     )
 
 
 def agreement(
-    numerator: int, denominator: int, fee_bps: int, *, exposure_cap: int, daily_cap: int = 10**7
+    numerator: int,
+    denominator: int,
+    fee_bps: int,
+    *,
+    exposure_cap: int,
+    daily_cap: int = 10**7,
+    minimum_in: int = 1,
+    unwind_s: int = 30 * DAY,
 ) -> AgreementTerms:
     """An agreement's terms."""
     return AgreementTerms(
@@ -84,6 +99,8 @@ def agreement(
         value_numerator=7,
         value_denominator=3,
         notice_s=2 * HOUR,
+        minimum_in=minimum_in,
+        unwind_s=unwind_s,
     )
 
 
@@ -105,7 +122,7 @@ class TwoSides:
         self.record: list[Made] = []
         self._fund()
         self.parties = self._deploy()
-        self.ledger = Ledger(self.parties)
+        self.ledger = self.chain.ledger = Ledger(self.parties)
         for number, brand in enumerate(BRANDS, 1):
             owner = self.cast[f"owner{number}"]
             invitation = replace(brand, owner=owner, treasury=owner)
@@ -152,7 +169,7 @@ class TwoSides:
         settlement = chain.deploy("SettlementToken")
         desk = chain.deploy("RedemptionDesk", authority, registry)
         rules = chain.deploy("RewardRules", authority, registry, desk)
-        clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS)
+        clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS, cast["admin"])
         exchange = chain.deploy("PartnerExchange", authority, registry, desk, clearing)
         openings = chain.deploy("OpeningBalances", authority, registry, desk)
         code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, openings, label=f"{TOKEN} 0")
@@ -161,6 +178,7 @@ class TwoSides:
         chain.name(TIMELOCK, chain.read("ProgrammeGovernor", "timelock"))
         chain.name("Snapshots", chain.read("ProgrammeGovernor", "snapshots"))
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
+        self._set_up("admin", "Authority", "setRoleGuardian", 1, 2)
         for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
             self._set_up("admin", "Authority", "grantRole", role, holder, 0)
         self._set_up("operator", "PartnerRegistry", "seal", (code, rules, desk, exchange, clearing))
@@ -170,10 +188,10 @@ class TwoSides:
         return Parties(
             desk=desk,
             exchange=exchange,
+            clearing=clearing,
             admin=cast["admin"],
             operator=cast["operator"],
             guardian=cast["guardian"],
-            cover_bps=COVER_BPS,
             badges=badges,
             voting=Voting(
                 chain.addresses[TIMELOCK],
@@ -196,9 +214,9 @@ class TwoSides:
         agreements = {
             (1, 2): agreement(3, 2, 100, exposure_cap=2_000_000),
             (2, 1): agreement(2, 3, 250, exposure_cap=2_000_000),
-            (1, 3): agreement(1, 7, 0, exposure_cap=10**6),
+            (1, 3): agreement(1, 7, 0, exposure_cap=10**6, minimum_in=7),
             (3, 1): agreement(7, 1, 5_000, exposure_cap=10**6, daily_cap=20_000),
-            (4, 1): agreement(1, 1, 1, exposure_cap=50_000),
+            (4, 1): agreement(1, 1, 1, exposure_cap=50_000, unwind_s=9 * HOUR),
             (1, 4): agreement(999, 1_000, 33, exposure_cap=10**9),
         }
         for number, ((giving, taking), terms) in enumerate(agreements.items(), 1):
@@ -214,12 +232,14 @@ class TwoSides:
         self._must("Authority", "grantRole", slow, owner)
         self._must("PartnerRegistry", "activate", (number,), "operator")
         self._must("ClearingHouse", "deposit", (number, 500_000 * number), owner)
+        window_s = min(5 * DAY, self.ledger.tokens[number].clock.least_life_s)
         for terms in (
-            rule(3, 2, rounding=Rounding.NEAREST),
-            rule(1, 100, rounding=Rounding.UP, per_award=5_000, per_day=9_000),
-            rule(250, kind=RuleKind.FIXED, budget=20_000, per_day=1_000),
+            rule(3, 2, rounding=Rounding.NEAREST, window_s=window_s, shortfall=Shortfall.DEBT),
+            rule(1, 100, rounding=Rounding.UP, per_award=5_000, per_day=9_000, window_s=window_s, day_start=54_000),
+            rule(250, kind=RuleKind.FIXED, budget=20_000, per_day=1_000, window_s=window_s // 2),
             rule(2**48 - 1, 3, end=self.at + 40 * DAY),
             rule(2, 7),
+            rule(1, kind=RuleKind.CORRECTION, per_award=600, per_day=1_200, second_above=200, window_s=window_s),
         ):
             self._must("RewardRules", "publish", (number, terms), owner)
 

@@ -67,7 +67,8 @@ def test_brand_invited_while_everything_runs_is_served_without_a_restart(demo: L
     pids = [child.process.pid for child in demo.children]
 
     signers = [keystore.address_of(f"signer/{number}") for number in range(SIGNERS)]
-    deploy(demo.rpc_url, demo.deployments, signers, tmp_path / "deploy.log", plan=plan)
+    tills = [keystore.address_of("till/0")]
+    deploy(demo.rpc_url, demo.deployments, signers, tmp_path / "deploy.log", tills=tills, plan=plan)
 
     with Gateway(demo.url, demo.operator_key) as operator:
 

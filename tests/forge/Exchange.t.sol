@@ -6,6 +6,7 @@ import {IBrandAccess} from "../../contracts/interfaces/IBrandAccess.sol";
 import {IClearingHouse} from "../../contracts/interfaces/IClearingHouse.sol";
 import {ILoyaltyToken} from "../../contracts/interfaces/ILoyaltyToken.sol";
 import {IPartnerExchange} from "../../contracts/interfaces/IPartnerExchange.sol";
+import {IRedemptionDesk} from "../../contracts/interfaces/IRedemptionDesk.sol";
 import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
 import {Vm} from "./support/Vm.sol";
 import {Signing} from "./support/Signing.sol";
@@ -28,7 +29,7 @@ contract ExchangeTest is Signing {
         pure
         returns (IPartnerExchange.Terms memory)
     {
-        return IPartnerExchange.Terms(numerator, denominator, feeBps, 10_000, 1e18, 1, 1, 1 days);
+        return IPartnerExchange.Terms(numerator, denominator, feeBps, 10_000, 1e18, 1, 1, 1 days, 1, 30 days);
     }
 
     function _quote(uint256 agreementId, uint256 pointsIn, uint256 minimumOut, uint256 nonce)
@@ -113,11 +114,11 @@ contract ExchangeTest is Signing {
         exchange.exchange(_quote(id, 51, 1, 2), "");
         vm.assertEq(token(CAFE).balanceOf(ann), 999_900, "refused whole");
 
-        uint256 free = 1e20 - 80;
+        uint256 free = 1e20 - 100;
         vm.prank(treasurer(CAFE));
-        house.withdraw(CAFE, free);
+        house.withdraw(CAFE, free, treasury(CAFE));
         vm.prank(ann);
-        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.CollateralExceeded.selector, CAFE, 81, 80));
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.CollateralExceeded.selector, CAFE, 101, 100));
         exchange.exchange(_quote(id, 1, 1, 2), "");
     }
 
@@ -150,26 +151,212 @@ contract ExchangeTest is Signing {
         exchange.exchange(quote, word);
     }
 
-    /// @notice SPEC 4: unwinding gives the same lots back at the exchange's own rate, once.
+    /// @notice SPEC 4.14: unwinding gives the same lots back at the exchange's own rate, once.
     function test_unwinding_restores_the_lots_at_the_original_rate_once() public {
         uint256 id = agree(CAFE, GALLERY, _terms(1, 2, 100));
         bytes32 before = keccak256(abi.encode(token(CAFE).packedLotsOf(ann)));
-        vm.recordLogs();
-        (bytes32 exchangeId,) = _exchange(_quote(id, 1_000, 1, 1));
-        IPartnerExchange.Exchange memory record = _recordFrom(vm.getRecordedLogs());
-        bytes memory word =
-            sign(keys[0], address(exchange), unwindHash(ann, exchangeId, block.timestamp));
+        (bytes32 exchangeId, IPartnerExchange.Exchange memory record) = _recorded(_quote(id, 1_000, 1, 1));
+        bytes memory word = _unwindWord(exchangeId, 2);
         vm.prank(till(CAFE));
         vm.expectPartialRevert(IBrandAccess.RoleMissing.selector);
-        exchange.unwind(exchangeId, record, block.timestamp, word);
-        vm.prank(till(GALLERY));
-        exchange.unwind(exchangeId, record, block.timestamp, word);
+        exchange.unwind(exchangeId, record, 2, block.timestamp, word);
+        _unwind(exchangeId, record, 2);
         vm.assertEq(keccak256(abi.encode(token(CAFE).packedLotsOf(ann))), before, "the same lots");
         vm.assertEq(token(GALLERY).balanceOf(ann), 0, "burnt there");
         vm.assertEq(house.obligationOf(CAFE, GALLERY), 0, "the obligation is gone");
         vm.prank(till(GALLERY));
         vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.ExchangeNotOpen.selector, exchangeId));
-        exchange.unwind(exchangeId, record, block.timestamp, word);
+        exchange.unwind(exchangeId, record, 2, block.timestamp, word);
+    }
+
+    /* UNWINDING IS BOUNDED */
+
+    function _recorded(IPartnerExchange.Quote memory quote)
+        private
+        returns (bytes32 exchangeId, IPartnerExchange.Exchange memory record)
+    {
+        vm.recordLogs();
+        (exchangeId,) = _exchange(quote);
+        record = _recordFrom(vm.getRecordedLogs());
+    }
+
+    function _unwindWord(bytes32 exchangeId, uint256 nonce) private view returns (bytes memory) {
+        return sign(keys[0], address(exchange), unwindHash(ann, exchangeId, nonce, block.timestamp));
+    }
+
+    function _unwind(bytes32 exchangeId, IPartnerExchange.Exchange memory record, uint256 nonce) private {
+        bytes memory word = _unwindWord(exchangeId, nonce);
+        address by = till(exchange.agreementOf(record.agreementId).toBrandId);
+        vm.prank(by);
+        exchange.unwind(exchangeId, record, nonce, block.timestamp, word);
+    }
+
+    /// @notice SPEC 4.14: unwinding burns what the exchange minted first, then the latest expiry first.
+    function test_unwinding_burns_what_the_exchange_minted_first_then_the_latest() public {
+        uint256 gold = publish(GALLERY, rateRule(1, 1, IRewardRules.Rounding.Down));
+        award(GALLERY, gold, 1, ann, 1_000);
+        collateral(GALLERY, 1e20);
+        uint256 id = agree(GALLERY, CAFE, _terms(1, 1, 0));
+        vm.warp(block.timestamp + 2 days);
+        (bytes32 exchangeId, IPartnerExchange.Exchange memory record) = _recorded(_quote(id, 100, 1, 1));
+        uint256 mine = token(CAFE).expiryEpochOfMint();
+        vm.warp(block.timestamp + 2 days);
+        award(CAFE, rule, 7, ann, 50);
+        uint256 latest = token(CAFE).expiryEpochOfMint();
+        // Of the exchange's points some are spent: the oldest lot goes first, so all of it and a little more.
+        IRedemptionDesk.HoldRequest memory request =
+            IRedemptionDesk.HoldRequest(ann, CAFE, 1_000_020, "cup", block.timestamp + 1 hours, 3, block.timestamp);
+        vm.prank(ann);
+        bytes32 holdId = desk.hold(request, "");
+        vm.prank(till(CAFE));
+        desk.capture(holdId, 1_000_020);
+        _unwind(exchangeId, record, 2);
+        ILoyaltyToken.Lot[] memory lots = token(CAFE).lotsOf(ann);
+        vm.assertEq(lots.length, 1, "the exchange's lot is used up");
+        vm.assertEq(lots[0].expiryEpoch, latest, "the rest came from the latest");
+        vm.assertEq(lots[0].points, 30, "twenty of fifty");
+        vm.assertTrue(mine < latest, "not because it was the oldest");
+        vm.assertEq(token(GALLERY).balanceOf(ann), 1_000, "whole again");
+    }
+
+    /// @notice SPEC 4.14: points of an older lot stay while those of the exchange are there.
+    function test_unwinding_leaves_older_points_alone() public {
+        uint256 gold = publish(GALLERY, rateRule(1, 1, IRewardRules.Rounding.Down));
+        award(GALLERY, gold, 1, ann, 1_000);
+        collateral(GALLERY, 1e20);
+        uint256 id = agree(GALLERY, CAFE, _terms(1, 1, 0));
+        vm.warp(block.timestamp + 2 days);
+        bytes32 before = keccak256(abi.encode(token(CAFE).lotsOf(ann)));
+        (bytes32 exchangeId, IPartnerExchange.Exchange memory record) = _recorded(_quote(id, 100, 1, 1));
+        _unwind(exchangeId, record, 2);
+        vm.assertEq(keccak256(abi.encode(token(CAFE).lotsOf(ann))), before, "as without the exchange");
+    }
+
+    /// @notice SPEC 4.16: an exchange is unwound within its agreement's window, as it was when it was made.
+    function test_unwinding_ends_with_its_window() public {
+        IPartnerExchange.Terms memory terms = _terms(1, 1, 0);
+        terms.unwindSeconds = 3 days;
+        uint256 id = agree(CAFE, GALLERY, terms);
+        (bytes32 first, IPartnerExchange.Exchange memory one) = _recorded(_quote(id, 100, 1, 1));
+        (bytes32 second, IPartnerExchange.Exchange memory two) = _recorded(_quote(id, 100, 1, 2));
+        uint256 until = block.timestamp + 3 days;
+        vm.warp(until);
+        _unwind(first, one, 3);
+        vm.warp(until + 1);
+        bytes memory word = _unwindWord(second, 4);
+        vm.prank(till(GALLERY));
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.UnwindOver.selector, second, until));
+        exchange.unwind(second, two, 4, block.timestamp, word);
+    }
+
+    /// @notice SPEC 4.13: a word to unwind counts once and can be cancelled like every other.
+    function test_a_word_to_unwind_can_be_cancelled() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        (bytes32 exchangeId, IPartnerExchange.Exchange memory record) = _recorded(_quote(id, 100, 1, 1));
+        bytes memory word = _unwindWord(exchangeId, 9);
+        vm.prank(ann);
+        exchange.cancelAuthorisation(9);
+        vm.prank(till(GALLERY));
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.AuthorisationUsed.selector, ann, 9));
+        exchange.unwind(exchangeId, record, 9, block.timestamp, word);
+        vm.prank(till(GALLERY));
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.SignatureInvalid.selector, ann));
+        exchange.unwind(exchangeId, record, 10, block.timestamp, word);
+        _unwind(exchangeId, record, 10);
+        vm.assertTrue(exchange.isNonceUsed(ann, 10), "spent");
+    }
+
+    /// @notice SPEC 5.8: after a default unwinding asks of the creditor exactly what it received.
+    function test_unwinding_never_asks_more_back_than_the_creditor_received() public {
+        uint256 id = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        (bytes32 exchangeId, IPartnerExchange.Exchange memory record) = _recorded(_quote(id, 1_000, 1, 1));
+        uint256[] memory creditors = new uint256[](1);
+        creditors[0] = GALLERY;
+        vm.prank(OPERATOR);
+        house.declareDefault(CAFE, creditors);
+        bytes memory word = _unwindWord(exchangeId, 2);
+        vm.prank(till(GALLERY));
+        vm.expectRevert(abi.encodeWithSelector(IClearingHouse.BrandInDefault.selector, CAFE));
+        exchange.unwind(exchangeId, record, 2, block.timestamp, word);
+        vm.prank(OPERATOR);
+        house.cureDefault(CAFE);
+        uint256 received = house.accountOf(GALLERY).collateral;
+        vm.assertEq(received, 1_000, "the claim was paid whole");
+        _unwind(exchangeId, record, 2);
+        vm.assertEq(house.obligationOf(GALLERY, CAFE), received, "what it received, and no more");
+        vm.assertEq(house.obligationOf(CAFE, GALLERY), 0, "and the claim is gone");
+    }
+
+    /* ROUNDING, MINIMUM AND THE DAY */
+
+    /// @notice SPEC 4.8: however an exchange is cut, the debt is the same to the unit.
+    function testFuzz_a_cut_exchange_owes_the_same(uint256 cuts, uint256 each, uint256 denominator) public {
+        cuts = bound(cuts, 1, 40);
+        each = bound(each, 1, 200);
+        IPartnerExchange.Terms memory terms = _terms(1, 1, 0);
+        terms.valueNumerator = 7;
+        terms.valueDenominator = bound(denominator, 1, 1_000);
+        uint256 id = agree(CAFE, GALLERY, terms);
+        for (uint256 i = 0; i < cuts; ++i) {
+            (,, uint256 quoted,) = exchange.quote(id, each);
+            uint256 before = house.obligationOf(CAFE, GALLERY);
+            _exchange(_quote(id, each, 1, i));
+            vm.assertEq(house.obligationOf(CAFE, GALLERY), before + quoted, "as quoted");
+            uint256 exact = (i + 1) * each * 7;
+            uint256 whole = (exact + terms.valueDenominator - 1) / terms.valueDenominator;
+            vm.assertEq(house.obligationOf(CAFE, GALLERY), whole, "as one exchange");
+        }
+    }
+
+    /// @notice SPEC 4.9: an agreement's minimum holds for each exchange.
+    function test_an_exchange_below_the_minimum_is_refused() public {
+        IPartnerExchange.Terms memory terms = _terms(1, 1, 0);
+        terms.minimumIn = 50;
+        uint256 id = agree(CAFE, GALLERY, terms);
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.PointsInTooFew.selector, 49, 50));
+        exchange.exchange(_quote(id, 49, 1, 1), "");
+        _exchange(_quote(id, 50, 1, 1));
+    }
+
+    /// @notice SPEC 4.1: the two new terms have bounds, and so has the denominator that a carry must stay below.
+    function test_terms_outside_their_bounds_are_refused() public {
+        IPartnerExchange.Terms memory terms = _terms(1, 1, 0);
+        terms.minimumIn = 0;
+        _refused(terms, "minimumIn");
+        terms.minimumIn = 2 ** 40;
+        _refused(terms, "minimumIn");
+        (terms.minimumIn, terms.unwindSeconds) = (1, 366 days + 1);
+        _refused(terms, "unwindSeconds");
+        (terms.unwindSeconds, terms.valueDenominator) = (0, 2 ** 32);
+        _refused(terms, "valueDenominator");
+    }
+
+    function _refused(IPartnerExchange.Terms memory terms, string memory field) private {
+        vm.prank(owner(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.AgreementTermsInvalid.selector, field));
+        exchange.propose(CAFE, CAFE, GALLERY, terms);
+    }
+
+    /// @notice SPEC 5.5, 4.10: 100 round trips lock nobody's collateral and leave the day's caps as they were.
+    function test_round_trips_lock_no_collateral_and_use_up_no_day() public {
+        collateral(GALLERY, 1_000);
+        uint256 there = agree(CAFE, GALLERY, _terms(1, 1, 0));
+        uint256 back = agree(GALLERY, CAFE, _terms(1, 1, 0));
+        for (uint256 i = 0; i < 100; ++i) {
+            _exchange(_quote(there, 1_000, 1, 2 * i));
+            vm.assertEq(exchange.usedToday(there), 1_000, "there");
+            _exchange(_quote(back, 1_000, 1, 2 * i + 1));
+        }
+        vm.assertEq(house.accountOf(CAFE).owed, 0, "set off");
+        vm.assertEq(house.accountOf(GALLERY).owed, 0, "set off");
+        vm.assertEq(exchange.usedToday(there), 0, "what came back gives room");
+        vm.assertEq(exchange.usedToday(back), 0, "and is not counted the other way");
+        _exchange(_quote(there, 10_000, 1, 1_000));
+        vm.prank(ann);
+        vm.expectRevert(abi.encodeWithSelector(IPartnerExchange.DailyCapExceeded.selector, 1, 0));
+        exchange.exchange(_quote(there, 1, 1, 1_001), "");
+        vm.assertEq(house.obligationOf(CAFE, GALLERY), 10_000, "the cap still holds");
     }
 
     function _recordFrom(Vm.Log[] memory logs) private view returns (IPartnerExchange.Exchange memory record) {

@@ -5,10 +5,11 @@ import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
 import {IBrandAccess} from "../../contracts/interfaces/IBrandAccess.sol";
 import {IPartnerRegistry} from "../../contracts/interfaces/IPartnerRegistry.sol";
 import {Roles} from "../../contracts/libraries/Roles.sol";
-import {World} from "./support/World.sol";
+import {IAuthorised} from "../../contracts/interfaces/IAuthorised.sol";
+import {Signing} from "./support/Signing.sol";
 
 /// @title What a brand awards: by a rule, once, rounded as published, within caps and budgets.
-contract RulesTest is World {
+contract RulesTest is Signing {
     address private ann;
 
     function setUp() public {
@@ -134,5 +135,120 @@ contract RulesTest is World {
         vm.prank(issuer(CAFE));
         vm.expectPartialRevert(IPartnerRegistry.BrandNotIssuing.selector);
         rules.award(CAFE, IRewardRules.Item(1, rule, ann, 1));
+    }
+
+    /* CORRECTIONS */
+
+    function _correction() private returns (uint256 rule) {
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        (terms.kind, terms.capPerAward, terms.capPerMemberDay) = (IRewardRules.Kind.Correction, 1_000, 1_500);
+        (terms.budget, terms.secondAbove) = (2_000, 200);
+        return publish(CAFE, terms);
+    }
+
+    function _seal(uint256 key, IRewardRules.Item memory item) private view returns (bytes memory) {
+        bytes32 typeHash = keccak256(
+            "Correction(uint256 brandId,uint256 operationId,uint256 ruleId,address member,uint256 baseAmount,uint256 deadline)"
+        );
+        return sign(
+            key,
+            address(rules),
+            keccak256(
+                abi.encode(
+                    typeHash, CAFE, item.operationId, item.ruleId, item.member, item.baseAmount, block.timestamp
+                )
+            )
+        );
+    }
+
+    /// @notice SPEC 2.1: what is given by hand is bounded per award, per member and day, and by its budget.
+    function test_a_correction_is_bounded() public {
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        (terms.kind, terms.capPerAward, terms.capPerMemberDay) = (IRewardRules.Kind.Correction, 1_000, 1_500);
+        string[5] memory fields = ["numerator", "denominator", "capPerAward", "capPerMemberDay", "secondAbove"];
+        for (uint256 i = 0; i < 5; ++i) {
+            IRewardRules.Terms memory wrong = abi.decode(abi.encode(terms), (IRewardRules.Terms));
+            if (i == 0) wrong.numerator = 2;
+            if (i == 1) wrong.denominator = 2;
+            if (i == 2) wrong.capPerAward = 0;
+            if (i == 3) wrong.capPerMemberDay = 0;
+            if (i == 4) wrong.secondAbove = 1_001;
+            vm.prank(owner(CAFE));
+            vm.expectRevert(abi.encodeWithSelector(IRewardRules.RuleTermsInvalid.selector, fields[i]));
+            rules.publish(CAFE, wrong);
+        }
+        uint256 rule = _correction();
+        vm.assertEq(award(CAFE, rule, 1, ann, 200), 200, "to the limit one signs");
+    }
+
+    /// @notice SPEC 2.30: above the limit a second key signs, an owner's and not the caller's; the caps hold all the same.
+    function test_a_correction_above_its_limit_needs_two() public {
+        uint256 rule = _correction();
+        IRewardRules.Item memory item = IRewardRules.Item(1, rule, ann, 201);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.SecondSignatureMissing.selector, 201, 200));
+        rules.award(CAFE, item);
+        address boss = vm.addr(77);
+        bytes memory signature = _seal(77, item);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IBrandAccess.RoleMissing.selector, boss, Roles.id(CAFE, Roles.OWNER)));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        vm.prank(owner(CAFE));
+        manager.grantRole(Roles.id(CAFE, Roles.OWNER), boss, 0);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.AuthorisationExpired.selector, block.timestamp - 1, block.timestamp));
+        rules.correct(CAFE, item, boss, block.timestamp - 1, signature);
+        item.baseAmount = 202;
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.SignatureInvalid.selector, boss));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        item.baseAmount = 201;
+        vm.prank(MALLORY);
+        vm.expectPartialRevert(IBrandAccess.RoleMissing.selector);
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        vm.prank(owner(CAFE));
+        manager.grantRole(Roles.id(CAFE, Roles.ISSUER), boss, 0);
+        vm.prank(boss);
+        vm.expectRevert(abi.encodeWithSelector(IAuthorised.SignatureInvalid.selector, boss));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        vm.prank(issuer(CAFE));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        vm.assertEq(token(CAFE).balanceOf(ann), 201, "two signed");
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.OperationUsed.selector, CAFE, 1));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        item = IRewardRules.Item(2, rule, ann, 1_300);
+        signature = _seal(77, item);
+        vm.prank(issuer(CAFE));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+        vm.assertEq(token(CAFE).balanceOf(ann), 1_201, "cut to the cap per award");
+        item = IRewardRules.Item(3, rule, ann, 300);
+        signature = _seal(77, item);
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.MemberCapExceeded.selector, 300, 299));
+        rules.correct(CAFE, item, boss, block.timestamp, signature);
+    }
+
+    /// @notice SPEC 2.31: a lock is published like all terms, and nothing here waits for it.
+    function test_a_lock_is_published_and_kept_by_the_gateway() public {
+        IRewardRules.Terms memory terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        terms.lockSeconds = 365 days;
+        uint256 rule = publish(CAFE, terms);
+        (IRewardRules.Terms memory said,,) = rules.ruleOf(CAFE, rule);
+        vm.assertEq(said.lockSeconds, 365 days, "as published");
+        award(CAFE, rule, 1, ann, 7);
+        vm.assertEq(token(CAFE).balanceOf(ann), 7, "at once, whoever asks");
+    }
+
+    /// @notice SPEC 2.7: a batch has at most 250 items.
+    function test_a_batch_has_at_most_250_items() public {
+        uint256 rule = publish(CAFE, rateRule(1, 1, IRewardRules.Rounding.Down));
+        IRewardRules.Item[] memory items = new IRewardRules.Item[](251);
+        for (uint256 i = 0; i < 251; ++i) {
+            items[i] = IRewardRules.Item(i, rule, ann, 1);
+        }
+        vm.prank(issuer(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(IRewardRules.BatchSizeWrong.selector, 251, 250));
+        rules.awardBatch(CAFE, items);
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {ILoyaltyToken} from "../../contracts/interfaces/ILoyaltyToken.sol";
 import {IAuthorised} from "../../contracts/interfaces/IAuthorised.sol";
 import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
+import {IBrandAccess} from "../../contracts/interfaces/IBrandAccess.sol";
 import {LoyaltyToken} from "../../contracts/LoyaltyToken.sol";
 import {Vm} from "./support/Vm.sol";
 import {Signing} from "./support/Signing.sol";
@@ -158,11 +159,13 @@ contract TokenTest is Signing {
             vm.expectRevert(refused);
             cafe.mintBatch(lines);
             vm.expectRevert(refused);
+            cafe.takeBack(ann, 1, 30, true);
+            vm.expectRevert(refused);
             cafe.burn(ann, 1);
             vm.expectRevert(refused);
             cafe.setAside(ann, 1);
             vm.expectRevert(refused);
-            cafe.restore(MALLORY, lots);
+            cafe.restore(MALLORY, lots, true);
             vm.stopPrank();
         }
     }
@@ -177,5 +180,28 @@ contract TokenTest is Signing {
         vm.warp(begun + (last + 1) * cafe.terms().epochSeconds);
         vm.expectRevert(abi.encodeWithSelector(ILoyaltyToken.EpochOutOfRange.selector, 327_680));
         cafe.mintable();
+    }
+
+    /// @notice SPEC 1.26: the token says what it can do and where its page is, and its owner sets that.
+    function test_the_token_tells_what_it_can_do_and_where_its_page_is() public {
+        bytes4[5] memory known = [bytes4(0x01ffc9a7), 0x36372b07, 0xa219a025, 0x9d8ff7da, 0x84b0196e];
+        for (uint256 i = 0; i < known.length; ++i) {
+            vm.assertTrue(cafe.supportsInterface(known[i]), "ERC-165, 20, its metadata, 2612, 5267");
+        }
+        vm.assertFalse(cafe.supportsInterface(0xffffffff), "and nothing else");
+        vm.prank(MALLORY);
+        vm.expectPartialRevert(IBrandAccess.RoleMissing.selector);
+        cafe.setContractURI("https://mallory.example");
+        vm.prank(owner(CAFE));
+        vm.expectRevert(abi.encodeWithSelector(ILoyaltyToken.TermsInvalid.selector, "contractURI"));
+        cafe.setContractURI(string(new bytes(2_049)));
+        vm.prank(owner(CAFE));
+        cafe.setContractURI("data:application/json,{}");
+        vm.assertEq(bytes(cafe.contractURI()), bytes("data:application/json,{}"), "its page");
+        vm.assertEq(cafe.leastLife(), 12 days, "twelve whole days");
+        vm.assertEq(token(GALLERY).leastLife(), type(uint256).max, "for ever");
+        (uint256 epoch, uint256 room) = cafe.mintLot();
+        vm.assertEq(epoch, cafe.expiryEpochOfMint(), "the present lot");
+        vm.assertEq(room, cafe.mintable(), "and its room");
     }
 }

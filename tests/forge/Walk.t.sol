@@ -25,7 +25,7 @@ contract Walk is Test {
             }
             handler.check();
         }
-        string[22] memory names = [
+        string[25] memory names = [
             "transfer",
             "transferFrom",
             "transferWithAuthorisation",
@@ -33,6 +33,8 @@ contract Walk is Test {
             "award",
             "awardBatch",
             "announceChange",
+            "takeReturn",
+            "debt paid",
             "hold",
             "capture",
             "release",
@@ -45,6 +47,7 @@ contract Walk is Test {
             "settle",
             "withdraw",
             "declareDefault",
+            "payClaims",
             "cureDefault",
             "acceptChange",
             "attack tried"

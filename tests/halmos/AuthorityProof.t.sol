@@ -17,6 +17,8 @@ contract Yes is Proof {
     /// @dev The one role, and the one account, that is refused.
     uint64 public roleRefused;
     address public accountRefused;
+    /// @dev What returns asked the token to take.
+    uint256 public asked;
 
     function refuse(uint64 role, address account) external {
         (roleRefused, accountRefused) = (role, account);
@@ -38,8 +40,13 @@ contract Yes is Proof {
         return address(this);
     }
 
-    function mintable() external pure returns (uint256) {
-        return 2 ** 48 - 1;
+    function mintLot() external pure returns (uint256, uint256) {
+        return (1, 2 ** 48 - 1);
+    }
+
+    function takeBack(address, uint256 points, uint256, bool) external returns (uint256, uint256, uint256) {
+        asked += points;
+        return (points, 0, 0);
     }
 
     function mintBatch(uint256[] calldata) external {}
@@ -76,10 +83,11 @@ contract MintProof is TokenProof {
         lines[0] = amount;
         ILoyaltyToken.LotsLine[] memory old = new ILoyaltyToken.LotsLine[](1);
         old[0] = ILoyaltyToken.LotsLine(to, amount, lots);
-        bytes[5] memory calls = [
+        bytes[6] memory calls = [
             abi.encodeCall(token.mint, (to, amount)),
             abi.encodeCall(token.mintBatch, (lines)),
             abi.encodeCall(token.mintLots, (old)),
+            abi.encodeCall(token.takeBack, (to, amount, lots[0], true)),
             abi.encodeCall(token.restore, (to, lots)),
             abi.encodeCall(token.giveBack, (to, lots))
         ];
@@ -113,6 +121,57 @@ contract MintProof is TokenProof {
         vm.prank(caller);
         (bool done,) = address(rules).call(abi.encodeCall(IRewardRules.awardBatch, (brandId, items)));
         assert(!done);
+    }
+}
+
+/// @title An award comes back only against itself.
+contract ReturnProof is Proof {
+    Yes private yes;
+    RewardRules private rules;
+
+    function setUp() public {
+        yes = new Yes();
+        rules = new RewardRules(address(yes), address(yes), address(0xA3));
+        svm.enableSymbolicStorage(address(rules));
+    }
+
+    /// @notice Whatever came back before, whatever the terms, a return takes at most what the award's own words say
+    /// that it gave.
+    function check_a_return_never_takes_more_than_the_award_gave(
+        uint32 brandId,
+        uint256 returnId,
+        uint256 baseAmount,
+        uint256[4] memory words
+    ) public {
+        (bool done,) = address(rules).call(
+            abi.encodeCall(IRewardRules.takeReturn, (brandId, returnId, baseAmount, words, new bytes32[](0)))
+        );
+        vm.assume(done);
+        assert(yes.asked() <= (words[2] >> 96) & (2 ** 48 - 1));
+    }
+}
+
+/// @title A debt is made by returns alone.
+contract DebtProof is TokenProof {
+    function setUp() public {
+        build(0);
+        // Some owe: without any, no award would look.
+        bytes32 slot = bytes32(uint256(6));
+        vm.store(address(token), slot, bytes32(uint256(vm.load(address(token), slot)) | (uint256(9) << 216)));
+    }
+
+    function check_a_debt_never_grows_by_an_award(address member, address other, uint48 points) public {
+        vm.assume(other != member);
+        uint256 debt = token.debtOf(member);
+        uint256 debtOfOther = token.debtOf(other);
+        uint256[] memory lines = new uint256[](1);
+        lines[0] = (uint256(uint160(member)) << 96) | points;
+        vm.prank(RULES);
+        token.mintBatch(lines);
+
+        assert(token.debtOf(member) <= debt);
+        assert(debt - token.debtOf(member) <= points);
+        assert(token.debtOf(other) == debtOfOther);
     }
 }
 

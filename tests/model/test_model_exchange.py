@@ -88,7 +88,7 @@ def test_the_deadlines_second_and_the_version_in_force_count(funded: Ledger) -> 
 def test_a_days_cap_is_filled_to_the_point_and_empty_again_on_the_next_day(ledger: Ledger) -> None:
     """SPEC 4.10"""
     award(ledger, 500, START + 10, 1)
-    capped = AgreementTerms(1, 1, 0, 150, 10**6, 1, 1, 3_600)
+    capped = AgreementTerms(1, 1, 0, 150, 10**6, 1, 1, 3_600, 1, 0)
     ledger.agreements.propose_change(Call(OWNER, START + 10), 1, 1, capped)
     ledger.agreements.accept_change(Call(OWNER, START + 10), 1, capped.hash())
     at = START + 10 + 3_600
@@ -152,7 +152,7 @@ def test_an_exchange_adds_its_obligation_and_only_unwinding_netting_and_settling
     award(funded, 5, AT, 77)
     assert owed(funded, 1) == 160
 
-    funded.exchanges.unwind(Call(STAFF, AT), exchange_id, first, AT, MEMBER)
+    funded.exchanges.unwind(Call(STAFF, AT), exchange_id, first, 3, AT, MEMBER)
     assert owed(funded, 1) == clearing.account_of(1).owed == 60
 
     clearing.net(Call("0x0b", AT), 1, [1, 2])

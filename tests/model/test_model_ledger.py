@@ -11,7 +11,11 @@ from chain.model.call import Call
 from chain.model.desk import HoldRequest, HoldState
 from chain.model.errors import (
     AuthorisationUsed,
+    BrandNotIssuing,
     BudgetExceeded,
+    CallNotAnnounced,
+    CaptureStopped,
+    CaptureTooLate,
     CollateralExceeded,
     HoldOver,
     HoldRunning,
@@ -19,10 +23,13 @@ from chain.model.errors import (
     OperationUsed,
     RefundExceedsCapture,
     RefundOutOfDate,
+    RefundOver,
     Refused,
     RoleMissing,
     SignatureInvalid,
     TransferNotAllowed,
+    TreasuryOther,
+    WithdrawalFrozen,
 )
 from chain.model.exchange import Quote
 from chain.model.ledger import Ledger, Parties
@@ -45,7 +52,7 @@ def terms(**changes: object) -> RuleTerms:
 @pytest.fixture
 def ledger() -> Ledger:
     """Brand 1 lives two days with three days of grace, brand 2 for ever; exchange from 1 into 2 is one to one."""
-    ledger = Ledger(Parties("0x" + "d" * 40, "0x" + "e" * 40, "0xad", "0x0b", "0x0c", cover_bps=8_000))
+    ledger = Ledger(Parties("0x" + "d" * 40, "0x" + "e" * 40, "0x" + "c" * 40, "0xad", "0x0b", "0x0c"))
     for number, lifetime in ((1, 2), (2, 0)):
         grace_s = 3 * DAY if lifetime else 0
         invitation = Invitation("Brand", "BR", DAY, lifetime, grace_s, Policy.CLOSED, OWNER, OWNER, HASH)
@@ -55,7 +62,7 @@ def ledger() -> Ledger:
             ledger.roles.grant_role(Call(OWNER, START), role_of(number, kind), STAFF, 0)
         ledger.rules.publish(Call(OWNER, START), number, terms())
         ledger.clearing.deposit(Call(ANYONE, START), number, 1_000)
-    rate = AgreementTerms(1, 1, 1_000, 10**6, 10**6, 1, 1, HOUR)
+    rate = AgreementTerms(1, 1, 1_000, 10**6, 10**6, 1, 1, HOUR, 1, 30 * DAY)
     ledger.agreements.propose(Call(OWNER, START), 1, 1, 2, rate)
     ledger.agreements.accept(Call(OWNER, START), 1, rate.hash())
     ledger.facts()
@@ -112,18 +119,71 @@ def test_a_capture_in_part_gives_the_newest_back_and_a_refund_the_newest_capture
     assert ledger.desk.hold_of(hold_id).lots == {3: 90}
 
 
-def test_what_expired_in_a_hold_is_captured_in_full_and_comes_back_by_grace(ledger: Ledger) -> None:
+def test_what_expired_in_a_hold_is_captured_in_full_within_the_grace_and_comes_back_no_more(ledger: Ledger) -> None:
     """SPEC 3.4, 3.6, 3.13"""
     award(ledger, 100, START, 1)
     hold_id = hold(ledger, 100, START + 1)
     late = START + 3 * DAY
 
     assert ledger.desk.held_of(1, MEMBER) == 100
-    assert ledger.desk.capture(Call(STAFF, late), hold_id, 60) == Back(0, 40, 0)
+    assert ledger.desk.capture(Call(STAFF, late), hold_id, 60) == Back(0, 0, 40)
 
-    assert ledger.tokens[1].lots_of(MEMBER, late) == {6: 40}
+    assert ledger.tokens[1].balance_of(MEMBER, late) == 0
     assert ledger.desk.hold_of(hold_id).captured == 60
     assert ledger.desk.held_of(1, MEMBER) == 0
+
+
+def test_a_capture_ends_with_a_lots_grace_to_the_second(ledger: Ledger) -> None:
+    """SPEC 3.5"""
+    award(ledger, 100, START, 1)
+    first, second = hold(ledger, 40, START + 1), hold(ledger, 60, START + 1, nonce=2)
+    late = START + 6 * DAY
+
+    ledger.desk.capture(Call(STAFF, late - 1), first, 40)
+    with pytest.raises(CaptureTooLate) as refused:
+        ledger.desk.capture(Call(STAFF, late), second, 1)
+
+    assert refused.value.values() == (second, 1, 0)
+
+
+def test_a_refund_gives_a_lots_grace_once_and_never_past_it(ledger: Ledger) -> None:
+    """SPEC 3.14"""
+    award(ledger, 100, START, 1)
+    first, second = hold(ledger, 40, START + 1), hold(ledger, 60, START + 1, nonce=2)
+    for hold_id, points in ((first, 40), (second, 60)):
+        ledger.desk.capture(Call(STAFF, START + 2), hold_id, points)
+    late = START + 6 * DAY - 1
+
+    assert ledger.desk.refund(Call(STAFF, late), first, 40, 0) == Back(0, 40, 0)
+    assert ledger.tokens[1].lots_of(MEMBER, late) == {6: 40}
+    assert ledger.desk.refund(Call(STAFF, late + 1), second, 60, 0) == Back(0, 0, 60)
+    assert ledger.tokens[1].balance_of(MEMBER, late + 1) == 0
+
+    again = hold(ledger, 40, late, nonce=3)
+    ledger.desk.capture(Call(STAFF, late), again, 40)
+    assert ledger.desk.refund(Call(STAFF, late + 1), again, 40, 0) == Back(0, 0, 40)
+
+
+def test_a_refund_ends_with_its_captures_window_and_with_a_switch(ledger: Ledger) -> None:
+    """SPEC 3.16, 3.17, 3.18"""
+    award(ledger, 100, START, 1)
+    first, second = hold(ledger, 40, START + 1), hold(ledger, 60, START + 1, nonce=2)
+    ledger.desk.announce_refund_window(Call(OWNER, START), 1, HOUR)
+    ledger.desk.capture(Call(STAFF, START + 2), first, 40)
+    assert ledger.desk.hold_of(first).refund_until == START + 2 + 90 * DAY
+
+    ledger.registry.suspend(Call("0x0b", START + 3), 1)
+    with pytest.raises(BrandNotIssuing):
+        ledger.desk.refund(Call(STAFF, START + 3), first, 1, 0)
+    with pytest.raises(CaptureStopped) as stopped:
+        ledger.desk.capture(Call(STAFF, START + 3 + DAY), second, 60)
+    assert stopped.value.values() == (second, START + 3 + DAY)
+    ledger.registry.activate(Call("0x0b", START + 4), 1)
+
+    with pytest.raises(RefundOver) as over:
+        ledger.desk.refund(Call(STAFF, START + 3 + 90 * DAY), first, 1, 0)
+    assert over.value.values() == (first, START + 2 + 90 * DAY)
+    assert ledger.desk.refund_window_of(1, START + 7 * DAY) == HOUR
 
 
 def test_a_hold_ends_for_the_till_at_its_last_second_and_for_others_after_it(ledger: Ledger) -> None:
@@ -202,7 +262,7 @@ def test_a_batch_counts_its_good_items_and_tells_the_others(ledger: Ledger) -> N
     assert ledger.rules.award_batch(Call(STAFF, START), 1, items) == (2, 5)
 
     said = [fact.name for fact in ledger.facts()]
-    assert said == ["Awarded", "Transfer", "AwardRefused", "AwardRefused", "Awarded"]
+    assert said == ["Awarded", "AwardRefused", "AwardRefused", "Awarded", "LotNamed", "Transfer"]
     assert not ledger.rules.is_operation_used(1, 2)
     with pytest.raises(OperationUsed):
         award(ledger, 5, START, 3)
@@ -226,28 +286,71 @@ def test_an_exchange_and_its_unwinding_leave_nothing_behind(ledger: Ledger) -> N
     assert (done.points_out, done.fee, done.obligation) == (94, 11, 105)
     assert ledger.tokens[2].balance_of(MEMBER, START + 1) == 94
     assert ledger.clearing.obligation_of(1, 2) == 105
-    ledger.exchanges.unwind(Call(STAFF, START + 2), exchange_id, done, START + 2, MEMBER)
+    ledger.exchanges.unwind(Call(STAFF, START + 2), exchange_id, done, 2, START + 2, MEMBER)
     assert ledger.tokens[1].balance_of(MEMBER, START + 2) == 105
     assert ledger.tokens[2].total_supply(START + 2) == ledger.clearing.obligation_of(1, 2) == 0
 
 
-def test_debts_are_covered_netted_settled_or_lost_pro_rata(ledger: Ledger) -> None:
+def test_debts_are_covered_set_off_netted_settled_and_paid_in_a_default(ledger: Ledger) -> None:
     """SPEC 5.2, 5.5, 5.10, 5.11, 5.13"""
     clearing = ledger.clearing
     with pytest.raises(CollateralExceeded) as refused:
-        clearing.book(1, 2, 1_251, 10**6, HASH)
+        clearing.book(1, 2, 1_001, 10**6, HASH)
     assert refused.value.values() == (1, 1_001, 1_000)
     clearing.book(1, 2, 1_000, 10**6, HASH)
     clearing.book(2, 1, 400, 10**6, HASH)
+    assert (clearing.obligation_of(1, 2), clearing.obligation_of(2, 1), clearing.account_of(2).owed) == (600, 0, 0)
 
     assert clearing.net(Call("0x0b", START), 1, [1, 2]) == [-600, 600]
     clearing.settle(Call(ANYONE, START), 1, [1, 2], [-600, 600])
 
     assert [clearing.account_of(brand).collateral for brand in (1, 2)] == [400, 1_600]
-    clearing.book(1, 2, 500, 10**6, HASH)
-    clearing.declare_default(Call("0x0b", START), 1, [2])
+    clearing.book(1, 2, 400, 10**6, HASH)
+    clearing.declare_default(Call("0x0b", START), 1, [])
+    assert clearing.account_of(1).owed == 400
+    clearing.pay_claims(Call("0x0b", START), 1, [2])
     assert [clearing.account_of(brand).collateral for brand in (1, 2)] == [0, 2_000]
     assert clearing.account_of(1).in_default
+
+
+def test_an_announced_call_ends_with_its_role_and_by_a_veto(ledger: Ledger) -> None:
+    """SPEC 6.13, 6.14"""
+    slow, role, data = "0x" + "6" * 40, role_of(1, Kind.TREASURER), b"withdraw"
+    announcements = ledger.clearing.announcements
+    ledger.roles.grant_role(Call(OWNER, START), role, slow, HOUR)
+    announcements.announce(Call(slow, START), role, data)
+    with pytest.raises(RoleMissing):
+        announcements.retract(Call(STAFF, START), slow, role, data)
+    announcements.retract(Call(OWNER, START), slow, role, data)
+    with pytest.raises(CallNotAnnounced):
+        announcements.check(Call(slow, START + HOUR, data), role)
+    announcements.announce(Call(slow, START), role, data)
+    ledger.roles.revoke_role(Call(OWNER, START + 1), role, slow)
+    ledger.roles.grant_role(Call(OWNER, START + 2), role, slow, HOUR)
+    with pytest.raises(CallNotAnnounced):
+        announcements.check(Call(slow, START + HOUR, data), role)
+
+
+def test_a_treasury_waits_and_a_switch_holds_collateral_back(ledger: Ledger) -> None:
+    """SPEC 5.4, 6.6"""
+    inbound = ledger.registry.announce_treasury(Call(OWNER, START), 1, OTHER)
+    with pytest.raises(TreasuryOther):
+        ledger.clearing.withdraw(Call(STAFF, inbound - 1), 1, 1, OTHER)
+    ledger.clearing.withdraw(Call(STAFF, inbound), 1, 1, OTHER)
+    ledger.registry.stop_all(Call("0x0c", inbound))
+    with pytest.raises(WithdrawalFrozen):
+        ledger.clearing.withdraw(Call(STAFF, inbound), 1, 1, OTHER)
+
+
+def test_a_tighter_policy_waits_a_week(ledger: Ledger) -> None:
+    """SPEC 1.22"""
+    award(ledger, 100, START, 1, brand=2)
+    token = ledger.tokens[2]
+    token.set_policy(Call(OWNER, START), Policy.OPEN)
+    token.set_policy(Call(OWNER, START), Policy.CLOSED)
+    token.transfer(Call(MEMBER, START + 7 * DAY - 1), OTHER, 1)
+    with pytest.raises(TransferNotAllowed):
+        token.transfer(Call(MEMBER, START + 7 * DAY), OTHER, 1)
 
 
 def test_a_refusal_changes_nothing(ledger: Ledger) -> None:
@@ -262,7 +365,7 @@ def test_a_refusal_changes_nothing(ledger: Ledger) -> None:
         lambda: ledger.desk.capture(Call(ANYONE, START + 2), hold_id, 1),
         lambda: ledger.exchanges.exchange(Call(MEMBER, START + 2), Quote(MEMBER, 1, 1, 40, 37, 3, START + 9), None),
         lambda: ledger.exchanges.exchange(Call(MEMBER, START + 2), Quote(MEMBER, 1, 1, 41, 1, 3, START + 9), None),
-        lambda: ledger.clearing.withdraw(Call(STAFF, START + 2), 1, 1_001),
+        lambda: ledger.clearing.withdraw(Call(STAFF, START + 2), 1, 1_001, OWNER),
     ]
 
     for act in acts:

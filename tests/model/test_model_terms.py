@@ -7,7 +7,7 @@ import pytest
 from chain.model.agreements import AgreementTerms
 from chain.model.errors import AgreementTermsInvalid
 
-GOOD = AgreementTerms(1, 1, 0, 10, 10, 1, 1, 3_600)
+GOOD = AgreementTerms(1, 1, 0, 10, 10, 1, 1, 3_600, 1, 0)
 BOUNDS = {
     "numerator": (1, 2**48 - 1),
     "denominator": (1, 2**48 - 1),
@@ -15,8 +15,10 @@ BOUNDS = {
     "daily_cap": (0, 2**48 - 1),
     "exposure_cap": (0, 2**96 - 1),
     "value_numerator": (1, 2**64 - 1),
-    "value_denominator": (1, 2**64 - 1),
+    "value_denominator": (1, 2**32 - 1),
     "notice_s": (3_600, 31_536_000),
+    "minimum_in": (1, 2**40 - 1),
+    "unwind_s": (0, 31_622_400),
 }
 
 

@@ -42,22 +42,25 @@ def test_a_mapping_lies_at_the_hash_of_key_and_slot() -> None:
     first = int.from_bytes(keccak(key + bytes(32)))
 
     assert layout.lots(ACCOUNT) == (first, first + 1, first + 2, first + 3)
-    inner = keccak((1).to_bytes(32) + (layout.contracts()["ClearingHouse"]["obligationOf"]["slot"]).to_bytes(32))
-    assert layout.obligation(1, 2) == int.from_bytes(keccak((2).to_bytes(32) + inner))
+    inner = keccak((1).to_bytes(32) + (layout.contracts()["ClearingHouse"]["_net"]["slot"]).to_bytes(32))
+    assert layout.obligation(1, 2) == int.from_bytes(keccak((2).to_bytes(32) + inner)) == layout.obligation(2, 1)
 
 
 def test_fields_packed_by_hand_are_those_of_the_sources() -> None:
     """SPEC 12.7"""
     for source, packing, names in (
         ("LoyaltyToken.sol", layout.TOKEN_TERMS, {"EPOCH_SECONDS_AT": "epochSeconds", "LIFETIME_AT": "lifetimeEpochs",
-         "GRACE_AT": "graceSeconds", "POLICY_AT": "policy", "BRAND_AT": "brandId"}),
+         "GRACE_AT": "graceSeconds", "POLICY_AT": "policy", "BRAND_AT": "brandId",
+         "NEXT_POLICY_AT": "nextPolicy", "NEXT_POLICY_SINCE_AT": "nextPolicySince"}),
         ("libraries/RuleCode.sol", layout.RULE_RATE, {"DENOMINATOR_AT": "denominator", "CAP_AT": "capPerAward",
          "DAY_CAP_AT": "capPerMemberDay", "NOTICE_AT": "noticeSeconds", "KIND_AT": "kind",
          "ROUNDING_AT": "rounding"}),
         ("libraries/RuleCode.sol", layout.RULE_LIFE, {"SPENT_AT": "spent", "START_AT": "start", "END_AT": "end",
          "VERSION_AT": "version", "CHANGE_AT": "changeAt"}),
+        ("libraries/RuleCode.sol", layout.RULE_MORE, {"SHORTFALL_AT": "shortfall", "LOCK_AT": "lockSeconds",
+         "DAY_START_AT": "dayStart", "SECOND_ABOVE_AT": "secondAbove"}),
         ("libraries/AgreementCode.sol", layout.AGREEMENT_RATE, {"FEE_AT": "feeBps", "DAILY_CAP_AT": "dailyCap",
-         "NOTICE_AT": "noticeSeconds", "VERSION_AT": "version"}),
+         "NOTICE_AT": "noticeSeconds", "VERSION_AT": "version", "MINIMUM_AT": "minimumIn"}),
     ):  # fmt: skip
         text = (ROOT / "contracts" / source).read_text()
         for constant, field in names.items():

@@ -7,7 +7,7 @@ from typing import Any
 from chain.contracts.codec import Codec, EventLog
 from chain.node.rpc import Rpc
 from chain.replay import Block, Facts, Sent, TokenTerms
-from tests.differential.chain_side import COVER_BPS, ChainSide
+from tests.differential.chain_side import ChainSide
 from tests.differential.steps import TOKEN
 
 CODEC = Codec.load()
@@ -43,7 +43,6 @@ def facts_of(chain: ChainSide) -> Facts:
         authority=at["Authority"],
         implementation=at[f"{TOKEN} 0"],
         chain_id=chain.chain_id,
-        cover_bps=COVER_BPS,
         terms=terms,
         openings=at["OpeningBalances"],
         badges=at["Badges"],

@@ -37,16 +37,18 @@ def doubled(logs: Logs, at: int) -> Logs:
 
 
 def above_its_rule(logs: Logs, at: int) -> Logs:
-    """An award of a point more than its rule gives, with transfer and lots to match."""
+    """An award of a point more than its rule gives, with a transfer to match."""
     found = [*logs[:at], more(logs[at], "points"), *logs[at + 1 :]]
     number = sum(log.name == "Awarded" and log.args["points"] != "0" for log in logs[:at])
-    place = [place for place, log in enumerate(logs) if log.name == "Transfer"][number]
-    word = int(logs[place + 1].args["words"][0])
-    # The newest lot of the word, into which the award went.
-    slot = max(slot for slot in range(5) if word >> 48 * slot & (2**48 - 1))
+    mints = [place for place, log in enumerate(logs) if log.name == "Transfer" and int(log.args["from"], 16) == 0]
+    place = mints[number]
     found[place] = more(logs[place], "value")
-    found[place + 1] = changed(logs[place + 1], words=[str(word + (1 << 48 * slot))])
     return found
+
+
+def another_root(logs: Logs, at: int) -> Logs:
+    """A root of other leaves."""
+    return [*logs[:at], changed(logs[at], root="0x" + "11" * 32), *logs[at + 1 :]]
 
 
 def another_date(logs: Logs, at: int) -> Logs:

@@ -25,6 +25,11 @@ def gives(log: EventLog) -> bool:
     return log.args["points"] != "0"
 
 
+def gives_alone(log: EventLog) -> bool:
+    """Not one of the ring's four: they lie in two words, and the next award's word takes the doubt of the other."""
+    return gives(log) and log.args["baseAmount"] != "1000"
+
+
 def positioned(log: EventLog) -> bool:
     """A statement under which somebody pays."""
     return any(each != "0" for each in log.args["positions"])
@@ -35,10 +40,25 @@ def single(log: EventLog) -> bool:
     return len(log.args["words"]) == 1 and int(log.args["words"][0]) % 2**240 > 0
 
 
+def takes(log: EventLog) -> bool:
+    """A return that found points."""
+    return log.args["taken"] != "0"
+
+
+def misses(log: EventLog) -> bool:
+    """A return that forgave some."""
+    return log.args["missing"] != "0" and log.args["owes"] == "0"
+
+
+def ends(log: EventLog) -> bool:
+    """A return after which nothing of its award is left, that found points."""
+    return log.args["standing"] == "0" and takes(log)
+
+
 # The lie: the event it is told with, how, what is found, and the rule.
 LIES: dict[str, tuple[str, Callable[[EventLog], bool], lies.Change, str, str]] = {
     "an award off by one": ("Awarded", gives, lies.off("points"), "points of an award", "2.9"),
-    "an award above its rule": ("Awarded", gives, lies.above_its_rule, "points of an award", "2.9"),
+    "an award above its rule": ("Awarded", gives_alone, lies.above_its_rule, "points of an award", "2.9"),
     "another version": ("Awarded", gives, lies.off("version"), "version of an award", "2.4"),
     "a transfer off by one": ("Transfer", anything, lies.off("value"), "", ""),
     "a lot of another date": ("LotsChanged", single, lies.another_date, "lots of an account", ""),
@@ -80,6 +100,24 @@ LIES: dict[str, tuple[str, Callable[[EventLog], bool], lies.Change, str, str]] =
     "a role from another second on": ("RoleGranted", anything, lies.off("since", -1), "", ""),
     "a missing award": ("Awarded", gives, lies.dropped, "event Transfer without a cause", "1.11"),
     "missing lots": ("LotsChanged", anything, lies.dropped, "missing event LotsChanged", ""),
+    "a returned point more": ("Returned", takes, lies.off("taken"), "taken of a return", "2.24"),
+    "another standing": ("Returned", anything, lies.off("standing"), "standing of a return", "2.24"),
+    "a return beyond its award": (
+        "Returned",
+        anything,
+        lies.off("baseAmount", 10**6),
+        "a return that the rules refuse",
+        "2.23",
+    ),
+    "a forgiven point that is owed": ("Returned", misses, lies.off("owes"), "owes of a return", "2.26"),
+    "a return by nobody": ("Returned", ends, lies.dropped, "event Transfer without a cause", "1.11"),
+    "a return twice": ("Returned", anything, lies.doubled, "a return that the rules refuse", "2.15"),
+    "a debt off by one": ("DebtChanged", anything, lies.off("debt"), "", ""),
+    "another lot for all": ("LotNamed", anything, lies.off("expiryEpoch"), "lot of the awards of a call", "2.16"),
+    "another number of awards": ("LotNamed", anything, lies.off("transfers"), "lot of the awards of a call", "2.16"),
+    "no lot for all": ("LotNamed", anything, lies.dropped, "missing event LotNamed", "2.16"),
+    "another root": ("AwardsCommitted", anything, lies.another_root, "root of the awards of a call", "2.16"),
+    "no root": ("AwardsCommitted", anything, lies.dropped, "missing event AwardsCommitted", "2.16"),
     "a missing transfer": ("Transfer", anything, lies.dropped, "", ""),
     "a missing obligation": ("ObligationBooked", anything, lies.dropped, "missing event ObligationBooked", "5.5"),
     "a missing refund": ("HoldRefunded", anything, lies.dropped, "event Transfer without a cause", "1.11"),

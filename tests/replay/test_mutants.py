@@ -15,8 +15,39 @@ pytestmark = pytest.mark.slow
 EVENTS, TRANSACTIONS = "events", "transactions"
 # The story shows all but this one, which asks for many days.
 WHOLE_WALK = {"stale_word"}
+# What these let through no act of the story asks for: forge's tests catch each (tests/mutants), the walk most of them.
+NOT_SHOWN = {
+    "announcement_outlives_role",
+    "capture_while_stopped",
+    "claim_paid_twice",
+    "cover_in_part",
+    "day_without_return",
+    "fee_of_all",
+    "grace_again",
+    "grace_of_an_epoch_more",
+    "list_at_once",
+    "minimum_ignored",
+    "netting_makes_room",
+    "obligation_rounded_each",
+    "points_settle",
+    "policy_at_once",
+    "refund_while_stopped",
+    "refund_window_at_once",
+    "refund_without_end",
+    "release_renews",
+    "set_off_forgotten",
+    "shortfall_first_come",
+    "skim_collateral",
+    "treasury_at_once",
+    "unwind_latest_first",
+    "unwind_without_end",
+    "unwind_word_uncancelled",
+    "veto_by_anyone",
+    "withdrawal_not_frozen",
+}
 # Mutant: where it shows, a difference that must be among those told, and its rule.
 TABLE = {
+    "capture_beyond_grace": (EVENTS, "a capture that the rules refuse", "3.5"),
     "capture_late": (EVENTS, "a capture that the rules refuse", "3.5"),
     "double_refund": (EVENTS, "a refund that the rules refuse", "3.8"),
     "expiry_edge": (EVENTS, "a transfer that the rules refuse", "1.13"),
@@ -44,7 +75,7 @@ TABLE = {
 
 def test_every_mutant_is_in_the_table() -> None:
     """A new mutant is looked at here as well."""
-    assert set(TABLE) == {patch.stem for patch in PATCHES.glob("*.patch")}
+    assert {*TABLE, *NOT_SHOWN} == {patch.stem for patch in PATCHES.glob("*.patch")}
 
 
 def test_every_broken_contract_is_named(walked: Walked) -> None:
@@ -52,7 +83,7 @@ def test_every_broken_contract_is_named(walked: Walked) -> None:
     chain = walked.stage.world.chain
     facts = facts_of(chain)
     silent = []
-    for mutant in compiled():
+    for mutant in compiled(without=NOT_SHOWN):
         walked.stage.play(mutant, whole=mutant.name in WHOLE_WALK)
         blocks = blocks_of(chain.rpc, chain, calldata=True)
         where, what, rule = TABLE[mutant.name]

@@ -36,7 +36,6 @@ FACTS = Facts(
     authority=address(0x15),
     implementation=address(0x16),
     chain_id=1337,
-    cover_bps=8_000,
     terms=lambda token: TokenTerms(DAY, 15, 3 * DAY, START, "Café"),
 )
 ADDRESSES = {label: place for place, label in FACTS.labels().items()} | {"LoyaltyToken 1": TOKEN}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.audit.expected import Rows
+from chain.contracts import lots as packed_lots
 from chain.contracts.codec import EventLog
 from chain.mirror.rows.lot_ends import MemoryLotEnds
 from chain.mirror.rows.projection import ZERO, Context, Projector
@@ -30,8 +32,9 @@ def test_of_each_refund_the_renewed_points_that_the_capture_burnt_are_told(
     points = [place + 1 for place, count in enumerate(lots) for _ in range(count)]
     captured = points[: min(taken, len(points))]
     burnt = [end for end in captured if end > captured_at]
-    fold = Projector(Rows(), Context(DESK, {"1": TOKEN}, {}), MemoryLotEnds())
-    fold.block(_logs(1, _placed(len(points))), 1)
+    fold = _fold()
+    held = packed_lots.unpack(packed_lots.packed(dict(enumerate(lots, 1))))
+    fold.block(_logs(1, _placed(len(points), lots=held)), 1)
     moved = [_transfer(DESK, ZERO, len(burnt))] if burnt else []
     fold.block(_logs(2, *moved, _captured(len(captured), len(points) - len(captured))), 2)
 
@@ -50,17 +53,27 @@ def test_of_each_refund_the_renewed_points_that_the_capture_burnt_are_told(
 
         (entry,) = fold.entries
         assert entry["detail"]["renewed_of_burnt"] == str(sum(end > captured_at for end in renewed))
+        kept = packed_lots.lots_of((fold.ledger.get("hold", HOLD) or {})["lots"])
+        assert [end for end, count in kept.items() for _ in range(count)] == left
 
 
 def test_a_capture_of_what_has_expired_takes_no_other_captures_burn_for_its_own() -> None:
     """SPEC 15.4: two captures of one transaction, the first of which burnt nothing."""
-    fold = Projector(Rows(), Context(DESK, {"1": TOKEN}, {}), MemoryLotEnds())
+    fold = _fold()
     other = "0x" + "22" * 32
     fold.block(_logs(1, _placed(5), _placed(7, other)), 1)
     fold.block(_logs(2, _captured(5, 0), _transfer(DESK, ZERO, 7), _captured(7, 0, other)), 2)
 
     burnt = [(fold.ledger.get("hold", hold_id) or {})["burnt"] for hold_id in (HOLD, other)]
     assert burnt == ["0", "7"]
+
+
+def _fold() -> Projector:
+    """Of a token whose clock stands: what has ended is told by the events alone."""
+    fold = Projector(Rows(), Context(DESK, {"1": TOKEN}, {}), MemoryLotEnds())
+    token = {"token": TOKEN, "origin": 0, "epoch_s": 1, "lifetime_epochs": 0, "grace_s": 0}
+    fold.ledger.put("brand_token", token)
+    return fold
 
 
 def _logs(number: int, *told: tuple[str, str, dict[str, Any]]) -> list[EventLog]:
@@ -77,10 +90,10 @@ def _transfer(giver: str, taker: str, points: int) -> tuple[str, str, dict[str, 
     return "LoyaltyToken", "Transfer", {"from": giver, "to": taker, "value": str(points)}
 
 
-def _placed(points: int, hold_id: str = HOLD) -> tuple[str, str, dict[str, Any]]:
+def _placed(points: int, hold_id: str = HOLD, *, lots: Sequence[int] = (0, 0, 0, 0)) -> tuple[str, str, dict[str, Any]]:
     args = {
         "holdId": hold_id, "brandId": "1", "member": MEMBER, "points": str(points), "rewardId": "0x", "holdUntil": "9",
-        "nonce": "1", "lots": ["0"] * 4,
+        "nonce": "1", "lots": [str(word) for word in lots],
     }  # fmt: skip
     return "RedemptionDesk", "HoldPlaced", args
 

@@ -177,13 +177,19 @@ class Asker:
         if record is None:
             return None
         exchange_id = self.records[asked.subject]
-        values = {"member": record["member"], "exchangeId": exchange_id, "deadline": self._deadline(asked, now)}
+        values = {
+            "member": record["member"],
+            "exchangeId": exchange_id,
+            "nonce": self._nonce(asked, member, index),
+            "deadline": self._deadline(asked, now),
+        }
         return calls.unwind(
             key=key,
             brand=asked.brand,
             member=member,
             exchange_id=exchange_id,
             record=record,
+            nonce=values["nonce"],
             deadline=values["deadline"],
             signature=self._sign("PartnerExchange", "Unwind", values, asked),
         )

@@ -26,7 +26,7 @@ from chain.model.access import Kind, role_of
 from chain.model.ledger import Ledger
 from chain.node.rpc import Rpc
 from chain.relayer.signer import Fees, sign
-from chain.storage.keystore import LocalKeystore, signer_ref
+from chain.storage.keystore import LocalKeystore, signer_ref, till_ref
 from tests.differential.steps import TOKEN, Step
 from tests.differential.world import BRANDS, TwoSides
 
@@ -81,7 +81,9 @@ class Stage:
         self._stack.callback(self.rpc.close)
         self.keystore_path = self.folder / "keystore.json"
         self.keystore = LocalKeystore.create(self.keystore_path, PASSWORD, seed=SEED)
-        self.signers = [self.keystore.address_of(signer_ref(index)) for index in range(SIGNERS)]
+        issuing = [self.keystore.address_of(signer_ref(index)) for index in range(SIGNERS)]
+        # The last one acts as every brand's till.
+        self.signers = [*issuing, self.keystore.address_of(till_ref(0))]
         self.world = TwoSides(self.rpc, self.node.chain_id, anvil=True)
         self._employ_signers()
         self.deployments = self.folder / "deployments"
@@ -228,10 +230,10 @@ class Stage:
             gift = {"from": bank, "to": address, "value": hex(SIGNER_WEI), "gas": "0x5208", "gasPrice": hex(10**10)}
             self.world.chain.receipt(self.rpc.call("eth_sendTransaction", gift))
             for number in range(1, len(BRANDS) + 1):
-                for kind in (Kind.ISSUER, Kind.TILL):
-                    values = role_of(number, kind), address, 0
-                    error = self.world.do(Step("Authority", "grantRole", values, self.world.cast[f"owner{number}"]))
-                    assert not error, error
+                kind = Kind.TILL if address == self.signers[-1] else Kind.ISSUER
+                values = role_of(number, kind), address, 0
+                error = self.world.do(Step("Authority", "grantRole", values, self.world.cast[f"owner{number}"]))
+                assert not error, error
 
     def token(self, brand_id: int) -> str:
         """Where a brand's token is."""

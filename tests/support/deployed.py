@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chain.devnet.supervisor import Anvil, Ganache, Node
-from chain.storage.keystore import LocalKeystore
+from chain.storage.keystore import LocalKeystore, till_ref
 from scripts.stack.local_stack import ROOT, deploy
 
 PASSWORD = "a password for tests"
@@ -85,8 +85,9 @@ def _deploy(node: str, folder: Path) -> None:
     keystore = LocalKeystore.create(folder / "keystore.json", PASSWORD)
     (folder / "deployments").mkdir()
     signers = [keystore.address_of(f"signer/{index}") for index in range(SIGNERS)]
+    tills = [keystore.address_of(till_ref(0))]
     with NODES[node](folder / "chain") as running:
-        deploy(running.url, folder / "deployments", signers, folder / "deploy.log")
+        deploy(running.url, folder / "deployments", signers, folder / "deploy.log", tills=tills)
 
 
 def _key() -> str:

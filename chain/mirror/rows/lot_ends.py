@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 
 from chain.base.scalars import Address
 from chain.contracts import lots
+from chain.contracts.named_lots import LOTS_CHANGED, NAMES, NamedLots
 from chain.mirror.models import BrandToken, LedgerEvent, LotEnd
 from chain.storage import bulk
 from chain.storage.bulk import PLACE
@@ -151,12 +152,19 @@ def roll_back(connection: Connection, above_block: int) -> None:
     clocks = {row.token: lots.clock_of(row) for row in connection.execute(select(tokens))}
     found: set[Place] = set()
     rows = connection.execute(
-        select(events.c.address, events.c.args)
-        .where(events.c.block_number > above_block, events.c.name == "LotsChanged")
+        select(events.c.address, events.c.name, events.c.args)
+        .where(events.c.block_number > above_block, events.c.name.in_(NAMES))
+        .order_by(events.c.block_number, events.c.log_index)
         .execution_options(yield_per=EVENTS_PAGE)
     )
-    for token, args in rows:
-        found.update(_places(token, args["account"], clocks[token], args["words"]))
+    named = NamedLots()
+    for token, name, args in rows:
+        expiry = named.follow(token, name, args)
+        expires_at = clocks[token].expires_at(expiry) if expiry is not None else None
+        if expires_at is not None:
+            found.add(Place(expires_at, token, args["to"]))
+        if name == LOTS_CHANGED:
+            found.update(_places(token, args["account"], clocks[token], args["words"]))
     if found:
         values = [
             {"b_expires_at": expires_at, "b_token": token, "b_account": account, "b_above": above_block}

@@ -2,7 +2,8 @@
 
 Pure but for the ledger it is given: equal events and rows give equal results. Each business event makes its own
 entries and claims the ERC-20 Transfers that carried it; what no event claims is a plain transfer. Balances take no
-arithmetic: a LotsChanged event shows the words that lie in storage after the change.
+arithmetic: a LotsChanged event shows the words that lie in storage after the change; only what a batch of awards mints
+is added to the lot that the batch names once.
 
 Points end without an event. The first block whose time reaches a lot's end begins with an entry for each account that
 had any left, before the block's own logs: without transaction, and with a log index below 0, which counts back from
@@ -18,6 +19,7 @@ from typing import Any, Final
 from chain.base.scalars import Address
 from chain.contracts import lots
 from chain.contracts.codec import EventLog
+from chain.contracts.named_lots import NamedLots
 from chain.mirror.rows.lot_ends import LotEnds, Place
 from chain.mirror.rows.row_cache import Row, RowCache
 
@@ -87,7 +89,10 @@ class Projector:
         self._time = 0
         # What came to and went from each token's expiry epochs within the block.
         self._moved: dict[tuple[str, int], int] = {}
+        # What the last LotsChanged brought and took: token, account, points by expiry epoch.
+        self._gained: tuple[Address, Address, dict[int, int]] = (ZERO, ZERO, {})
         self._transfers: dict[tuple[Address, Address, Address], deque[EventLog]] = {}
+        self._named = NamedLots()
 
     def block(self, logs: Iterable[EventLog], block_time: int) -> None:
         """All logs of one block."""
@@ -138,6 +143,7 @@ class Projector:
 
     def _transaction(self, logs: list[EventLog]) -> None:
         self._transfers = defaultdict(deque)
+        self._named = NamedLots()
         for log in logs:
             if log.name == "Transfer":
                 self._transfers[log.address, log.args["from"], log.args["to"]].append(log)
@@ -158,18 +164,28 @@ class Projector:
         supply = self.ledger.get("supply", log.address) or {"token": log.address, "minted": "0", "burnt": "0"}
         side = "minted" if giver == ZERO else "burnt"
         self.ledger.put("supply", {**supply, side: str(int(supply[side]) + int(args["value"]))})
+        expiry = self._named.follow(log.address, log.name, args)
+        if expiry is not None:
+            epoch = self._clock(log.address).epoch(self._time)
+            self._put_lots(log, taker, lambda had: lots.added(had, expiry, int(args["value"]), epoch))
+
+    def _lot_named(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._named.follow(log.address, log.name, args)
 
     def _lots_changed(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        account = args["account"]
+        self._put_lots(log, args["account"], lambda had: lots.changed(had, args["words"]))
+
+    def _put_lots(self, log: EventLog, account: Address, change: Callable[[str], str]) -> None:
         before = self.ledger.get("balance", log.address, account)
         had = before["lots"] if before else lots.EMPTY
-        words = lots.changed(had, args["words"])
+        words = change(had)
         points = int(before["points"]) if before else 0
         for expiry, moved in lots.difference(had, words).items():
             points += moved
             if moved > 0 and (before is None or not lots.points_of(had, expiry)):
                 self._began(log, account, expiry)
             self._moved[log.address, expiry] = self._moved.get((log.address, expiry), 0) + moved
+        self._gained = log.address, account, lots.difference(had, words)
         self.ledger.put(
             "balance",
             {
@@ -226,6 +242,32 @@ class Projector:
             self._claim(token, ZERO, args["member"])
         detail = {"rule": args["ruleId"], "version": args["version"], "base_amount": args["baseAmount"]}
         self._entry(log, token, args["member"], "award", points, operation_id=args["operationId"], detail=detail)
+
+    def _returned(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        """Goods came back: what was burnt, and of what was missing what is owed or forgiven."""
+        token, taken, missing = self.context.tokens[args["brandId"]], int(args["taken"]), args["missing"]
+        if taken:
+            self._claim(token, args["member"], ZERO)
+        owes = args["owes"] == "1"
+        detail = {
+            "award": args["operationId"],
+            "base_amount": args["baseAmount"],
+            "standing": args["standing"],
+            "owed": missing if owes else "0",
+            "forgiven": "0" if owes else missing,
+        }
+        self._entry(log, token, args["member"], "return", -taken, operation_id=args["returnId"], detail=detail)
+
+    def _debt_changed(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        """A debt after a return or an award; what it fell by was burnt of the award just minted."""
+        account, debt = args["member"], int(args["debt"])
+        before = self.ledger.get("debt", log.address, account)
+        owed = int(before["points"]) if before else 0
+        place = {"block_number": log.block_number, "log_index": log.log_index}
+        self.ledger.put("debt", {"token": log.address, "account": account, "points": str(debt), **place})
+        if debt < owed:
+            self._claim(log.address, account, ZERO)
+            self._entry(log, log.address, account, "debt_paid", debt - owed, detail={"debt": str(debt)})
 
     def _rule(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self.ledger.put(
@@ -292,6 +334,7 @@ class Projector:
                 "account": args["member"],
                 "points": args["points"],
                 "refunded": "0",
+                "lots": lots.pack([int(word) for word in args["lots"]]),
                 "reward_id": args["rewardId"],
                 "placed_tx_hash": log.tx_hash,
                 "placed_at": self._time,
@@ -303,7 +346,16 @@ class Projector:
 
     def _hold_captured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         burnt = self._burnt_before(log, args["brandId"])
-        self._end_hold(log, args, "capture", {"state": "captured", "captured": args["captured"], "burnt": burnt})
+        hold = self.ledger.get("hold", args["holdId"])
+        assert hold is not None, "only what was held is captured"
+        row = self.ledger.get("brand_token", hold["token"])
+        assert row is not None, "a token is known from its invitation on"
+        # The oldest of the lots whose end and grace have not passed (SPEC 3.6).
+        late = self._clock(hold["token"]).epoch(self._time - row["grace_s"])
+        in_time = {expiry: points for expiry, points in lots.lots_of(hold["lots"]).items() if expiry > late}
+        taken = lots.packed(lots.oldest(in_time, int(args["captured"])))
+        values = {"state": "captured", "captured": args["captured"], "burnt": burnt, "lots": taken}
+        self._end_hold(log, args, "capture", values)
 
     def _burnt_before(self, log: EventLog, brand_id: str) -> str:
         """Live points that the capture burnt; a capture of what has expired burns nothing and has no Transfer."""
@@ -315,7 +367,7 @@ class Projector:
     def _hold_released(self, log: EventLog, args: Mapping[str, Any]) -> None:
         timed_out = args["timedOut"]
         state = "timed_out" if timed_out else "released"
-        self._end_hold(log, args, "timeout" if timed_out else "release", {"state": state})
+        self._end_hold(log, args, "timeout" if timed_out else "release", {"state": state, "lots": lots.EMPTY})
 
     def _end_hold(self, log: EventLog, args: Mapping[str, Any], kind: str, values: Row) -> None:
         hold = self.ledger.get("hold", args["holdId"])
@@ -341,12 +393,25 @@ class Projector:
         assert hold is not None, "only what was captured is refunded"
         self._claim(hold["token"], ZERO, args["member"])
         place = {"block_number": log.block_number, "log_index": log.log_index}
-        self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"]})
-        detail = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
+        had = lots.lots_of(hold["lots"])
+        kept = lots.oldest(had, sum(had.values()) - int(args["points"]))
+        self.ledger.put("hold", {**hold, **place, "refunded": args["refundedTotal"], "lots": lots.packed(kept)})
+        detail: Row = {"hold_id": args["holdId"], **{name: args[name] for name in ("returned", "renewed", "lapsed")}}
         detail["renewed_of_burnt"] = str(_renewed_of_burnt(hold, args))
+        detail["renewed_lots"] = self._renewed_lots(hold, had, kept) if int(args["renewed"]) else {}
         self._entry(
             log, hold["token"], args["member"], "refund", int(args["returned"]) + int(args["renewed"]), detail=detail
         )
+
+    def _renewed_lots(self, hold: Row, had: Mapping[int, int], kept: Mapping[int, int]) -> dict[str, str]:
+        """What came into each lot by grace: what the member's lots gained, less what came back with its own expiry."""
+        token, account, gained = self._gained
+        if (token, account) != (hold["token"], hold["account"]):
+            return {}
+        epoch = self._clock(token).epoch(self._time)
+        returned = {expiry: had[expiry] - kept.get(expiry, 0) for expiry in had if expiry > epoch}
+        renewed = {expiry: points - returned.get(expiry, 0) for expiry, points in gained.items() if points > 0}
+        return {str(expiry): str(points) for expiry, points in sorted(renewed.items()) if points > 0}
 
     # Exchange
 
@@ -444,14 +509,15 @@ class Projector:
         self._put_collateral(args["brandId"], collateral=args["collateral"])
 
     def _claim_paid(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        # What was not paid of the claim is lost: nothing is owed any more.
-        self._put_obligation(log, args["brandId"], args["creditorId"], "0")
+        # What is not paid of the claim stays owed.
+        self._put_obligation(log, args["brandId"], args["creditorId"], str(int(args["claim"]) - int(args["paid"])))
         self._put_collateral(args["creditorId"], collateral=args["collateral"])
-
-    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
         before = self.ledger.get("collateral", args["brandId"])
         rest = int(before["collateral"]) - int(args["paid"]) if before else 0
-        self._put_collateral(args["brandId"], collateral=str(rest), in_default=True)
+        self._put_collateral(args["brandId"], collateral=str(rest))
+
+    def _defaulted(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._put_collateral(args["brandId"], in_default=True)
 
     def _cured(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_collateral(args["brandId"], in_default=False)
@@ -479,8 +545,19 @@ class Projector:
     def _all_switched(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(ALL_BRANDS, moa_switch=args["stopped"])
 
-    def _treasury(self, log: EventLog, args: Mapping[str, Any]) -> None:
-        self._put_standing(args["brandId"], treasury=args["treasury"])
+    def _treasury_announced(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        before = self.ledger.get("brand_standing", args["brandId"])
+        assert before is not None, "a treasury is announced only of a brand"
+        due = 0 < before["treasury_at"] <= self._time
+        self._put_standing(
+            args["brandId"],
+            treasury=before["next_treasury"] if due else before["treasury"],
+            next_treasury=args["treasury"],
+            treasury_at=int(args["inForceAt"]),
+        )
+
+    def _treasury_withdrawn(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        self._put_standing(args["brandId"], treasury_at=0)
 
     def _metadata(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self._put_standing(args["brandId"], metadata_hash=args["metadataHash"])
@@ -492,10 +569,15 @@ class Projector:
             "status": "",
             "brand_switch": False,
             "moa_switch": False,
+            "stopped_at": 0,
             "treasury": ZERO,
+            "next_treasury": ZERO,
+            "treasury_at": 0,
             "metadata_hash": "",
         }
-        self.ledger.put("brand_standing", {**row, **values})
+        row = {**row, **values}
+        stopped = row["status"] == "suspended" or row["brand_switch"] or row["moa_switch"]
+        self.ledger.put("brand_standing", {**row, "stopped_at": (row["stopped_at"] or self._time) if stopped else 0})
 
     # Shared
 
@@ -563,9 +645,12 @@ def _version(version: str, args: Mapping[str, Any], in_force_at: int | None) -> 
 _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], None]]] = {
     "Transfer": Projector._transfer,
     "LotsChanged": Projector._lots_changed,
+    "LotNamed": Projector._lot_named,
     "Left": Projector._left,
     "Awarded": Projector._awarded,
     "OpeningClaimed": Projector._opening_claimed,
+    "Returned": Projector._returned,
+    "DebtChanged": Projector._debt_changed,
     "RulePublished": Projector._rule,
     "RuleChangeAnnounced": Projector._rule,
     "RuleChangeWithdrawn": Projector._rule_withdrawn,
@@ -596,6 +681,7 @@ _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], No
     "BrandSuspended": Projector._standing,
     "BrandSwitched": Projector._switched,
     "AllSwitched": Projector._all_switched,
-    "TreasuryChanged": Projector._treasury,
+    "TreasuryAnnounced": Projector._treasury_announced,
+    "TreasuryWithdrawn": Projector._treasury_withdrawn,
     "MetadataChanged": Projector._metadata,
 }

@@ -10,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, bindparam, delete, select
 
 from chain.contracts import lots
+from chain.contracts.named_lots import LOTS_CHANGED, TRANSFER, account_of
 from chain.mirror.models import BalanceVersion, LedgerEvent, LedgerVersion
 from chain.storage import bulk
 from chain.storage.columns import table_of
@@ -114,12 +115,14 @@ def _touched_balances(connection: Connection, above_block: int) -> list[tuple[st
     """Accounts whose lots changed above the block, from the events: versions need no index for it."""
     found: set[tuple[str, str]] = set()
     rows = connection.execute(
-        select(events.c.address, events.c.args)
-        .where(events.c.block_number > above_block, events.c.name == "LotsChanged")
+        select(events.c.address, events.c.name, events.c.args)
+        .where(events.c.block_number > above_block, events.c.name.in_((LOTS_CHANGED, TRANSFER)))
         .execution_options(yield_per=EVENTS_PAGE)
     )
-    for address, args in rows:
-        found.add((address, args["account"]))
+    for address, name, args in rows:
+        account = account_of(name, args)
+        if account is not None:
+            found.add((address, account))
     return sorted(found)
 
 

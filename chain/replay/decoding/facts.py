@@ -31,7 +31,6 @@ class Facts:
     authority: str
     implementation: str
     chain_id: int
-    cover_bps: int
     terms: Callable[[str], TokenTerms]
     # A deployment from before opening balances, badges and votes has none.
     openings: str = ""

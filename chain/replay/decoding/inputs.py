@@ -62,11 +62,11 @@ class Inputs:
         return CallRequest(item["name"], named)
 
 
-def items_of(sent: Sent, selectors: tuple[bytes, bytes]) -> list[Item] | None:
-    """The items of a call of `award` or `awardBatch` by slicing words; None when it is no such call."""
+def items_of(sent: Sent, selectors: tuple[bytes, bytes, bytes]) -> list[Item] | None:
+    """The items of a call of `award`, `awardBatch` or `correct` by slicing words; None when it is no such call."""
     data = sent.data
-    award, batch = selectors
-    if data[:4] == award:
+    award, batch, correct = selectors
+    if data[:4] in (award, correct):
         return _items(data, 4 + WORD, 1)
     if data[:4] != batch:
         return None

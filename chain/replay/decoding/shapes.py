@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chain.contracts.codec import Codec, EventLog
+from chain.contracts.codec import Codec, EventLog, told
 
 Read = Callable[[Any], Any]
 
@@ -42,7 +42,9 @@ class Shapes:
     def __init__(self, abis: Mapping[str, Sequence[Mapping[str, Any]]]):
         events = [item for items in abis.values() for item in items if item.get("type") == "event"]
         self._events = {
-            (item["name"], len(item["inputs"])): [(part["name"], reader(part)) for part in item["inputs"]]
+            (item["name"], len(told(item["name"], item["inputs"]))): [
+                (part["name"], reader(part)) for part in told(item["name"], item["inputs"])
+            ]
             for item in events
         }
         self._parts = {

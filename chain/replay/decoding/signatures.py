@@ -22,7 +22,7 @@ TYPES: Final = {
         "uint256 nonce,uint256 deadline)",
         "payAtPartner": "PayAtPartner(address member,uint256 agreementId,uint256 version,uint256 pointsIn,"
         "uint256 price,bytes32 rewardId,uint256 nonce,uint256 deadline)",
-        "unwind": "Unwind(address member,bytes32 exchangeId,uint256 deadline)",
+        "unwind": "Unwind(address member,bytes32 exchangeId,uint256 nonce,uint256 deadline)",
         "transferWithAuthorisation": "TransferAuthorisation(address from,address to,uint256 points,uint256 nonce,"
         "uint256 deadline)",
         "leave": "Leave(address member,address wallet,uint256 nonce,uint256 deadline)",

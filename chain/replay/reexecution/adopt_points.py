@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from chain.model import lots as lot
+from chain.model.agreements import Given
 from chain.model.clearing import Statement
-from chain.model.clock import day_of
-from chain.model.desk import Hold, HoldState
-from chain.model.exchange import Exchange
+from chain.model.desk import Hold, HoldState, RefundWindow
+from chain.model.exchange import Exchange, Record
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN
 from chain.replay.decoding.shapes import Event
@@ -24,6 +24,32 @@ def lots_changed(books: Books, event: Event, at: int, ran: bool) -> None:
     """The account's words."""
     token = books.token(int(event.contract.removeprefix(TOKEN)))
     token.accept(event.values["account"], event.values["words"], at)
+
+
+def debt_changed(books: Books, event: Event, at: int, ran: bool) -> None:
+    """What a member owes from now on."""
+    token, member, debt = (
+        books.token(int(event.contract.removeprefix(TOKEN))),
+        event.values["member"],
+        event.values["debt"],
+    )
+    token.debts.pop(member, None)
+    if debt:
+        token.debts[member] = debt
+
+
+def returned(books: Books, event: Event, at: int, ran: bool) -> None:
+    """A return as the chain counts it; what the award then stands at follows from what is back of it."""
+    values = event.values
+    award = books.rules.awards.get((values["brandId"], values["operationId"]))
+    books.rules.used.add((values["brandId"], values["returnId"]))
+    if award is None or ran:
+        return
+    back = award.item.base_amount - award.left + values["baseAmount"]
+    award.returned = back if back < award.item.base_amount else None
+    rule = books.rules.rule(values["brandId"], award.item.rule_id)
+    forgiven = 0 if values["owes"] else values["missing"]
+    rule.spent = max(0, rule.spent - values["taken"] - values["missing"] + forgiven)
 
 
 # --- holds
@@ -49,6 +75,7 @@ def _put_hold(books: Books, values: Mapping[str, Any], state: HoldState, until: 
         refunded=0,
         hold_until=until,
         lots=lot.unpacked(values["lots"]),
+        refund_until=until + books.desk.refund_window_of(values["brandId"], until) if captured else 0,
     )
 
 
@@ -58,11 +85,19 @@ def _hold(books: Books, values: Mapping[str, Any]) -> Hold:
     return books.desk.holds.setdefault(values["holdId"], blank)
 
 
+def refund_window_announced(books: Books, event: Event, at: int, ran: bool) -> None:
+    """The window that waits."""
+    values = event.values
+    before = books.desk.refund_window_of(values["brandId"], at)
+    books.desk.windows[values["brandId"]] = RefundWindow(before, values["refundSeconds"], values["inForceAt"])
+
+
 def hold_captured(books: Books, event: Event, at: int, ran: bool) -> None:
     """Captured; of the lots the oldest, as far as they go."""
     hold, points = _hold(books, event.values), event.values["captured"]
     if not ran:
         hold.lots = _part(hold.lots, points)
+        hold.refund_until = at + books.desk.refund_window_of(hold.brand_id, at)
     hold.state, hold.captured = HoldState.CAPTURED, points
 
 
@@ -78,7 +113,8 @@ def hold_refunded(books: Books, event: Event, at: int, ran: bool) -> None:
     if not ran:
         hold.state = HoldState.CAPTURED
         hold.captured = hold.captured or event.values["refundedTotal"]
-        back, held = sum(event.values[name] for name in ("returned", "renewed", "lapsed")), lot.total(hold.lots)
+        # A refund that was stated before takes nothing again.
+        back, held = max(0, event.values["refundedTotal"] - hold.refunded), lot.total(hold.lots)
         hold.lots = _part(hold.lots, held - back) if back <= held else hold.lots
     hold.refunded = event.values["refundedTotal"]
 
@@ -95,14 +131,14 @@ def exchanged(books: Books, event: Event, at: int, ran: bool) -> None:
     """The record that unwinding asks for, and the day's use."""
     record = Exchange(*event.values["exchange"])
     exchange_id = event.values["exchangeId"]
-    if (
-        not ran
-        and exchange_id not in books.exchanges.records
-        and 0 < record.agreement_id <= len(books.agreements.agreements)
-    ):
-        used = books.agreements.agreement(record.agreement_id).used_by_day
-        used[day_of(at)] = used.get(day_of(at), 0) + record.points_in
-    books.exchanges.records[exchange_id] = record
+    unwind_s = 0
+    if 0 < record.agreement_id <= len(books.agreements.agreements):
+        agreement = books.agreements.agreement(record.agreement_id)
+        unwind_s = agreement.in_force(at)[0].unwind_s
+        if not ran and exchange_id not in books.exchanges.records:
+            carried = agreement.carry_at(at)
+            books.agreements.count(record.agreement_id, Given(record.points_out, 0, 0, carried), record.points_in, at)
+    books.exchanges.records[exchange_id] = Record(record, at, at + unwind_s)
 
 
 def exchange_closed(books: Books, event: Event, at: int, ran: bool) -> None:
@@ -131,7 +167,7 @@ def collateral(books: Books, event: Event, at: int, ran: bool) -> None:
     books.clearing.account_of(brand_id).collateral = event.values["collateral"]
     brand = books.registry.brands.get(brand_id)
     if event.name == "CollateralWithdrawn" and brand is not None:
-        books.registry.brands[brand_id] = replace(brand, treasury=event.values["to"])
+        books.registry.brands[brand_id] = replace(brand, treasury=event.values["to"], next_treasury=None)
 
 
 def position_settled(books: Books, event: Event, at: int, ran: bool) -> None:
@@ -144,9 +180,13 @@ def position_settled(books: Books, event: Event, at: int, ran: bool) -> None:
 
 
 def claim_paid(books: Books, event: Event, at: int, ran: bool) -> None:
-    """A creditor's part; the claim is over."""
+    """A creditor's part, from the brand's collateral; what is left of the claim stays."""
+    values = event.values
     collateral(books, event, at, ran)
-    _owe(books, event.values["brandId"], event.values["creditorId"], 0)
+    if not ran:
+        debtor = books.clearing.account_of(values["brandId"])
+        debtor.collateral = max(0, debtor.collateral - values["paid"])
+    _owe(books, values["brandId"], values["creditorId"], max(0, values["claim"] - values["paid"]))
 
 
 def period_netted(books: Books, event: Event, at: int, ran: bool) -> None:
@@ -175,11 +215,14 @@ def period_settled(books: Books, event: Event, at: int, ran: bool) -> None:
 
 
 def brand_defaulted(books: Books, event: Event, at: int, ran: bool) -> None:
-    """In default, and owing nothing."""
+    """In default; what was not paid is still owed."""
     account = books.clearing.account_of(event.values["brandId"])
-    if not ran and not account.in_default:
-        account.collateral = max(0, account.collateral - event.values["paid"])
-    account.in_default, account.owed = True, 0
+    account.in_default, account.owed = True, max(0, event.values["claims"] - event.values["paid"])
+
+
+def claims_paid(books: Books, event: Event, at: int, ran: bool) -> None:
+    """A further step: what is still owed."""
+    books.clearing.account_of(event.values["brandId"]).owed = event.values["owed"]
 
 
 def default_cured(books: Books, event: Event, at: int, ran: bool) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from chain.model.agreements import Agreement, AgreementChange, AgreementState, AgreementTerms
+from chain.model.clock import FOREVER
 from chain.model.policy import Policy
 from chain.model.registry import Brand, Status
 from chain.model.rules import Change, Rule
@@ -24,13 +25,25 @@ def _token(books: Books, event: Event) -> StatedToken:
 
 def policy_changed(books: Books, event: Event, at: int, ran: bool) -> None:
     """The policy in force."""
-    _token(books, event).policy = Policy(event.values["policy"])
+    token = _token(books, event)
+    token.policy, token.next_policy = Policy(event.values["policy"]), None
+
+
+def policy_announced(books: Books, event: Event, at: int, ran: bool) -> None:
+    """The policy that waits."""
+    token = _token(books, event)
+    token.policy = token.policy_at(at)
+    token.next_policy = Policy(event.values["policy"]), event.values["inForceAt"]
 
 
 def allow_list_changed(books: Books, event: Event, at: int, ran: bool) -> None:
     """The list of receivers."""
-    allowed = _token(books, event).allowed
-    (allowed.add if event.values["allowed"] else allowed.discard)(event.values["account"])
+    _token(books, event).allowed_until[event.values["account"]] = FOREVER if event.values["allowed"] else 0
+
+
+def allow_list_ending(books: Books, event: Event, at: int, ran: bool) -> None:
+    """Until when the account is on the list."""
+    _token(books, event).allowed_until[event.values["account"]] = event.values["until"]
 
 
 def approved(books: Books, event: Event, at: int, ran: bool) -> None:
@@ -42,6 +55,11 @@ def approved(books: Books, event: Event, at: int, ran: bool) -> None:
 def call_announced(books: Books, event: Event, at: int, ran: bool) -> None:
     """From when an announced call may be made."""
     announcements_of(books, event.contract).ready_at[event.values["callHash"]] = event.values["readyAt"]
+
+
+def call_retracted(books: Books, event: Event, at: int, ran: bool) -> None:
+    """Taken back."""
+    announcements_of(books, event.contract).ready_at.pop(event.values["callHash"], None)
 
 
 # --- rules
@@ -165,40 +183,49 @@ def brand_invited(books: Books, event: Event, at: int, ran: bool) -> None:
     books.roles.invited_at.setdefault(values["brandId"], at)
 
 
-def _brand(books: Books, event: Event, **changed: Any) -> None:
+def _brand(books: Books, event: Event, at: int, **changed: Any) -> None:
     brand = books.registry.brands.get(event.values["brandId"])
     if brand is not None:
-        books.registry.brands[event.values["brandId"]] = replace(brand, **changed)
+        books.registry.brands[event.values["brandId"]] = replace(brand, **changed).stopped(at)
 
 
 def brand_activated(books: Books, event: Event, at: int, ran: bool) -> None:
     """Active."""
-    _brand(books, event, status=Status.ACTIVE)
+    _brand(books, event, at, status=Status.ACTIVE)
 
 
 def brand_suspended(books: Books, event: Event, at: int, ran: bool) -> None:
     """Suspended."""
-    _brand(books, event, status=Status.SUSPENDED)
+    _brand(books, event, at, status=Status.SUSPENDED)
 
 
-def treasury_changed(books: Books, event: Event, at: int, ran: bool) -> None:
-    """Where collateral returns to."""
-    _brand(books, event, treasury=event.values["treasury"])
+def treasury_announced(books: Books, event: Event, at: int, ran: bool) -> None:
+    """Where collateral returns to from a second on."""
+    brand = books.registry.brands.get(event.values["brandId"])
+    if brand is not None:
+        waits = event.values["treasury"], event.values["inForceAt"]
+        _brand(books, event, at, treasury=brand.treasury_at(at), next_treasury=waits)
+
+
+def treasury_withdrawn(books: Books, event: Event, at: int, ran: bool) -> None:
+    """No treasury waits."""
+    _brand(books, event, at, next_treasury=None)
 
 
 def metadata_changed(books: Books, event: Event, at: int, ran: bool) -> None:
     """The hash of the brand's page."""
-    _brand(books, event, metadata_hash=event.values["metadataHash"])
+    _brand(books, event, at, metadata_hash=event.values["metadataHash"])
 
 
 def brand_switched(books: Books, event: Event, at: int, ran: bool) -> None:
     """A switch."""
-    _brand(books, event, **{"moa_switch" if event.values["byMoa"] else "brand_switch": event.values["stopped"]})
+    _brand(books, event, at, **{"moa_switch" if event.values["byMoa"] else "brand_switch": event.values["stopped"]})
 
 
 def all_switched(books: Books, event: Event, at: int, ran: bool) -> None:
     """The switch for all."""
-    books.registry.all_stopped = event.values["stopped"]
+    registry = books.registry
+    registry.all_stopped_at = (registry.all_stopped_at or at) if event.values["stopped"] else 0
 
 
 def role_granted(books: Books, event: Event, at: int, ran: bool) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from chain.model.agreements import AgreementState
+from chain.model.clock import FOREVER
 from chain.model.errors import (
     AgreementStateWrong,
     BrandInDefault,
@@ -34,6 +35,8 @@ OF_LOST: Final = frozenset(
         "CaptureExceedsHold",
         "ExchangeUnknown",
         "ExchangeNotOpen",
+        "AwardUnknown",
+        "ReturnExceedsAward",
     }
 )
 
@@ -48,9 +51,9 @@ def assume_preconditions(books: Books, refusal: Refused, at: int, context: CallC
 def _issuing(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
     brand = books.registry.brands.get(refusal.brand_id)
     if brand is not None:
-        active = replace(brand, status=Status.ACTIVE, brand_switch=False, moa_switch=False)
+        active = replace(brand, status=Status.ACTIVE, brand_switch=False, moa_switch=False, stopped_at=0)
         books.registry.brands[refusal.brand_id] = active
-        books.registry.all_stopped = False
+        books.registry.all_stopped_at = 0
 
 
 def _role(books: Books, refusal: Any, at: int, context: CallContext | None) -> None:
@@ -88,10 +91,10 @@ def _allowed(books: Books, refusal: Any, at: int, context: CallContext | None) -
     if context is None:
         return
     token = books.token(int(context.named.contract.split()[1]))
-    if token.policy == Policy.ALLOW_LIST:
-        token.allowed.add(refusal.receiver)
+    if token.policy_at(at) == Policy.ALLOW_LIST:
+        token.allowed_until[refusal.receiver] = FOREVER
     else:
-        token.policy = Policy.OPEN
+        token.policy, token.next_policy = Policy.OPEN, None
 
 
 _CONCEDE: Final[dict[type[Refused], Callable[[Books, Any, int, CallContext | None], None]]] = {

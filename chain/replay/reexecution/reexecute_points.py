@@ -3,6 +3,7 @@
 from chain.model.call import NOBODY
 from chain.model.desk import HoldRequest
 from chain.model.exchange import Exchange, Quote
+from chain.model.ids import nonce_id
 from chain.model.policy import Policy
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN
@@ -13,6 +14,8 @@ DESK_NAME = "Moa RedemptionDesk"
 EXCHANGE_NAME = "Moa PartnerExchange"
 # No event tells the nonce that a transfer or a leaving spent.
 NO_NONCE = -1
+# Nor does one tell an unwinding's; nobody has used the highest number of all.
+NONCE_UNTOLD = 2**256 - 1
 NO_EXCHANGE = Exchange(NOBODY, 0, 0, 0, 0, 0, 0, (0, 0, 0, 0))
 
 
@@ -83,6 +86,17 @@ def policy_changed(books: Books, context: CallContext) -> None:
     token_of(books, context).set_policy(context.call, Policy(context.argument("policy", context["policy"])))
 
 
+def policy_announced(books: Books, context: CallContext) -> None:
+    """setPolicy, tighter"""
+    token_of(books, context).set_policy(context.call, Policy(context.argument("policy", context["policy"])))
+
+
+def allow_list_ending(books: Books, context: CallContext) -> None:
+    """setAllowed, of one that was on the list"""
+    account = context.argument("account", context["account"])
+    token_of(books, context).set_allowed(context.call, account, context.argument("allowed", False))
+
+
 def allow_list_changed(books: Books, context: CallContext) -> None:
     """setAllowed"""
     account, allowed = context.argument("account", context["account"]), context.argument("allowed", context["allowed"])
@@ -100,6 +114,23 @@ def cancelled(books: Books, context: CallContext) -> None:
         token_of(books, context).nonces.cancel_authorisation(call, nonce)
 
 
+def contract_uri(books: Books, context: CallContext) -> None:
+    """setContractURI"""
+    token_of(books, context).set_contract_uri(context.call, context.argument("uri", ""))
+
+
+def returned(books: Books, context: CallContext) -> None:
+    """takeReturn"""
+    words = context.argument("award_", (context["operationId"],))
+    books.rules.take_return(
+        context.call,
+        context.argument("brandId", context["brandId"]),
+        context.argument("returnId", context["returnId"]),
+        context.argument("baseAmount", context["baseAmount"]),
+        words[0],
+    )
+
+
 # --- the desk
 
 
@@ -110,6 +141,12 @@ def hold_placed(books: Books, context: CallContext) -> None:
     values = [getattr(request, name) for name in request.__slots__]
     signed = context.signature(request.member, DESK_NAME, values)
     books.desk.hold(context.call_of(request.member), request, signed)
+
+
+def refund_window_announced(books: Books, context: CallContext) -> None:
+    """announceRefundWindow"""
+    brand_id, seconds = (context.argument(name, context[name]) for name in ("brandId", "refundSeconds"))
+    books.desk.announce_refund_window(context.call, brand_id, seconds)
 
 
 def hold_captured(books: Books, context: CallContext) -> None:
@@ -156,8 +193,11 @@ def exchanged(books: Books, context: CallContext) -> None:
 def unwound(books: Books, context: CallContext) -> None:
     """unwind"""
     exchange_id = context.argument("exchangeId", context["exchangeId"])
-    record = books.exchanges.records.get(exchange_id) or NO_EXCHANGE
+    kept = books.exchanges.records.get(exchange_id)
+    record = kept.exchange if kept else NO_EXCHANGE
     if context.asked:
         record = Exchange(*context.asked.values["exchange_"])
-    signed = context.signature(record.member, EXCHANGE_NAME, [record.member, exchange_id, context.deadline])
-    books.exchanges.unwind(context.call, exchange_id, record, context.deadline, signed)
+    nonce = context.argument("nonce", NONCE_UNTOLD)
+    signed = context.signature(record.member, EXCHANGE_NAME, [record.member, exchange_id, nonce, context.deadline])
+    books.exchanges.unwind(context.call, exchange_id, record, nonce, context.deadline, signed)
+    books.exchanges.records.pop(nonce_id(record.member, NONCE_UNTOLD), None)

@@ -1,9 +1,11 @@
 """The calls behind rules, agreements, clearing, standing and roles, made again on the model."""
 
+from dataclasses import replace
 from typing import Any
 
 from chain.model.access import (
     MOA_ADMIN,
+    MOA_GUARDIAN,
     MOA_OPERATOR,
     TREASURER_WAIT_S,
     TREASURER_WAITS_AFTER_S,
@@ -12,10 +14,10 @@ from chain.model.access import (
     role_of,
 )
 from chain.model.agreements import AgreementTerms
-from chain.model.errors import AccessManagerUnauthorizedAccount, AlreadySealed, RoleMissing
+from chain.model.errors import AccessManagerUnauthorizedAccount, AlreadySealed, CallNotAnnounced, RoleMissing
 from chain.model.policy import Policy
 from chain.model.registry import Invitation
-from chain.model.rules import Rounding, RuleKind, RuleTerms
+from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.replay.authority import SOMEBODY, StatedGrant
 from chain.replay.books import Books
 from chain.replay.decoding.facts import TOKEN, TokenTerms
@@ -26,8 +28,10 @@ AUTHORITY = "Authority"
 
 def rule_terms(values: tuple[Any, ...]) -> RuleTerms:
     """The struct of an event as the model's."""
-    activity, kind, rounding, *rest = values
-    return RuleTerms(activity, RuleKind(kind), Rounding(rounding), *rest)
+    activity, kind, rounding, *paying, window_s, shortfall, lock_s, day_start, second_above = values
+    terms = RuleTerms(activity, RuleKind(kind), Rounding(rounding), *paying)
+    back = {"return_window_s": window_s, "shortfall": Shortfall(shortfall)}
+    return replace(terms, lock_s=lock_s, day_start=day_start, second_above=second_above, **back)
 
 
 # --- rules
@@ -113,9 +117,9 @@ def collateral_deposited(books: Books, context: CallContext) -> None:
 
 
 def collateral_withdrawn(books: Books, context: CallContext) -> None:
-    """withdraw"""
-    brand_id, amount = (context.argument(name, context[name]) for name in ("brandId", "amount"))
-    books.clearing.withdraw(context.call, brand_id, amount)
+    """withdraw: what left counts, which the event alone says"""
+    brand_id, to = (context.argument(name, context[name]) for name in ("brandId", "to"))
+    books.clearing.withdraw(context.call, brand_id, context["amount"], to)
 
 
 def period_netted(books: Books, context: CallContext) -> None:
@@ -134,11 +138,19 @@ def period_settled(books: Books, context: CallContext) -> None:
 
 
 def brand_defaulted(books: Books, context: CallContext) -> None:
-    """declareDefault: every brand that is owed something must be in the list, and no other leaves an event"""
+    """declareDefault: the creditors of this step are those whose claims were paid"""
     claim = context.first("BrandDefaulted") or context.first("ClaimPaid")
-    brand_id = claim.values["brandId"] if claim else context["debtorId"]
-    owed = sorted(one for (debtor, one), amount in books.clearing.obligations.items() if debtor == brand_id and amount)
-    books.clearing.declare_default(context.call, brand_id, context.argument("creditorIds", owed))
+    brand_id = claim.values["brandId"] if claim else context["brandId"]
+    books.clearing.declare_default(context.call, brand_id, context.argument("creditorIds", _paid(context)))
+
+
+def claims_paid(books: Books, context: CallContext) -> None:
+    """payClaims: a further step"""
+    books.clearing.pay_claims(context.call, context["brandId"], context.argument("creditorIds", _paid(context)))
+
+
+def _paid(context: CallContext) -> list[int]:
+    return sorted({event.values["creditorId"] for event in context.events if event.name == "ClaimPaid"})
 
 
 def default_cured(books: Books, context: CallContext) -> None:
@@ -220,10 +232,15 @@ def brand_suspended(books: Books, context: CallContext) -> None:
     books.registry.suspend(context.call, context.argument("brandId", context["brandId"]))
 
 
-def treasury_changed(books: Books, context: CallContext) -> None:
-    """setTreasury"""
+def treasury_announced(books: Books, context: CallContext) -> None:
+    """announceTreasury"""
     brand_id, treasury = (context.argument(name, context[name]) for name in ("brandId", "treasury"))
-    books.registry.set_treasury(context.call, brand_id, treasury)
+    books.registry.announce_treasury(context.call, brand_id, treasury)
+
+
+def treasury_withdrawn(books: Books, context: CallContext) -> None:
+    """withdrawTreasury"""
+    books.registry.withdraw_treasury(context.call, context.argument("brandId", context["brandId"]))
 
 
 def metadata_changed(books: Books, context: CallContext) -> None:
@@ -268,7 +285,22 @@ def call_announced(books: Books, context: CallContext) -> None:
     if ready_at - context.at not in books.stated_roles.delays_of(caller, context.at):
         raise RoleMissing(caller, 0)
     announcements.ready_at[context["callHash"]] = ready_at
+    announcements.since.pop(context["callHash"], None)
     books.journal.say(context.named.contract, "CallAnnounced", caller, context["callHash"], ready_at)
+
+
+def call_retracted(books: Books, context: CallContext) -> None:
+    """retract: without the transaction, of a call that was announced"""
+    announcements = announcements_of(books, context.named.contract)
+    if context.asked:
+        asked = context.asked.values
+        announcements.retract(context.call, asked["caller"], asked["role"], bytes.fromhex(asked["data"][2:]))
+        return
+    call_hash = context["callHash"]
+    if not announcements.ready_at.pop(call_hash, 0):
+        raise CallNotAnnounced(call_hash)
+    announcements.since.pop(call_hash, None)
+    books.journal.say(context.named.contract, "CallRetracted", context["by"], call_hash)
 
 
 def announcements_of(books: Books, contract: str) -> Announcements:
@@ -313,6 +345,14 @@ def role_revoked(books: Books, context: CallContext) -> None:
     if account in roles.holders.get(role, {}):
         roles.take(role, account)
         books.journal.say(AUTHORITY, "RoleRevoked", role, account)
+
+
+def role_guardian_changed(books: Books, context: CallContext) -> None:
+    """setRoleGuardian by Moa's admin: its guardian is its operator's, and no other change is of the rules (SPEC 6.8)"""
+    role, guardian = context["roleId"], context["guardian"]
+    _check_admin(books, context, role)
+    if (role, guardian) == (MOA_OPERATOR, MOA_GUARDIAN):
+        books.journal.say(AUTHORITY, "RoleGuardianChanged", role, guardian)
 
 
 def _grant_delay(books: Books, role: int, at: int) -> int:

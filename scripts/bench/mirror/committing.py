@@ -69,7 +69,6 @@ class Grown:
         self._write = Commit(engine, _deployment(), confirmed_depth=0)
         self._random = random.Random(SEED)  # noqa: S311  (which accounts, not a secret)
         self._operation_id = self._filled.entries
-        self._points: dict[str, int] = {}
         last = self._filled.blocks
         self._tip = Tip(last, self._filled.block_hash(last), START_TIME + last)
 
@@ -94,14 +93,13 @@ class Grown:
         chosen = self._random.sample(range(self._filled.accounts), AWARDS)
         for member in map(self._filled.account, chosen):
             self._operation_id += 1
-            self._points[member] = self._points.get(member, 1_000) + 1_000
             log(RULES, "RewardRules", "Awarded", {
                 "brandId": BRAND_ID, "operationId": str(self._operation_id), "member": member, "ruleId": "1",
                 "version": "1", "baseAmount": "1000", "points": "1000",
             })  # fmt: skip
+        log(TOKEN, "LoyaltyToken", "LotNamed", {"expiryEpoch": "1", "transfers": str(AWARDS)})
+        for member in map(self._filled.account, chosen):
             log(TOKEN, "LoyaltyToken", "Transfer", {"from": "0x" + "00" * 20, "to": member, "value": "1000"})
-            words = [str(self._points[member] << 48)]
-            log(TOKEN, "LoyaltyToken", "LotsChanged", {"account": member, "words": words})
         return logs
 
 

@@ -28,7 +28,7 @@ from scripts.bench.ledger.minting import Bench
 from scripts.stack.local_stack import ROOT, deploy
 
 EVENTS = 100_000
-EVENTS_PER_AWARD = 3  # Awarded, Transfer, LotsChanged
+EVENTS_PER_AWARD = 2  # Awarded, Transfer; and two for each batch: AwardsCommitted, LotNamed
 ITEMS = 250
 MEMBERS = 10_000
 SECONDS_BAR = 90.0

@@ -36,8 +36,8 @@ def invite(
         s=symbol,
     )
     world.run(
-        "INSERT INTO brand_standing (brand_id, status, brand_switch, moa_switch, treasury, metadata_hash)"
-        " VALUES (:b, 'active', false, false, '0x', :h)",
+        "INSERT INTO brand_standing (brand_id, status, brand_switch, moa_switch, stopped_at, treasury, next_treasury,"
+        " treasury_at, metadata_hash) VALUES (:b, 'active', false, false, 0, '0x', '0x', 0, :h)",
         b=str(number),
         h=metadata,
     )

@@ -6,7 +6,7 @@ import pytest
 
 from chain.base.errors import OperationKeyReused, QueueMoved
 from chain.outbox import calls, operations, transactions
-from chain.outbox.batching import Waiting, choose, signer_of
+from chain.outbox.batching import Waiting, choose, shared_out, signer_of
 from chain.outbox.operations import Outcome
 from chain.outbox.transactions import Plan
 from chain.storage.database import reading, writer, writing
@@ -205,3 +205,18 @@ def test_a_ordering_key_goes_through_one_signer_and_ordering_keys_spread_over_al
     chosen_ones = [signer_of(f"0x{number:040x}", signers) for number in range(300)]
     assert chosen_ones == [signer_of(f"0x{number:040x}", signers) for number in range(300)]
     assert min(chosen_ones.count(signer) for signer in signers) > 60
+
+
+def test_what_tills_do_goes_through_their_keys_and_never_past_what_is_before_it() -> None:
+    """SPEC 6.15, 7.85"""
+    kinds = ("award", "capture", "hold", "refund")
+    queue = [Waiting(id, kind, 1, f"lane{id}", 0) for id, kind in enumerate(kinds)]
+    queue += [Waiting(10, "award", 1, "one", 0), Waiting(11, "capture", 1, "one", 0), Waiting(12, "award", 1, "one", 0)]
+    queue += [Waiting(20, "refund", 1, "two", 0), Waiting(21, "release", 1, "two", 0)]
+
+    shared = shared_out(queue, ("issuer", "till"), {"till"})
+
+    assert [item.id for item in shared["issuer"]] == [0, 2, 10]
+    assert [item.id for item in shared["till"]] == [1, 3, 20, 21]
+    assert shared_out(queue[1:2], ("issuer",), {"till"}) == {"issuer": []}
+    assert [item.id for item in shared_out(queue[:2], ("one",), frozenset())["one"]] == [0, 1]

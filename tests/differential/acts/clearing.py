@@ -16,9 +16,16 @@ class ClearingActs(ExchangeActs):
     def withdraw(self) -> Made:
         brand_id = self.brand()
         account = self.world.ledger.clearing.account_of(brand_id)
-        free = account.collateral - self.world.ledger.clearing.required(account.owed, account.due)
+        free = account.collateral - account.owed
         amount = int(self.some([free, free + 1, 0, 1, self.rng.randint(0, max(1, free // 4))]))
-        return "ClearingHouse", "withdraw", (brand_id, max(0, amount)), self.staff("treasurer", brand_id)
+        values = brand_id, max(0, amount), self.treasury(brand_id)
+        return "ClearingHouse", "withdraw", values, self.staff("treasurer", brand_id)
+
+    def treasury(self, brand_id: int) -> str:
+        """Where the brand's collateral returns to; at times where it does not."""
+        if self.bad(0.05):
+            return self.world.cast["stranger"]
+        return self.world.ledger.registry.brand_of(brand_id).treasury_at(self.at)
 
     def net(self) -> Made:
         clearing, brands = self.world.ledger.clearing, list(self.world.ledger.tokens)
@@ -49,6 +56,13 @@ class ClearingActs(ExchangeActs):
         creditors = [each for each in self.world.ledger.tokens if clearing.obligation_of(brand_id, each)]
         if not creditors or self.bad(0.1):
             creditors = [each for each in self.world.ledger.tokens if each != brand_id][: self.rng.randint(0, 3)]
+        if self.bad(0.3):
+            creditors = creditors[: self.rng.randint(0, len(creditors))]
+        failed = [key for key, account in clearing.accounts.items() if account.in_default and account.owed]
+        if failed and not self.bad(0.3):
+            brand_id = int(self.some(failed))
+            creditors = [each for each in self.world.ledger.tokens if clearing.obligation_of(brand_id, each)]
+            return "ClearingHouse", "payClaims", (brand_id, creditors), self.moa("operator")
         return "ClearingHouse", "declareDefault", (brand_id, creditors), self.moa("operator")
 
     def cure(self) -> Made:

@@ -7,7 +7,7 @@ from chain.model.agreements import AgreementState
 from chain.model.exchange import Quote
 from tests.differential.acts.desk import DeskActs
 from tests.differential.chooser import REWARD, Made
-from tests.differential.world import HOUR, agreement
+from tests.differential.world import DAY, HOUR, agreement
 
 
 class ExchangeActs(DeskActs):
@@ -26,7 +26,7 @@ class ExchangeActs(DeskActs):
         points_in = self.points(found.from_brand_id, member)
         if 2_000 < points_in < 2**48 and not self.bad(0.2):
             points_in = self.rng.randint(500, 2_000)
-        minimum = terms.give(min(points_in, 2**60)).out
+        minimum = terms.give(min(points_in, 2**60), 0).out
         if self.bad(0.5):
             minimum = self.rng.randint(0, max(0, minimum))
         if self.bad(0.03):
@@ -53,23 +53,25 @@ class ExchangeActs(DeskActs):
 
     def unwind(self) -> Made:
         exchanges = self.world.ledger.exchanges
-        done = {key: each for key, each in exchanges.records.items() if each is not None}
+        records = exchanges.records
+        done = {key: each.exchange for key, each in records.items() if each is not None}
+        open_ = {key for key, each in records.items() if each is not None and each.until >= self.at}
         if not done:
             return self.exchange()
         fitting = [
             key
             for key, each in done.items()
-            if self._taking(each.agreement_id).balance_of(each.member, self.at) >= each.points_out
+            if key in open_ and self._taking(each.agreement_id).balance_of(each.member, self.at) >= each.points_out
         ]
         exchange_id = str(self.some(fitting if fitting and not self.bad(0.1) else list(done)))
         record = done[exchange_id]
         if self.bad(0.04):
             record = replace(record, fee=record.fee + 1)
         if self.bad(0.04):
-            closed = [key for key, each in exchanges.records.items() if each is None]
+            closed = [key for key, each in records.items() if each is None]
             exchange_id = str(self.some([*closed[-5:], "0x" + "66" * 32]))
         brand_id = self._taking(record.agreement_id).brand_id
-        values = exchange_id, record, self.deadline(), self.signed(record.member)
+        values = exchange_id, record, self.nonce(), self.deadline(), self.signed(record.member)
         return "PartnerExchange", "unwind", values, self.staff("till", brand_id)
 
     def _taking(self, agreement_id: int) -> Any:
@@ -97,6 +99,8 @@ class ExchangeActs(DeskActs):
             self.rng.choice((0, 33, 250, 5_000)),
             exposure_cap=self.rng.choice((10_000, 300_000, 10**7)),
             daily_cap=self.rng.choice((2_000, 100_000, 10**7)),
+            minimum_in=self.rng.choice((1, 1, 50)),
+            unwind_s=self.rng.choice((0, 2 * HOUR, 30 * DAY)),
         )
         if self.bad(0.1):
             wrong: dict[str, int] = self.some(
@@ -107,7 +111,10 @@ class ExchangeActs(DeskActs):
                     {"daily_cap": 2**48},
                     {"exposure_cap": 2**96},
                     {"value_numerator": 0},
-                    {"value_denominator": 2**64},
+                    {"value_denominator": 2**32},
+                    {"minimum_in": 0},
+                    {"minimum_in": 2**40},
+                    {"unwind_s": 366 * DAY + 1},
                     {"notice_s": HOUR - 1},
                 ]
             )

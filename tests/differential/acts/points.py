@@ -43,6 +43,31 @@ class PointActs(Chooser):
             items.append(self.some(items))
         return "RewardRules", "awardBatch", (brand_id, items), self.staff("issuer", brand_id)
 
+    def take_return(self) -> Made:
+        """Goods of a recent award come back; sometimes too much, twice, late, or of an award that was none."""
+        awards = self.world.ledger.rules.awards
+        recent = list(awards)[-30:]
+        brand_id, operation = self.some(recent) if recent and not self.bad(0.04) else (self.brand(), 2**200)
+        award = awards.get((brand_id, operation))
+        left = award.left if award else 5
+        base = int(self.some([left, left // 2, 1, self.rng.randint(0, left + 1)]))
+        return_id = self.next_operation
+        self.next_operation += 1
+        if self.bad(0.04):
+            return_id = self.rng.randint(0, return_id)
+        values = brand_id, return_id, base, operation
+        return "RewardRules", "takeReturn", values, self.staff("till", brand_id)
+
+    def correct(self) -> Made:
+        brand_id = self.brand()
+        item = self.item(brand_id)
+        rules = len(self.world.ledger.rules.rules.get(brand_id, []))
+        signer = self.world.cast[f"owner{brand_id}"] if not self.bad(0.1) else self.payer()
+        by = self.staff("issuer", brand_id)
+        item = Item(item.operation_id, rules, item.member, self.rng.randint(0, 700))
+        signed = Signed(signer, honest=not self.bad(0.05))
+        return "RewardRules", "correct", (brand_id, item, signer, self.deadline(), signed), by
+
     def transfer(self) -> Made:
         brand_id = self.moving_brand()
         holder = self.owner_of_points(brand_id)
@@ -119,11 +144,13 @@ class PointActs(Chooser):
                 (token, "mint", (member, 5), by),
                 (token, "mintBatch", ([],), by),
                 (token, "mintLots", ([],), by),
+                (token, "takeBack", (member, 1, 5, True), by),
                 (token, "burn", (member, 1), by),
                 (token, "setAside", (member, 1), by),
                 (token, "burnAside", (lots,), by),
                 (token, "giveBack", (member, lots), by),
-                (token, "restore", (member, lots), by),
+                (token, "restore", (member, lots, True), by),
+                (token, "burnLatest", (member, 7, 3), by),
                 (token, "initialise", (("N", "N", 9, HOUR, 1, 0, 0),), by),
                 ("RedemptionDesk", "pay", ("0x" + "12" * 32, brand_id, member, 1, REWARD), by),
                 ("ClearingHouse", "book", (brand_id, 1, 5, 5, REWARD), by),

@@ -18,7 +18,6 @@ class StandingActs(ClearingActs):
         """Throws a switch, or says something new about a brand."""
         brand_id = 55 if self.bad(0.03) else self.brand()
         known = min(brand_id, len(self.world.ledger.tokens))
-        cast = self.world.cast
         values: tuple[Any, ...]
         name, values, by = self.some(
             [
@@ -27,11 +26,23 @@ class StandingActs(ClearingActs):
                 ("stopAll", (), self.moa("guardian")),
                 ("suspend", (brand_id,), self.moa("operator")),
                 ("activate", (brand_id,), self.moa("operator")),
-                ("setTreasury", (brand_id, self.some([cast["stranger"], NOBODY])), self.staff("owner", known)),
+                ("announceTreasury", (brand_id, self.some_treasury()), self.staff("owner", known)),
+                ("withdrawTreasury", (brand_id,), self.staff(str(self.some(["owner", "guardian"])), known)),
                 ("setMetadata", (brand_id, "0x" + "3c" * 32), self.staff("owner", known)),
             ]
         )
         return "PartnerRegistry", name, values, by
+
+    def some_treasury(self) -> str:
+        """Somewhere; at times nobody, or the clearing house."""
+        house = self.world.chain.addresses["ClearingHouse"]
+        return str(self.some([self.world.cast["stranger"], self.world.cast["admin"], NOBODY, house]))
+
+    def refund_window(self) -> Made:
+        """A brand's refund window, at times too long."""
+        brand_id = self.brand()
+        refund_s = int(self.some([0, HOUR, 9 * DAY, 366 * DAY, 366 * DAY + 1]))
+        return "RedemptionDesk", "announceRefundWindow", (brand_id, refund_s), self.staff("owner", brand_id)
 
     def invite(self) -> Made:
         """Another brand, that nobody activates; mostly with something out of bounds."""
@@ -51,6 +62,7 @@ class StandingActs(ClearingActs):
                     {"grace_s": 1, "lifetime_epochs": 0},
                     {"owner": NOBODY},
                     {"treasury": NOBODY, "name": ""},
+                    {"treasury": self.world.chain.addresses["ClearingHouse"]},
                 ]
             )
             invitation = replace(invitation, **wrong)
@@ -130,7 +142,8 @@ class StandingActs(ClearingActs):
         """Announces a withdrawal by a treasurer whose role has a delay."""
         brand_id = self.brand()
         slow = self.world.cast[f"slow{brand_id}"]
-        made: Made = ("ClearingHouse", "withdraw", (brand_id, self.rng.randint(1, 50)), slow)
+        values = brand_id, self.rng.randint(1, 50), self.treasury(brand_id)
+        made: Made = ("ClearingHouse", "withdraw", values, slow)
         data = self.world.chain.calldata(Step(*made))
         role = role_of(brand_id, 4)
         if self.bad(0.05):
@@ -141,3 +154,22 @@ class StandingActs(ClearingActs):
     def announced_call(self) -> Made:
         """Makes an announced call: early, in time, late, twice."""
         return self.some(self.announced[-3:]) if self.announced else self.announce()
+
+    def retract(self) -> Made:
+        """Takes an announced call back: by its caller, the guardian, the owner, or nobody who may."""
+        if not self.announced:
+            return self.announce()
+        made: Made = self.some(self.announced[-3:])
+        brand_id, slow = int(made[2][0]), made[3]
+        data = self.world.chain.calldata(Step(*made))
+        by = str(self.some([slow, self.staff("guardian", brand_id), self.staff("owner", brand_id)]))
+        return "ClearingHouse", "retract", (slow, role_of(brand_id, 4), data), by
+
+    def regrant(self) -> Made:
+        """The slow treasurer's role is taken, and later given again."""
+        brand_id = self.brand()
+        role, slow = role_of(brand_id, 4), self.world.cast[f"slow{brand_id}"]
+        by = self.staff("owner", brand_id)
+        if self.world.ledger.roles.holds(role, slow, self.at) and self.bad(0.3):
+            return "Authority", "revokeRole", (role, slow), by
+        return "Authority", "grantRole", (role, slow, HOUR), by

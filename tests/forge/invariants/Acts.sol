@@ -23,6 +23,15 @@ abstract contract Acts is Model {
         _;
     }
 
+    /// @dev What switches and suspension let through; written where they are thrown.
+    function issuing(uint256 brandId) internal view virtual returns (bool);
+
+    /// @dev Since when the brand may not issue; 0: it may.
+    function stoppedSince(uint256 brandId) internal view virtual returns (uint256);
+
+    /// @dev A switch holds the brand's collateral back.
+    function frozen(uint256 brandId) internal view virtual returns (bool);
+
     /// @dev 0 .. sides - 1.
     function roll(uint256 sides) internal returns (uint256) {
         dice = uint256(keccak256(abi.encode(dice)));

@@ -16,6 +16,17 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
     mapping(uint256 brandId => bool) private stopped;
     mapping(uint256 brandId => bool) private stoppedByMoa;
     bool private allStopped;
+    mapping(uint256 brandId => uint256 second) private ownSince;
+    uint256 private allSince;
+
+    function stoppedSince(uint256 brandId) internal view override returns (uint256) {
+        uint256 own = ownSince[brandId];
+        return own == 0 || (allSince != 0 && allSince < own) ? allSince : own;
+    }
+
+    function frozen(uint256 brandId) internal view override returns (bool) {
+        return stopped[brandId] || stoppedByMoa[brandId] || allStopped;
+    }
 
     function issuing(uint256 brandId) internal view override returns (bool) {
         return !suspended[brandId] && !stopped[brandId] && !stoppedByMoa[brandId] && !allStopped;
@@ -40,6 +51,9 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
         } else {
             _resume();
         }
+        bool own = suspended[brandId] || stopped[brandId] || stoppedByMoa[brandId];
+        if (own && ownSince[brandId] == 0) ownSince[brandId] = block.timestamp;
+        if (allStopped && allSince == 0) allSince = block.timestamp;
     }
 
     function _resume() private {
@@ -50,9 +64,11 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
                 _as(OPERATOR, abi.encodeCall(IPartnerRegistry.resumeByMoa, (brandId)), true, "resumeByMoa");
             }
             (suspended[brandId], stopped[brandId], stoppedByMoa[brandId]) = (false, false, false);
+            ownSince[brandId] = 0;
         }
         if (allStopped) _as(OPERATOR, abi.encodeCall(IPartnerRegistry.resumeAll, ()), true, "resumeAll");
         allStopped = false;
+        allSince = 0;
     }
 
     /// @notice The attacker, the relayer, or a brand's own people call what is not theirs. Nothing may go through.
@@ -85,7 +101,7 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
         else if (kind == 3) data = abi.encodeCall(ILoyaltyToken.setAside, (victim, value));
         else if (kind == 4) data = abi.encodeCall(ILoyaltyToken.burnAside, (lots));
         else if (kind == 5) data = abi.encodeCall(ILoyaltyToken.giveBack, (MALLORY, lots));
-        else if (kind == 6) data = abi.encodeCall(ILoyaltyToken.restore, (MALLORY, lots));
+        else if (kind == 6) data = abi.encodeCall(ILoyaltyToken.restore, (MALLORY, lots, true));
         else if (kind == 7) data = abi.encodeCall(ILoyaltyToken.setPolicy, (ILoyaltyToken.Policy.Open));
         else if (kind == 8) data = abi.encodeCall(ILoyaltyToken.setAllowed, (MALLORY, true));
         else data = abi.encodeCall(ILoyaltyToken.initialise, (token(brandId).terms()));
@@ -119,7 +135,7 @@ abstract contract AuthorityActs is TokenActs, ExchangeActs {
         } else {
             target = address(registry);
             data = kind == 7
-                ? abi.encodeCall(IPartnerRegistry.setTreasury, (brandId, MALLORY))
+                ? abi.encodeCall(IPartnerRegistry.announceTreasury, (brandId, MALLORY))
                 : kind == 8
                     ? abi.encodeCall(IPartnerRegistry.activate, (brandId))
                     : abi.encodeCall(IPartnerRegistry.resumeAll, ());

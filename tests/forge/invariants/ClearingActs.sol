@@ -13,8 +13,6 @@ abstract contract ClearingActs is Acts {
         bool open;
     }
 
-    uint256 internal constant COVER_BPS = 8_000;
-
     mapping(uint256 debtorId => mapping(uint256 creditorId => uint256 amount)) internal obligation;
     mapping(uint256 brandId => uint256 amount) internal owed;
     mapping(uint256 brandId => uint256 amount) internal due;
@@ -38,8 +36,10 @@ abstract contract ClearingActs is Acts {
         uint256 most = deposited[brandId] - _min(deposited[brandId], required(brandId, 0));
         uint256 amount = rollPoints(most / (1 + roll(3)));
         address sender = roll(6) == 0 ? owner(brandId) : treasurer(brandId);
-        bool fine = sender == treasurer(brandId) && amount > 0 && amount <= most && !inDefault[brandId];
-        call(sender, address(house), abi.encodeCall(IClearingHouse.withdraw, (brandId, amount)), fine, "withdraw");
+        address to = roll(8) == 0 ? MALLORY : treasury(brandId);
+        bool fine = sender == treasurer(brandId) && amount > 0 && amount <= most && !inDefault[brandId]
+            && to == treasury(brandId) && !frozen(brandId);
+        call(sender, address(house), abi.encodeCall(IClearingHouse.withdraw, (brandId, amount, to)), fine, "withdraw");
         if (fine) deposited[brandId] -= amount;
     }
 
@@ -53,7 +53,6 @@ abstract contract ClearingActs is Acts {
         for (uint256 i = 0; i < brandIds.length; ++i) {
             positions[i] = _positionOf(brandIds, brandIds[i]);
             sum += positions[i];
-            fine = fine && _covers(brandIds, brandIds[i], positions[i]);
         }
         vm.assertEq(sum, 0, "net positions sum to 0");
         address sender = roll(8) == 0 ? MALLORY : OPERATOR;
@@ -72,7 +71,10 @@ abstract contract ClearingActs is Acts {
 
     function settle(uint256 seed) external act(seed) {
         if (statements.length == 0) return;
-        Statement storage s = statements[statements.length - 1 - roll(_min(statements.length, 3))];
+        uint256 which = statements.length - 1 - roll(_min(statements.length, 3));
+        // Else the oldest that waits: what is never settled keeps its brands from ever defaulting.
+        if (roll(2) == 0) for (which = 0; which + 1 < statements.length && !statements[which].open; ++which) {}
+        Statement storage s = statements[which];
         int256[] memory positions = s.positions;
         bool forged = roll(8) == 0;
         if (forged) (++positions[0], --positions[1]);
@@ -94,20 +96,42 @@ abstract contract ClearingActs is Acts {
         }
     }
 
+    /// @notice A default, and its further steps.
     function declareDefault(uint256 seed) external act(seed) {
-        if (roll(3) != 0) return;
         uint256 brandId = rollBrand();
-        uint256[] memory creditorIds = new uint256[](2);
-        (creditorIds[0], creditorIds[1]) = brandId == 1 ? (2, 3) : brandId == 2 ? (1, 3) : (1, 2);
+        // Mostly a brand that owes something, first of all one in default.
+        for (uint256 k = 0; k < 2 * BRANDS; ++k) {
+            if (owed[brandId] > 0 && due[brandId] == 0 && (k >= BRANDS || inDefault[brandId])) break;
+            brandId = 1 + brandId % BRANDS;
+        }
+        bool more = inDefault[brandId];
+        if (!more && owed[brandId] == 0 && roll(8) != 0) return;
+        // Mostly nobody is paid in the first step, so that there are others.
+        uint256[] memory creditorIds = more || roll(8) == 0 ? _others(brandId) : new uint256[](roll(4) == 0 ? 1 : 0);
+        if (creditorIds.length == 1) creditorIds[0] = _others(brandId)[roll(2)];
         address sender = roll(8) == 0 ? MALLORY : OPERATOR;
-        bool fine = sender == OPERATOR && !inDefault[brandId] && due[brandId] == 0;
-        bytes memory data = abi.encodeCall(IClearingHouse.declareDefault, (brandId, creditorIds));
-        call(sender, address(house), data, fine, "declareDefault");
+        uint256 claims = 0;
+        for (uint256 i = 0; i < creditorIds.length; ++i) {
+            claims += obligation[brandId][creditorIds[i]];
+        }
+        bool fine = sender == OPERATOR && (more ? claims > 0 : due[brandId] == 0);
+        bytes memory data = more
+            ? abi.encodeCall(IClearingHouse.payClaims, (brandId, creditorIds))
+            : abi.encodeCall(IClearingHouse.declareDefault, (brandId, creditorIds));
+        call(sender, address(house), data, fine, more ? "payClaims" : "declareDefault");
         if (fine) _default(brandId, creditorIds);
     }
 
     function cureDefault(uint256 seed) external act(seed) {
         uint256 brandId = rollBrand();
+        // A brand that still owes something mostly pays before it is cured.
+        if (inDefault[brandId] && owed[brandId] > due[brandId] && roll(8) != 0) {
+            uint256[] memory creditorIds = _others(brandId);
+            bytes memory claims = abi.encodeCall(IClearingHouse.payClaims, (brandId, creditorIds));
+            call(OPERATOR, address(house), claims, true, "payClaims");
+            _default(brandId, creditorIds);
+            return;
+        }
         bytes memory data = abi.encodeCall(IClearingHouse.cureDefault, (brandId));
         call(OPERATOR, address(house), data, inDefault[brandId], "cureDefault");
         inDefault[brandId] = false;
@@ -120,13 +144,20 @@ abstract contract ClearingActs is Acts {
         view
         returns (bool)
     {
-        return !inDefault[debtorId] && !inDefault[creditorId] && obligation[debtorId][creditorId] + amount <= exposureCap
-            && required(debtorId, amount) <= deposited[debtorId];
+        if (inDefault[debtorId] || inDefault[creditorId]) return false;
+        uint256 more = amount - _min(amount, obligation[creditorId][debtorId]);
+        return more == 0
+            || (obligation[debtorId][creditorId] + more + due[debtorId] <= exposureCap
+                && required(debtorId, more) <= deposited[debtorId]);
     }
 
+    /// @dev Two brands owe each other one net amount.
     function book(uint256 debtorId, uint256 creditorId, uint256 amount) internal {
-        obligation[debtorId][creditorId] += amount;
-        owed[debtorId] += amount;
+        uint256 setOff = _min(amount, obligation[creditorId][debtorId]);
+        obligation[creditorId][debtorId] -= setOff;
+        owed[creditorId] -= setOff;
+        obligation[debtorId][creditorId] += amount - setOff;
+        owed[debtorId] += amount - setOff;
     }
 
     function mayUnbook(uint256 debtorId, uint256 creditorId, uint256 amount) internal view returns (bool) {
@@ -136,18 +167,12 @@ abstract contract ClearingActs is Acts {
     }
 
     function unbook(uint256 debtorId, uint256 creditorId, uint256 amount) internal {
-        uint256 reduced = _min(amount, obligation[debtorId][creditorId]);
-        obligation[debtorId][creditorId] -= reduced;
-        owed[debtorId] -= reduced;
-        if (amount > reduced) book(creditorId, debtorId, amount - reduced);
+        book(creditorId, debtorId, amount);
     }
 
-    /// @dev Netted debts whole, the rest by the cover, rounded up.
+    /// @dev Everything that is owed, netted or not.
     function required(uint256 brandId, uint256 more) internal view returns (uint256) {
-        uint256 open = owed[brandId] + more - due[brandId];
-        uint256 cover = open * COVER_BPS / 10_000;
-        if (cover * 10_000 < open * COVER_BPS) ++cover;
-        return due[brandId] + cover;
+        return owed[brandId] + more;
     }
 
     /* INSIDE */
@@ -175,15 +200,6 @@ abstract contract ClearingActs is Acts {
         }
     }
 
-    /// @dev A brand that comes out owing must be able to pay it whole, and cover the rest of what it owes.
-    function _covers(uint256[] memory brandIds, uint256 brandId, int256 position) private view returns (bool) {
-        if (position >= 0) return true;
-        uint256 debt = uint256(-position);
-        uint256 open = owed[brandId] - _grossOf(brandIds, brandId) - due[brandId];
-        uint256 cover = (open * COVER_BPS + 9_999) / 10_000;
-        return due[brandId] + debt + cover <= deposited[brandId];
-    }
-
     function _close(uint256[] memory brandIds, uint256 brandId, int256 position) private {
         uint256 debt = position < 0 ? uint256(-position) : 0;
         owed[brandId] = owed[brandId] - _grossOf(brandIds, brandId) + debt;
@@ -193,32 +209,19 @@ abstract contract ClearingActs is Acts {
         }
     }
 
+    function _others(uint256 brandId) private pure returns (uint256[] memory list) {
+        list = new uint256[](2);
+        (list[0], list[1]) = brandId == 1 ? (2, 3) : brandId == 2 ? (1, 3) : (1, 2);
+    }
+
     function _default(uint256 brandId, uint256[] memory creditorIds) private {
-        uint256 claims = 0;
-        for (uint256 i = 0; i < 2; ++i) {
-            uint256 both = _min(obligation[brandId][creditorIds[i]], obligation[creditorIds[i]][brandId]);
-            obligation[brandId][creditorIds[i]] -= both;
-            obligation[creditorIds[i]][brandId] -= both;
-            owed[creditorIds[i]] -= both;
-            claims += obligation[brandId][creditorIds[i]];
-        }
-        uint256 pool = _min(claims, deposited[brandId]);
-        uint256 paid = 0;
-        for (uint256 i = 0; i < 2; ++i) {
+        for (uint256 i = 0; i < creditorIds.length; ++i) {
             uint256 claim = obligation[brandId][creditorIds[i]];
-            uint256 before = deposited[creditorIds[i]];
-            deposited[creditorIds[i]] = house.accountOf(creditorIds[i]).collateral;
-            uint256 part = deposited[creditorIds[i]] - before;
-            paid += part;
             obligation[brandId][creditorIds[i]] = 0;
-            if (claims == 0) continue;
-            // Pro rata, to the unit.
-            vm.assertLe(part * claims, claim * pool + claims, "a creditor got more than its share");
-            vm.assertGe(part * claims + claims, claim * pool, "a creditor got less than its share");
+            deposited[creditorIds[i]] += claim;
+            deposited[brandId] -= claim;
+            owed[brandId] -= claim;
         }
-        vm.assertEq(paid, pool, "a default pays out the pool and nothing else");
-        deposited[brandId] -= pool;
-        owed[brandId] = 0;
         inDefault[brandId] = true;
     }
 

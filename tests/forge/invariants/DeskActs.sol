@@ -15,6 +15,7 @@ abstract contract DeskActs is Acts {
         uint256 captured;
         uint256 refunded;
         uint256 until;
+        uint256 refundUntil;
         Taken lots;
     }
 
@@ -51,14 +52,20 @@ abstract contract DeskActs is Acts {
         HoldModel storage h = holds[_rollHold()];
         uint256 value = rollPoints(h.value);
         address sender = _rollTill(h.brandId);
+        (Taken memory inTime, Taken memory late) = splitInTime(h.brandId, h.lots);
+        uint256 since = stoppedSince(h.brandId);
         bool fine = sender == till(h.brandId) && h.state == IRedemptionDesk.State.Held && value > 0
-            && value <= h.value && block.timestamp <= h.until;
+            && value <= sumOf(inTime) && block.timestamp <= h.until && (since == 0 || block.timestamp < since + 1 days);
         call(sender, address(desk), abi.encodeCall(IRedemptionDesk.capture, (h.id, value)), fine, "capture");
         if (!fine) return;
-        (Taken memory taken, Taken memory rest) = splitOldest(h.lots, value);
+        (Taken memory taken, Taken memory rest) = splitOldest(inTime, value);
         fromDesk(h.brandId, address(0), taken);
         fromDesk(h.brandId, h.member, rest);
+        for (uint256 k = 0; k < WINDOW; ++k) {
+            vm.assertTrue(late.points[k] == 0 || !isLive(h.brandId, late.clock + 1 + k), "too late, and yet live");
+        }
         h.state = IRedemptionDesk.State.Captured;
+        h.refundUntil = block.timestamp + 90 days;
         h.captured = value;
         h.lots = taken;
         held[h.brandId][h.member] -= h.value;
@@ -87,13 +94,14 @@ abstract contract DeskActs is Acts {
         uint256 before = roll(8) == 0 ? h.refunded + 1 : h.refunded;
         address sender = _rollTill(h.brandId);
         bool fine = sender == till(h.brandId) && h.state == IRedemptionDesk.State.Captured && value > 0
-            && value <= h.captured - h.refunded && before == h.refunded;
+            && value <= h.captured - h.refunded && before == h.refunded && issuing(h.brandId)
+            && block.timestamp <= h.refundUntil;
         (Taken memory kept, Taken memory back) =
             splitOldest(h.lots, fine ? h.captured - h.refunded - value : 0);
         fine = fine && fitsAgain(h.brandId, back);
         call(sender, address(desk), abi.encodeCall(IRedemptionDesk.refund, (h.id, value, before)), fine, "refund");
         if (!fine) return;
-        mintAgain(h.brandId, h.member, back);
+        mintAgain(h.brandId, h.member, back, true);
         h.refunded += value;
         h.lots = kept;
     }
@@ -125,5 +133,6 @@ abstract contract DeskActs is Acts {
         HoldModel storage h = holds.push();
         (h.id, h.member, h.brandId, h.value, h.captured) = (id, member, brandId, value, value);
         (h.until, h.lots, h.state) = (block.timestamp, taken, IRedemptionDesk.State.Captured);
+        h.refundUntil = block.timestamp + 90 days;
     }
 }

@@ -16,6 +16,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         uint256 highestCap;
         IPartnerExchange.Terms next;
         uint256 nextAt;
+        uint256 carry;
     }
 
     struct ExchangeModel {
@@ -23,12 +24,15 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         IPartnerExchange.Exchange record;
         Taken lots;
         bool open;
+        uint256 at;
+        uint256 until;
     }
 
     /// @dev Ids from 1.
     AgreementModel[] internal agreements;
     ExchangeModel[] internal exchanges;
-    mapping(uint256 agreementId => mapping(uint256 day => uint256 pointsIn)) internal usedOfDay;
+    /// @dev A brand's points burnt by exchanges into the other less those minted by exchanges from it.
+    mapping(uint256 brandId => mapping(uint256 otherId => mapping(uint256 day => int256 flow))) internal flowOfDay;
 
     struct Deal {
         uint256 version;
@@ -38,6 +42,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         uint256 out;
         uint256 fee;
         uint256 obligation;
+        uint256 carry;
         bool fine;
     }
 
@@ -67,28 +72,33 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
 
     function unwind(uint256 seed) external act(seed) {
         if (exchanges.length == 0) return;
-        ExchangeModel storage x = exchanges[exchanges.length - 1 - roll(_min(exchanges.length, 4))];
+        uint256 which = exchanges.length - 1 - roll(_min(exchanges.length, 4));
+        // Payments cannot be unwound: mostly the one before.
+        for (uint256 k = 0; k < 6 && which > 0 && !exchanges[which].open && roll(6) != 0; ++k) --which;
+        ExchangeModel storage x = exchanges[which];
         IPartnerExchange.Exchange memory record = x.record;
         AgreementModel memory agreement = agreements[record.agreementId - 1];
         uint256 member = _memberOf(record.member);
-        Word memory word = rollWord(member, address(this));
-        bool inTime = word.deadline >= block.timestamp;
-        word.valid = inTime;
-        seal(word, member, address(exchange), unwindHash(record.member, x.id, word.deadline));
+        Word memory word = rollWord(member, address(exchange));
+        seal(word, member, address(exchange), unwindHash(record.member, x.id, word.nonce, word.deadline));
         // Only the till of the brand that was entered; the member alone cannot.
         if (word.sender != members[member]) word.sender = roll(6) == 0 ? till(agreement.fromBrandId) : till(agreement.toBrandId);
         bool forged = roll(8) == 0;
         if (forged) ++record.pointsIn;
         bool fine = word.valid && x.open && !forged && word.sender == till(agreement.toBrandId)
-            && issuing(agreement.fromBrandId) && issuing(agreement.toBrandId)
+            && issuing(agreement.fromBrandId) && issuing(agreement.toBrandId) && block.timestamp <= x.until
             && record.pointsOut <= free(agreement.toBrandId, record.member) && fitsAgain(agreement.fromBrandId, x.lots)
             && mayUnbook(agreement.fromBrandId, agreement.toBrandId, record.obligation);
-        bytes memory data = abi.encodeCall(IPartnerExchange.unwind, (x.id, record, word.deadline, word.signature));
+        bytes memory data = abi.encodeCall(IPartnerExchange.unwind, (x.id, record, word.nonce, word.deadline, word.signature));
         call(word.sender, address(exchange), data, fine, "unwind");
         if (!fine) return;
         x.open = false;
-        burnt(agreement.toBrandId, takeOldest(agreement.toBrandId, record.member, record.pointsOut));
-        mintAgain(agreement.fromBrandId, record.member, x.lots);
+        spentNonce[address(exchange)][record.member][word.nonce] = true;
+        uint256 first = lifetime(agreement.toBrandId) == 0
+            ? 1
+            : (x.at - START) / epochSeconds(agreement.toBrandId) + 1 + lifetime(agreement.toBrandId);
+        burnt(agreement.toBrandId, takeLatest(agreement.toBrandId, record.member, record.pointsOut, first));
+        mintAgain(agreement.fromBrandId, record.member, x.lots, false);
         unbook(agreement.fromBrandId, agreement.toBrandId, record.obligation);
     }
 
@@ -116,7 +126,7 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
     function _settleAgreement(uint256 id) private {
         AgreementModel storage agreement = agreements[id - 1];
         if (agreement.nextAt == 0 || agreement.nextAt > block.timestamp) return;
-        (agreement.terms, agreement.nextAt) = (agreement.next, 0);
+        (agreement.terms, agreement.nextAt, agreement.carry) = (agreement.next, 0, 0);
         ++agreement.version;
         if (agreement.terms.dailyCap > agreement.highestCap) agreement.highestCap = agreement.terms.dailyCap;
     }
@@ -140,12 +150,14 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         if (available > 20_000 && roll(4) != 0) quote.pointsIn = 1 + roll(20_000);
         word = rollWord(deal.member, address(exchange));
         (quote.nonce, quote.deadline) = (word.nonce, word.deadline);
+        deal.carry = agreement.carry;
         _price(agreement.terms, quote.pointsIn, deal);
         quote.minimumOut = roll(12) == 0 ? deal.out + 1 : deal.out - (deal.out > 0 ? roll(deal.out) / 3 : 0);
         deal.fine = quote.version == agreement.version && quote.pointsIn > 0 && quote.pointsIn <= available
             && quote.pointsIn <= LOT_MAX && deal.out > 0 && deal.out >= quote.minimumOut && deal.out <= LOT_MAX
             && issuing(deal.fromBrandId) && issuing(deal.toBrandId)
-            && usedOfDay[quote.agreementId][block.timestamp / 1 days] + quote.pointsIn <= agreement.terms.dailyCap
+            && quote.pointsIn >= agreement.terms.minimumIn
+            && usedToday(deal.fromBrandId, deal.toBrandId) + quote.pointsIn <= agreement.terms.dailyCap
             && minted[deal.toBrandId][mintEpoch(deal.toBrandId)] + deal.out <= LOT_MAX
             && mayBook(deal.fromBrandId, deal.toBrandId, deal.obligation, agreement.terms.exposureCap);
     }
@@ -156,14 +168,24 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         deal.fee = gross * terms.feeBps / 10_000;
         if (deal.fee * 10_000 < gross * terms.feeBps) ++deal.fee;
         deal.out = gross - deal.fee;
-        deal.obligation = gross * terms.valueNumerator / terms.valueDenominator;
-        if (deal.obligation * terms.valueDenominator < gross * terms.valueNumerator) ++deal.obligation;
+        // What was booked too much before counts: all exchanges together are rounded up once.
+        uint256 exact = gross * terms.valueNumerator;
+        deal.obligation = exact <= deal.carry ? 0 : (exact - deal.carry) / terms.valueDenominator;
+        if (deal.carry + deal.obligation * terms.valueDenominator < exact) ++deal.obligation;
+        deal.carry = deal.carry + deal.obligation * terms.valueDenominator - exact;
+    }
+
+    function usedToday(uint256 fromBrandId, uint256 toBrandId) internal view returns (uint256) {
+        int256 flow = flowOfDay[fromBrandId][toBrandId][block.timestamp / 1 days];
+        return flow > 0 ? uint256(flow) : 0;
     }
 
     function _record(IPartnerExchange.Quote memory quote, Deal memory deal, bool open) private returns (bytes32 id) {
         id = keccak256(abi.encode(quote.member, quote.nonce));
         spentNonce[address(exchange)][quote.member][quote.nonce] = true;
-        usedOfDay[quote.agreementId][block.timestamp / 1 days] += quote.pointsIn;
+        flowOfDay[deal.fromBrandId][deal.toBrandId][block.timestamp / 1 days] += int256(quote.pointsIn);
+        flowOfDay[deal.toBrandId][deal.fromBrandId][block.timestamp / 1 days] -= int256(deal.out);
+        agreements[quote.agreementId - 1].carry = deal.carry;
         Taken memory taken = takeOldest(deal.fromBrandId, quote.member, quote.pointsIn);
         burnt(deal.fromBrandId, taken);
         mintOne(deal.toBrandId, quote.member, mintEpoch(deal.toBrandId), deal.out);
@@ -174,10 +196,13 @@ abstract contract ExchangeActs is AwardActs, DeskActs, ClearingActs {
         IPartnerExchange.Exchange memory record = IPartnerExchange.Exchange(
             quote.member, quote.agreementId, deal.version, quote.pointsIn, deal.out, deal.fee, deal.obligation, pack(taken)
         );
-        bytes32 expected = open ? keccak256(abi.encode(record)) : bytes32(uint256(1));
+        uint256 until = block.timestamp + terms.unwindSeconds;
+        uint256 kept = (uint256(keccak256(abi.encode(record))) >> 80 << 80) | (block.timestamp << 40) | until;
+        bytes32 expected = open ? bytes32(kept) : bytes32(uint256(1));
         vm.assertEq(exchange.recordOf(id), expected, "an exchange is recorded as it happened");
         ExchangeModel storage x = exchanges.push();
         (x.id, x.record, x.lots, x.open) = (id, record, taken, open);
+        (x.at, x.until) = (block.timestamp, until);
     }
 
     function _memberOf(address account) private view returns (uint256 i) {

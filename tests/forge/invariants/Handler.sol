@@ -20,7 +20,7 @@ contract Handler is AuthorityActs {
         actors.push(address(desk));
         policy[CAFE] = ILoyaltyToken.Policy.Open;
         policy[BOOKS] = ILoyaltyToken.Policy.AllowList;
-        onList[BOOKS][members[0]] = onList[BOOKS][members[2]] = true;
+        listedUntil[BOOKS][members[0]] = listedUntil[BOOKS][members[2]] = type(uint256).max;
         _publishAll();
         _agreeAll();
         for (uint256 brandId = 1; brandId <= BRANDS; ++brandId) {
@@ -31,7 +31,7 @@ contract Handler is AuthorityActs {
 
     /// @dev What forge may call; what makes the books interesting more often than the rest.
     function acts() external pure returns (bytes4[] memory list) {
-        list = new bytes4[](30);
+        list = new bytes4[](34);
         (list[0], list[1], list[2]) = (this.wait.selector, this.wait.selector, this.standing.selector);
         (list[3], list[4], list[5]) = (this.awardOne.selector, this.awardMany.selector, this.awardMany.selector);
         (list[6], list[7], list[8]) = (this.transfer.selector, this.transferFrom.selector, this.approve.selector);
@@ -45,6 +45,8 @@ contract Handler is AuthorityActs {
         (list[23], list[24]) = (this.cureDefault.selector, this.attack.selector);
         (list[25], list[26], list[27]) = (this.rare.selector, this.hold.selector, this.hold.selector);
         (list[28], list[29]) = (this.capture.selector, this.exchangePoints.selector);
+        list[30] = this.declareDefault.selector;
+        (list[31], list[32], list[33]) = (this.takeReturn.selector, this.takeReturn.selector, this.takeReturn.selector);
     }
 
     /// @dev Rare acts take turns in one place of the list.
@@ -61,12 +63,18 @@ contract Handler is AuthorityActs {
         _publish(CAFE, terms);
         terms = rateRule(50, 1, IRewardRules.Rounding.Down);
         (terms.kind, terms.capPerMemberDay, terms.budget) = (IRewardRules.Kind.Fixed, 120, 2_000);
+        (terms.returnWindow, terms.dayStart) = (12 days, 54_000);
         _publish(CAFE, terms);
         terms = rateRule(1, 3, IRewardRules.Rounding.Nearest);
         (terms.capPerAward, terms.budget, terms.end) = (900, 8_000_000, block.timestamp + 120 days);
+        (terms.returnWindow, terms.shortfall) = (8 days, IRewardRules.Shortfall.Debt);
         _publish(CAFE, terms);
-        _publish(BOOKS, rateRule(7, 10, IRewardRules.Rounding.Up));
-        _publish(GALLERY, rateRule(1, 1, IRewardRules.Rounding.Down));
+        terms = rateRule(7, 10, IRewardRules.Rounding.Up);
+        (terms.returnWindow, terms.shortfall) = (15 hours, IRewardRules.Shortfall.Debt);
+        _publish(BOOKS, terms);
+        terms = rateRule(1, 1, IRewardRules.Rounding.Down);
+        terms.returnWindow = 100 days;
+        _publish(GALLERY, terms);
     }
 
     function _publish(uint256 brandId, IRewardRules.Terms memory terms) private {
@@ -75,9 +83,9 @@ contract Handler is AuthorityActs {
     }
 
     function _agreeAll() private {
-        _agree(CAFE, GALLERY, IPartnerExchange.Terms(3, 7, 125, 40_000, 20_000, 2, 3, 1 days));
-        _agree(GALLERY, BOOKS, IPartnerExchange.Terms(10, 3, 0, 60_000, 30_000, 1, 7, 1 days));
-        _agree(BOOKS, CAFE, IPartnerExchange.Terms(1, 1, 5_000, 50_000, 25_000, 1, 1, 1 days));
+        _agree(CAFE, GALLERY, IPartnerExchange.Terms(3, 7, 125, 40_000, 20_000, 2, 3, 1 days, 3, 30 days));
+        _agree(GALLERY, BOOKS, IPartnerExchange.Terms(10, 3, 0, 60_000, 30_000, 1, 7, 1 days, 1, 30 days));
+        _agree(BOOKS, CAFE, IPartnerExchange.Terms(1, 1, 5_000, 50_000, 25_000, 1, 1, 1 days, 1, 2 days));
     }
 
     function _agree(uint256 fromBrandId, uint256 toBrandId, IPartnerExchange.Terms memory terms) private {
@@ -99,7 +107,7 @@ contract Handler is AuthorityActs {
         _checkNetting();
         for (uint256 i = 0; i < agreements.length; ++i) {
             uint256 used = exchange.usedToday(i + 1);
-            vm.assertEq(used, usedOfDay[i + 1][block.timestamp / 1 days], "used of the day's cap");
+            vm.assertEq(used, usedToday(agreements[i].fromBrandId, agreements[i].toBrandId), "used of the day's cap");
             vm.assertLe(used, agreements[i].highestCap, "an exchange's daily cap is exceeded");
         }
     }
@@ -122,6 +130,7 @@ contract Handler is AuthorityActs {
             }
             vm.assertEq(balance, free(brandId, actors[i]), "a member's points changed without a rule or a word");
             vm.assertEq(token(brandId).balanceOf(actors[i]), balance, "balance = sum of lots");
+            vm.assertEq(token(brandId).debtOf(actors[i]), owes[brandId][actors[i]], "a debt is what was missing");
             total += balance;
         }
         _checkSupply(brandId, first, sums, total);
@@ -157,6 +166,7 @@ contract Handler is AuthorityActs {
             vm.assertTrue(there.state == h.state, "state of a hold");
             vm.assertEq(there.captured, h.captured, "captured of a hold");
             vm.assertEq(there.refunded, h.refunded, "refunded of a hold");
+            vm.assertEq(there.refundUntil, h.refundUntil, "a capture's refund window");
             vm.assertLe(there.captured, there.points, "captured more than held");
             vm.assertLe(there.refunded, there.captured, "refunded more than captured");
             if (h.state != IRedemptionDesk.State.Held) continue;
@@ -184,7 +194,7 @@ contract Handler is AuthorityActs {
         vm.assertEq(account.owed, owed[brandId], "owed");
         vm.assertEq(account.due, due[brandId], "due");
         vm.assertTrue(account.inDefault == inDefault[brandId], "default");
-        vm.assertLe(account.due, account.collateral, "a netted debt is not covered");
+        vm.assertLe(account.owed, account.collateral, "a debt is not covered");
         uint256 sum = account.due;
         for (uint256 other = 1; other <= BRANDS; ++other) {
             uint256 there = house.obligationOf(brandId, other);
@@ -210,5 +220,6 @@ contract Handler is AuthorityActs {
         vm.assertEq(open, 0, "a statement does not sum to 0");
         uint256 sum = deposited[1] + deposited[2] + deposited[3];
         vm.assertEq(won.balanceOf(address(house)), sum, "collateral = what the house holds");
+        vm.assertEq(house.collateralTotal(), sum, "collateral of all");
     }
 }

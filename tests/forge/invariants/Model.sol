@@ -20,6 +20,8 @@ abstract contract Model is Signing {
     address[] internal actors;
     mapping(uint256 brandId => mapping(address account => mapping(uint256 epoch => uint256 points))) internal points;
     mapping(uint256 brandId => mapping(uint256 epoch => uint256 points)) internal minted;
+    /// @dev Of the points in a lot of an account, those that had their grace.
+    mapping(uint256 brandId => mapping(address account => mapping(uint256 epoch => uint256 points))) internal hadGrace;
     mapping(address verifier => mapping(address member => mapping(uint256 nonce => bool used))) internal spentNonce;
     /// @dev How often each act went through: a campaign in which nothing happens proves nothing.
     mapping(bytes32 act => uint256 count) public times;
@@ -44,10 +46,27 @@ abstract contract Model is Signing {
         return clock(brandId) + 1 + lifetime(brandId);
     }
 
-    /// @dev The first epoch whose lots live at least the grace from now on.
-    function renewEpoch(uint256 brandId) internal view returns (uint256) {
-        uint256 length = epochSeconds(brandId);
-        return (block.timestamp + grace(brandId) - START + length - 1) / length;
+    /// @dev Whole epochs of grace: a lot that had its grace ends within it.
+    function graceEpochs(uint256 brandId) internal pure returns (uint256) {
+        return grace(brandId) / epochSeconds(brandId);
+    }
+
+    /// @dev A till may capture what was held of a lot until its end and the grace have passed.
+    function isInTime(uint256 brandId, uint256 epoch) internal view returns (bool) {
+        return lifetime(brandId) == 0 || block.timestamp < START + epoch * epochSeconds(brandId) + grace(brandId);
+    }
+
+    /// @dev Parts remembered points into those that may still be captured and those that it is too late for.
+    function splitInTime(uint256 brandId, Taken memory whole)
+        internal
+        view
+        returns (Taken memory inTime, Taken memory late)
+    {
+        inTime.clock = late.clock = whole.clock;
+        for (uint256 k = 0; k < WINDOW; ++k) {
+            bool fine = isInTime(brandId, whole.clock + 1 + k);
+            (inTime.points[k], late.points[k]) = fine ? (whole.points[k], uint256(0)) : (uint256(0), whole.points[k]);
+        }
     }
 
     function free(uint256 brandId, address account) internal view returns (uint256 sum) {
@@ -75,6 +94,29 @@ abstract contract Model is Signing {
             wanted -= part;
         }
         vm.assertEq(wanted, 0, "model: more was taken than there is");
+    }
+
+    /// @dev Takes points of the lot `first`, then the latest; the caller made sure that there are enough.
+    function takeLatest(uint256 brandId, address account, uint256 wanted, uint256 first)
+        internal
+        returns (Taken memory taken)
+    {
+        taken.clock = clock(brandId);
+        if (first > taken.clock) wanted -= _takeOf(brandId, account, wanted, first, taken);
+        for (uint256 epoch = taken.clock + WINDOW; epoch > taken.clock && wanted > 0; --epoch) {
+            wanted -= _takeOf(brandId, account, wanted, epoch, taken);
+        }
+        vm.assertEq(wanted, 0, "model: more was taken than there is");
+    }
+
+    function _takeOf(uint256 brandId, address account, uint256 wanted, uint256 epoch, Taken memory taken)
+        private
+        returns (uint256 part)
+    {
+        part = points[brandId][account][epoch];
+        if (part > wanted) part = wanted;
+        points[brandId][account][epoch] -= part;
+        taken.points[epoch - taken.clock - 1] += part;
     }
 
     /// @dev Parts remembered points into the oldest `amount` and the rest.
@@ -115,27 +157,35 @@ abstract contract Model is Signing {
 
     /// @dev Would `taken` fit when minted again as it was, expired points by the brand's grace?
     function fitsAgain(uint256 brandId, Taken memory taken) internal view returns (bool) {
-        uint256 lapsed = 0;
-        for (uint256 k = 0; k < WINDOW; ++k) {
-            uint256 epoch = taken.clock + 1 + k;
-            if (!isLive(brandId, epoch)) lapsed += taken.points[k];
-            else if (minted[brandId][epoch] + taken.points[k] > LOT_MAX) return false;
-        }
         // Only Cafe has grace, and its budgets are far from filling a lot.
-        return grace(brandId) == 0 || lapsed <= LOT_MAX;
-    }
-
-    /// @dev Mints `taken` again as it was; expired points get the brand's grace or stay gone.
-    function mintAgain(uint256 brandId, address account, Taken memory taken) internal {
         for (uint256 k = 0; k < WINDOW; ++k) {
             uint256 epoch = taken.clock + 1 + k;
-            if (taken.points[k] == 0) continue;
-            if (isLive(brandId, epoch)) mintOne(brandId, account, epoch, taken.points[k]);
-            else if (grace(brandId) > 0) mintOne(brandId, account, renewEpoch(brandId), taken.points[k]);
+            if (isLive(brandId, epoch) && minted[brandId][epoch] + taken.points[k] > LOT_MAX) return false;
+        }
+        return true;
+    }
+
+    /// @dev Mints `taken` again as it was; expired points stay gone, or have the brand's grace once.
+    function mintAgain(uint256 brandId, address account, Taken memory taken, bool graced) internal {
+        for (uint256 k = 0; k < WINDOW; ++k) {
+            uint256 epoch = taken.clock + 1 + k;
+            uint256 part = taken.points[k];
+            if (part == 0) continue;
+            if (isLive(brandId, epoch)) {
+                mintOne(brandId, account, epoch, part);
+                continue;
+            }
+            uint256 later = epoch + graceEpochs(brandId);
+            if (!graced || !isLive(brandId, later)) continue;
+            uint256 had = hadGrace[brandId][account][epoch];
+            uint256 again = part < had ? part : had;
+            hadGrace[brandId][account][epoch] -= again;
+            hadGrace[brandId][account][later] += part - again;
+            mintOne(brandId, account, later, part - again);
         }
     }
 
-    /// @dev Gives the desk's `taken` back to a member, or burns it (`account` 0).
+    /// @dev Gives the desk's `taken` back to a member, or burns it (`account` 0); what has expired is gone.
     function fromDesk(uint256 brandId, address account, Taken memory taken) internal {
         for (uint256 k = 0; k < WINDOW; ++k) {
             uint256 epoch = taken.clock + 1 + k;
@@ -145,8 +195,6 @@ abstract contract Model is Signing {
                 points[brandId][address(desk)][epoch] -= part;
                 if (account == address(0)) minted[brandId][epoch] -= part;
                 else points[brandId][account][epoch] += part;
-            } else if (account != address(0) && grace(brandId) > 0) {
-                mintOne(brandId, account, renewEpoch(brandId), part);
             }
         }
     }

@@ -7,7 +7,9 @@ import {Acts} from "./Acts.sol";
 /// @title Members move their points themselves.
 abstract contract TokenActs is Acts {
     mapping(uint256 brandId => ILoyaltyToken.Policy) internal policy;
-    mapping(uint256 brandId => mapping(address => bool)) internal onList;
+    mapping(uint256 brandId => ILoyaltyToken.Policy) internal nextPolicy;
+    mapping(uint256 brandId => uint256 second) internal nextPolicyAt;
+    mapping(uint256 brandId => mapping(address => uint256 until)) internal listedUntil;
     mapping(uint256 brandId => mapping(address => mapping(address => uint256))) internal approved;
 
     function transfer(uint256 seed) external act(seed) {
@@ -102,12 +104,24 @@ abstract contract TokenActs is Acts {
         ILoyaltyToken.Policy next = ILoyaltyToken.Policy(roll(3));
         vm.prank(owner(brandId));
         token(brandId).setPolicy(next);
-        policy[brandId] = next;
+        ILoyaltyToken.Policy now_ = policyNow(brandId);
+        // A looser one holds at once, a tighter one after a week; either takes a waiting one's place.
+        if (next >= now_) (policy[brandId], nextPolicyAt[brandId]) = (next, 0);
+        else (policy[brandId], nextPolicy[brandId], nextPolicyAt[brandId]) = (now_, next, block.timestamp + 7 days);
         address account = actors[roll(actors.length)];
         bool allowed = roll(2) == 0;
         vm.prank(owner(brandId));
         token(brandId).setAllowed(account, allowed);
-        onList[brandId][account] = allowed;
+        uint256 until = listedUntil[brandId][account];
+        uint256 week = block.timestamp + 7 days;
+        if (allowed) until = type(uint256).max;
+        else until = until <= block.timestamp ? 0 : until < week ? until : week;
+        listedUntil[brandId][account] = until;
+    }
+
+    function policyNow(uint256 brandId) internal view returns (ILoyaltyToken.Policy) {
+        bool due = nextPolicyAt[brandId] != 0 && block.timestamp >= nextPolicyAt[brandId];
+        return due ? nextPolicy[brandId] : policy[brandId];
     }
 
     function _rollReceiver(uint256 brandId) private returns (address) {
@@ -120,9 +134,9 @@ abstract contract TokenActs is Acts {
     function _mayMove(uint256 brandId, address from, address to, uint256 value) private view returns (bool) {
         if (to == address(0) || to == address(desk) || to == address(token(brandId))) return false;
         if (!_isActor(to)) return false;
-        ILoyaltyToken.Policy now_ = policy[brandId];
+        ILoyaltyToken.Policy now_ = policyNow(brandId);
         bool policyAllows = now_ == ILoyaltyToken.Policy.Open
-            || (now_ == ILoyaltyToken.Policy.AllowList && onList[brandId][to]);
+            || (now_ == ILoyaltyToken.Policy.AllowList && block.timestamp < listedUntil[brandId][to]);
         return policyAllows && value <= free(brandId, from);
     }
 

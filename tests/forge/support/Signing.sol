@@ -96,10 +96,18 @@ abstract contract Signing is World {
         );
     }
 
-    function unwindHash(address member, bytes32 exchangeId, uint256 deadline) internal pure returns (bytes32) {
+    function unwindHash(address member, bytes32 exchangeId, uint256 nonce, uint256 deadline)
+        internal
+        pure
+        returns (bytes32)
+    {
         return keccak256(
             abi.encode(
-                keccak256("Unwind(address member,bytes32 exchangeId,uint256 deadline)"), member, exchangeId, deadline
+                keccak256("Unwind(address member,bytes32 exchangeId,uint256 nonce,uint256 deadline)"),
+                member,
+                exchangeId,
+                nonce,
+                deadline
             )
         );
     }

@@ -32,6 +32,8 @@ abstract contract World is Test {
     address internal immutable OPERATOR = address(0x0A11);
     address internal immutable MOA_GUARDIAN = address(0x0A12);
     address internal immutable RELAYER = address(0x0A13);
+    address internal immutable TILLS = address(0x0A14);
+    address internal immutable RESERVE = address(0x0A15);
     address internal immutable MALLORY = address(0x0BAD);
 
     AccessManager internal manager;
@@ -101,10 +103,11 @@ abstract contract World is Test {
         manager.grantRole(Roles.ADMIN, address(registry), 0);
         manager.grantRole(Roles.OPERATOR, OPERATOR, 0);
         manager.grantRole(Roles.MOA_GUARDIAN, MOA_GUARDIAN, 0);
+        manager.setRoleGuardian(Roles.OPERATOR, Roles.MOA_GUARDIAN);
         won = new Won();
         desk = new RedemptionDesk(address(manager), address(registry));
         rules = new RewardRules(address(manager), address(registry), address(desk));
-        house = new ClearingHouse(address(manager), address(registry), address(won), 8_000);
+        house = new ClearingHouse(address(manager), address(registry), address(won), 10_000, RESERVE);
         exchange = new PartnerExchange(address(manager), address(registry), address(desk), address(house));
         openings = new OpeningBalances(address(manager), address(registry), address(desk));
         LoyaltyToken implementation = new LoyaltyToken(
@@ -162,9 +165,9 @@ abstract contract World is Test {
         _grant(brandId, Roles.ISSUER, issuer(brandId));
         _grant(brandId, Roles.TILL, till(brandId));
         _grant(brandId, Roles.GUARDIAN, guardian(brandId));
-        // The relayer's key: issuer and till of every brand, and nothing else.
+        // The relayer's keys: issuer and till are apart, and nothing else.
         _grant(brandId, Roles.ISSUER, RELAYER);
-        _grant(brandId, Roles.TILL, RELAYER);
+        _grant(brandId, Roles.TILL, TILLS);
     }
 
     function _grant(uint256 brandId, uint8 kind, address to) private {

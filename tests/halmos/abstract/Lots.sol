@@ -45,6 +45,10 @@ library Lots {
         return (any() & POINTS_MASK, any() & 1 == 0 ? wanted : 0);
     }
 
+    function takeLatest(uint256, uint256 wanted) internal pure returns (uint256 taken, uint256 got) {
+        (taken, got) = take(0, wanted);
+    }
+
     function merge(uint256, uint256, uint256) internal pure returns (uint256) {
         return any() & POINTS_MASK;
     }

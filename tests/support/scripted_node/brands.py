@@ -30,7 +30,7 @@ POINTS_MAX: Final = 10_000
 ITEM: Final = "(uint256,uint256,address,uint256)"
 AWARD_BATCH: Final = selector_of(f"awardBatch(uint256,{ITEM}[])")
 OPERATION_USED: Final = selector_of("OperationUsed(uint256,uint256)")
-AWARDED: Final = topic_of("Awarded(uint256,uint256,address,uint256,uint256,uint256,uint256)")
+AWARDED: Final = topic_of("Awarded(uint256,uint256,address,uint256)")
 # Lot words with lifetime 0: everything lies in expiry epoch 1, the second slot of the first word.
 LOT_SHIFT: Final = 48
 
@@ -86,9 +86,9 @@ class Brand(Traffic):
         )
 
     def award(self, member: str, points: int, balance: int) -> list[Log]:
-        """One award as it lies on the chain; `balance` is what the member has after it."""
+        """One award as it lies on the chain; `balance`, what the member has after it, follows."""
         self._operation_id += 1
-        minted = [mint(self.token, member, points), self._lots(member, balance)] if points else []
+        minted = [self._named(1, 1), mint(self.token, member, points)] if points else []
         return [self._awarded(self._operation_id, member, points), *minted]
 
     def passed_on(self, giver: str, taker: str, points: int, balances: Mapping[str, int]) -> list[Log]:
@@ -128,8 +128,9 @@ class Brand(Traffic):
             told.append(self._awarded(operation_id, member, points))
             if points:
                 balances[member] = balances.get(member, 0) + points
-                minted += [mint(self.token, member, points), self._lots(member, balances[member])]
-        return Effect((*told, *minted))
+                minted.append(mint(self.token, member, points))
+        named = [self._named(1, len(minted))] if minted else []
+        return Effect((*told, *named, *minted))
 
     def _awarded(self, operation_id: int, member: str, points: int) -> Log:
         return self._event(
@@ -138,11 +139,12 @@ class Brand(Traffic):
             brandId=BRAND_ID,
             operationId=operation_id,
             member=member,
-            ruleId=RULE_ID,
-            version=1,
-            baseAmount=points,
-            points=points,
+            # Base amount 96, points 48, rule 32, version 24.
+            award=points | points << 96 | RULE_ID << 144 | 1 << 176,
         )
+
+    def _named(self, expiry: int, transfers: int) -> Log:
+        return self._event("LoyaltyToken", "LotNamed", self.token, expiryEpoch=expiry, transfers=transfers)
 
     def _refused(self, operation_id: int, member: str) -> Log:
         reason = bytes.fromhex(OPERATION_USED[2:]) + abi.encode(["uint256"] * 2, [BRAND_ID, operation_id])

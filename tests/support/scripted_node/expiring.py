@@ -1,7 +1,8 @@
 """A scripted brand whose points end: awards and transfers of lots, blocks whose times jump, and what is true of each
 block, told without the code under test.
 
-Lots are packed as SPEC 1.4 to 1.8 and the token's README say; an expired lot stays in its word until another takes it.
+Lots are packed as SPEC 1.4 to 1.8 and the token's README say; an expired lot stays in its word
+until another takes it or an award is minted into the word.
 """
 
 from __future__ import annotations
@@ -145,11 +146,15 @@ class ExpiringBrand(Brand):
     def _awarded_lots(self, words: Words, at: int, member: str, points: int) -> list[Log]:
         self._operation_id += 1
         expiry = self.clock(at) + 1 + self.lifetime
-        touched = self._put(words, member, {expiry: points})
+        # A mint into a named lot leaves what has expired of its word behind.
+        tag, slots = words.get(member, {}).get(expiry // SLOTS % RING, (None, {}))
+        for slot in [each for each in slots if tag == expiry // SLOTS and SLOTS * tag + each <= self.clock(at)]:
+            del slots[slot]
+        self._put(words, member, {expiry: points})
         return [
             self._awarded(self._operation_id, member, points),
+            self._named(expiry, 1),
             mint(self.token, member, points),
-            self._lots_changed(member, touched),
         ]
 
     def _moved(self, words: Words, at: int, giver: str, taker: str, points: int) -> Iterator[Log]:

@@ -3558,6 +3558,11 @@ export interface components {
              */
             returned: string;
             /**
+             * Taken Back
+             * @example 2933
+             */
+            taken_back: string;
+            /**
              * Unwound
              * @example 2933
              */
