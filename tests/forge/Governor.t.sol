@@ -10,10 +10,12 @@ import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
 import {ISnapshots} from "../../contracts/interfaces/ISnapshots.sol";
 import {Roles} from "../../contracts/libraries/Roles.sol";
 import {TrieProof} from "../../contracts/libraries/TrieProof.sol";
+import {Factory} from "./support/Factory.sol";
 import {Voting} from "./support/Voting.sol";
 
 /// @title Votes: proposed by whom it concerns, weighed by a list that anyone contradicts, counted once, carried out.
 contract GovernorTest is Voting {
+    bytes32 private constant MAGIC = 0x6492649264926492649264926492649264926492649264926492649264926492;
     uint256 private rule;
     address private ann;
     address private bob;
@@ -378,6 +380,34 @@ contract GovernorTest is Voting {
         vote.signature = "";
         vm.prank(bob);
         governor.castVote(proposalId, CAFE, vote);
+    }
+
+    /// @notice SPEC 18.14, 6.16: what a wallet's factory does while a vote is counted is undone: no vote is lost or doubled.
+    function test_a_factory_that_votes_in_between_changes_nothing() public {
+        Factory factory = new Factory();
+        address wallet = factory.foretold(vm.addr(99));
+        award(CAFE, rule, 900, wallet, 50);
+        uint256 proposalId = _propose();
+        uint256[] memory leaves = new uint256[](2);
+        (leaves[0], leaves[1]) = ((uint256(uint160(wallet)) << 96) | 50, (uint256(uint160(bob)) << 96) | 300);
+        if (leaves[0] > leaves[1]) (leaves[0], leaves[1]) = (leaves[1], leaves[0]);
+        snapshots.post(proposalId, CAFE, leaves, true);
+        vm.warp(block.timestamp + CHALLENGE);
+        snapshots.adopt(proposalId, CAFE, address(this));
+        IProgrammeGovernor.Ballot[] memory ballots = new IProgrammeGovernor.Ballot[](1);
+        ballots[0] = ballot(proposalId, leaves, 0, wallet, 1);
+        bytes memory word = sign(99, address(governor), voteHash(proposalId, wallet, 1));
+        bytes memory make = abi.encodeCall(Factory.make, (vm.addr(99)));
+        ballots[0].signature = abi.encodePacked(abi.encode(address(factory), make, word), MAGIC);
+        IProgrammeGovernor.Ballot memory bobs = ballot(proposalId, leaves, 1, bob, 0);
+        factory.callBack(address(governor), abi.encodeCall(governor.castVote, (proposalId, CAFE, bobs)));
+        vm.assertEq(governor.castVotes(proposalId, CAFE, ballots), 1, "the wallet's own");
+        IProgrammeGovernor.Tally memory tally = governor.tallyOf(proposalId, CAFE);
+        vm.assertEq(tally.pointsFor, 50, "once");
+        vm.assertEq(tally.pointsAgainst, 0, "his was undone");
+        vm.assertFalse(governor.hasVoted(proposalId, CAFE, 0, placeOf(leaves, bob)), "wholly");
+        governor.castVote(proposalId, CAFE, bobs);
+        vm.assertEq(governor.tallyOf(proposalId, CAFE).pointsAgainst, 300, "and counts when he brings it");
     }
 
     /// @notice SPEC 18.13, 18.14: votes count from the adoption until the voting ends, voices until then too.
