@@ -36,6 +36,7 @@ abstract contract Voting is Signing {
         (terms.numerator, terms.denominator, terms.feeBps) = (1, 1, 100);
         (terms.dailyCap, terms.exposureCap) = (1e12, 1e20);
         (terms.valueNumerator, terms.valueDenominator, terms.noticeSeconds) = (1, 1, 1 days);
+        (terms.minimumIn, terms.unwindSeconds) = (1, 1 days);
     }
 
     /* LISTS */
