@@ -17,6 +17,7 @@ from api.audit_log import loop as acts
 from api.audit_log.refusals import noting
 from api.auditors.log_routes import router as log_of_acts
 from api.auditors.routes import router as auditors
+from api.badges.routes import router as badges
 from api.evidence.routes import router as evidence
 from api.health.routes import router as health
 from api.kit import problems
@@ -39,6 +40,7 @@ from api.traced import Traced
 from api.views import loops
 from api.views.routes import get_my_view
 from api.views.routes import router as views
+from api.votes.routes import router as votes
 from api.wallet_files import wallet_routes
 from api.writes.body_limit import BodyLimit
 from api.writes.ndjson import takes_lines
@@ -124,6 +126,8 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         points,
         my_points,
         programmes,
+        badges,
+        votes,
         members,
         sessions,
         operators,

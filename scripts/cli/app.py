@@ -15,6 +15,7 @@ import typer
 
 from scripts.cli.access_commands import COMMANDS as ACCESS
 from scripts.cli.log.commands import log, witness
+from scripts.cli.openings import opening
 from scripts.cli.report_commands import COMMANDS as REPORTING
 from scripts.stack.processes import end_with_parent
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 for _name, _group in {**REPORTING, **ACCESS}.items():
     app.add_typer(_group, name=_name)
 app.add_typer(log, name="log")
+app.add_typer(opening, name="opening")
 app.command("witness")(witness)
 
 DatabaseUrl = Annotated[

@@ -796,6 +796,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Badges
+         * @description The member's live badges at all brands, as the contract tells them now.
+         */
+        get: operations["listMyBadges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/balances": {
         parameters: {
             query?: never;
@@ -1097,6 +1117,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/votes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cast Vote
+         * @description Votes on a proposal with the points that the member had of a brand before it; signed by the member's key.
+         */
+        post: operations["castVote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members": {
         parameters: {
             query?: never;
@@ -1133,6 +1173,26 @@ export interface paths {
          * @description The brand's member by id.
          */
         get: operations["getMember"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{member_id}/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Member Badges
+         * @description A member's live badges of the calling brand; nothing of any other brand.
+         */
+        get: operations["listMemberBadges"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2172,6 +2232,74 @@ export interface components {
              * @example 2933
              */
             amount: string;
+        };
+        /**
+         * Badge
+         * @description One live badge. `metadata_hash`: keccak256 of the definition's public text.
+         */
+        Badge: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Definition
+             * @description The brand's number of it, from 1.
+             * @example 3
+             */
+            definition: string;
+            /**
+             * Given At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            given_at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tier" | "mission" | "achievement";
+            /**
+             * Level
+             * @description Of a tier, 1 to 255; 0 for the others.
+             * @example 2
+             */
+            level: number;
+            /**
+             * Metadata Hash
+             * @example 0x6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b
+             */
+            metadata_hash: string;
+            /**
+             * Token Id
+             * @description Of the ERC-721 token, decimal.
+             * @example 6277101735386680763835789423
+             */
+            token_id: string;
+            /**
+             * Valid Until
+             * @description null: it stays.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            valid_until: string | null;
+        };
+        /**
+         * BadgeList
+         * @description A member's live badges in a block.
+         */
+        BadgeList: {
+            /** Badges */
+            badges: components["schemas"]["Badge"][];
+            /**
+             * Block Hash
+             * @example 0x5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d
+             */
+            block_hash: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
         };
         /** Balance */
         Balance: {
@@ -4651,6 +4779,42 @@ export interface components {
          * @description Locked points that become spendable together, by the rule in force now.
          */
         Unlocking: {
+         * VoteCast
+         * @description How the member votes on a proposal, with the points of one brand.
+         */
+        VoteCast: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "against" | "for" | "abstain";
+            /**
+             * Proposal
+             * @example 1
+             */
+            proposal: string;
+        };
+        /**
+         * VotePublic
+         * @description A vote that was signed and handed in. `points`: its weight, of the block before the proposal.
+         */
+        VotePublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "against" | "for" | "abstain";
+            operation: components["schemas"]["OperationPublic"];
             /**
              * Points
              * @example 2933
@@ -4661,6 +4825,10 @@ export interface components {
              * @example 2026-11-21T22:15:00.000Z
              */
             until: string;
+             * Proposal
+             * @example 1
+             */
+            proposal: string;
         };
     };
     responses: never;
@@ -9337,6 +9505,98 @@ export interface operations {
             };
         };
     };
+    listMyBadges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getMyBalances: {
         parameters: {
             query?: {
@@ -10986,6 +11246,176 @@ export interface operations {
             };
         };
     };
+    castVote: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "brand": "cdnow",
+                 *       "proposal": "1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["VoteCast"];
+            };
+        };
+        responses: {
+            /** @description Waited for: it is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VotePublic"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VotePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description VotingClosed, VoterNotListed, VoteUsed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ListUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     findMember: {
         parameters: {
             query: {
@@ -11344,6 +11774,109 @@ export interface operations {
                 };
             };
             /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMemberBadges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
