@@ -30,6 +30,7 @@ from api.members.routes import router as members
 from api.members.session_routes import router as sessions
 from api.metrics import Metered, get_metrics, serve_metrics
 from api.openapi import describe
+from api.points.member_routes import router as my_points
 from api.points.operation_routes import router as operations
 from api.points.purchase_routes import router as purchases
 from api.points.routes import router as points
@@ -127,6 +128,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         purchases,
         operations,
         points,
+        my_points,
         programmes,
         members,
         sessions,

@@ -1,7 +1,11 @@
-"""The built wallet at `/`: hashed assets for ever, the page itself always asked for anew, nothing from elsewhere."""
+"""The built wallet at `/`: hashed assets for ever, the page itself always asked for anew, nothing from elsewhere.
+
+The build leaves each text in br and gz beside itself; whoever takes one of them is sent it.
+"""
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -36,6 +40,8 @@ SAFETY = {
 }
 FOR_EVER = "public, max-age=31536000, immutable"
 ANEW = "no-cache"
+# What the build leaves beside a file, by the name of the coding; the smaller first.
+CODINGS = {"br": ".br", "gzip": ".gz"}
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Moa</title>
 <h1>The wallet is not built</h1><p>The gateway runs. Build the screens with <code>make setup</code>,
 then load this page again. The interface is described in <a href="/openapi.json">/openapi.json</a>.</p></html>
@@ -52,7 +58,7 @@ def wallet_routes(dist: Path) -> list[BaseRoute]:
         if not path and not page.is_file():
             return HTMLResponse(NOT_BUILT, status_code=503, headers={**SAFETY, "Cache-Control": ANEW})
         wanted = _inside(root, path) if path else page
-        if wanted is None:
+        if wanted is None or wanted.suffix in CODINGS.values():
             # Never the page: a caller that mistypes a route must not take it for an answer.
             return problems.response(RouteUnknown(f"Nothing answers GET /{path}."), request.url.path)
         return _file(request, wanted, FOR_EVER if path.startswith("assets/") else ANEW)
@@ -69,9 +75,28 @@ def _inside(root: Path, path: str) -> Path | None:
         return None  # No file can have such a name: a zero byte in it, or too long.
 
 
+def _taken(header: str) -> list[str]:
+    """The codings of ours that an Accept-Encoding takes; one that it names with q=0 it refuses."""
+    wishes = [part.strip().lower().partition(";") for part in header.split(",")]
+    named = {name.strip(): quality.replace(" ", "") for name, _, quality in wishes}
+    refused = {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+    return [coding for coding in CODINGS if named.get(coding, named.get("*", "q=0")) not in refused]
+
+
 def _file(request: Request, file: Path, caching: str) -> Response:
-    """The file, or 304 when the caller has it already."""
-    answer = FileResponse(file, stat_result=file.stat(), headers={**SAFETY, "Cache-Control": caching})
+    """The file, compressed where the caller takes that, or 304 when the caller has it already."""
+    headers = {**SAFETY, "Cache-Control": caching, "Vary": "Accept-Encoding"}
+    for coding in _taken(request.headers.get("accept-encoding", "")):
+        coded = file.with_name(file.name + CODINGS[coding])
+        if coded.is_file():
+            kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            headers |= {"Content-Encoding": coding, "Content-Type": kind}
+            file = coded
+            break
+    answer = FileResponse(file, stat_result=file.stat(), headers=headers)
     if Headers(scope=request.scope).get("if-none-match") == answer.headers["etag"]:
-        return Response(status_code=304, headers={"ETag": answer.headers["etag"], "Cache-Control": caching})
+        return Response(
+            status_code=304,
+            headers={"ETag": answer.headers["etag"], "Cache-Control": caching, "Vary": "Accept-Encoding"},
+        )
     return answer

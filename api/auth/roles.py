@@ -15,14 +15,22 @@ PROGRAMME_ROLES: Final[tuple[Role, ...]] = ("operator", "auditor")
 
 _SEES_MEMBERS: Final = frozenset({"findMember", "getMember", "getMemberView", "listMemberEntries", "getMemberBalances"})
 _SEES_OPERATIONS: Final = frozenset(
-    {"operationCounts", "refusedOperations", "getOperation", "getOperationEvidence", "getOperationReceipt", "getHold"}
+    {
+        "operationCounts",
+        "refusedOperations",
+        "getOperation",
+        "getOperationEvidence",
+        "getOperationReceipt",
+        "getHold",
+        "findHold",
+    }
 )
 _SEES_BOOKS: Final = frozenset({"getSupply", "getObligations", "getLiability", "getRollForward"})
 MAY: Final[Mapping[Role, frozenset[str]]] = {
     "owner": frozenset(),  # everything, see `may`
     "till": frozenset({
         "findMember", "getMember", "getMemberView", "enrolMember", "resolveMember", "makeGuest", "countPurchase",
-        "quoteAward", "placeHold", "captureHold", "releaseHold", "getHold", "getOperation",
+        "quoteAward", "placeHold", "captureHold", "releaseHold", "getHold", "findHold", "getOperation",
     }),
     "support": _SEES_MEMBERS | _SEES_OPERATIONS | {"mayI", "getMemo", "eraseMemo", "releaseHold", "refundHold"},
     "marketer": frozenset({"quoteAward", "mayI", "reportConsent", "getSupply"}),

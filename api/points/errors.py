@@ -2,6 +2,7 @@
 
 Problem
 ├── HoldUnknown                404
+├── HoldCodeWrong              422   its digits do not agree
 ├── HoldStateWrong             409   captured, released or refused already, or not on the chain yet
 ├── HoldBusy                   409   a step of it is under way
 ├── HoldStepsTooMany           409
@@ -23,6 +24,12 @@ class HoldUnknown(Problem):
     """The caller has no such hold."""
 
     status = 404
+
+
+class HoldCodeWrong(Problem):
+    """The digits of a hold's code do not agree with each other."""
+
+    status = 422
 
 
 class HoldStateWrong(Problem):

@@ -24,6 +24,7 @@ from api.kit.database import lock
 from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.models import Brand, Member
+from api.points import codes
 from api.points.balances import OPEN_STATES, now_s, payer
 from api.points.errors import (
     CaptureExceedsHold,
@@ -49,6 +50,8 @@ from chain.relayer import deadlines
 from chain.storage.looks import looking
 
 STEPS_MAX = 100
+# So long after its hold's deadline a code is no other hold's of the brand: a receipt may still be asked about.
+CODE_KEPT_S = 30 * 24 * 3600
 _STATES: dict[str, HoldState] = {
     "held": "held",
     "captured": "captured",
@@ -104,6 +107,7 @@ def place(
     request = HoldRequest(
         id=f"hold_{hold_key.hex}",
         chain_id=authorisation.record_id(address, nonce),
+        code=_fresh_code(session, brand=brand, at_s=now_s(session)),
         brand=brand.slug,
         member_id=member_id,
         points=str(wanted.points),
@@ -115,6 +119,18 @@ def place(
     session.add(request)
     session.flush()
     return to_public(session, request)
+
+
+def _fresh_code(session: Session, *, brand: Brand, at_s: int) -> str | None:
+    """A code that no hold of the brand has which a till could mean by it."""
+    lock(session, f"hold-codes:{brand.registry_id}")
+
+    def is_taken(code: str) -> bool:
+        same = select(HoldRequest.id).where(HoldRequest.brand == brand.slug, HoldRequest.code == code)
+        kept = same.where(HoldRequest.hold_until >= at_s - CODE_KEPT_S).order_by(HoldRequest.id)
+        return session.exec(kept.limit(1)).first() is not None
+
+    return codes.fresh(is_taken)
 
 
 def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int | None) -> HoldPublic:
@@ -138,8 +154,11 @@ def capture(session: Session, *, caller: BrandCaller, hold_id: str, points: int 
     return _step(session, request, "capture", wanted, operations.enqueue(session.connection(), made))
 
 
-def release(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldPublic:
-    """Asks for the whole hold to go back to the member; after its deadline, by the one operation that time owes it."""
+def release(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> HoldPublic:
+    """Asks for the whole hold to go back to the member; after its deadline, by the one operation that time owes it.
+
+    A member's wish is the till's act: the desk lets nobody else release before the deadline.
+    """
     request, hold = _held(session, caller=caller, hold_id=hold_id)
     points = int(hold.points if hold is not None else request.points)
     if now_s(session) > request.hold_until:
@@ -217,6 +236,7 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
             state, operation = "refused", placed
     return HoldPublic(
         id=request.id,
+        code=request.code,
         brand=request.brand,
         member=request.member_id,
         points=request.points,
@@ -225,6 +245,7 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
         decimals=session.get_one(Brand, request.brand).decimals,
         reward=request.reward,
         state=state,
+        placed_at=rfc3339(request.created_at_ms),
         deadline=rfc3339(request.hold_until * 1000),
         operation=operation,
     )
@@ -247,15 +268,15 @@ def _brand_of(session: Session, *, caller: BrandCaller | MemberCaller, wanted: H
     return identity.brand(session, slug=wanted.brand)
 
 
-def _locked(session: Session, *, caller: BrandCaller, hold_id: str) -> HoldRequest:
-    """The brand's hold, with every other step on it waiting for this transaction."""
+def _locked(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> HoldRequest:
+    """The caller's hold, with every other step on it waiting for this transaction."""
     request = hold_of(session, caller=caller, hold_id=hold_id)
     lock(session, f"hold:{request.id}")
     return request
 
 
-def _held(session: Session, *, caller: BrandCaller, hold_id: str) -> tuple[HoldRequest, Hold | None]:
-    """The brand's hold that may still be captured or released; on the chain already, or on its way there."""
+def _held(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: str) -> tuple[HoldRequest, Hold | None]:
+    """The caller's hold that may still be captured or released; on the chain already, or on its way there."""
     request = _locked(session, caller=caller, hold_id=hold_id)
     hold = _mirrored(session, request)
     stands = to_public(session, request).state

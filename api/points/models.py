@@ -12,10 +12,15 @@ class HoldRequest(SQLModel, table=True):
     """A hold that was asked for, by whom and for what. `chain_id` is its id at the desk."""
 
     __tablename__ = "hold_request"
-    __table_args__ = (Index("hold_request_member", "member_id"),)
+    __table_args__ = (
+        Index("hold_request_member", "member_id", "created_at_ms", "id"),
+        Index("hold_request_code", "brand", "code"),
+    )
 
     id: str = Field(primary_key=True, max_length=40)
     chain_id: str = Field(unique=True)
+    # What a member reads out at the till (api.points.codes); none for holds of before there were codes.
+    code: str | None = Field(default=None, max_length=16)
     brand: str = Field(sa_column=named_brand())
     member_id: str = Field(foreign_key="member.id")
     points: str

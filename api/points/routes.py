@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -15,11 +15,12 @@ from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import ResponseModel
 from api.members.errors import BrandUnknown, MemberUnclear, MemberUnknown
-from api.points import exchanges, holds
+from api.points import exchanges, held, holds
 from api.points.errors import (
     CaptureExceedsHold,
     ERC20InsufficientBalance,
     HoldBusy,
+    HoldCodeWrong,
     HoldOver,
     HoldStateWrong,
     HoldStepsTooMany,
@@ -27,7 +28,17 @@ from api.points.errors import (
     PointsApart,
     RefundExceedsCapture,
 )
-from api.points.schemas import ExchangeCreate, ExchangePublic, HoldCapture, HoldId, HoldPlace, HoldPublic, HoldRefund
+from api.points.schemas import (
+    EXAMPLE_CODE,
+    ExchangeCreate,
+    ExchangePublic,
+    HoldCapture,
+    HoldCode,
+    HoldId,
+    HoldPlace,
+    HoldPublic,
+    HoldRefund,
+)
 from api.programmes.errors import AgreementUnknown, OutBelowMinimum, OutTooLarge, VersionChanged
 from api.writes.backlog import BacklogFull
 from api.writes.strict import StrictRoute
@@ -35,6 +46,8 @@ from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
 from chain.contracts.authorisation import Domain
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute)
+
+Code = Annotated[HoldCode, Query(description="As the member's wallet shows it.", examples=[EXAMPLE_CODE])]
 
 
 # What any step of a hold may be refused for.
@@ -74,7 +87,26 @@ async def place_hold(caller: ByBrandOrMember, wanted: HoldPlace, write: Writes) 
     def effect(session: Session, domain: Domain) -> Answer:
         return Answer(holds.place(session, state=write.state, domain=domain, caller=caller, wanted=wanted), 202)
 
-    return await write.prepared(caller, prepare, effect, follow=_told_again)
+    return await write.prepared(caller, prepare, effect, follow=told_again)
+
+
+@router.get(
+    "/holds",
+    tags=["brand"],
+    operation_id="findHold",
+    response_model=HoldPublic,
+    responses=responses(*CALLER_PROBLEMS, RequestMalformed, HoldCodeWrong, HoldUnknown),
+)
+async def find_hold(request: Request, caller: ByBrand, code: Code) -> HoldPublic:
+    """The brand's hold of which a member read out the code."""
+
+    def read(state: State) -> HoldPublic:
+        with Session(state.database.engine) as session:
+            return held.by_code(session, caller=caller, code=code)
+
+    found = await run_in_threadpool(read, state_of(request))
+    await looked(request, caller, found.member)
+    return found
 
 
 @router.get(
@@ -120,7 +152,7 @@ async def capture_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: 
         points = None if wanted is None else wanted.points
         return Answer(holds.capture(session, caller=caller, hold_id=hold_id, points=points), 202)
 
-    return await write(caller, effect, follow=_told_again)
+    return await write(caller, effect, follow=told_again)
 
 
 @router.post(
@@ -137,7 +169,7 @@ async def release_hold(caller: ByBrand, hold_id: HoldId, write: Writes) -> Respo
     def effect(session: Session) -> Answer:
         return Answer(holds.release(session, caller=caller, hold_id=hold_id), 202)
 
-    return await write(caller, effect, follow=_told_again)
+    return await write(caller, effect, follow=told_again)
 
 
 @router.post(
@@ -158,7 +190,7 @@ async def refund_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: H
         points = None if wanted is None else wanted.points
         return Answer(holds.refund(session, caller=caller, hold_id=hold_id, points=points), 202)
 
-    return await write(caller, effect, follow=_told_again)
+    return await write(caller, effect, follow=told_again)
 
 
 @router.post(
@@ -199,5 +231,5 @@ async def exchange(caller: ByMember, wanted: ExchangeCreate, write: Writes) -> R
     return await write.prepared(caller, prepare, effect, follow=follow)
 
 
-def _told_again(session: Session, told: dict[str, Any]) -> HoldPublic:
+def told_again(session: Session, told: dict[str, Any]) -> HoldPublic:
     return holds.to_public(session, holds.hold_by_id(session, hold_id=told["id"]))

@@ -14,7 +14,12 @@ from api.kit.texts import patterned
 from api.members.schemas import MemberReference
 
 HoldState = Literal["requested", "held", "captured", "released", "expired", "refused"]
+IntentionState = Literal["unknown", "withdrawn", "settling", "confirmed", "refused"]
 HoldId = Annotated[str, patterned(r"^hold_[0-9a-f]{32}$", "a hold's id is hold_ and 32 hex digits in lower case")]
+HoldCode = Annotated[str, patterned(r"^[0-9]{9}$", "a hold's code is nine digits, without spaces")]
+IntentionKey = Annotated[str, patterned(r"^[0-9A-Za-z_-]{1,128}$", "a key is 1 to 128 of letters, digits, - and _")]
+EXAMPLE_CODE = "482109379"
+EXAMPLE_KEY = "5d1c7c1e-9a58-4a2f-8a55-1f4f2a7d9c10"
 EXAMPLE_HOLD = "hold_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
 DEADLINE_S_MAX = 30 * 24 * 3600
 
@@ -52,6 +57,10 @@ class HoldRefund(RequestModel):
 
 class HoldPublic(ResponseModel):
     id: str = Field(examples=[EXAMPLE_HOLD])
+    code: str | None = Field(
+        description="What the member reads out at the till; null for holds of before there were codes.",
+        examples=[EXAMPLE_CODE],
+    )
     brand: str = Field(examples=["cdnow"])
     member: str = Field(examples=[EXAMPLE_MEMBER])
     points: Points
@@ -60,6 +69,7 @@ class HoldPublic(ResponseModel):
     decimals: int = Field(examples=[2])
     reward: str = Field(examples=["coffee-large"])
     state: HoldState = Field(examples=["requested"])
+    placed_at: str = Field(description="When it was asked for.", examples=[EXAMPLE_TIME])
     deadline: str = Field(examples=[EXAMPLE_TIME])
     operation: OperationPublic = Field(description="The hold's newest operation.")
 
@@ -86,3 +96,18 @@ class ExchangePublic(ResponseModel):
     minimum_out: Points
     decimals: int = Field(examples=[2])
     operation: OperationPublic
+
+
+class HoldPage(ResponseModel):
+    holds: list[HoldPublic] = Field(description="The newest first.")
+    next_cursor: str | None = Field(examples=[None])
+
+
+class IntentionPublic(ResponseModel):
+    """What became of a write, by its idempotency key. `unknown`: nothing came under it, or its 90 days are over."""
+
+    key: str = Field(examples=[EXAMPLE_KEY])
+    state: IntentionState = Field(examples=["settling"])
+    operation: OperationPublic | None = Field(default=None, description="What was asked of the ledger by it.")
+    hold: HoldPublic | None = Field(default=None, description="The hold that was placed or changed by it.")
+    exchange: ExchangePublic | None = Field(default=None, description="The exchange that was asked for by it.")

@@ -11,15 +11,23 @@ from api.kit.currency import decimals_of
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
 from chain.base.scalars import Address
-from chain.mirror.queries import entries, holds
+from chain.mirror.queries import entries
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Entry
 from chain.storage.looks import Look
 
 # An award's order: by the operation id that the contract counted.
-_ORDER = "SELECT id, key FROM operation WHERE brand = ? AND operation_id = ?"
+_ORDER = (
+    "SELECT o.id, o.key, e.occurred_at_ms FROM operation o LEFT JOIN award a ON a.operation = o.id"
+    " LEFT JOIN event e ON e.id = a.event WHERE o.brand = ? AND o.operation_id = ?"
+)
+# What was asked here of a hold, and counted.
+_STEPS = (
+    "SELECT o.tx_hash FROM hold_request r JOIN hold_step s ON s.hold_id = r.id JOIN operation o ON o.id = s.operation"
+    " WHERE r.chain_id = ? AND o.state IN ('mined', 'confirmed') AND o.tx_hash IS NOT NULL ORDER BY o.id LIMIT 32"
+)
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
-HOLD_KINDS = ("capture", "release", "timeout", "refund")
+HOLD_KINDS = ("hold", "pay", "capture", "release", "timeout", "refund")
 
 
 def newest(
@@ -92,6 +100,7 @@ def entry_to_public(
         "operation_id": None if order is None else str(order[0]),
         "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
+        "occurred_at": None if order is None or order[2] is None else rfc3339(order[2]),
         "related": _related(read, entry, detail, only=only),
         "detail": detail,
     }
@@ -129,12 +138,13 @@ def _order_id(key: str) -> str | None:
 
 
 def _related(read: Snapshot, entry: Entry, detail: dict[str, Any], *, only: str | None) -> list[str]:
-    """The other leg of an exchange; the placing of the hold that this captured, released or refunded."""
-    tx_hash = entry.tx_hash if entry.kind in RELATED_KINDS else None
+    """The other leg of an exchange; of a hold, its placing and all that became of it. Each way round."""
     if entry.kind in HOLD_KINDS and "hold_id" in detail:
-        hold = holds.one(read, detail["hold_id"])
-        tx_hash = None if hold is None else hold.placed_tx_hash
-    if tx_hash is None:
+        hold_id = detail["hold_id"]
+        steps = [tx_hash for (tx_hash,) in read.rows(_STEPS, hold_id)]
+        legs = entries.of_hold(read, hold_id=hold_id, account=entry.account, steps=steps)
+    elif entry.kind in RELATED_KINDS and entry.tx_hash is not None:
+        legs = entries.legs(read, tx_hash=entry.tx_hash, account=entry.account, but=entry.seq)
+    else:
         return []
-    legs = entries.legs(read, tx_hash=tx_hash, account=entry.account, but=entry.seq)
-    return [str(leg.seq) for leg in legs if only is None or leg.token == only]
+    return [str(leg.seq) for leg in legs if leg.seq != entry.seq and (only is None or leg.token == only)]

@@ -25,6 +25,9 @@ from chain.mirror.queries.accounts import BALANCE, HOLD
 
 PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
+# Kinds of operation that take points from the member; `transfer` and `leave` are nobody's to ask for here.
+OUTGOING = {"open hold": "hold", "open exchange": "exchange", "open pay": "pay"}
+AWARD = "open award"
 
 # What the mirror does not know, in the same statement as what it does. The states are spelt as in the partial index
 # operation_open_ordering_key, so that a long history costs nothing here.
@@ -32,8 +35,10 @@ _FACTS = accounts.statement(
     " UNION ALL SELECT 'enrolled', CAST(b.registry_id AS TEXT), '' FROM enrolment e"
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
-    " (SELECT 'pending', CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE ordering_key = ?"
-    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind = 'award' ORDER BY id LIMIT ?) AS p"
+    " (SELECT 'open ' || kind, CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE ordering_key = ?"
+    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('award', 'hold', 'exchange', 'pay')"
+    # What is mined in a block that the mirror has, and waits to lie deep enough, is in the balance already.
+    " AND (block_number IS NULL OR block_number > ?) ORDER BY id LIMIT ?) AS p"
 )
 
 
@@ -74,13 +79,18 @@ def member_view(
     words: dict[str, list[str]] = {}
     held: dict[str, int] = {}
     pending: dict[int, int] = {}
+    reserved: dict[int, int] = {}
     shown: dict[int, BrandCard] = {}
     ids = [*member_ids, *[member_ids[0]] * (len(addresses) - len(member_ids))]
     for what, where, value in (
         fact
         for member_id, address in zip(ids, addresses, strict=True)
         for fact in accounts.facts(
-            read, _FACTS, account=address, holds_max=HOLDS_MAX, parameters=(member_id, address, PENDING_MAX)
+            read,
+            _FACTS,
+            account=address,
+            holds_max=HOLDS_MAX,
+            parameters=(member_id, address, at.block_number, PENDING_MAX),
         )
     ):
         if what == HOLD:
@@ -92,12 +102,21 @@ def member_view(
         if card is None or only not in (None, card.registry_id):
             continue
         shown[card.registry_id] = card
-        if what == "pending":
+        if what == AWARD:
             pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
+        elif what in OUTGOING:
+            reserved[card.registry_id] = reserved.get(card.registry_id, 0) + _leaving(OUTGOING[what], value)
     balances = []
     for card in sorted(shown.values(), key=lambda one: one.slug):
         balance = _balance(
-            card, catalogue, words.get(card.token, ()), held, pending, at_s=at_s, block_time_s=at.block_time
+            card,
+            catalogue,
+            words.get(card.token, ()),
+            held,
+            pending,
+            reserved,
+            at_s=at_s,
+            block_time_s=at.block_time,
         )
         balances.append(balance if only is None else {**balance, "exchange_to": []})
     return {
@@ -113,6 +132,7 @@ def _balance(
     words: Sequence[str],
     held: Mapping[str, int],
     pending: Mapping[int, int],
+    reserved: Mapping[int, int],
     *,
     at_s: int,
     block_time_s: int,
@@ -127,6 +147,7 @@ def _balance(
         "spendable": str(spendable),
         "held": str(held.get(card.token, 0)),
         "pending": str(pending.get(card.registry_id, 0)),
+        "reserved": str(reserved.get(card.registry_id, 0)),
         "expired": str(expired),
         "expiring": [
             {"points": str(points), "expires_at": None if expires_at is None else rfc3339(expires_at * 1000)}
@@ -153,3 +174,9 @@ def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:
     asked = orjson.loads(payload)
     rule = catalogue.rule_in_force(card.registry_id, str(asked["rule"]))
     return 0 if rule is None else award_points(rule[1], int(asked["base_amount"]))
+
+
+def _leaving(kind: str, payload: str) -> int:
+    """The points that what the member asked for will take, once the chain has it."""
+    asked = orjson.loads(payload)
+    return int(asked["request"]["points"] if kind == "hold" else asked["quote"]["pointsIn"])

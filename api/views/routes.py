@@ -16,7 +16,7 @@ from api.kit.schemas import MemberId, Slug
 from api.members.errors import BrandUnknown, MemberUnknown
 from api.views import books, proofs, service, stream
 from api.views.errors import CursorExpired, CursorMalformed, EntryUnknown, StreamsTooMany, ViewUnavailable
-from api.views.schemas import Books, EntryPage, EntryProof, MemberView
+from api.views.schemas import Books, Entry, EntryPage, EntryProof, MemberView
 from api.writes.strict import AS_TEXT, StrictRoute, refuse_queries
 
 router = APIRouter(route_class=StrictRoute)
@@ -73,6 +73,18 @@ async def list_my_entries(
         state_of(request), addresses=caller.addresses, only=None, brand=brand, cursor=cursor, limit=limit
     )
     return PrivateJson(body)
+
+
+@router.get(
+    "/v1/me/entries/{entry_id}",
+    tags=["member"],
+    operation_id="getMyEntry",
+    response_model=Entry,
+    responses=responses(*VIEW_PROBLEMS, RequestMalformed, EntryUnknown),
+)
+async def get_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> Response:
+    """One entry of the member's: where another one leads."""
+    return PrivateJson(await service.entry(state_of(request), addresses=caller.addresses, entry_id=entry_id))
 
 
 @router.get(

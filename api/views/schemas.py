@@ -60,6 +60,10 @@ class Balance(ResponseModel):
     spendable: Points
     held: Points = Field(examples=["0"])
     pending: Points = Field(description="Earned, on the way to the chain.", examples=["0"])
+    reserved: Points = Field(
+        description="Of what is spendable, promised already: holds and exchanges on the way to the chain.",
+        examples=["0"],
+    )
     expired: Points = Field(
         description="Ended since the view's block: no longer spendable; their entries come with the next block.",
         examples=["0"],
@@ -99,7 +103,14 @@ class Entry(ResponseModel):
     operation_id: str | None = Field(default=None, examples=["17"])
     rule: RuleCited | None = None
     reference: str | None = Field(default=None, description="The brand's order id.", examples=["order-1"])
-    related: list[str] = Field(description="Entries of the same transaction or hold.", examples=[["312"]])
+    occurred_at: str | None = Field(
+        default=None,
+        description="When what was rewarded happened; `at` is when the chain had it.",
+        examples=[EXAMPLE_TIME],
+    )
+    related: list[str] = Field(
+        description="Entries of the same transaction or hold; each of them names this one.", examples=[["312"]]
+    )
     detail: dict[str, Any] = Field(description="What else the chain's event said.", examples=[{}])
 
 

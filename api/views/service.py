@@ -20,6 +20,7 @@ from api.programmes.catalogue import BrandCard, Catalogue, Catalogues
 from api.views import as_of, cursors, history
 from api.views import member_view as views
 from api.views.as_of import moment
+from api.views.errors import EntryUnknown
 from chain.base.scalars import Address
 
 T = TypeVar("T")
@@ -97,6 +98,21 @@ async def entries(
             "next_cursor": cursors.told(at, rows[limit - 1].seq) if len(rows) > limit else None,
             "as_of": as_of.to_public(at, state),
         }
+
+    return orjson.dumps(await _read(state, compose))
+
+
+async def entry(state: State, *, addresses: Sequence[Address], entry_id: int) -> bytes:
+    """One Entry of the member's in JSON, or EntryUnknown."""
+
+    def compose(read: Snapshot) -> dict[str, Any]:
+        found = history.one(read, accounts=addresses, seq=entry_id)
+        if found is not None:
+            catalogue, at = state.singleton(Catalogues).newest(read), moment(read)
+            told = history.entry_to_public(read, catalogue=catalogue, as_of=at, entry=found)
+            if told is not None:
+                return told
+        raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
 
     return orjson.dumps(await _read(state, compose))
 

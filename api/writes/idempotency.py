@@ -22,6 +22,8 @@ from api.kit.database import insert_once
 from api.kit.problems import Problem
 
 KEY_LENGTH_MAX = 128
+# The route of a key that was taken so that nothing counts under it.
+WITHDRAWN = "withdrawn"
 RETENTION_MS = 90 * 24 * 3600 * 1000
 _key = re.compile(r"[!-~]{1,128}\Z", re.ASCII)
 
@@ -140,6 +142,17 @@ def answered(session: Session, wanted: Claim) -> Stored | None:
             "This key was used for another request; take a new key for a new request.", key=wanted.key
         )
     return Stored(before.status, before.answer.encode())
+
+
+def known(session: Session, *, principal: str, key: str) -> IdempotentWrite | None:
+    """The write that counted under a key, if any."""
+    return session.get(IdempotentWrite, (principal, key), populate_existing=True)
+
+
+def withdraw(session: Session, *, principal: str, key: str) -> None:
+    """Takes a key that nothing counted under: what comes later is refused. Waits for one that is being written."""
+    taken: dict[str, object] = {"principal": principal, "key": key, "route": WITHDRAWN, "body_hash": "", "status": 0}
+    insert_once(session, IdempotentWrite, {**taken, "answer": "", "created_at_ms": now_ms()})
 
 
 def keep(session: Session, wanted: Claim, status: int, answer: bytes) -> None:

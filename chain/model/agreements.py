@@ -239,7 +239,8 @@ class Agreements:
         use = self._check_party(call, agreement_id, by_brand_id)
         state = agreement.state_at(call.at)
         if state == AgreementState.ENDED or agreement.ends_at:
-            raise AgreementStateWrong(agreement_id, state)
+            # One whose end is announced counts as ended here, as the contract says it.
+            raise AgreementStateWrong(agreement_id, AgreementState.ENDED)
 
         use()
         terms, _ = agreement.in_force(call.at)

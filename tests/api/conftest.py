@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -404,41 +404,48 @@ def bootstrapped(url: str) -> tuple[str, dict[str, str]]:
     return made.operator_key or "", {slug: key or "" for slug, key in made.brand_keys.items()}
 
 
+@contextmanager
+def gateway(settings: Settings, operator_key: str, brand_keys: Mapping[str, str]) -> Iterator[World]:
+    """A gateway on a database in which these keys are; every answer is held against the document."""
+    app = create_app(settings, opened=state_without_node)
+    database = Database(settings.database_url)
+    with closing(database), TestClient(app, raise_server_exceptions=False) as client:
+        client.event_hooks = {"response": [documented]}
+        yield World(
+            app=app,
+            client=client,
+            database=database,
+            settings=settings,
+            operator=Caller(client, operator_key, "operator"),
+            brand=Caller(client, brand_keys["cdnow"], "cdnow"),
+            other=Caller(client, brand_keys["beans"], "beans"),
+            anyone=Caller(client, "", "anyone"),
+        )
+
+
+def new_gateway(settings: Settings) -> AbstractContextManager[World]:
+    """A gateway on a database that has its tables and nothing in them: brands and keys are made."""
+    return gateway(settings, *bootstrapped(settings.database_url))
+
+
 class Worlds:
     """Makes gateways in one folder; all end together."""
 
     def __init__(self, folder: Path, prepared: Prepared | PreparedPostgres) -> None:
         self._folder = folder
         self._prepared = prepared
-        self._opened: list[World] = []
+        self._opened = ExitStack()
         self._urls: list[str] = []
 
     def __call__(self, *, fresh: bool = True, **changes: Any) -> World:
         if fresh:
             self._urls.append(self._prepared.fresh(self._folder))
         settings = replace(settings_in(self._folder, self._urls[-1]), **changes)
-        app = create_app(settings, opened=state_without_node)
-        client = TestClient(app, raise_server_exceptions=False)
-        client.event_hooks = {"response": [documented]}
-        client.__enter__()
-        keys = self._prepared.brand_keys
-        made = World(
-            app=app,
-            client=client,
-            database=Database(settings.database_url),
-            settings=settings,
-            operator=Caller(client, self._prepared.operator_key, "operator"),
-            brand=Caller(client, keys["cdnow"], "cdnow"),
-            other=Caller(client, keys["beans"], "beans"),
-            anyone=Caller(client, "", "anyone"),
-        )
-        self._opened.append(made)
-        return made
+        prepared = self._prepared
+        return self._opened.enter_context(gateway(settings, prepared.operator_key, prepared.brand_keys))
 
     def end(self) -> None:
-        for made in self._opened:
-            made.client.__exit__(None, None, None)
-            made.database.close()
+        self._opened.close()
         for url in self._urls:
             self._prepared.drop(url)
 

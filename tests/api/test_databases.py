@@ -17,21 +17,24 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlmodel import SQLModel
-from starlette.testclient import TestClient
 
 from api import audit_log, migrate, tables
-from api.app import create_app
 from api.audit_log.loop import sequencer_of
 from api.audit_log.sequencer import drain
-from api.kit.database import Database
-from api.members import service as identity
 from api.views.schemas import MemberView
 from api.writes.idempotency import Claim, Stored, claim, keep
 from chain.outbox import operations
 from chain.outbox.operations import NewOperation
 from chain.storage import database
 from chain.worker.leader import Leader
-from tests.api.conftest import NDJSON, Caller, World, invited, purchase, served, settings_in, state_without_node
+from tests.api.conftest import (
+    NDJSON,
+    World,
+    new_gateway,
+    purchase,
+    served,
+    settings_in,
+)
 from tests.api.views.test_stream import listening
 
 
@@ -39,22 +42,8 @@ from tests.api.views.test_stream import listening
 def world(migrated: str, tmp_path: Path) -> Iterator[World]:
     """A gateway on the database."""
     settings = replace(settings_in(tmp_path, migrated), chunk_lines=50)
-    app = create_app(settings, opened=state_without_node)
-    store = Database(migrated)
-    invited(store)
-    made = identity.bootstrap(store, brand_keys=True)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield World(
-            app=app,
-            client=client,
-            database=store,
-            settings=settings,
-            operator=Caller(client, made.operator_key or "", "operator"),
-            brand=Caller(client, made.brand_keys["cdnow"] or "", "cdnow"),
-            other=Caller(client, made.brand_keys["beans"] or "", "beans"),
-            anyone=Caller(client, "", "anyone"),
-        )
-    store.close()
+    with new_gateway(settings) as made:
+        yield made
 
 
 def test_migrations_make_exactly_the_tables_of_the_models(url: str) -> None:

@@ -50,6 +50,7 @@ FILL = {
     "{passkey_id}": "1",
     "{role_id}": "0" * 12,
     "{device_id}": "0" * 12,
+    "{key}": "k-1",
     "{address}": "0x" + "0" * 40,
 }
 DOCUMENT = openapi()

@@ -50,6 +50,16 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def member(demo: LocalStack) -> Member:
     """A new member of both brands with one purchase at each, confirmed."""
+    return new_member(demo)
+
+
+@pytest.fixture(scope="module")
+def reader(demo: LocalStack) -> Member:
+    """The same for tests that change nothing of the member's: one for all of them."""
+    return new_member(demo)
+
+
+def new_member(demo: LocalStack) -> Member:
     name = f"wallet-{secrets.token_hex(6)}"
     with as_brand(demo, "cdnow") as cdnow, as_brand(demo, "hanok") as hanok:
         made = cdnow.post("/v1/members", {"identifier": name}, key=f"{name}-cdnow")

@@ -15,6 +15,7 @@ from scripts.stack.local_stack import LocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
 SCREENS = ROOT / "build" / "screens"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = os.environ.get("MOA_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -38,19 +39,35 @@ class Member:
 
 
 class Screen:
-    """A page of a fresh browser profile; a fault in its scripts or a breach of its policy fails the test."""
+    """A page of a fresh browser profile; a fault in its scripts or a breach of its policy fails the test.
 
-    def __init__(self, browser: Browser, size: dict[str, int], *, locale: str = "en-US", scheme: str = "light"):
+    bad_line: what is asked of the gateway can be changed by `page.route`; nothing is kept for offline then.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        size: dict[str, int],
+        *,
+        locale: str = "en-US",
+        scheme: str = "light",
+        bad_line: bool = False,
+    ):
         self._context = browser.new_context(
             viewport={"width": size["width"], "height": size["height"]},
             locale=locale,
             color_scheme="dark" if scheme == "dark" else "light",
             device_scale_factor=2 if size is PHONE else 1,
+            service_workers="block" if bad_line else "allow",
         )
         self._faults: list[str] = []
 
     def __enter__(self) -> Page:
         SCREENS.mkdir(parents=True, exist_ok=True)
+        return self.another()
+
+    def another(self) -> Page:
+        """One more tab of the same profile."""
         page = self._context.new_page()
         page.on("pageerror", lambda error: self._faults.append(str(error)))
         page.on("console", lambda said: self._faults.append(said.text) if "Content Security" in said.text else None)
@@ -97,6 +114,19 @@ def still(page: Page) -> None:
           .filter(one => one.effect.getComputedTiming().iterations !== Infinity)
           .map(one => one.finished.catch(() => undefined)))"""
     )
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds against WCAG 2.2 A and AA."""
+    page.wait_for_timeout(800)  # Entrances are over: a fading text has no contrast of its own.
+    still(page)
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
 
 
 def picture(page: Page, name: str) -> None:

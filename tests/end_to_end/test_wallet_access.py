@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.end_to_end.screen import DESKTOP, PHONE, ROOT, Member, Screen, picture, still
+from tests.end_to_end.screen import DESKTOP, PHONE, Member, Screen, picture, violations
 
 pytestmark = pytest.mark.slow
 
-AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 TARGET_PX = 44
 
 
@@ -30,30 +29,17 @@ def test_everyone_can_read_and_use_it(member: Member, browser: Browser, locale: 
         page.locator(".entry-row").first.click()
         picture(page, f"{size}-{locale[:2]}-{scheme}")
 
-        assert _violations(page) == []
+        assert violations(page) == []
         assert _small_targets(page) == []
         page.locator(".card-button").last.click()
         expect(page.get_by_role("dialog")).to_be_visible()
         page.wait_for_timeout(600)  # The sheet has risen: contrast is measured on what stands still.
-        assert _violations(page) == []
+        assert violations(page) == []
         assert _small_targets(page) == []
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert page.evaluate("document.activeElement.className") == "card-button"
-
-
-def _violations(page: Page) -> list[str]:
-    """What axe finds against WCAG 2.2 A and AA."""
-    page.wait_for_timeout(800)  # Entrances are over: a fading text has no contrast of its own.
-    still(page)
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
-    return [
-        f"{one['id']}: {node['target']} {node['failureSummary']}"
-        for one in found["violations"]
-        for node in one["nodes"]
-    ]
 
 
 def _small_targets(page: Page) -> list[str]:

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0020_who_is_who"
-down_revision = "0015_ordering_key"
+down_revision = "0016_hold_codes"
 branch_labels = None
 depends_on = None
 

@@ -12,6 +12,7 @@ from chain.storage.looks import Look, document, maker
 
 ROWS_AT_ONCE: Final = 2_000
 LEGS_MAX: Final = 16
+LEGS_OF_HOLD_MAX: Final = 32
 
 _COLUMNS: Final = (
     "SELECT seq, token, account, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index,"
@@ -25,6 +26,12 @@ _OF_TOKEN: Final = f"{_COLUMNS} WHERE token = ? AND seq > ? ORDER BY seq LIMIT ?
 _OF_ALL: Final = f"{_COLUMNS} WHERE seq > ? ORDER BY seq LIMIT ?"
 _ONE: Final = f"{_COLUMNS} WHERE account = ? AND seq = ?"
 _LEGS: Final = "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND seq <> ? ORDER BY seq LIMIT ?"
+_OF_HOLD: Final = (
+    "SELECT e.seq, e.token FROM hold h JOIN entry e ON e.tx_hash = h.placed_tx_hash AND e.account = ?"
+    " WHERE h.hold_id = ?"
+    " UNION SELECT e.seq, e.token FROM hold h JOIN entry e ON e.block_number = h.block_number"
+    " AND e.log_index = h.log_index AND e.token = h.token AND e.account = ? WHERE h.hold_id = ?"
+)
 _WHOSE: Final = "SELECT seq, account FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
 _LAST: Final = "SELECT COALESCE(MAX(seq), 0) FROM entry"
 _LAST_OF: Final = "SELECT COALESCE(MAX(seq), 0) FROM entry WHERE account = ?"
@@ -106,6 +113,18 @@ def one(look: Look, *, account: Address, seq: int) -> Entry | None:
 def legs(look: Look, *, tx_hash: TxHash, account: Address, but: int) -> list[Leg]:
     """What else a transaction did to the account, by seq; `but` is left out. At most LEGS_MAX."""
     return list(map(maker(Leg), look.rows(_LEGS, tx_hash, account, but, LEGS_MAX)))
+
+
+def of_hold(look: Look, *, hold_id: str, account: Address, steps: Sequence[TxHash]) -> list[Leg]:
+    """All that the account's history has of a hold, by seq: its placing, its newest change, whoever made it, and what
+    the transactions `steps` did to the account. At most LEGS_OF_HOLD_MAX, of as many steps."""
+    asked = steps[:LEGS_OF_HOLD_MAX]
+    beside = ""
+    if asked:
+        places = ", ".join("?" * len(asked))
+        beside = f" UNION SELECT seq, token FROM entry WHERE account = ? AND tx_hash IN ({places})"  # noqa: S608
+    parameters = (account, hold_id, account, hold_id, *((account, *asked) if asked else ()))
+    return list(map(maker(Leg), look.rows(f"{_OF_HOLD}{beside} ORDER BY 1 LIMIT ?", *parameters, LEGS_OF_HOLD_MAX)))
 
 
 def whose(look: Look, *, after: int, limit: int) -> list[Whose]:

@@ -14,16 +14,12 @@ from typing import Any
 import orjson
 import pytest
 from sqlalchemy import text
-from starlette.testclient import TestClient
 
-from api.app import create_app
 from api.audit_log.keys import log_signers
 from api.audit_log.loop import sequencer_of
 from api.audit_log.recording import record
 from api.audit_log.sequencer import drain
 from api.kit.container import State
-from api.kit.database import Database
-from api.members import service as identity
 from chain.tlog.checkpoints import Checkpoint, open_checkpoint
 from chain.tlog.cosignatures import cosignature
 from chain.tlog.errors import LogForked
@@ -38,7 +34,7 @@ from scripts.cli.log.checking import check, grew
 from scripts.cli.log.errors import MemoryUnreadable, SourceFailed
 from scripts.cli.log.sources import DatabaseLog
 from scripts.cli.log.witness import KEY_REF, Witness
-from tests.api.conftest import Caller, World, invited, settings_in, state_without_node
+from tests.api.conftest import World, new_gateway, settings_in
 
 NOW = timedelta(0)
 LATER = timedelta(hours=1)
@@ -51,22 +47,8 @@ def world(migrated: str, tmp_path: Path) -> Iterator[World]:
     settings = replace(
         settings_in(tmp_path, migrated), checkpoint_every=NOW, refusal_window=LATER, log_witnesses=(witness.vkey,)
     )
-    app = create_app(settings, opened=state_without_node)
-    store = Database(migrated)
-    invited(store)
-    made = identity.bootstrap(store, brand_keys=True)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield World(
-            app=app,
-            client=client,
-            database=store,
-            settings=settings,
-            operator=Caller(client, made.operator_key or "", "operator"),
-            brand=Caller(client, made.brand_keys["cdnow"] or "", "cdnow"),
-            other=Caller(client, made.brand_keys["beans"] or "", "beans"),
-            anyone=Caller(client, "", "anyone"),
-        )
-    store.close()
+    with new_gateway(settings) as made:
+        yield made
 
 
 @pytest.fixture

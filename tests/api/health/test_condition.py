@@ -176,6 +176,48 @@ def test_wallet_is_served_with_a_strict_policy(built: World) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize(
+    ("taken", "coding"),
+    [
+        ("gzip, deflate, br", "br"),
+        ("gzip", "gzip"),
+        ("GZIP;q=0.5", "gzip"),
+        ("br;q=0, gzip", "gzip"),
+        ("*", "br"),
+        ("br;q=0, gzip; q=0", None),
+        ("identity", None),
+        ("", None),
+    ],
+)
+def test_wallet_is_sent_compressed_to_whoever_takes_that(built: World, taken: str, coding: str | None) -> None:
+    """SPEC 10.22"""
+    asset = built.settings.wallet_dist / "assets" / "app-1a2b.js"
+    text = b"export const points = 1;" * 40
+    asset.write_bytes(text)
+    # Neither is decoded here: the client would, and br it may not know.
+    for suffix in ("br", "gz"):
+        asset.with_name(f"{asset.name}.{suffix}").write_bytes(suffix.encode())
+
+    with built.client.stream("GET", "/assets/app-1a2b.js", headers={"Accept-Encoding": taken}) as answer:
+        body = b"".join(answer.iter_raw())
+
+    assert answer.headers.get("content-encoding") == coding
+    assert body == {"br": b"br", "gzip": b"gz", None: text}[coding]
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_a_file_that_is_there_only_compressed_or_asked_for_as_such_is_none(built: World) -> None:
+    """SPEC 9.15"""
+    dist = built.settings.wallet_dist
+    (dist / "assets" / "app-1a2b.js.br").write_bytes(b"br")
+    (dist / "assets" / "only.js.gz").write_bytes(b"gz")
+
+    for path in ("/assets/app-1a2b.js.br", "/assets/only.js.gz", "/assets/only.js"):
+        assert built.client.get(path, headers={"Accept-Encoding": "br, gzip"}).json()["error"] == "RouteUnknown"
+
+
 def test_wallet_that_is_unchanged_is_not_sent_again(built: World) -> None:
     first = built.client.get("/")
 

@@ -74,7 +74,7 @@ def spendable(caller: Caller) -> dict[str, int]:
     ],
 )  # fmt: skip
 def test_one_identifier_has_one_spelling(kind_: Any, written: str, country: str | None, one: str) -> None:
-    """SPEC 16.1"""
+    """SPEC 19.1"""
     assert normalised(kind_, written, country) == one
     assert normalised(kind_, one, country) == one
 
@@ -100,7 +100,7 @@ def test_one_identifier_has_one_spelling(kind_: Any, written: str, country: str 
     ],
 )  # fmt: skip
 def test_what_names_nobody_is_refused(kind_: Any, written: str, error: type[Exception]) -> None:
-    """SPEC 16.1, 16.2"""
+    """SPEC 19.1, 19.2"""
     with pytest.raises(error):
         normalised(kind_, written)
 
@@ -115,7 +115,7 @@ def test_what_is_shown_of_an_identifier_does_not_tell_it() -> None:
 
 
 def test_whom_a_brand_means_is_found_by_any_of_what_it_knows(world: World) -> None:
-    """SPEC 16.3: every pair of kinds, once it was said together, names one member."""
+    """SPEC 19.3: every pair of kinds, once it was said together, names one member."""
     values = {
         "account": "app-7", "email": "ada@example.org", "phone": "+821012345678", "card": "9410-77", "till": "T-0017",
         "partner": "m-7", "wallet": "0x" + "7a" * 20, "cookie": "c-" + "7" * 20, "device": "d-" + "7" * 20,
@@ -133,7 +133,7 @@ def test_whom_a_brand_means_is_found_by_any_of_what_it_knows(world: World) -> No
 
 
 def test_a_telephone_number_written_as_at_home_is_the_brands_country(world: World) -> None:
-    """SPEC 16.1"""
+    """SPEC 19.1"""
     unclear = world.brand.write("/v1/identity/resolve", {"identifiers": [{"kind": "phone", "value": "010-1234-5678"}]})
     world.operator.write("/v1/brands/cdnow", {"country": "KR"}, method="PATCH")
 
@@ -144,7 +144,7 @@ def test_a_telephone_number_written_as_at_home_is_the_brands_country(world: Worl
 
 
 def test_what_another_brand_knows_stays_that_brands(world: World) -> None:
-    """SPEC 16.4"""
+    """SPEC 19.4"""
     ours = resolve(world, ("email", "ada@example.org"))
     theirs = resolve(world, ("email", "ada@example.org"), brand=world.other)
 
@@ -154,7 +154,7 @@ def test_what_another_brand_knows_stays_that_brands(world: World) -> None:
 
 
 def test_a_shared_tablet_does_not_make_one_person_of_two(world: World) -> None:
-    """SPEC 16.5"""
+    """SPEC 19.5"""
     tablet = ("cookie", "tablet-" + "t" * 20)
     ada = resolve(world, ("account", "ada"), tablet)
     bob = resolve(world, ("account", "bob"), tablet)
@@ -168,7 +168,7 @@ def test_a_shared_tablet_does_not_make_one_person_of_two(world: World) -> None:
 
 
 def test_beyond_a_limit_what_counts_least_is_left_out(world: World) -> None:
-    """SPEC 16.5"""
+    """SPEC 19.5"""
     ada = resolve(world, ("account", "ada"), *[("email", f"ada{number}@example.org") for number in range(5)])
 
     more = resolve(world, ("account", "ada"), ("email", "ada5@example.org"))
@@ -180,7 +180,7 @@ def test_beyond_a_limit_what_counts_least_is_left_out(world: World) -> None:
 
 
 def test_a_brand_makes_one_of_its_own_two_and_of_nobody_elses(world: World) -> None:
-    """SPEC 16.4"""
+    """SPEC 19.4"""
     one, other = resolve(world, ("email", "ada@example.org")), resolve(world, ("phone", "+821012345678"))
     both_ = [("email", "ada@example.org"), ("phone", "+821012345678")]
 
@@ -196,7 +196,7 @@ def test_a_brand_makes_one_of_its_own_two_and_of_nobody_elses(world: World) -> N
 
 
 def test_only_what_names_nobody_is_refused_and_changes_nothing(world: World) -> None:
-    """SPEC 16.2"""
+    """SPEC 19.2"""
     before = world.everything()
 
     answer = world.brand.write("/v1/identity/resolve", {"identifiers": [{"kind": "account", "value": "null"}]})
@@ -207,7 +207,7 @@ def test_only_what_names_nobody_is_refused_and_changes_nothing(world: World) -> 
 
 
 def test_identifiers_are_kept_under_the_members_key_alone(world: World) -> None:
-    """SPEC 17.1"""
+    """SPEC 20.1"""
     ada = resolve(world, ("email", "ada.lovelace@example.org"), ("phone", "+821012345678"))
     bob = resolve(world, ("email", "bob@example.org"))
     rows = world.rows("SELECT sealed, lookup FROM identifier_link WHERE member_id = :m ORDER BY id", m=ada["member"])
@@ -226,7 +226,7 @@ def test_identifiers_are_kept_under_the_members_key_alone(world: World) -> None:
 
 
 def test_who_may_merge_and_undo(world: World) -> None:
-    """SPEC 16.8"""
+    """SPEC 19.8"""
     one, other = world.member("m-1"), world.member("m-2")
     third = world.session(world.member("m-3"))
     body = {"one": one["id"], "other": other["id"], "case": "case/1"}
@@ -253,7 +253,7 @@ def test_who_may_merge_and_undo(world: World) -> None:
 
 
 def test_a_preview_says_what_would_become_one_and_changes_nothing(world: World) -> None:
-    """SPEC 16.7"""
+    """SPEC 19.7"""
     world.mirror()
     one = resolve(world, ("email", "ada@example.org"), ("partner", "m-1"))
     other = resolve(world, ("phone", "+821012345678"), brand=world.other)
@@ -275,7 +275,7 @@ def test_a_preview_says_what_would_become_one_and_changes_nothing(world: World) 
 
 
 def test_one_person_sees_and_spends_what_both_have_and_each_keeps_it_after(world: World) -> None:
-    """SPEC 16.6"""
+    """SPEC 19.6"""
     world.mirror()
     one, other = world.member("m-1"), world.member("m-2", world.other)
     world.other.write("/v1/members", {"identifier": "m-9", "id": one["id"]})
@@ -310,7 +310,7 @@ def test_one_person_sees_and_spends_what_both_have_and_each_keeps_it_after(world
 
 
 def test_points_at_two_addresses_are_not_held_as_one_lot_and_it_is_said(world: World) -> None:
-    """SPEC 16.6"""
+    """SPEC 19.6"""
     world.mirror()
     one, other = world.member("m-1"), world.member("m-2")
     world.holds_points(one["address"], 30)
@@ -328,7 +328,7 @@ def test_points_at_two_addresses_are_not_held_as_one_lot_and_it_is_said(world: W
 
 
 def test_a_merge_that_would_give_one_person_two_accounts_is_refused(world: World) -> None:
-    """SPEC 16.8"""
+    """SPEC 19.8"""
     one, other = resolve(world, ("account", "ada")), resolve(world, ("account", "bob"))
 
     answer = merged(world, one["member"], other["member"])
@@ -337,7 +337,7 @@ def test_a_merge_that_would_give_one_person_two_accounts_is_refused(world: World
 
 
 def test_merges_and_their_ends_in_any_order_keep_every_point_and_every_event(world: World) -> None:
-    """SPEC 16.6: a forest of members, edges put in and taken out at random, against a plain model."""
+    """SPEC 19.6: a forest of members, edges put in and taken out at random, against a plain model."""
     print(f"seed {SEED}")
     dice = random.Random(SEED)
     world.mirror()
@@ -382,7 +382,7 @@ def test_merges_and_their_ends_in_any_order_keep_every_point_and_every_event(wor
 
 
 def test_a_guests_receipt_is_claimed_once_by_whoever_has_its_code(world: World) -> None:
-    """SPEC 16.9"""
+    """SPEC 19.9"""
     world.mirror()
     ada, bob = world.session(world.member("m-1")), world.session(world.member("m-2"))
     guest = world.brand.write("/v1/guests", key="g")
@@ -415,7 +415,7 @@ def test_a_guests_receipt_is_claimed_once_by_whoever_has_its_code(world: World) 
 
 
 def test_a_receipt_is_claimed_within_the_published_time_and_codes_are_not_guessed(world: World) -> None:
-    """SPEC 16.9"""
+    """SPEC 19.9"""
     ada = world.session(world.member())
     guest = world.brand.write("/v1/guests").json()
     days = world.anyone.get("/v1/identity/policy").json()["claim_s"] // 86_400
@@ -432,7 +432,7 @@ def test_a_receipt_is_claimed_within_the_published_time_and_codes_are_not_guesse
 
 
 def test_the_policy_is_published_as_it_is_followed(world: World) -> None:
-    """SPEC 16.2, 16.5"""
+    """SPEC 19.2, 19.5"""
     told = world.anyone.get("/v1/identity/policy").json()
 
     assert [(one["kind"], one["limit"], one["window_s"]) for one in told["kinds"]][:3] == [

@@ -69,7 +69,7 @@ def may(brand: Caller, member: str, *, purpose: str = "marketing", channel: str 
 
 
 def test_every_table_of_people_is_in_the_catalogue_and_every_personal_field_says_why() -> None:
-    """SPEC 17.2: a new table that names a member fails here until it is."""
+    """SPEC 20.2: a new table that names a member fails here until it is."""
     known = {one.table.name for one in DATASETS} | {table_of(one).name for one in (*UNNAMED, *SALTS)}
     for model in TABLES:
         table = table_of(model)
@@ -86,7 +86,7 @@ def test_every_table_of_people_is_in_the_catalogue_and_every_personal_field_says
 
 
 def test_the_data_page_is_made_of_the_labels(world: World) -> None:
-    """SPEC 17.2"""
+    """SPEC 20.2"""
     told = world.anyone.get("/v1/privacy/data").json()["fields"]
 
     assert len(told) == len(list(labelled())) > 10
@@ -96,7 +96,7 @@ def test_the_data_page_is_made_of_the_labels(world: World) -> None:
 
 
 def test_what_is_kept_long_enough_is_purged_and_nothing_else(world: World) -> None:
-    """SPEC 17.3"""
+    """SPEC 20.3"""
     tokens, again = entered(world), entered(world)
     ada = caller(world, tokens)
     ada.write(f"/v1/me/devices/{again['device']}", method="DELETE")
@@ -117,7 +117,7 @@ def test_what_is_kept_long_enough_is_purged_and_nothing_else(world: World) -> No
 
 
 def test_without_a_word_nothing_may_be_done_and_a_word_counts_from_the_next_read_on(world: World) -> None:
-    """SPEC 17.4"""
+    """SPEC 20.4"""
     member = world.member()
     ada, bob = world.session(member), world.session(world.member("m-2"))
     assert may(world.brand, member["id"]) == (False, "no_consent")
@@ -136,7 +136,7 @@ def test_without_a_word_nothing_may_be_done_and_a_word_counts_from_the_next_read
 
 
 def test_nobody_else_speaks_for_a_member_and_no_unseen_text_counts(world: World) -> None:
-    """SPEC 17.4"""
+    """SPEC 20.4"""
     member = world.member()
     ada = world.session(member)
     before = world.rows("SELECT COUNT(*) FROM consent_word")
@@ -156,7 +156,7 @@ def test_nobody_else_speaks_for_a_member_and_no_unseen_text_counts(world: World)
 
 
 def test_no_merge_widens_what_somebody_agreed_to(world: World) -> None:
-    """SPEC 17.4: at any moment, in any order, against a plain model."""
+    """SPEC 20.4: at any moment, in any order, against a plain model."""
     print(f"seed {SEED}")
     dice = random.Random(SEED)
     one, other = world.member("m-1"), world.member("m-2")
@@ -183,7 +183,7 @@ def test_no_merge_widens_what_somebody_agreed_to(world: World) -> None:
 
 
 def test_quiet_hours_and_a_pause_are_kept(world: World) -> None:
-    """SPEC 17.5"""
+    """SPEC 20.5"""
     member = world.member()
     ada = world.session(member)
     said(ada, True)
@@ -203,7 +203,7 @@ def test_quiet_hours_and_a_pause_are_kept(world: World) -> None:
 
 
 def test_quiet_hours_go_over_midnight_and_over_a_change_of_the_clock() -> None:
-    """SPEC 17.5"""
+    """SPEC 20.5"""
 
     def at(text: str) -> int:
         return int(datetime.fromisoformat(text).timestamp() * 1000)
@@ -222,7 +222,7 @@ def test_quiet_hours_go_over_midnight_and_over_a_change_of_the_clock() -> None:
 
 
 def test_a_member_sees_who_looked_and_where_that_stands_in_the_log(world: World) -> None:
-    """SPEC 17.6"""
+    """SPEC 20.6"""
     world.mirror()
     member = world.member()
     ada, bob = world.session(member), world.session(world.member("m-2"))
@@ -243,7 +243,7 @@ def test_a_member_sees_who_looked_and_where_that_stands_in_the_log(world: World)
 
 
 def test_the_archive_has_everything_that_is_kept_and_nothing_of_others(world: World) -> None:
-    """SPEC 17.6"""
+    """SPEC 20.6"""
     world.mirror()
     tokens = entered(world, label="Ada's telephone")
     ada = caller(world, tokens)
@@ -290,7 +290,7 @@ def erased(world: World, who: Caller) -> dict[str, Any]:
 
 
 def test_who_is_erased_is_nowhere_and_the_books_stay_as_they_are(world: World) -> None:
-    """SPEC 17.7"""
+    """SPEC 20.7"""
     world.mirror()
     tokens = entered(world, label="Ada's telephone")
     ada, member = caller(world, tokens), tokens["member"]
@@ -343,7 +343,7 @@ def test_who_is_erased_is_nowhere_and_the_books_stay_as_they_are(world: World) -
 
 
 def test_an_erasure_holds_against_a_database_from_before_it(world: World) -> None:
-    """SPEC 17.8"""
+    """SPEC 20.8"""
     world.mirror()
     tokens = entered(world)
     ada, member = caller(world, tokens), tokens["member"]
@@ -374,7 +374,7 @@ def test_an_erasure_holds_against_a_database_from_before_it(world: World) -> Non
 
 
 def test_a_gateway_that_starts_on_an_old_copy_erases_before_it_serves(make_world: Worlds) -> None:
-    """SPEC 17.8"""
+    """SPEC 20.8"""
     world = make_world(outbox_shown=True)
     tokens = entered(world)
     erased(world, caller(world, tokens))
@@ -387,7 +387,7 @@ def test_a_gateway_that_starts_on_an_old_copy_erases_before_it_serves(make_world
 
 
 def test_keys_are_one_a_person_sealed_and_shredded_for_ever(tmp_path: Path) -> None:
-    """SPEC 17.1, 17.8"""
+    """SPEC 20.1, 20.8"""
     path = tmp_path / "keys.db"
     keys = FileKeys(path, LocalKeystore(b"\x07" * 32))
     one, other = keys.make("mem_1"), keys.make("mem_2")
@@ -413,7 +413,7 @@ def test_keys_are_one_a_person_sealed_and_shredded_for_ever(tmp_path: Path) -> N
 
 
 def test_no_personal_value_is_where_none_may_be(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """SPEC 17.9"""
+    """SPEC 20.9"""
     world.mirror()
     with caplog.at_level("INFO"):
         entered(world, label="Ada's telephone")
@@ -442,7 +442,7 @@ def test_no_personal_value_is_where_none_may_be(world: World, caplog: pytest.Log
     ids=["plain", "hex", "base64", "sha256"],
 )
 def test_the_scanner_finds_what_hides(hidden: Any, spelling: str) -> None:
-    """SPEC 17.9"""
+    """SPEC 20.9"""
     value = "ada.lovelace@example.org"
 
     [found] = scanner.leaks([(value, "a…@example.org")], [("here", f"xx{hidden(value)}yy"), ("there", "nothing")])
@@ -451,7 +451,7 @@ def test_the_scanner_finds_what_hides(hidden: Any, spelling: str) -> None:
 
 
 def test_the_command_finds_what_a_log_file_tells(tmp_path: Path) -> None:
-    """SPEC 17.9"""
+    """SPEC 20.9"""
     url, path = f"sqlite:///{tmp_path}/moa.db", tmp_path / "keystore.json"
     migrate.run(url)
     keystore = LocalKeystore.create(path, "a password")

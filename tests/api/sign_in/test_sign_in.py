@@ -73,7 +73,7 @@ def refreshed(world: World, tokens: dict[str, Any], attempt: str = "attempt-0000
 
 
 def test_a_code_lets_in_whose_address_it_went_to_and_makes_a_member_at_the_first_time(world: World) -> None:
-    """SPEC 18.1"""
+    """SPEC 21.1"""
     world.mirror()
     first, again = entered(world, label="Ada's telephone"), entered(world, ADA | {"value": " ADA@Example.ORG "})
 
@@ -89,7 +89,7 @@ def test_a_code_lets_in_whose_address_it_went_to_and_makes_a_member_at_the_first
 
 
 def test_whether_somebody_is_a_member_is_not_told_and_not_looked_at(world: World) -> None:
-    """SPEC 18.2: the same answer, the same work, the same refusals."""
+    """SPEC 21.2: the same answer, the same work, the same refusals."""
     entered(world)
     member = post(world, "codes", {"identifier": ADA})
     nobody = post(world, "codes", {"identifier": {"kind": "email", "value": "nobody@example.org"}})
@@ -116,7 +116,7 @@ def test_whether_somebody_is_a_member_is_not_told_and_not_looked_at(world: World
 
 
 def test_every_wrong_code_is_refused_alike(world: World) -> None:
-    """SPEC 18.3: of another, of another address, used, too late, tried too often."""
+    """SPEC 21.3: of another, of another address, used, too late, tried too often."""
     mine, bobs = asked(world), asked(world, BOB)
     digits = str((int(mine["code"]) + 1) % 10**8).zfill(8)
     wrong = [
@@ -140,7 +140,7 @@ def test_every_wrong_code_is_refused_alike(world: World) -> None:
 
 
 def test_a_code_is_tried_five_times_and_no_more(world: World) -> None:
-    """SPEC 18.3"""
+    """SPEC 21.3"""
     mine = asked(world)
     wrong = mine | {"code": str((int(mine["code"]) + 1) % 10**8).zfill(8)}
     for _ in range(5):
@@ -150,7 +150,7 @@ def test_a_code_is_tried_five_times_and_no_more(world: World) -> None:
 
 
 def test_codes_are_asked_for_a_few_times_an_hour_member_or_not(world: World) -> None:
-    """SPEC 18.4"""
+    """SPEC 21.4"""
     entered(world)
     for who, more in ((ADA, 4), ({"kind": "email", "value": "nobody@example.org"}, 5)):
         answers = [post(world, "codes", {"identifier": who}) for _ in range(more + 1)]
@@ -162,7 +162,7 @@ def test_codes_are_asked_for_a_few_times_an_hour_member_or_not(world: World) -> 
 
 
 def test_one_code_entered_twice_at_once_lets_in_once(world: World) -> None:
-    """SPEC 18.3"""
+    """SPEC 21.3"""
     mine = asked(world)
     ready = threading.Barrier(2)
 
@@ -176,7 +176,7 @@ def test_one_code_entered_twice_at_once_lets_in_once(world: World) -> None:
 
 
 def test_the_code_is_nowhere_but_in_the_message(world: World) -> None:
-    """SPEC 18.3, 17.1"""
+    """SPEC 21.3, 20.1"""
     mine = asked(world)
 
     rows = world.rows("SELECT * FROM challenge") + world.rows("SELECT sealed FROM outbox_message")
@@ -186,7 +186,7 @@ def test_the_code_is_nowhere_but_in_the_message(world: World) -> None:
 
 
 def test_what_was_sent_is_shown_in_a_demo_only_and_to_the_operator(make_world: Worlds) -> None:
-    """SPEC 18.5"""
+    """SPEC 21.5"""
     world = make_world()
     post(world, "codes", {"identifier": ADA})
 
@@ -199,7 +199,7 @@ def test_what_was_sent_is_shown_in_a_demo_only_and_to_the_operator(make_world: W
 
 
 def test_what_brands_said_of_an_address_becomes_the_persons_who_proves_it(world: World) -> None:
-    """SPEC 16.10"""
+    """SPEC 19.10"""
     world.mirror()
     at_cdnow = resolve(world, ("email", "ada@example.org"), ("partner", "m-1"))
     at_beans = resolve(world, ("email", "ada@example.org"), ("partner", "m-2"), brand=world.other)
@@ -224,7 +224,7 @@ def test_what_brands_said_of_an_address_becomes_the_persons_who_proves_it(world:
 
 
 def test_what_was_done_before_the_sign_in_is_the_members_afterwards(world: World) -> None:
-    """SPEC 16.11"""
+    """SPEC 19.11"""
     world.mirror()
     cookie = "c-" + "7" * 20
     visitor = resolve(world, ("cookie", cookie))
@@ -240,7 +240,7 @@ def test_what_was_done_before_the_sign_in_is_the_members_afterwards(world: World
 
 
 def test_two_people_on_one_tablet_stay_two(world: World) -> None:
-    """SPEC 16.11"""
+    """SPEC 19.11"""
     world.mirror()
     tablet = {"kind": "device", "value": "tablet-" + "7" * 20, "brand": "cdnow"}
     seen = ("device", tablet["value"])
@@ -276,7 +276,7 @@ def proof(world: World, ada: Caller, who: dict[str, str]) -> Any:
 
 
 def test_a_further_address_is_proved_and_opens_the_same_member(world: World) -> None:
-    """SPEC 18.6"""
+    """SPEC 21.6"""
     first = entered(world)
     ada = caller(world, first)
     told, body = proof(world, ada, BOB)
@@ -300,7 +300,7 @@ def test_a_further_address_is_proved_and_opens_the_same_member(world: World) -> 
 
 
 def test_who_proves_to_be_two_members_sees_what_one_would_be_and_confirms_it(world: World) -> None:
-    """SPEC 18.6, 16.7"""
+    """SPEC 21.6, 19.7"""
     world.mirror()
     ada, bob = entered(world), entered(world, BOB)
     one = caller(world, ada)
@@ -325,7 +325,7 @@ def test_who_proves_to_be_two_members_sees_what_one_would_be_and_confirms_it(wor
 
 
 def test_a_token_lives_for_minutes_and_its_device_gets_the_next(world: World) -> None:
-    """SPEC 18.7"""
+    """SPEC 21.7"""
     world.mirror()
     first = entered(world)
     lives_ms = world.rows("SELECT expires_at_ms - created_at_ms FROM member_session")[0][0]
@@ -347,7 +347,7 @@ def test_a_token_lives_for_minutes_and_its_device_gets_the_next(world: World) ->
 
 
 def test_an_answer_that_was_lost_is_given_again_to_the_same_attempt(world: World) -> None:
-    """SPEC 18.7"""
+    """SPEC 21.7"""
     first = entered(world)
     lost, again = refreshed(world, first).json(), refreshed(world, first).json()
 
@@ -357,7 +357,7 @@ def test_an_answer_that_was_lost_is_given_again_to_the_same_attempt(world: World
 
 
 def test_a_used_token_that_comes_again_ends_its_device_and_no_other(world: World) -> None:
-    """SPEC 18.8"""
+    """SPEC 21.8"""
     world.mirror()
     robbed, other = entered(world), entered(world)
     thief = refreshed(world, robbed).json()
@@ -383,7 +383,7 @@ def test_a_used_token_that_comes_again_ends_its_device_and_no_other(world: World
 
 
 def test_devices_are_signed_out_one_by_one_and_everywhere(world: World) -> None:
-    """SPEC 18.9"""
+    """SPEC 21.9"""
     world.mirror()
     phone, desk, bob = entered(world), entered(world), entered(world, BOB)
     ada, third = caller(world, phone), caller(world, bob)
@@ -406,7 +406,7 @@ def test_devices_are_signed_out_one_by_one_and_everywhere(world: World) -> None:
 
 
 def test_the_operator_ends_devices_with_the_sessions(world: World) -> None:
-    """SPEC 18.9"""
+    """SPEC 21.9"""
     tokens = entered(world)
     world.run("UPDATE member_session SET expires_at_ms = 1")
 
@@ -416,7 +416,7 @@ def test_the_operator_ends_devices_with_the_sessions(world: World) -> None:
 
 
 def test_tokens_are_kept_as_hashes_only(world: World) -> None:
-    """SPEC 18.7"""
+    """SPEC 21.7"""
     tokens = entered(world)
     rows = str(world.rows("SELECT * FROM refresh_token") + world.rows("SELECT * FROM member_session"))
 
@@ -446,7 +446,7 @@ def by_passkey(world: World, device: Authenticator, **more: Any) -> Any:
 
 
 def test_a_passkey_lets_its_member_in(world: World) -> None:
-    """SPEC 18.10"""
+    """SPEC 21.10"""
     tokens, device = entered(world), Authenticator()
     made, body = registered(world, tokens, device, label="Ada's key")
 
@@ -472,7 +472,7 @@ def test_a_passkey_lets_its_member_in(world: World) -> None:
     ids=str,
 )
 def test_a_passkey_of_another_origin_or_an_unverified_user_opens_nothing(world: World, lie: dict[str, Any]) -> None:
-    """SPEC 18.10"""
+    """SPEC 21.10"""
     tokens, device = entered(world), Authenticator(count=10)
     assert registered(world, tokens, device)[0].status_code == 201
     for name, value in lie.items():
@@ -483,7 +483,7 @@ def test_a_passkey_of_another_origin_or_an_unverified_user_opens_nothing(world: 
 
 @pytest.mark.parametrize("lie", [{"origin": "https://evil.example"}, {"verifies": False}], ids=str)
 def test_a_passkey_that_lies_at_its_making_is_not_taken(world: World, lie: dict[str, Any]) -> None:
-    """SPEC 18.10"""
+    """SPEC 21.10"""
     tokens = entered(world)
 
     assert refusal(registered(world, tokens, Authenticator(**lie))[0]) == (401, "PasskeyRefused")
@@ -491,7 +491,7 @@ def test_a_passkey_that_lies_at_its_making_is_not_taken(world: World, lie: dict[
 
 
 def test_a_passkey_is_one_members_and_another_key_does_not_sign_for_it(world: World) -> None:
-    """SPEC 18.10"""
+    """SPEC 21.10"""
     ada, bob, device = entered(world), entered(world, BOB), Authenticator()
     assert registered(world, ada, device)[0].status_code == 201
 
@@ -533,7 +533,7 @@ def by_wallet(world: World, key: PrivateKey, **more: Any) -> Any:
 
 
 def test_a_wallet_signs_in_by_the_message_that_was_asked_for(world: World) -> None:
-    """SPEC 18.11"""
+    """SPEC 21.11"""
     key = PrivateKey(b"\x11" * 32)
     first, body = by_wallet(world, key)
     again, _ = by_wallet(world, key)
@@ -559,7 +559,7 @@ def test_a_wallet_signs_in_by_the_message_that_was_asked_for(world: World) -> No
     ],
 )
 def test_a_message_with_another_word_is_refused_though_it_is_signed(world: World, what: str, to: str) -> None:
-    """SPEC 18.11"""
+    """SPEC 21.11"""
     key = PrivateKey(b"\x11" * 32)
     told = asked_wallet(world, address_of(key))
     message = told["message"].replace(what, to)
@@ -571,7 +571,7 @@ def test_a_message_with_another_word_is_refused_though_it_is_signed(world: World
 
 
 def test_what_is_no_signature_is_none(world: World) -> None:
-    """SPEC 18.11"""
+    """SPEC 21.11"""
     key = PrivateKey(b"\x11" * 32)
     digest, order = keccak(b"x"), 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
     good = key.sign_recoverable(digest, hasher=None)
@@ -584,7 +584,7 @@ def test_what_is_no_signature_is_none(world: World) -> None:
 
 
 def test_a_wallet_becomes_a_way_in_for_a_member(world: World) -> None:
-    """SPEC 18.6, 18.11"""
+    """SPEC 21.6, 21.11"""
     tokens, key = entered(world), PrivateKey(b"\x12" * 32)
     ada = caller(world, tokens)
     told = ada.write("/v1/me/wallets/messages", {"address": address_of(key)}).json()
@@ -601,7 +601,7 @@ def test_a_wallet_becomes_a_way_in_for_a_member(world: World) -> None:
 
 
 def test_no_act_log_or_metric_names_who_signed_in(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    """SPEC 18.12"""
+    """SPEC 21.12"""
     with caplog.at_level("INFO"):
         tokens = entered(world, label="Ada's telephone")
         refreshed(world, tokens)
@@ -621,7 +621,7 @@ def test_no_act_log_or_metric_names_who_signed_in(world: World, caplog: pytest.L
 
 
 def test_a_flood_from_one_address_is_refused_and_others_come_in(make_world: Worlds, monkeypatch: Any) -> None:
-    """SPEC 18.4"""
+    """SPEC 21.4"""
     monkeypatch.setattr("api.sign_in.entering.ENTRIES_HOURLY_MAX", 3)
     world = make_world(access_lifetime=timedelta(minutes=1))
     answers = [post(world, "passkeys/options") for _ in range(4)]

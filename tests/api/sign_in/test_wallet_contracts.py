@@ -1,4 +1,4 @@
-"""Sign-in of a wallet that is a contract: the chain itself is asked (SPEC 18.11). On Anvil, with a real ERC-1271."""
+"""Sign-in of a wallet that is a contract: the chain itself is asked (SPEC 21.11). On Anvil, with a real ERC-1271."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def answered(world: World, wallet: str, key: PrivateKey, **more: Any) -> Any:
 
 
 def test_a_contract_signs_in_by_its_owners_key_and_nobody_elses(make_world: Worlds, anvil: Anvil) -> None:
-    """SPEC 18.11"""
+    """SPEC 21.11"""
     world = on(make_world(), anvil)
     wallet = deploy(anvil, address_of(OWNER))
 
@@ -77,7 +77,7 @@ def test_a_contract_signs_in_by_its_owners_key_and_nobody_elses(make_world: Worl
 
 
 def test_a_node_that_is_away_is_said_and_lets_nobody_in(make_world: Worlds) -> None:
-    """SPEC 18.11, 9.19"""
+    """SPEC 21.11, 9.19"""
     world = make_world()
     world.app.state.moa.node = Node(world.app.state.moa.deployment, "http://127.0.0.1:9", 0.5)
 

@@ -1,4 +1,4 @@
-"""Who works for a brand comes in as everybody does, and does what the role does and no more (SPEC 18.13 to 18.15)."""
+"""Who works for a brand comes in as everybody does, and does what the role does and no more (SPEC 21.13 to 21.15)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def took_up(world: World, ada: Caller, role_id: str) -> Caller:
 
 
 def test_a_role_is_had_by_who_proves_the_address_that_it_was_given_to(world: World) -> None:
-    """SPEC 18.13"""
+    """SPEC 21.13"""
     role_id = gave(world, "till")
     ada, bob = caller(world, entered(world)), caller(world, entered(world, BOB))
 
@@ -62,7 +62,7 @@ def test_a_role_is_had_by_who_proves_the_address_that_it_was_given_to(world: Wor
 
 
 def test_who_gives_and_takes_roles(world: World) -> None:
-    """SPEC 18.13"""
+    """SPEC 21.13"""
     role_id, body = gave(world, "till"), {"identifier": EVE, "role": "viewer"}
     member = world.session(world.member())
     assert refusal(world.anyone.write("/v1/staff", body)) == (401, "KeyMissing")
@@ -86,7 +86,7 @@ def test_who_gives_and_takes_roles(world: World) -> None:
 
 
 def test_a_role_ends_with_its_device_and_with_the_proof_of_its_address(world: World) -> None:
-    """SPEC 18.14"""
+    """SPEC 21.14"""
     role_id = gave(world, "viewer")
     tokens, again = entered(world), entered(world)
     ada = caller(world, again)
@@ -104,7 +104,7 @@ def test_a_role_ends_with_its_device_and_with_the_proof_of_its_address(world: Wo
 
 
 def test_a_roles_token_lives_for_minutes(world: World) -> None:
-    """SPEC 18.14"""
+    """SPEC 21.14"""
     viewer = took_up(world, caller(world, entered(world)), gave(world, "viewer"))
     world.run("UPDATE staff_session SET expires_at_ms = 1")
 
@@ -112,7 +112,7 @@ def test_a_roles_token_lives_for_minutes(world: World) -> None:
 
 
 def test_money_needs_a_second_factor(world: World) -> None:
-    """SPEC 18.15"""
+    """SPEC 21.15"""
     world.mirror()
     role_id, device = gave(world, "treasurer"), Authenticator()
     tokens = entered(world)
@@ -135,7 +135,7 @@ def test_money_needs_a_second_factor(world: World) -> None:
 
 
 def test_every_route_of_a_brand_is_open_to_the_roles_that_have_it_and_to_no_other(world: World) -> None:
-    """SPEC 18.13: the matrix of all routes and roles, from the document itself."""
+    """SPEC 21.13: the matrix of all routes and roles, from the document itself."""
     assert len(BRANDS) > 25
     tokens = entered(world)
     ada = caller(world, tokens)
@@ -155,7 +155,7 @@ def test_every_route_of_a_brand_is_open_to_the_roles_that_have_it_and_to_no_othe
 
 
 def test_the_table_of_roles_names_operations_that_there_are() -> None:
-    """SPEC 18.13"""
+    """SPEC 21.13"""
     named: set[Any] = set().union(*MAY.values()) | MONEY
 
     assert named <= NAMES

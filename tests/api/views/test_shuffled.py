@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from api import migrate
-from api.app import create_app
-from api.kit.database import Database
-from api.members import service as identity
 from api.views import member_view
-from tests.api.conftest import TOKENS, Caller, World, invited, purchase, settings_in, state_without_node
+from tests.api.conftest import TOKENS, Caller, World, new_gateway, purchase, settings_in
 from tests.support.shuffling import shuffled
 
 MEMBERS = 6
@@ -29,19 +24,8 @@ MOVING = re.compile(r'"(age_s|last_used_at)": ?("[^"]*"|[0-9.e-]+|null)')
 def world(url: str, tmp_path: Path) -> Iterator[World]:
     """A gateway on the database, with some of everything."""
     migrate.run(url)
-    app = create_app(replace(settings_in(tmp_path, url)), opened=state_without_node)
-    store = Database(url)
-    invited(store)
-    made = identity.bootstrap(store, brand_keys=True)
-    with TestClient(app, raise_server_exceptions=False) as client:
-        keys = {name: made.brand_keys[name] or "" for name in made.brand_keys}
-        yield World(
-            app=app, client=client, database=store, settings=settings_in(tmp_path, url),
-            operator=Caller(client, made.operator_key or "", "operator"),
-            brand=Caller(client, keys["cdnow"], "cdnow"), other=Caller(client, keys["beans"], "beans"),
-            anyone=Caller(client, "", "anyone"),
-        )  # fmt: skip
-    store.close()
+    with new_gateway(settings_in(tmp_path, url)) as made:
+        yield made
 
 
 def fill(world: World) -> dict[str, Any]:

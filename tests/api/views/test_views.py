@@ -296,3 +296,95 @@ def test_proof_without_a_node_is_unavailable(seen: World) -> None:
     answer = seen.session(member_of(seen)).get(f"/v1/me/entries/{entry}/proof")
 
     assert (answer.status_code, answer.json()["error"]) == (503, "NodeUnavailable")
+
+
+def test_what_is_on_its_way_out_is_reserved_until_the_mirror_has_it(seen: World) -> None:
+    """SPEC 9.95"""
+    member = seen.session(member_of(seen))
+
+    def told() -> tuple[str, str]:
+        balance = member.get("/v1/me/view").json()["balances"][1]
+        return balance["reserved"], balance["pending"]
+
+    member.write("/v1/holds", {"brand": "cdnow", "points": "50"})
+    seen.run(
+        "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, created_at_ms, updated_at_ms)"
+        " SELECT 'e', 'exchange', 1, ordering_key, :p, 'sent', 1, 1 FROM operation WHERE kind = 'hold'",
+        p='{"quote": {"pointsIn": "7"}, "signature": "0x"}',
+    )
+    seen.brand.write("/v1/purchases", purchase(1, amount="2933"))
+    assert told() == ("57", "4399")
+
+    # Mined in a block that the mirror has not: still on its way. In one that it has: in the balance already.
+    seen.run("UPDATE operation SET state = 'mined', block_number = 8")
+    assert told() == ("57", "4399")
+    seen.run("UPDATE operation SET block_number = 7")
+    assert told() == ("0", "0")
+
+
+def test_entries_of_one_hold_lead_to_each_other_both_ways(seen: World) -> None:
+    """SPEC 9.96"""
+    member = member_of(seen)
+    mine = seen.session(member)
+    seen.run("DELETE FROM entry")
+    hold = mine.write("/v1/holds", {"brand": "cdnow", "points": "50"}).json()
+    [(chain_id,)] = seen.rows("SELECT chain_id FROM hold_request")
+    steps = [("hold", "0xa1", 3), ("capture", "0xa2", 4), ("refund", "0xa3", 5), ("refund", "0xa4", 6)]
+    for named, tx_hash, block in steps:
+        seen.run(
+            "INSERT INTO entry (token, account, kind, points, held, tx_hash, block_number, block_hash, block_time,"
+            " log_index, contract, brand_id, detail)"
+            " VALUES (:t, :a, :k, '0', '0', :x, :n, '0x', 1, 1, :c, '1', :d)",
+            t=TOKENS["cdnow"], a=member["address"].lower(), k=named, x=tx_hash, n=block, c=TOKENS["beans"],
+            d=f'{{"hold_id": "{chain_id}"}}',
+        )  # fmt: skip
+    seen.run(
+        "INSERT INTO hold (hold_id, brand_id, token, account, state, points, captured, refunded, hold_until, reward_id,"
+        " placed_tx_hash, placed_at, block_number, log_index)"
+        " VALUES (:h, '1', :t, :a, 'captured', '50', '50', '2', 9, '0x', '0xa1', 1, 6, 1)",
+        h=chain_id, t=TOKENS["cdnow"], a=member["address"].lower(),
+    )  # fmt: skip
+    for number, (named, tx_hash, block) in enumerate(steps[1:3], 1):
+        seen.run(
+            "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, tx_hash, block_number,"
+            " created_at_ms, updated_at_ms) VALUES (:k, :k, 1, :a, '{}', 'confirmed', :x, :n, 1, 1)",
+            k=f"{named}-{number}", a=member["address"].lower(), x=tx_hash, n=block,
+        )  # fmt: skip
+        seen.run(
+            "INSERT INTO hold_step (hold_id, number, kind, points, operation, created_at_ms)"
+            " SELECT :h, :n, :k, '1', id, 1 FROM operation WHERE tx_hash = :x",
+            h=hold["id"], n=number, k=named, x=tx_hash,
+        )  # fmt: skip
+
+    answer = mine.get("/v1/me/entries")
+    assert answer.status_code == 200, answer.text
+    entries = {entry["id"]: set(entry["related"]) for entry in answer.json()["entries"]}
+
+    assert len(entries) == 4
+    assert all(related == entries.keys() - {id} for id, related in entries.items()), entries
+    # The second refund was made by another till: the mirror alone knows it, and it is found from the hold all the same.
+
+
+def test_an_entry_is_told_by_its_id_to_its_member_alone(seen: World) -> None:
+    """SPEC 9.96"""
+    member = seen.session(member_of(seen))
+    [first, *_] = member.get("/v1/me/entries").json()["entries"]
+    stranger = seen.session(seen.member("m-2"))
+
+    assert member.get(f"/v1/me/entries/{first['id']}").json() == first
+    for caller, id in ((stranger, first["id"]), (member, "999999")):
+        answer = caller.get(f"/v1/me/entries/{id}")
+        assert (answer.status_code, answer.json()["error"]) == (404, "EntryUnknown")
+    assert seen.brand.get(f"/v1/me/entries/{first['id']}").json()["error"] == "NotYours"
+    assert seen.anyone.get(f"/v1/me/entries/{first['id']}").json()["error"] == "KeyMissing"
+
+
+def test_an_award_says_when_it_was_earned_beside_when_the_chain_had_it(seen: World) -> None:
+    """SPEC 9.96"""
+    seen.brand.write("/v1/purchases", purchase(1))
+    seen.run("UPDATE entry SET operation_id = (SELECT operation_id FROM operation) WHERE points = '4399'")
+    found = seen.session(member_of(seen)).get("/v1/me/entries").json()["entries"]
+
+    told = {entry["reference"]: entry["occurred_at"] for entry in found}
+    assert told.get("order-1") == "1997-01-01T00:00:00.000Z", told
+    assert told.get(None, "none") is None

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { openGateway } from "./gateway";
 import { Refusal, Unreachable } from "./problem";
+import type { ExchangeWanted } from "./gateway";
 import type { ExchangeQuote } from "./types";
 
 const QUOTE = {
@@ -12,6 +13,8 @@ const QUOTE = {
   agreement: { version: 3 },
   expires_at: "2026-11-30T12:00:30Z",
 } as unknown as ExchangeQuote;
+
+const WANTED: ExchangeWanted = { from: "cafe", to: "books", points_in: "100", minimum_out: "66", agreement_version: 3 };
 
 /** SPEC 10.12 */
 describe("a member's calls", () => {
@@ -41,9 +44,9 @@ describe("a member's calls", () => {
   test("an intention that is asked again after no answer has the same key and the same body", async () => {
     answers = [new TypeError("no network"), json({}, 201)];
     const gateway = open();
-    await expect(gateway.exchange(QUOTE, "k-1")).rejects.toBeInstanceOf(Unreachable);
-    await gateway.exchange(QUOTE, "k-1");
-    await gateway.hold("cafe", "5", "k-2");
+    await expect(gateway.exchange(WANTED, "k-1")).rejects.toBeInstanceOf(Unreachable);
+    await gateway.exchange(WANTED, "k-1");
+    await gateway.hold("cafe", "5", 900, "k-2");
 
     expect(keys()).toEqual(["k-1", "k-1", "k-2"]);
     const bodies = await Promise.all(asked.map((request) => request.text()));
@@ -65,7 +68,7 @@ describe("a member's calls", () => {
   ])("a refusal (%i) is told by its error's name", async (status, body, error) => {
     answers = [json(body, status)];
     const trouble = await open()
-      .exchange(QUOTE, "k")
+      .exchange(WANTED, "k")
       .catch((reason: unknown) => reason);
 
     expect(trouble).toBeInstanceOf(Refusal);
@@ -75,7 +78,7 @@ describe("a member's calls", () => {
 
   test.each([500, 502, 504])("a failure of the gateway itself (%i) says nothing of what happened", async (status) => {
     answers = [json({ error: "InternalError" }, status)];
-    await expect(open().hold("cafe", "5", "k")).rejects.toBeInstanceOf(Unreachable);
+    await expect(open().hold("cafe", "5", 900, "k")).rejects.toBeInstanceOf(Unreachable);
   });
 
   test("a session that the gateway no longer knows is said once for each call", async () => {

@@ -2,14 +2,14 @@
 import createClient from "openapi-fetch";
 import { refusalOf, Unreachable } from "./problem";
 import type { paths } from "./schema";
-import type { EntryPage, EntryProof, Exchange, ExchangeQuote, Hold, MemberView } from "./types";
+import type { Entry, EntryPage, EntryProof, Exchange, ExchangeQuote, Hold, HoldPage, IntentionTold, MemberView } from "./types";
 
 /** Seconds the gateway may wait for the chain before it answers "on its way". */
-const WAIT_S = 20;
+const WAIT_S = 10;
 /** Longer than that, a call counts as unanswered. */
 const TIMEOUT_MS = 30_000;
-const PAGE_ENTRIES = 20;
-const HOLD_LIFETIME_S = 15 * 60;
+const PAGE_ENTRIES = 50;
+const PAGE_HOLDS = 20;
 
 /** A quote, and how long it still holds by the gateway's clock. */
 export interface Offer {
@@ -26,9 +26,27 @@ export interface Gateway {
   /** The address of the registry on which the gateway says that all evidence rests. */
   registry(): Promise<string>;
   quote(from: string, to: string, points: string): Promise<Offer>;
+  entry(id: string): Promise<Entry>;
+  /** The member's holds, the newest first. */
+  holds(): Promise<HoldPage>;
   /** `key` names the intention: asked again with the same key, it counts once. */
-  exchange(quote: ExchangeQuote, key: string): Promise<Exchange>;
-  hold(brand: string, points: string, key: string): Promise<Hold>;
+  exchange(wanted: ExchangeWanted, key: string): Promise<Exchange>;
+  hold(brand: string, points: string, lifetime_s: number, key: string): Promise<Hold>;
+  cancel(hold: string, key: string): Promise<Hold>;
+  /** What became of what was asked under a key. Asking changes nothing. */
+  intention(key: string): Promise<IntentionTold>;
+  /** Makes sure that nothing asked under a key counts any more. */
+  withdraw(key: string): Promise<IntentionTold>;
+  /** Seconds until a moment of the gateway's clock, by that clock. */
+  secondsUntil(iso: string): number;
+}
+
+export interface ExchangeWanted {
+  from: string;
+  to: string;
+  points_in: string;
+  minimum_out: string;
+  agreement_version: number;
 }
 
 /** Calls with one member's session. `refused` hears when the gateway no longer knows it. */
@@ -74,25 +92,25 @@ export function openGateway(token: string, refused: () => void): Gateway {
       const quote = await answer(client.POST("/v1/exchanges/quote", { body: { from, to, points_in: points } }));
       return { quote, left_s: (Date.parse(quote.expires_at) - Date.now() - skew) / 1000 };
     },
-    exchange: (quote, key) =>
+    entry: (id) => answer(client.GET("/v1/me/entries/{entry_id}", { params: { path: { entry_id: id } } })),
+    holds: () => answer(client.GET("/v1/me/holds", { params: { query: { limit: PAGE_HOLDS } } })),
+    exchange: (wanted, key) => answer(client.POST("/v1/exchanges", { params: { header: writing(key) }, body: { ...wanted } })),
+    hold: (brand, points, lifetime_s, key) =>
       answer(
-        client.POST("/v1/exchanges", {
-          params: { header: writing(key) },
-          body: {
-            from: quote.from,
-            to: quote.to,
-            points_in: quote.points_in,
-            minimum_out: quote.minimum_out,
-            agreement_version: quote.agreement.version,
-          },
+        client.POST("/v1/holds", { params: { header: writing(key) }, body: { brand, points, reward: "", lifetime_s } }),
+      ),
+    cancel: (hold, key) =>
+      answer(
+        client.POST("/v1/me/holds/{hold_id}/cancel", { params: { header: writing(key), path: { hold_id: hold } } }),
+      ),
+    intention: (key) => answer(client.GET("/v1/me/intentions/{key}", { params: { path: { key } } })),
+    withdraw: (key) =>
+      answer(
+        client.POST("/v1/me/intentions/{key}/withdraw", {
+          // Withdrawn twice is withdrawn once: the key of the withdrawal follows from what is withdrawn.
+          params: { header: { "idempotency-key": `withdraw-${key}` }, path: { key } },
         }),
       ),
-    hold: (brand, points, key) =>
-      answer(
-        client.POST("/v1/holds", {
-          params: { header: writing(key) },
-          body: { brand, points, reward: "", lifetime_s: HOLD_LIFETIME_S },
-        }),
-      ),
+    secondsUntil: (iso) => (Date.parse(iso) - Date.now() - skew) / 1000,
   };
 }

@@ -27,9 +27,14 @@ export function refusalOf(body: unknown, status: number): Refusal {
   return new Refusal(typeof named === "string" ? named : `Status${status}`, status);
 }
 
-/** The sentence for a trouble, in the member's language. */
-export function troubleText(trouble: unknown, messages: Messages): string {
-  if (trouble instanceof Unreachable) return messages.errorNetwork;
-  if (trouble instanceof Refusal) return messages.errors[trouble.error] ?? messages.errorUnknown;
+/** The sentence for a trouble, in the member's language. what: a question changes nothing, whether it was answered or not. */
+export function troubleText(trouble: unknown, messages: Messages, what: "question" | "quote" = "question"): string {
+  if (trouble instanceof Unreachable) return what === "quote" ? messages.errorQuote : messages.errorNetwork;
+  if (trouble instanceof Refusal) return refusalText(trouble.error, messages);
   return messages.errorUnknown;
+}
+
+/** Why something was refused. */
+export function refusalText(error: string | null, messages: Messages): string {
+  return messages.errors[error ?? ""] ?? messages.errorUnknown;
 }

@@ -14,3 +14,5 @@ export type RuleCited = Schemas["RuleCited"];
 export type ExchangeQuote = Schemas["ExchangeQuote"];
 export type Exchange = Schemas["ExchangePublic"];
 export type Hold = Schemas["HoldPublic"];
+export type HoldPage = Schemas["HoldPage"];
+export type IntentionTold = Schemas["IntentionPublic"];

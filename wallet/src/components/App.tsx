@@ -1,6 +1,8 @@
 import { useCallback, useEffect, useState } from "react";
 import { dropSession, onSessionLink, takeSession } from "../api/session";
 import { useLocale } from "../i18n/locale";
+import { openStore } from "../intentions/store";
+import { sessionName } from "../view/known";
 import { Notice } from "./Notice";
 import { WalletScreen } from "./WalletScreen";
 
@@ -11,6 +13,9 @@ export function App() {
   const [isRefused, setRefused] = useState(false);
 
   const refused = useCallback(() => {
+    // What is remembered goes with the session: it is nobody's to see any more.
+    const over = takeSession();
+    if (over !== null) void sessionName(over).then((session) => openStore().forget(session)).catch(() => undefined);
     dropSession();
     setRefused(true);
   }, []);

@@ -2,74 +2,115 @@ import { useEffect, useId, useRef, useState, type CSSProperties } from "react";
 import type { Balance } from "../api/types";
 import { useLocale } from "../i18n/locale";
 import { dateText } from "../i18n/moment";
-import { formatPoints } from "../money/points";
+import { formatPoints, unitsOrNone } from "../money/points";
+import { Amount } from "../ui/Amount";
+import { Icon } from "../ui/Icon";
 import { brandColour } from "../view/colour";
-import { Amount } from "./Amount";
-import { Icon } from "./Icon";
 
 interface BalanceCardProps {
   balance: Balance;
+  /** What can still be promised: spendable, less what is on its way out. */
+  free: string;
+  /** Of many brands each is a line that opens; null where all are whole. */
+  fold: { isOpen: boolean; toggle(): void } | null;
   onExchange(): void;
   onRedeem(): void;
 }
 
 /** One brand's points: what can be spent, large; what is set aside or on its way, apart. */
-export function BalanceCard({ balance, onExchange, onRedeem }: BalanceCardProps) {
+export function BalanceCard({ balance, free, fold, onExchange, onRedeem }: BalanceCardProps) {
   const { language, messages } = useLocale();
-  const { brand, decimals, spendable } = balance;
+  const { brand, decimals } = balance;
   const { fill, ink } = brandColour(brand.colour);
   const heading = useId();
-  const [atFirst] = useState(spendable);
-  const canSpend = BigInt(spendable) > 0n;
+  const whole = useId();
+  const [atFirst] = useState(free);
+  const isOpen = fold === null || fold.isOpen;
+  const figure = <Amount points={free} decimals={decimals} symbol={brand.symbol} />;
   return (
     <article
       className="card"
       aria-labelledby={heading}
       data-brand={brand.slug}
+      data-folded={!isOpen}
       style={{ "--fill": fill, "--ink": ink, "--away": ink === "#ffffff" ? "#000000" : "#ffffff" } as CSSProperties}
     >
-      <h3 id={heading}>{brand.name}</h3>
-      <p className="visually-hidden">
-        {messages.balanceSentence(formatPoints(spendable, decimals, language), brand.symbol, brand.name)}
-      </p>
-      <p className="card-amount" aria-hidden="true">
-        <span key={spendable} className="card-figure" data-changed={spendable !== atFirst}>
-          <Amount points={spendable} decimals={decimals} symbol={brand.symbol} />
-        </span>
-      </p>
-      <Change points={spendable} decimals={decimals} />
-      <p className="card-label" aria-hidden="true">
-        {messages.spendable}
-      </p>
-      <dl className="card-split">
-        <div>
-          <dt>{messages.held}</dt>
-          <dd>
-            <Amount points={balance.held} decimals={decimals} />
-          </dd>
-        </div>
-        <div>
-          <dt>{messages.pending}</dt>
-          <dd>
-            <Amount points={balance.pending} decimals={decimals} />
-          </dd>
-        </div>
-      </dl>
-      <Lots balance={balance} />
-      {balance.expired !== "0" && (
-        <p className="card-line" data-expired={balance.expired}>
-          {messages.justExpired(`${formatPoints(balance.expired, decimals, language)} ${brand.symbol}`)}
-        </p>
+      {fold === null ? (
+        <h3 id={heading}>{brand.name}</h3>
+      ) : (
+        <h3 id={heading}>
+          <button type="button" className="card-fold" aria-expanded={isOpen} aria-controls={whole} onClick={fold.toggle}>
+            <span className="card-name">{brand.name}</span>
+            {!isOpen && figure}
+            <Icon name="chevron" />
+          </button>
+        </h3>
       )}
-      <div className="card-actions">
-        <button type="button" className="card-button card-button-full" disabled={!canSpend} onClick={onRedeem}>
-          {messages.redeem}
-        </button>
-        <button type="button" className="card-button" disabled={!canSpend} onClick={onExchange}>
-          {messages.exchange}
-        </button>
+      <div id={whole} hidden={!isOpen}>
+        {isOpen && (
+          <>
+            <p className="visually-hidden">
+              {messages.balanceSentence(formatPoints(free, decimals, language), brand.symbol, brand.name)}
+            </p>
+            <p className="card-amount" aria-hidden="true">
+              <span key={free} className="card-figure" data-changed={free !== atFirst}>
+                {figure}
+              </span>
+            </p>
+            <Change points={free} decimals={decimals} />
+            <p className="card-label" aria-hidden="true">
+              {messages.spendable}
+            </p>
+            <Split balance={balance} free={free} />
+            <Lots balance={balance} />
+            {unitsOrNone(balance.expired) > 0n && (
+              <p className="card-line" data-expired={balance.expired}>
+                {messages.justExpired(`${formatPoints(balance.expired, decimals, language)} ${brand.symbol}`)}
+              </p>
+            )}
+            <Actions free={free} onExchange={onExchange} onRedeem={onRedeem} />
+          </>
+        )}
       </div>
     </article>
+  );
+}
+
+function Split({ balance, free }: { balance: Balance; free: string }) {
+  const { messages } = useLocale();
+  const { decimals, held, pending, spendable } = balance;
+  const leaving = unitsOrNone(spendable) - unitsOrNone(free);
+  const parts: [name: string, label: string, points: string][] = [
+    ["held", messages.held, held],
+    ["pending", messages.pending, pending],
+  ];
+  if (leaving > 0n) parts.push(["leaving", messages.leaving, leaving.toString()]);
+  return (
+    <dl className="card-split">
+      {parts.map(([name, label, points]) => (
+        <div key={name} data-part={name}>
+          <dt>{label}</dt>
+          <dd>
+            <Amount points={points} decimals={decimals} />
+          </dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Actions({ free, onExchange, onRedeem }: { free: string; onExchange(): void; onRedeem(): void }) {
+  const { messages } = useLocale();
+  const canSpend = unitsOrNone(free) > 0n;
+  return (
+    <div className="card-actions">
+      <button type="button" className="card-button card-button-full" disabled={!canSpend} onClick={onRedeem}>
+        {messages.redeem}
+      </button>
+      <button type="button" className="card-button" disabled={!canSpend} onClick={onExchange}>
+        {messages.exchange}
+      </button>
+    </div>
   );
 }
 
@@ -81,7 +122,7 @@ function Change({ points, decimals }: { points: string; decimals: number }) {
   const before = useRef(points);
   const [change, setChange] = useState<string | null>(null);
   useEffect(() => {
-    const delta = BigInt(points) - BigInt(before.current);
+    const delta = unitsOrNone(points) - unitsOrNone(before.current);
     before.current = points;
     if (delta === 0n) return;
     setChange(delta.toString());

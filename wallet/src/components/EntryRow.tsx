@@ -1,14 +1,14 @@
-import { useId, useState, type CSSProperties } from "react";
+import { useId, type CSSProperties } from "react";
 import type { Gateway } from "../api/gateway";
 import type { Balance, Entry } from "../api/types";
 import { useLocale } from "../i18n/locale";
-import { momentText } from "../i18n/moment";
+import { dateText, isSameDay, momentText } from "../i18n/moment";
+import { Amount } from "../ui/Amount";
+import { Icon, type IconName } from "../ui/Icon";
 import { brandColour } from "../view/colour";
-import { kindText, mainPoints } from "../view/facts";
+import { kindText, rowPoints } from "../view/facts";
 import { formulaText } from "../view/formula";
-import { Amount } from "./Amount";
 import { EntryDetail } from "./EntryDetail";
-import { Icon, type IconName } from "./Icon";
 
 const ICONS: Record<string, IconName> = {
   hold: "hold",
@@ -30,31 +30,28 @@ const ICONS: Record<string, IconName> = {
 
 interface EntryRowProps {
   entry: Entry;
-  isNew: boolean;
-  /** Entries on the page, to which a related one may lead. */
-  listed: ReadonlyMap<string, Entry>;
+  isOpen: boolean;
   balances: Balance[];
   gateway: Gateway;
+  onToggle(): void;
+  /** Leads to another entry. */
+  onShow(entry: string): void;
 }
 
 /** One line of the history; opened, it shows how it was worked out and where it is on the chain. */
-export function EntryRow({ entry, isNew, listed, balances, gateway }: EntryRowProps) {
+export function EntryRow({ entry, isOpen, balances, gateway, onToggle, onShow }: EntryRowProps) {
   const { language, messages } = useLocale();
-  const [isOpen, setOpen] = useState(false);
   const panel = useId();
-  const { brand, decimals } = entry;
+  const { brand, decimals, occurred_at } = entry;
   const { fill, ink } = brandColour(brand.colour);
   const formula = formulaText(entry.rule, decimals, language);
-  const points = mainPoints(entry);
+  const { points, isMove } = rowPoints(entry);
+  const sign = isMove ? "move" : points.startsWith("-") ? "minus" : points === "0" || points === "" ? "none" : "plus";
+  // When it was bought, where that was another day than the chain's.
+  const isLater = occurred_at != null && !isSameDay(occurred_at, entry.at);
   return (
-    <li id={`entry-${entry.id}`} className="entry" data-new={isNew} data-entry={entry.id} data-kind={entry.kind} data-brand={brand.slug}>
-      <button
-        type="button"
-        className="entry-row"
-        aria-expanded={isOpen}
-        aria-controls={panel}
-        onClick={() => setOpen(!isOpen)}
-      >
+    <>
+      <button type="button" className="entry-row" aria-expanded={isOpen} aria-controls={panel} onClick={onToggle}>
         <span className="disc" style={{ "--fill": fill, "--ink": ink } as CSSProperties}>
           <Icon name={ICONS[entry.kind] ?? "earn"} />
         </span>
@@ -65,20 +62,21 @@ export function EntryRow({ entry, isNew, listed, balances, gateway }: EntryRowPr
               <span className="entry-brand">{brand.name}</span>
               <time dateTime={entry.at}>{momentText(entry.at, language)}</time>
             </span>
-            {formula !== null && <span className="entry-formula">{formula}</span>}
+            {isLater && <span className="entry-more">{messages.happenedOn(dateText(occurred_at, language))}</span>}
+            {formula !== null && <span className="entry-more">{formula}</span>}
           </span>
         </span>
-        <span className="entry-points" data-sign={points.startsWith("-") ? "minus" : "plus"}>
-          <Amount points={points} decimals={decimals} symbol={brand.symbol} signed />
+        <span className="entry-points" data-sign={sign}>
+          <Amount points={points} decimals={decimals} symbol={brand.symbol} signed={!isMove} />
           <span className="entry-state" data-state={entry.state}>
-            {messages.states[entry.state] ?? entry.state}
+            {isMove ? messages.moved[entry.kind === "hold" ? "held" : "back"] : (messages.states[entry.state] ?? entry.state)}
           </span>
         </span>
         <Icon name="chevron" />
       </button>
       <div id={panel} className="entry-panel" hidden={!isOpen}>
-        {isOpen && <EntryDetail entry={entry} listed={listed} balances={balances} gateway={gateway} />}
+        {isOpen && <EntryDetail entry={entry} balances={balances} gateway={gateway} onShow={onShow} />}
       </div>
-    </li>
+    </>
   );
 }

@@ -1,5 +1,5 @@
 import { LANGUAGES, useLocale, type Language } from "../i18n/locale";
-import { Mark } from "./Icon";
+import { Mark } from "../ui/Icon";
 
 /** The head of every page: whose it is, and in which language. */
 export function Header() {

@@ -6,7 +6,7 @@ import { leftText } from "../i18n/moment";
 import { formatPoints } from "../money/points";
 import { formatRate } from "../money/rate";
 import { useNow } from "../view/clock";
-import { Amount } from "./Amount";
+import { Amount } from "../ui/Amount";
 
 interface OfferViewProps {
   offer: Offer;
@@ -14,7 +14,6 @@ interface OfferViewProps {
   from: BrandCard;
   to: BrandCard;
   trouble: string | null;
-  isWorking: boolean;
   onAccept(): void;
   onAgain(): void;
   onChange(): void;
@@ -22,11 +21,11 @@ interface OfferViewProps {
 
 /** An exchange offer: what one gives and receives, at which rate and fee, and for how long. */
 export function OfferView(props: OfferViewProps) {
-  const { from, to, trouble, isWorking } = props;
+  const { from, to, trouble } = props;
   const { language, messages } = useLocale();
   const { quote, left_s } = props.offer;
   const left = left_s - Math.max(0, useNow() - props.heardAt) / 1000;
-  const isOver = left <= 0 && !isWorking;
+  const isOver = left <= 0;
   const points = (amount: string, brand: BrandCard) => `${formatPoints(amount, brand.decimals, language)} ${brand.symbol}`;
   const rate = formatRate(quote.rate.numerator, quote.rate.denominator, language);
   // The form that had the focus is gone; the offer takes it, and a screen reader reads it.
@@ -73,11 +72,11 @@ export function OfferView(props: OfferViewProps) {
           {messages.quoteAgain}
         </button>
       ) : (
-        <button type="button" className="button button-full" disabled={isWorking} onClick={props.onAccept}>
-          {isWorking ? messages.exchangeWorking : messages.quoteAccept}
+        <button type="button" className="button button-full" onClick={props.onAccept}>
+          {messages.quoteAccept}
         </button>
       )}
-      <button type="button" className="button button-quiet" disabled={isWorking} onClick={props.onChange}>
+      <button type="button" className="button button-quiet" onClick={props.onChange}>
         {messages.change}
       </button>
     </div>

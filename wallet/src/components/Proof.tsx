@@ -3,8 +3,9 @@ import type { Gateway } from "../api/gateway";
 import { troubleText } from "../api/problem";
 import type { Entry, EntryProof } from "../api/types";
 import { useLocale } from "../i18n/locale";
-import { CopyButton } from "./CopyButton";
-import { Icon } from "./Icon";
+import { formatCount } from "../money/points";
+import { CopyButton } from "../ui/CopyButton";
+import { Icon } from "../ui/Icon";
 import { Verify } from "./Verify";
 
 const TAIL_CHARS = 8;
@@ -15,7 +16,7 @@ export function Proof({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
   const { tx_hash, block_number, block_hash, log_index, contract } = entry.proof;
   const facts: [name: string, label: string, value: string | null | undefined, shown?: string][] = [
     ["tx_hash", messages.transaction, tx_hash],
-    ["block_number", messages.block, String(block_number), new Intl.NumberFormat(language).format(block_number)],
+    ["block_number", messages.block, String(block_number), formatCount(block_number, language)],
     ["block_hash", messages.blockHash, block_hash],
     ["log_index", messages.logIndex, log_index === null ? null : String(log_index)],
     ["contract", messages.contract, contract],

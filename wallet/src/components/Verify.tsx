@@ -4,7 +4,7 @@ import { troubleText } from "../api/problem";
 import type { Entry } from "../api/types";
 import { useLocale } from "../i18n/locale";
 import { tellsOf } from "../verify/entry";
-import { Icon } from "./Icon";
+import { Icon } from "../ui/Icon";
 
 /** `told`: null when the entry is proven, else the error's name; and the registry on which it rests. */
 type Answer = { at: "unasked" | "asking" } | { at: "told"; error: string | null; registry: string } | { at: "failed"; trouble: unknown };

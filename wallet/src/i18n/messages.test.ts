@@ -50,6 +50,7 @@ const OURS = new Set([
   "EncodingUnsupported",
   "FieldRepeated",
   "HeadersTooLarge",
+  "HoldCodeWrong",
   "IdempotencyKeyMalformed",
   "IdempotencyKeyMissing",
   "InternalFault",

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Balance, Entry } from "../api/types";
 import { en } from "../i18n/en";
 import { ko } from "../i18n/ko";
-import { entryLines, kindText, mainPoints } from "./facts";
+import { entryLines, kindText, rowPoints } from "./facts";
 
 const CAFE = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
 const TEA = { slug: "tea", name: "Tea", symbol: "TEA", colour: "#654321", decimals: 2 };
@@ -10,8 +10,36 @@ const TEA = { slug: "tea", name: "Tea", symbol: "TEA", colour: "#654321", decima
 test("a part of a hold that is spent shows what is gone, what was held and what came back", () => {
   const spent = entry("capture", "3000", { captured: "9000", returned: "3000" }, "-12000");
 
-  expect(mainPoints(spent)).toBe("-9000");
+  expect(rowPoints(spent)).toEqual({ points: "-9000", isMove: false });
   expect(told(spent)).toMatchObject({ "From points on hold": "120.00 CAF", "Returned to you": "30.00 CAF" });
+});
+
+/** SPEC 10.15 */
+test("a hold and its return are moves within what is owned; what lapsed meanwhile is gone", () => {
+  const held = entry("hold", "-5000", { hold_until: "1768478400" }, "5000");
+  const back = entry("release", "5000", { returned: "5000", renewed: "0", lapsed: "0" }, "-5000");
+  const less = entry("timeout", "4000", { returned: "4000", renewed: "0", lapsed: "1000" }, "-5000");
+
+  expect(rowPoints(held)).toEqual({ points: "5000", isMove: true });
+  expect(rowPoints(back)).toEqual({ points: "5000", isMove: true });
+  expect(rowPoints(less)).toEqual({ points: "-1000", isMove: false });
+  expect(told(less)).toMatchObject({ "Expired meanwhile": "10.00 CAF", "Returned to you": "40.00 CAF" });
+});
+
+/** SPEC 10.20 */
+test("an entry whose amount cannot be read has none, and the rest of it is told", () => {
+  const broken = entry("award", "12.5", {});
+
+  expect(rowPoints(broken)).toEqual({ points: "", isMove: false });
+  expect(Object.keys(told(broken))).toEqual(["Time"]);
+});
+
+/** SPEC 10.19 */
+test("an award is of the day on which it was earned, and says when the chain had it", () => {
+  const lines = told({ ...entry("award", "100", {}), occurred_at: "2025-12-24T12:00:00Z" });
+
+  expect(lines["Bought"]).toContain("24 Dec 2025");
+  expect(lines["On the chain"]).toContain("1 Jan 2026");
 });
 
 test("an exchange shows both sides and the fee, each with its own symbol", () => {
@@ -28,7 +56,7 @@ test("a detail that is not what it should be is left out", () => {
   const detail = { from_token: "0xcc", points_in: 12.5, points_out: "1e9", fee: null, to_token: "0xbb" };
 
   expect(Object.keys(told(entry("exchange_out", "-2500", detail)))).toEqual(["Time"]);
-  expect(Object.keys(told(entry("hold", "-100", { hold_until: "soon" })))).toEqual(["Time"]);
+  expect(Object.keys(told(entry("hold", "-100", { hold_until: "soon" })))).toEqual(["Yours as before", "Time"]);
 });
 
 test("an award shows its formula and cites its rule", () => {
@@ -54,7 +82,7 @@ test.each([
   const lines = Object.fromEntries(entryLines(ended, { language, messages, balances: [] }));
 
   expect(kindText(ended, messages.kinds)).toBe(kind);
-  expect(mainPoints(ended)).toBe("-700");
+  expect(rowPoints(ended).points).toBe("-700");
   expect(lines[label]).toContain(when);
 });
 
@@ -63,7 +91,7 @@ function told(of: Entry): Record<string, string> {
 }
 
 function balance(brand: typeof CAFE, token: string): Balance {
-  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", expired: "0", expiring: [], exchange_to: [], token };
+  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", expiring: [], exchange_to: [], token };
 }
 
 function entry(kind: string, points: string, detail: Entry["detail"], held_delta = "0"): Entry {

@@ -2,7 +2,7 @@
 import type { Balance, Entry } from "../api/types";
 import type { Messages } from "../i18n/en";
 import { dateText, timeText } from "../i18n/moment";
-import { formatPoints } from "../money/points";
+import { formatPoints, unitsOf, unitsOrNone } from "../money/points";
 import { formulaText } from "./formula";
 
 export type Line = [label: string, text: string];
@@ -20,15 +20,38 @@ export function kindText(entry: Entry, kinds: Messages["kinds"]): string {
   return kinds[activity ?? ""] ?? kinds[entry.kind] ?? kinds["other"] ?? entry.kind;
 }
 
-/** The signed amount to show large: what the member owns more or less, hold and all, where a hold ends. */
-export function mainPoints(entry: Entry): string {
-  return entry.kind === "capture" ? (BigInt(entry.points) + BigInt(entry.held_delta)).toString() : entry.points;
+/**
+ * What the member owns more or less by an entry, held points and all: the rows of a brand make up its balance. Null when
+ * the entry cannot be read.
+ */
+export function ownedChange(entry: Entry): bigint | null {
+  const [points, held] = [unitsOf(entry.points), unitsOf(entry.held_delta)];
+  return points === null || held === null ? null : points + held;
+}
+
+/** What a row shows large: what is owned more or less by it; of a move within what is owned, how much moved. */
+export interface RowPoints {
+  points: string;
+  isMove: boolean;
+}
+
+export function rowPoints(entry: Entry): RowPoints {
+  const change = ownedChange(entry);
+  if (change === null) return { points: "", isMove: false };
+  const moved = unitsOrNone(entry.held_delta);
+  if (change === 0n && moved !== 0n) return { points: (moved < 0n ? -moved : moved).toString(), isMove: true };
+  return { points: change.toString(), isMove: false };
+}
+
+/** All that is owned of a brand: to spend, on hold, and what ended so lately that its line is not here yet. */
+export function owned(balance: Balance): bigint {
+  return unitsOrNone(balance.spendable) + unitsOrNone(balance.held) + unitsOrNone(balance.expired);
 }
 
 export function entryLines(entry: Entry, reader: Reader): Line[] {
   const { language, messages } = reader;
   const { rule, reference } = entry;
-  const when = `${dateText(entry.at, language)}, ${timeText(entry.at, language)}`;
+  const when = whenText(entry.at, language);
   const formula = formulaText(rule, entry.decimals, language);
   const lines: (Line | null)[] = [
     formula === null ? null : [messages.formula, `${formula} → ${pointsText(entry.points, entry, language)}`],
@@ -37,7 +60,8 @@ export function entryLines(entry: Entry, reader: Reader): Line[] {
     ...holdLines(entry, reader),
     ...expiryLines(entry, reader),
     reference == null ? null : [messages.order, reference],
-    [messages.time, when],
+    entry.occurred_at == null ? null : [messages.happened, whenText(entry.occurred_at, language)],
+    [entry.occurred_at == null ? messages.time : messages.booked, when],
   ];
   return lines.filter((line) => line !== null);
 }
@@ -59,11 +83,16 @@ function exchangeLines(entry: Entry, { language, messages, balances }: Reader): 
 
 function holdLines(entry: Entry, { language, messages }: Reader): (Line | null)[] {
   const until = entry.kind === "hold" ? units(entry, "hold_until") : null;
-  const isSplit = entry.kind === "capture" && entry.points !== "0";
+  const ends = ["capture", "release", "timeout"].includes(entry.kind);
+  const lapsed = units(entry, "lapsed");
+  const isSplit = ends && entry.points !== "0" && ownedChange(entry) !== 0n;
+  const line = (label: string, points: bigint | string): Line => [label, pointsText(points.toString(), entry, language)];
   return [
     until === null ? null : [messages.holdUntil, momentOf(until, language)],
-    isSplit ? [messages.fromHold, pointsText((-BigInt(entry.held_delta)).toString(), entry, language)] : null,
-    isSplit ? [messages.returned, pointsText(entry.points, entry, language)] : null,
+    entry.kind === "hold" ? [messages.moveLabel, messages.moveToHold] : null,
+    isSplit ? line(messages.fromHold, -unitsOrNone(entry.held_delta)) : null,
+    isSplit ? line(messages.returned, entry.points) : null,
+    lapsed === null || lapsed === "0" ? null : line(messages.lapsed, lapsed),
   ];
 }
 
@@ -72,9 +101,13 @@ function expiryLines(entry: Entry, { language, messages }: Reader): (Line | null
   return [ended === null ? null : [messages.ended, momentOf(ended, language)]];
 }
 
-function momentOf(seconds: string, language: string): string {
-  const iso = new Date(Number(seconds) * 1000).toISOString();
+function whenText(iso: string, language: string): string {
   return `${dateText(iso, language)}, ${timeText(iso, language)}`;
+}
+
+function momentOf(seconds: string, language: string): string {
+  const at = new Date(Number(seconds) * 1000);
+  return Number.isNaN(at.getTime()) ? "–" : whenText(at.toISOString(), language);
 }
 
 function pointsText(points: string, of: Entry | Balance, language: string): string {

@@ -1,6 +1,6 @@
 /** A rule's inputs as a member reads them: "29.33 USD × 1.5", "4,200 KRW ÷ 120". */
 import type { RuleCited } from "../api/types";
-import { formatPoints } from "../money/points";
+import { formatPoints, unitsOf } from "../money/points";
 import { formatFactor } from "../money/rate";
 
 /**
@@ -10,7 +10,9 @@ import { formatFactor } from "../money/rate";
 export function formulaText(rule: RuleCited | null | undefined, decimals: number, language: string): string | null {
   if (rule == null) return null;
   const base = formatPoints(rule.base_amount, rule.base_decimals, language);
-  const numerator = BigInt(rule.numerator) * 10n ** BigInt(rule.base_decimals);
-  const denominator = BigInt(rule.denominator) * 10n ** BigInt(decimals);
+  const [over, under] = [unitsOf(rule.numerator), unitsOf(rule.denominator)];
+  if (over === null || under === null) return null;
+  const numerator = over * 10n ** BigInt(rule.base_decimals);
+  const denominator = under * 10n ** BigInt(decimals);
   return `${base} ${rule.currency} ${formatFactor(numerator, denominator, language)}`;
 }

@@ -8,8 +8,8 @@ describe("what the wallet knows", () => {
   test("a view of an older block is not shown, unless the chain took blocks back", () => {
     const known = after({ fact: "view", view: view(12, "500"), now: 0 });
 
-    expect(learn(known, { fact: "view", view: view(11, "400"), now: 1 })).toBe(known);
-    expect(learn(known, { fact: "block", as_of: asOf(11), now: 1 })).toBe(known);
+    expect(learn(known, { fact: "view", view: view(11, "400"), now: 1 }).view).toBe(known.view);
+    expect(learn(known, { fact: "block", as_of: asOf(11), now: 1 }).view).toBe(known.view);
 
     const back = learn(known, { fact: "view", view: view(11, "400", true), now: 1 });
     expect(back.view?.balances[0]?.spendable).toBe("400");
@@ -80,14 +80,40 @@ describe("what the wallet knows", () => {
   });
 
   test("an age counts from when it was heard; a dead stream and a quiet chain are told apart", () => {
-    const known = after({ fact: "view", view: view(12, "500"), now: 1000 }, { fact: "stream", state: "live" });
-    const cut = learn(known, { fact: "stream", state: "down" });
+    const known = after({ fact: "view", view: view(12, "500"), now: 1000 }, { fact: "stream", state: "live", now: 1000 });
+    const cut = learn(known, { fact: "stream", state: "down", now: 1000 });
 
     expect(ageSeconds(known, 3000)).toBe(2.5);
     expect(freshness(known, 3000)).toBe("live");
-    expect(freshness(known, 30_000)).toBe("quiet");
+    expect(freshness(known, 30_000)).toBe("silent");
+    expect(freshness(learn(known, { fact: "pulse", now: 29_000 }), 30_000)).toBe("quiet");
     expect(freshness(cut, 2000)).toBe("connecting");
-    expect(freshness(cut, 9000)).toBe("offline");
+    expect(freshness(cut, 9000, false)).toBe("offline");
+  });
+});
+
+/** SPEC 10.22 */
+describe("what the device remembers", () => {
+  const known = { session: "s", view: view(12, "500"), entries: [entry("5")], at: 100_000 };
+
+  test("is shown as such, with its age, until somebody says something", () => {
+    const remembered = after({ fact: "known", known, now: 1000, wall: 160_000 });
+
+    expect([remembered.isRemembered, ids(remembered)]).toEqual([true, ["5"]]);
+    expect(ageSeconds(remembered, 1000)).toBe(60.5);
+    expect(freshness(remembered, 20_000, false)).toBe("offline");
+    // A block that is told alone is not of these figures.
+    expect(learn(remembered, { fact: "block", as_of: asOf(13), now: 2000 }).isRemembered).toBe(true);
+    const told = learn(remembered, { fact: "view", view: view(13, "700"), now: 2000 });
+    expect([told.isRemembered, told.view?.balances[0]?.spendable]).toEqual([false, "700"]);
+  });
+
+  test("never stands over what was said, nor leads back in time", () => {
+    const said = after({ fact: "view", view: view(13, "700"), now: 0 });
+    expect(learn(said, { fact: "known", known, now: 1000, wall: 160_000 })).toBe(said);
+
+    const remembered = after({ fact: "known", known, now: 1000, wall: 160_000 });
+    expect(learn(remembered, { fact: "view", view: view(11, "1"), now: 2000 }).view?.balances[0]?.spendable).toBe("500");
   });
 });
 
@@ -106,7 +132,7 @@ function asOf(block: number, reorganised = false): AsOf {
 const BRAND = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
 
 function view(block: number, spendable: string, reorganised = false): MemberView {
-  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", expired: "0", expiring: [], exchange_to: [], token: "0x" };
+  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", reserved: "0", expired: "0", expiring: [], exchange_to: [], token: "0x" };
   return { member: { id: "mem", address: "0x" }, as_of: asOf(block, reorganised), balances: [balance] };
 }
 

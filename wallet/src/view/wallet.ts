@@ -1,11 +1,17 @@
 /** What the wallet knows: one value, changed only by facts, in one pure function. */
 import type { AsOf, Balance, Entry, EntryPage, MemberView } from "../api/types";
-import type { StreamState } from "../stream/stream";
+import type { StreamState } from "../live/stream";
+import { unitsOrNone } from "../money/points";
+import type { Known } from "./known";
 
 export interface Wallet {
   view: MemberView | null;
   /** When `view.as_of` was heard, by this device's steady clock, in ms. */
   heardAt: number;
+  /** When the gateway last gave a sign of life, by the same clock. */
+  pulseAt: number;
+  /** The figures are those that this device remembers; nobody has said anything newer yet. */
+  isRemembered: boolean;
   stream: StreamState;
   brand: string | null;
   /** Newest first. Null until the first page has come. */
@@ -22,7 +28,9 @@ export interface Wallet {
 export type Fact =
   | { fact: "view"; view: MemberView; now: number }
   | { fact: "block"; as_of: AsOf; now: number }
-  | { fact: "stream"; state: StreamState }
+  | { fact: "known"; known: Known; now: number; wall: number }
+  | { fact: "pulse"; now: number }
+  | { fact: "stream"; state: StreamState; now: number }
   | { fact: "brand"; brand: string | null }
   | { fact: "reset" }
   | { fact: "head"; brand: string | null; page: EntryPage }
@@ -32,6 +40,8 @@ export type Fact =
 export const EMPTY: Wallet = {
   view: null,
   heardAt: 0,
+  pulseAt: 0,
+  isRemembered: false,
   stream: "connecting",
   brand: null,
   entries: null,
@@ -44,13 +54,17 @@ export const EMPTY: Wallet = {
 export function learn(wallet: Wallet, fact: Fact): Wallet {
   switch (fact.fact) {
     case "view":
-      if (isEarlier(fact.view.as_of, wallet)) return wallet;
-      return { ...wallet, view: fact.view, heardAt: fact.now };
+      if (isEarlier(fact.view.as_of, wallet)) return { ...wallet, pulseAt: fact.now };
+      return { ...wallet, view: fact.view, heardAt: fact.now, pulseAt: fact.now, isRemembered: false };
     case "block":
-      if (wallet.view === null || isEarlier(fact.as_of, wallet)) return wallet;
-      return { ...wallet, view: { ...wallet.view, as_of: fact.as_of }, heardAt: fact.now };
+      if (wallet.view === null || wallet.isRemembered || isEarlier(fact.as_of, wallet)) return { ...wallet, pulseAt: fact.now };
+      return { ...wallet, view: { ...wallet.view, as_of: fact.as_of }, heardAt: fact.now, pulseAt: fact.now };
     case "stream":
-      return { ...wallet, stream: fact.state };
+      return { ...wallet, stream: fact.state, ...(fact.state === "live" ? { pulseAt: fact.now } : {}) };
+    case "pulse":
+      return { ...wallet, pulseAt: fact.now };
+    case "known":
+      return withKnown(wallet, fact.known, fact.now, fact.wall);
     case "brand":
       return withBrand(wallet, fact.brand);
     case "reset":
@@ -72,6 +86,13 @@ export function learn(wallet: Wallet, fact: Fact): Wallet {
 function isEarlier(as_of: AsOf, wallet: Wallet): boolean {
   const shown = wallet.view?.as_of.block_number ?? -1;
   return as_of.block_number < shown && !as_of.reorganised;
+}
+
+/** What the device remembers, until somebody says something: never over what was said. */
+function withKnown(wallet: Wallet, { view, entries, at }: Known, now: number, wall: number): Wallet {
+  if (wallet.view !== null) return wallet;
+  const heardAt = now - Math.max(0, wall - at);
+  return { ...wallet, view, entries: wallet.entries ?? entries, isPassing: wallet.entries === null, heardAt, isRemembered: true };
 }
 
 function withBrand(wallet: Wallet, brand: string | null): Wallet {
@@ -97,7 +118,7 @@ function withHead(wallet: Wallet, page: EntryPage): Wallet {
 }
 
 function isNewer(entry: Entry, other: Entry | undefined): boolean {
-  return other === undefined || BigInt(entry.id) > BigInt(other.id);
+  return other === undefined || unitsOrNone(entry.id) > unitsOrNone(other.id);
 }
 
 function withEntry(wallet: Wallet, entry: Entry): Wallet {
@@ -106,7 +127,7 @@ function withEntry(wallet: Wallet, entry: Entry): Wallet {
   if (known === null || wallet.isPassing || (wallet.brand !== null && wallet.brand !== entry.brand.slug)) return wallet;
   const at = known.findIndex((other) => other.id === entry.id);
   if (at >= 0) return { ...wallet, entries: known.with(at, entry) };
-  const place = known.findIndex((other) => BigInt(other.id) < BigInt(entry.id));
+  const place = known.findIndex((other) => unitsOrNone(other.id) < unitsOrNone(entry.id));
   // Older than all that is shown: it belongs to a page not yet asked for.
   if (place < 0 && known.length > 0) return wallet;
   const entries = known.toSpliced(Math.max(place, 0), 0, entry);

@@ -3,7 +3,7 @@ import type { Frame } from "./frames";
 import { openStream, type StreamState } from "./stream";
 
 const LONGEST_WAIT_MS = 15_000;
-const SILENCE_MS = 40_000;
+const SILENCE_MS = 12_000;
 
 /** A line to the gateway: what is asked of it, and what it says on each. */
 class Line {

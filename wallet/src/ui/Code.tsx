@@ -1,8 +1,7 @@
 import { useMemo } from "react";
 import { encode } from "uqr";
-import { CopyButton } from "./CopyButton";
 
-/** A code that a till scans, and the same in letters for one that cannot. Always dark on white: scanners ask for it. */
+/** A code that a till scans. Always dark on white: scanners ask for it. */
 export function Code({ text, label }: { text: string; label: string }) {
   const { size, path } = useMemo(() => drawing(text), [text]);
   return (
@@ -10,10 +9,6 @@ export function Code({ text, label }: { text: string; label: string }) {
       <svg viewBox={`0 0 ${size} ${size}`} role="img" aria-label={label} shapeRendering="crispEdges">
         <path d={path} />
       </svg>
-      <p>
-        <code>{text}</code>
-        <CopyButton text={text} label={label} />
-      </p>
     </div>
   );
 }

@@ -1,6 +1,7 @@
 import { useId, useLayoutEffect, useRef, type ReactNode } from "react";
 import { useLocale } from "../i18n/locale";
 import { Icon } from "./Icon";
+import { useBack } from "./useBack";
 
 interface SheetProps {
   title: string;
@@ -8,11 +9,12 @@ interface SheetProps {
   children: ReactNode;
 }
 
-/** A sheet over the page: the browser's own dialog, which keeps the focus in and closes on Escape. */
+/** A sheet over the page: the browser's own dialog, which keeps the focus in and closes on Escape and on Back. */
 export function Sheet({ title, onClose, children }: SheetProps) {
   const { messages } = useLocale();
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
+  useBack(onClose);
   // Closed before it leaves the page: only then does the browser give the focus back to where it was.
   useLayoutEffect(() => {
     const element = dialog.current;

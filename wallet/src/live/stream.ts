@@ -2,15 +2,19 @@
 import { backoffMs } from "./backoff";
 import { FrameReader, type Frame } from "./frames";
 
-/** Silence longer than this means a dead line: the gateway pings more often. */
-const SILENCE_MAX_MS = 40_000;
+/** Silence longer than this means a dead line: the gateway says something every five seconds. */
+export const SILENCE_MAX_MS = 12_000;
 
 export type StreamState = "connecting" | "live" | "down";
 
 export interface StreamOptions {
   url: string;
   token: string;
+  /** The id after which it goes on, when another tab has read up to there. */
+  after?: string | null;
   onFrame(frame: Frame): void;
+  /** The gateway lives: something came, if only a ping. */
+  onPulse?(): void;
   onState(state: StreamState): void;
   /** The session is refused: the stream has ended and will not come back. */
   onRefused(): void;
@@ -24,7 +28,7 @@ export function openStream(options: StreamOptions): () => void {
 }
 
 async function run(options: StreamOptions, closed: AbortSignal): Promise<void> {
-  let lastId: string | null = null;
+  let lastId: string | null = options.after ?? null;
   for (let attempt = 0; !closed.aborted; attempt++) {
     options.onState("connecting");
     try {
@@ -74,6 +78,7 @@ async function listen(
     if (lastId !== null && (response.status === 410 || response.status === 422)) throw new PlaceRefused();
     if (!response.ok || response.body === null) throw new Error(`stream answered ${response.status}`);
     options.onState("live");
+    options.onPulse?.();
 
     const frames = new FrameReader();
     const text = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -82,6 +87,7 @@ async function listen(
       if (done) return;
       clearTimeout(timer);
       timer = setTimeout(drop, SILENCE_MAX_MS);
+      options.onPulse?.();
       frames.read(value).forEach(onFrame);
     }
   } finally {
