@@ -89,13 +89,15 @@ class BrandCaller:
 @dataclass(frozen=True, slots=True)
 class MemberCaller:
     """A person, by a session of any of the members that this person is. member_id, address: of the one that stands for
-    all; others: (id, address) of those that were merged into it.
+    all; others: (id, address) of those that were merged into it; own_id: of the one whose session it is, which no merge
+    and no end of one changes.
     """
 
     member_id: str
     address: Address
     expires_at_ms: int
     session_id: str
+    own_id: str
     others: tuple[tuple[str, Address], ...] = ()
     device_id: str | None = None
 
@@ -109,7 +111,13 @@ class MemberCaller:
 
     @property
     def principal(self) -> str:
-        return f"member:{self.member_id}"
+        """Under whom a write counts: the session's own member, so that a retry after a merge, or its end, is one."""
+        return f"member:{self.own_id}"
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """Under whom a write of this person may have counted before: by a session of another of its members."""
+        return tuple(f"member:{one}" for one in self.member_ids)
 
     @property
     def actor(self) -> str:
@@ -152,7 +160,7 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
         if expires_at_ms <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
         root, others = person(read, member_id, address, survivor_id=survivor_id, absorbed=absorbed)
-        return MemberCaller(root[0], root[1], expires_at_ms, token.id, others, device_id)
+        return MemberCaller(root[0], root[1], expires_at_ms, token.id, member_id, others, device_id)
     if token.kind == "s":
         return _staff(read, token, at_ms=at_ms)
     found = read.row(_KEY, token.id)

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from api.identity.kinds import KINDS, KindName, masked, normalised
 from api.identity.models import IdentifierLink
 from api.kit.clock import now_ms
+from api.members.living import refuse_erased
 from api.members.models import Enrolment
 from api.vault.sealing import Vault
 
@@ -105,7 +106,8 @@ def kept_of(session: Session, vault: Vault, *, member_ids: Sequence[str]) -> lis
 
 
 def add(session: Session, vault: Vault, *, member_id: str, scope: str, given: Named) -> IdentifierLink:
-    """Links an identifier that nobody has in this scope."""
+    """Links an identifier that nobody has in this scope; MemberUnknown once the member is erased."""
+    refuse_erased(session, member_id)
     at_ms = now_ms()
     link = IdentifierLink(
         kind=given.kind,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from sqlmodel import Session, col, func, or_, select
+from sqlmodel import Session, and_, col, func, not_, or_, select
 
 from api import audit_log
 from api.audit_log.names import member as acts_name
@@ -122,6 +122,22 @@ def undo(session: Session, *, merge_id: str, actor: str, group: Sequence[str] | 
     for subject in (found.survivor_id, found.absorbed_id):
         audit_log.record(session.connection(), "merge.undone", actor=actor, subject=acts_name(subject), merge=found.id)
     return found
+
+
+def part(session: Session, *, member_ids: Sequence[str], actor: str) -> int:
+    """Stands these members apart from everybody else with whom they are one; how many merges that undid."""
+    lock(session, LOCK)
+    inside = col(Merge.absorbed_id).in_(member_ids), col(Merge.survivor_id).in_(member_ids)
+    crossing = select(Merge).where(or_(*inside), not_(and_(*inside)), col(Merge.undone_at_ms).is_(None))
+    found = session.exec(crossing.order_by(col(Merge.id)).limit(MERGES_LISTED_MAX)).all()
+    for edge in found:
+        groups.take_apart(session, edge=edge)
+        edge.undone_at_ms = now_ms()
+        session.add(edge)
+        session.flush()
+        for one in (edge.survivor_id, edge.absorbed_id):
+            audit_log.record(session.connection(), "merge.undone", actor=actor, subject=acts_name(one), merge=edge.id)
+    return len(found)
 
 
 def listed(session: Session, *, group: Sequence[str]) -> list[Merge]:

@@ -50,6 +50,8 @@ def sign_in_as(session: Session, *, vault: Vault, keystore: Keystore, given: Nam
 def add_proven(session: Session, *, vault: Vault, member: Member, given: Named, actor: str) -> Member | None:
     """Gives a signed-in member an identifier that was proved; or the other person whose it is, and nothing changed."""
     lock(session, f"identifier:{given.lookup}")
+    # Before the member's row is held: an erasure takes both in this order.
+    lock(session, merges.LOCK)
     person = who_proved(session, lookup=given.lookup)
     root = groups.root_of(session, member.id)
     if person is not None:

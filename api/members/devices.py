@@ -23,6 +23,7 @@ from api.auth.errors import KeyInvalid, SessionExpired
 from api.auth.tokens import ID_BYTES, SECRET_BYTES, Token, new_token, successor
 from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.members.errors import DeviceUnknown
+from api.members.living import refuse_erased
 from api.members.models import Device, MemberSession, RefreshToken
 from api.members.schemas import DeviceList, DevicePublic
 from api.vault.sealing import Vault
@@ -48,7 +49,9 @@ class Tokens:
 def begin(
     session: Session, vault: Vault, *, member_id: str, means: Means, label: str | None, access_s: int, device_s: int
 ) -> Tokens:
-    """A new device of the member; beyond DEVICES_MAX the one that was longest not seen is signed out."""
+    """A new device of the member, MemberUnknown once it is erased; beyond DEVICES_MAX the one that was longest not seen
+    is signed out."""
+    refuse_erased(session, member_id)
     at_ms = now_ms()
     device = Device(
         id=new_token("r").id,

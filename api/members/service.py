@@ -20,6 +20,7 @@ from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.database import Database, Snapshot, lock
 from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
+from api.members.living import refuse_erased
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
 from chain.base.scalars import Address
@@ -217,12 +218,12 @@ _BY_IDENTIFIER = (
 _BY_ID = (
     "SELECT m.id, m.address, e.identifier, e.created_at_ms, m.survivor_id, m.absorbed"
     " FROM member m JOIN enrolment e ON e.member_id = m.id"
-    " WHERE m.id = ? AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
+    " WHERE m.id = ? AND m.erased_at_ms IS NULL AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
     " ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
 _ANYBODY = (
     "SELECT m.id, m.address, b.token, m.survivor_id, m.absorbed FROM member m JOIN brand b ON b.registry_id = ?"
-    " WHERE m.id = ?"
+    " WHERE m.id = ? AND m.erased_at_ms IS NULL"
 )
 
 
@@ -266,7 +267,8 @@ def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference:
         enrolment = session.get(Enrolment, (asking.slug, reference.identifier))
         if enrolment is not None:
             return session.get_one(Member, enrolment.member_id)
-    elif (found := session.get(Member, reference.id)) is not None and _knows(session, asking, found):
+    found = session.get(Member, reference.id)
+    if found is not None and found.erased_at_ms is None and _knows(session, asking, found):
         return found
     raise MemberUnknown("This brand knows no such member.")
 
@@ -289,7 +291,7 @@ def addresses(
     joined = (
         select(Enrolment.identifier, Member.id, Member.address)
         .join(Member, col(Member.id) == col(Enrolment.member_id))
-        .where(Enrolment.brand == slug)
+        .where(Enrolment.brand == slug, col(Member.erased_at_ms).is_(None))
     )
 
     def rows(wanted: ColumnElement[bool]) -> Iterable[tuple[str, str, Address]]:
@@ -308,9 +310,7 @@ def addresses(
 
 
 def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: str) -> tuple[MemberSession, Token]:
-    found = session.get(Member, member_id)
-    if found is None or found.erased_at_ms is not None:
-        raise MemberUnknown("No member has this id.", member=member_id)
+    refuse_erased(session, member_id)
     token = new_token("m")
     at_ms = now_ms()
     made = MemberSession(

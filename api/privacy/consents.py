@@ -18,6 +18,7 @@ from api import audit_log
 from api.audit_log.names import member as acts_name
 from api.kit.clock import now_ms
 from api.kit.database import Snapshot
+from api.members.living import refuse_erased
 from api.privacy.errors import ConsentTextUnknown, QuietHoursMalformed
 from api.privacy.models import ConsentWord, Preference
 from api.privacy.texts import BY_VERSION, Channel, Purpose
@@ -86,6 +87,7 @@ def say(
     text = BY_VERSION.get((purpose, text_version))
     if text is None:
         raise ConsentTextUnknown(f"{purpose} has no text of version {text_version}.", purpose=purpose)
+    refuse_erased(session, member_id)
     word = ConsentWord(
         member_id=member_id,
         purpose=purpose,
@@ -139,6 +141,7 @@ def prefer(
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise QuietHoursMalformed("There is no such time zone; one is Asia/Seoul.", zone=zone) from None
+    refuse_erased(session, member_id)
     found = session.get(Preference, member_id) or Preference(member_id=member_id)
     found.quiet_from, found.quiet_to, found.zone, found.paused_until_ms = quiet_from, quiet_to, zone, paused_until_ms
     session.add(found)

@@ -21,10 +21,12 @@ from api import audit_log
 from api.audit_log import names
 from api.events import memos
 from api.events.memos import Memo
+from api.identity import merges
 from api.identity.links import UNNAMED
 from api.identity.models import IdentifierLink
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
+from api.kit.database import lock
 from api.members.models import Device, Enrolment, Member, MemberSession, RefreshToken
 from api.privacy.models import ConsentWord, Erasure, Preference
 from api.sign_in.models import Challenge, Passkey
@@ -45,7 +47,29 @@ OWN: Final = (IdentifierLink, Passkey, Challenge, MemberSession, StaffSession, C
 def erase(
     session: Session, vault: Vault, keystore: Keystore, *, member_ids: Sequence[str], actor: str
 ) -> dict[str, Any]:
-    """Forgets these members, who are one person; the signed certificate. Twice is once more, and finds nothing."""
+    """Forgets these members and whoever else is the same person by now; the signed certificate. Twice is once more,
+    and finds nothing."""
+    # Nobody becomes this person, and nobody comes in as it, while it is being forgotten.
+    lock(session, merges.LOCK)
+    member_ids = _whole(session, member_ids)
+    return _erase(session, vault, keystore, member_ids=member_ids, actor=actor)
+
+
+def _whole(session: Session, member_ids: Sequence[str]) -> list[str]:
+    """All members that are the same person as any of these now, the first one's root first."""
+    known = session.execute(select(col(Member.id), col(Member.survivor_id)).where(col(Member.id).in_(member_ids)))
+    roots = {id_: survivor_id or id_ for id_, survivor_id in known}
+    stands = or_(col(Member.id).in_(roots.values()), col(Member.survivor_id).in_(roots.values()))
+    rows = session.execute(select(col(Member.id)).where(stands)).scalars()
+    first = roots[member_ids[0]]
+    return [first, *sorted(one for one in rows if one != first)]
+
+
+def _erase(
+    session: Session, vault: Vault, keystore: Keystore, *, member_ids: Sequence[str], actor: str
+) -> dict[str, Any]:
+    """Forgets these members and nobody else."""
+    session.execute(select(col(Member.id)).where(col(Member.id).in_(member_ids)).order_by(Member.id).with_for_update())
     connection = session.connection()
     audit_log.record(connection, "member.erased", actor=actor, subject=names.member(member_ids[0]))
     counts = {"devices": _end_devices(session, member_ids)}
@@ -62,8 +86,8 @@ def erase(
     )
     told = _certificate(session, keystore, member_ids, counts)
     # Last: what comes after can only be the commit, and if that fails, whoever starts next finishes it (reapply).
-    for member_id in member_ids:
-        vault.shred(member_id)
+    # All keys of the person at once: whoever starts next must not find one half of it forgotten and the other alive.
+    vault.shred(*member_ids)
     return told
 
 
@@ -76,8 +100,12 @@ def reapply(state: State, vault: Vault) -> int:
             back = session.execute(
                 select(col(Member.id)).where(col(Member.id).in_(gone), col(Member.erased_at_ms).is_(None))
             ).scalars()
-            for member_id in sorted(back):
-                erase(session, vault, state.keystore, member_ids=[member_id], actor="gateway")
+            members = sorted(back)
+            if members:
+                # Of an older merge than the erasure there may be somebody here who was not part of it.
+                merges.part(session, member_ids=members, actor="gateway")
+            for member_id in members:
+                _erase(session, vault, state.keystore, member_ids=[member_id], actor="gateway")
                 done += 1
     return done
 

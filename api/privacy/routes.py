@@ -20,7 +20,6 @@ from api.members.errors import MemberUnknown
 from api.members.schemas import MemberReference
 from api.privacy import accesses, archive, consents, erasure, service
 from api.privacy.errors import ConsentTextUnknown, ErasureUnconfirmed, ExportTooLarge, QuietHoursMalformed
-from api.privacy.models import Preference
 from api.privacy.schemas import (
     Access,
     AccessList,
@@ -77,7 +76,7 @@ async def list_my_consents(request: Request, caller: ByMember) -> ConsentList:
     operation_id="sayConsent",
     status_code=201,
     response_model=ConsentPublic,
-    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, ConsentTextUnknown),
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, ConsentTextUnknown, MemberUnknown),
 )
 async def say_consent(caller: ByMember, wanted: ConsentSaid, write: Writes) -> Response:
     """Agrees to a purpose by a channel, or ends it. It counts from the next read on."""
@@ -111,7 +110,7 @@ async def get_my_preferences(request: Request, caller: ByMember) -> PreferencesP
 
     def read(state: State) -> PreferencesPublic:
         with Session(state.database.engine) as session:
-            return service.told_preferences(session.get(Preference, caller.member_id))
+            return service.preferences_of(session, member_ids=caller.member_ids)
 
     return await run_in_threadpool(read, state_of(request))
 
@@ -121,13 +120,13 @@ async def get_my_preferences(request: Request, caller: ByMember) -> PreferencesP
     tags=["member"],
     operation_id="setMyPreferences",
     response_model=PreferencesPublic,
-    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, QuietHoursMalformed),
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, QuietHoursMalformed, MemberUnknown),
 )
 async def set_my_preferences(caller: ByMember, wanted: Preferences, write: Writes) -> Response:
     """Sets quiet hours, time zone and pause, all at once."""
 
     def effect(session: Session) -> Answer:
-        return Answer(service.preferred(session, member_id=caller.member_id, wanted=wanted))
+        return Answer(service.preferred(session, member_ids=caller.member_ids, wanted=wanted))
 
     return await write(caller, effect)
 

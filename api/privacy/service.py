@@ -91,16 +91,26 @@ def may(state: State, *, brand_id: int, member_id: str, purpose: Purpose, channe
     return state.database.reads(read)
 
 
-def preferred(session: Session, *, member_id: str, wanted: Preferences) -> PreferencesPublic:
-    made = consents.prefer(
-        session,
-        member_id=member_id,
-        quiet_from=_minute(wanted.quiet_from),
-        quiet_to=_minute(wanted.quiet_to),
-        zone=wanted.zone,
-        paused_until_ms=None if wanted.paused_until is None else int(wanted.paused_until.timestamp() * 1000),
-    )
-    return told_preferences(made)
+def preferred(session: Session, *, member_ids: Sequence[str], wanted: Preferences) -> PreferencesPublic:
+    """Sets the person's preferences, whichever of its members had others before."""
+    made = [
+        consents.prefer(
+            session,
+            member_id=member_id,
+            quiet_from=_minute(wanted.quiet_from),
+            quiet_to=_minute(wanted.quiet_to),
+            zone=wanted.zone,
+            paused_until_ms=None if wanted.paused_until is None else int(wanted.paused_until.timestamp() * 1000),
+        )
+        for member_id in member_ids
+    ]
+    return told_preferences(made[0])
+
+
+def preferences_of(session: Session, *, member_ids: Sequence[str]) -> PreferencesPublic:
+    """The preferences of who stands for the person, or of the first of its members that has any."""
+    found = (session.get(Preference, member_id) for member_id in member_ids)
+    return told_preferences(next((one for one in found if one is not None), None))
 
 
 def told_preferences(found: Preference | None) -> PreferencesPublic:

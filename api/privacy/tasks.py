@@ -40,6 +40,12 @@ async def running(state: State) -> AsyncIterator[None]:
             await task
 
 
+def hourly(state: State, *, at_ms: int) -> dict[str, int]:
+    """Finishes the erasures of processes that died between the last two steps, then purges."""
+    erasure.reapply(state, vault_of(state))
+    return purge(state, at_ms=at_ms)
+
+
 def purge(state: State, *, at_ms: int) -> dict[str, int]:
     """Removes what its label keeps no longer, a bounded number of rows a transaction; table → rows."""
     ends = {(one.table, one.label.since or "", one.label.retention_s) for one in labelled() if one.label.retention_s}
@@ -70,7 +76,7 @@ def _batch(session: Session, table: Table, since: str, before_ms: int) -> int:
 async def _purging(state: State) -> None:
     while True:
         try:
-            await run_in_threadpool(purge, state, at_ms=now_ms())
+            await run_in_threadpool(hourly, state, at_ms=now_ms())
         except Exception as fault:
             log.warning("what is kept long enough could not be purged, which is tried again: %s", fault)
         await asyncio.sleep(PURGE_PERIOD_S)

@@ -113,8 +113,7 @@ async def sign_out_everywhere(caller: ByMember, write: Writes) -> Response:
 
     def effect(session: Session) -> Answer:
         ended = devices.end_all(session, member_ids=caller.member_ids, why="everywhere", actor=caller.actor)
-        for member_id in caller.member_ids:
-            sessions.end_all(session, member_id=member_id, actor=caller.actor)
+        sessions.end_all(session, member_ids=caller.member_ids, actor=caller.actor)
         return Answer(SignedOut(devices=[devices.told(vault, one, current=caller.device_id) for one in ended]))
 
     return await write(caller, effect)
@@ -141,7 +140,7 @@ async def ask_for_new_passkey(caller: ByMember, write: Writes) -> Response:
     operation_id="addPasskey",
     status_code=201,
     response_model=PasskeyPublic,
-    responses=responses(*PROBLEMS, CodeWrong, PasskeyRefused, PasskeyTaken),
+    responses=responses(*PROBLEMS, CodeWrong, PasskeyRefused, PasskeyTaken, MemberUnknown),
 )
 async def add_passkey(caller: ByMember, wanted: PasskeyAdded, write: Writes) -> Response:
     """Adds the passkey that the browser made. One that did not verify its user is refused."""
@@ -231,7 +230,14 @@ async def ask_for_proof(request: Request, caller: ByMember, wanted: CodeWanted, 
     operation_id="proveIdentifier",
     response_model=ProofTaken,
     responses=responses(
-        *PROBLEMS, IdentifierMalformed, IdentifierBlocked, PhoneUnclear, CodeWrong, LimitReached, MergeRefused
+        *PROBLEMS,
+        IdentifierMalformed,
+        IdentifierBlocked,
+        PhoneUnclear,
+        CodeWrong,
+        LimitReached,
+        MemberUnknown,
+        MergeRefused,
     ),
 )
 async def prove_identifier(caller: ByMember, wanted: CodeProved, write: Writes) -> Response:
@@ -284,7 +290,7 @@ async def ask_for_my_wallet(caller: ByMember, wanted: WalletWanted, write: Write
     "/wallets",
     operation_id="proveWallet",
     response_model=ProofTaken,
-    responses=responses(*PROBLEMS, WalletRefused, LimitReached, MergeRefused, NodeUnavailable),
+    responses=responses(*PROBLEMS, WalletRefused, LimitReached, MemberUnknown, MergeRefused, NodeUnavailable),
 )
 @takes_newlines
 async def prove_wallet(caller: ByMember, wanted: WalletProved, write: Writes) -> Response:

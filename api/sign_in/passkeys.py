@@ -31,6 +31,7 @@ from api import audit_log
 from api.audit_log.names import member as acts_name
 from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.settings import Settings
+from api.members.living import refuse_erased
 from api.sign_in import challenges
 from api.sign_in.challenges import Purpose
 from api.sign_in.errors import CodeWrong, PasskeyRefused, PasskeyTaken, PasskeyUnknown
@@ -111,6 +112,7 @@ def add(
     if len(_of(session, member_ids)) >= PASSKEYS_MAX:
         raise PasskeyTaken(f"A member has at most {PASSKEYS_MAX} passkeys.")
     member_id = member_ids[0]
+    refuse_erased(session, member_id)
     found = Passkey(
         member_id=member_id,
         credential_id=credential_id,

@@ -38,9 +38,11 @@ def take(session: Session, vault: Vault, *, caller: MemberCaller, challenge: Cha
 def confirm(session: Session, vault: Vault, *, caller: MemberCaller, challenge_id: str) -> Merge:
     """Makes one person of the member and of whose identifier was just proved; ProofMissing unless it was."""
     challenge = session.exec(
-        select(Challenge).where(
+        select(Challenge)
+        .where(
             Challenge.id == challenge_id, Challenge.purpose == "add", col(Challenge.member_id).in_(caller.member_ids)
         )
+        .with_for_update()
     ).one_or_none()
     if challenge is None or challenge.used_at_ms is None or challenge.used_at_ms < now_ms() - CONFIRM_MS:
         raise ProofMissing("Prove first that you are both: with a code to the other's address.", challenge=challenge_id)
@@ -59,4 +61,7 @@ def confirm(session: Session, vault: Vault, *, caller: MemberCaller, challenge_i
     )
     if made is None:
         raise ProofMissing("You are one already.", challenge=challenge_id)
+    # A proof makes one merge: who undoes it is not merged again by the same code.
+    session.delete(challenge)
+    session.flush()
     return made

@@ -24,7 +24,7 @@ from api.kit.clock import rfc3339
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.members import devices
-from api.members.errors import BrandUnknown
+from api.members.errors import BrandUnknown, MemberUnknown
 from api.members.models import Device
 from api.sign_in import challenges, codes, entering, passkeys, wallets
 from api.sign_in.errors import CodesTooMany, CodeWrong, OutboxClosed, PasskeyRefused, RefreshReused, WalletRefused
@@ -105,7 +105,7 @@ async def enter_code(request: Request, wanted: CodeEntered) -> Response:
             return None
         return entering.by_proof(session, state, vault, given=given, means=wanted.identifier.kind, how=wanted)
 
-    made = await _write(state, effect)
+    made = await _enter(state, effect)
     if made is None:
         raise CodeWrong("This code does not open anything; ask for another one.")
     return _private(made, 201)
@@ -142,7 +142,7 @@ async def enter_passkey(request: Request, wanted: PasskeyEntered) -> Response:
         member = groups.root_of(session, member_id)
         return entering.enter(session, state, vault, member=member, means="passkey", how=wanted)
 
-    return _private(await _write(state, effect), 201)
+    return _private(await _enter(state, effect), 201)
 
 
 @router.post(
@@ -188,7 +188,7 @@ async def enter_wallet(request: Request, wanted: WalletEntered) -> Response:
         )  # fmt: skip
         return entering.by_proof(session, state, vault, given=given, means="wallet", how=wanted)
 
-    return _private(await _write(state, effect), 201)
+    return _private(await _enter(state, effect), 201)
 
 
 @router.post(
@@ -257,6 +257,14 @@ async def _count_try(request: Request, challenge_id: str) -> None:
     """Counts a try of the challenge and of the caller, before anything is compared and whatever comes of it."""
     await _refuse_flood(request)
     await _write(state_of(request), lambda session: challenges.spend_try(session, challenge_id))
+
+
+async def _enter(state: State, effect: Callable[[Session], T]) -> T:
+    """Somebody comes in. Whose member is being erased meanwhile is looked for once more, and is somebody new."""
+    try:
+        return await _write(state, effect)
+    except MemberUnknown:
+        return await _write(state, effect)
 
 
 async def _write(state: State, effect: Callable[[Session], T]) -> T:

@@ -48,9 +48,10 @@ class Vault:
         """The keyed hash by which a value of this kind is found: 64 hex digits, the same for everybody."""
         return self._keystore.mac(PEPPER, f"{kind}\0{value}".encode()).hex()
 
-    def shred(self, subject: str) -> None:
-        """Makes everything of this person unreadable, for ever and in every copy of the database."""
-        self.keys.shred(subject)
+    def shred(self, *subjects: str) -> None:
+        """Makes everything of this person, however many members it is, unreadable: for ever, in every copy of the
+        database, and never of one of them alone."""
+        self.keys.shred(*subjects)
 
 
 def vault_of(state: State) -> Vault:

@@ -44,8 +44,9 @@ class SubjectKeys(Protocol):
     def make(self, subject: str) -> bytes:
         """The key, made if there is none: on disk when this returns. Shredded once it was destroyed."""
 
-    def shred(self, subject: str) -> None:
-        """Destroys the key for ever; on disk when this returns. A second time changes nothing."""
+    def shred(self, *subjects: str) -> None:
+        """Destroys these keys for ever, all of them or none; on disk when this returns. A second time changes
+        nothing."""
 
     def gone(self, *, after: str, limit: int) -> Sequence[str]:
         """Subjects whose keys were destroyed, in order, above one."""
@@ -83,9 +84,17 @@ class FileKeys:
             raise Shredded(f"The key of {subject[:4]}… was destroyed.")
         return self._opened(subject, row[0][0])
 
-    def shred(self, subject: str) -> None:
-        """Destroys the key for ever; on disk when this returns. A second time changes nothing."""
-        self._run(_SHRED, subject, now_ms())
+    def shred(self, *subjects: str) -> None:
+        """Destroys these keys for ever, all of them or none; on disk when this returns. A second time changes
+        nothing."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany(_SHRED, [(subject, now_ms()) for subject in subjects])
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
     def gone(self, *, after: str, limit: int) -> Sequence[str]:
         """Subjects whose keys were destroyed, in order, above one."""

@@ -60,7 +60,8 @@ def value(table: str, column: Any, number: int) -> Any:
         return bytes([number]) * 32
     if isinstance(column.type, JSON):
         return {"memo_root": None, "rule": number, "base_amount": str(number)} if column.name == "payload" else {}
-    return f"{column.name}-{number}"
+    told = f"{column.name}-{number}"
+    return told[-(getattr(column.type, "length", None) or len(told)) :]
 
 
 def rows_of(connection: Connection) -> dict[str, list[Any]]:
