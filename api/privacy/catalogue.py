@@ -80,7 +80,7 @@ DATASETS: Final[tuple[Dataset, ...]] = (
     Dataset(Challenge, ("member_id",), ("purpose", "means", "made_at_ms", "used_at_ms")),
     Dataset(StaffSession, ("member_id",), ("role_id", "strong", "made_at_ms", "expires_at_ms")),
     Dataset(ConsentWord, ("member_id",), ("purpose", "channel", "granted", "source", "text_version", "text_sha256",
-                                          "at_ms")),
+                                          "said_at_ms", "at_ms")),
     Dataset(Preference, ("member_id",), ("quiet_from", "quiet_to", "zone", "paused_until_ms")),
     Dataset(Event, ("subject",), ("source", "type", "external_id", "occurred_at_ms", "received_at_ms", "data")),
     Dataset(HoldRequest, ("member_id",), ("id", "brand", "points", "reward", "hold_until", "created_at_ms")),

@@ -2,6 +2,7 @@
 
 Problem
 ├── ConsentTextUnknown   422   the purpose has no text of this version
+├── ConsentNotYetSaid    422   reported from the future
 ├── QuietHoursMalformed  422
 ├── ErasureUnconfirmed   422
 └── ExportTooLarge       413
@@ -14,6 +15,12 @@ from api.kit.problems import Problem
 
 class ConsentTextUnknown(Problem):
     """This purpose has no text of this version."""
+
+    status = 422
+
+
+class ConsentNotYetSaid(Problem):
+    """A word is reported after it was said."""
 
     status = 422
 

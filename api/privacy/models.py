@@ -25,7 +25,8 @@ PREFERENCE: Final = Label(
 
 
 class ConsentWord(SQLModel, table=True):
-    """One word of a member about one purpose and channel. Words are added, never changed; the last one counts."""
+    """One word of a member about one purpose and channel. Words are added, never changed; of each source the one said
+    last counts. said_at_ms: when the person said it; at_ms: when it was written down here."""
 
     __tablename__ = "consent_word"
     __table_args__ = (Index("consent_word_member", "member_id"),)
@@ -38,6 +39,7 @@ class ConsentWord(SQLModel, table=True):
     source: str = Field(max_length=40)  # member, or brand/<number in the registry>
     text_version: int
     text_sha256: str = Field(max_length=64)
+    said_at_ms: int = Field(sa_type=BigInteger)
     at_ms: int = Field(sa_type=BigInteger)
 
 

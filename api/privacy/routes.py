@@ -19,12 +19,19 @@ from api.members import service as members
 from api.members.errors import MemberUnknown
 from api.members.schemas import MemberReference
 from api.privacy import accesses, archive, consents, erasure, service
-from api.privacy.errors import ConsentTextUnknown, ErasureUnconfirmed, ExportTooLarge, QuietHoursMalformed
+from api.privacy.errors import (
+    ConsentNotYetSaid,
+    ConsentTextUnknown,
+    ErasureUnconfirmed,
+    ExportTooLarge,
+    QuietHoursMalformed,
+)
 from api.privacy.schemas import (
     Access,
     AccessList,
     ConsentList,
     ConsentPublic,
+    ConsentReported,
     ConsentSaid,
     ConsentTexts,
     DataPage,
@@ -90,7 +97,7 @@ async def say_consent(caller: ByMember, wanted: ConsentSaid, write: Writes) -> R
                 channel=wanted.channel,
                 granted=wanted.granted,
                 text_version=wanted.text_version,
-                source="member",
+                source=consents.MEMBER,
                 actor=caller.actor,
             )
             # The person's word, whichever of its members it said another one before.
@@ -226,10 +233,11 @@ async def may_i(
     operation_id="reportConsent",
     status_code=201,
     response_model=ConsentPublic,
-    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, MemberUnknown, ConsentTextUnknown),
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, MemberUnknown, ConsentTextUnknown, ConsentNotYetSaid),
 )
-async def report_consent(caller: ByBrand, member_id: MemberId, wanted: ConsentSaid, write: Writes) -> Response:
-    """Reports what a member of the brand agreed to, or ended, at a till or on the brand's own site."""
+async def report_consent(caller: ByBrand, member_id: MemberId, wanted: ConsentReported, write: Writes) -> Response:
+    """Reports what a member of the brand agreed to, or ended, at a till or on the brand's own site. It counts for this
+    brand alone, by the time at which it was said, and never lifts what the member has ended here."""
 
     def effect(session: Session) -> Answer:
         member = members.referred(session, caller=caller, reference=MemberReference(id=member_id))
@@ -240,8 +248,9 @@ async def report_consent(caller: ByBrand, member_id: MemberId, wanted: ConsentSa
             channel=wanted.channel,
             granted=wanted.granted,
             text_version=wanted.text_version,
-            source=f"brand/{caller.registry_id}",
+            source=consents.of_brand(caller.registry_id),
             actor=caller.actor,
+            said_at_ms=None if wanted.said_at is None else int(wanted.said_at.timestamp() * 1000),
         )
         return Answer(service.told_word(said), 201)
 

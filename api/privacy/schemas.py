@@ -24,6 +24,12 @@ class ConsentSaid(RequestModel):
     text_version: int = Field(strict=True, ge=1, le=10_000, examples=[1])
 
 
+class ConsentReported(ConsentSaid):
+    """A member's word as a brand reports it. said_at: when the member said it; now, where it is left out."""
+
+    said_at: Moment | None = Field(default=None, examples=[EXAMPLE_TIME])
+
+
 class ConsentPublic(ResponseModel):
     purpose: str = Field(examples=["marketing"])
     channel: str = Field(examples=["email"])
@@ -31,11 +37,12 @@ class ConsentPublic(ResponseModel):
     source: str = Field(examples=["member"])
     text_version: int = Field(examples=[1])
     text_sha256: str = Field(examples=["9f" * 32])
+    said_at: str = Field(examples=[EXAMPLE_TIME])
     at: str = Field(examples=[EXAMPLE_TIME])
 
 
 class ConsentList(ResponseModel):
-    """Every word that was ever said, the oldest first; the last of a purpose and channel counts."""
+    """Every word that was ever said, the oldest first; of a purpose and channel the last of each source counts."""
 
     words: list[ConsentPublic]
 

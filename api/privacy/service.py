@@ -45,6 +45,7 @@ def told_word(word: ConsentWord) -> ConsentPublic:
         source=word.source,
         text_version=word.text_version,
         text_sha256=word.text_sha256,
+        said_at=rfc3339(word.said_at_ms),
         at=rfc3339(word.at_ms),
     )
 
@@ -86,7 +87,9 @@ def may(state: State, *, brand_id: int, member_id: str, purpose: Purpose, channe
         ids = [one for (one,) in snapshot.rows(_IDS, known.id)]
         if not ids:
             raise MemberUnknown("This brand knows no such member.", member=member_id)
-        return consents.may(snapshot, member_ids=ids, purpose=purpose, channel=channel, at_ms=now_ms())
+        return consents.may(
+            snapshot, brand_id=brand_id, member_ids=ids, purpose=purpose, channel=channel, at_ms=now_ms()
+        )
 
     return state.database.reads(read)
 
