@@ -1,4 +1,4 @@
-"""What brands report of their members' words: a reporter that is late, wrong, empty or repeats itself widens nothing."""
+"""What brands report of their members: a reporter that is late, wrong, empty or repeats itself widens nothing."""
 
 from __future__ import annotations
 
