@@ -504,6 +504,20 @@ def test_a_passkey_is_one_members_and_another_key_does_not_sign_for_it(world: Wo
     for nonsense in ({}, {"id": 7}, {"response": {"clientDataJSON": "x"}}, {"response": []}):
         answer = post(world, "passkeys", {"challenge": others, "credential": nonsense})
         assert refusal(answer) == (401, "PasskeyRefused")
+    # What no database can look for, and answers whose parts are of other kinds.
+    for wrong in ({"id": "\0"}, {"id": "x" * 5_000}, {"id": None}, {"id": []}, {"rawId": 7}, {"type": "\0"}):
+        options = post(world, "passkeys/options").json()
+        lied = device.sign(options["public_key"]) | wrong
+        answer = post(world, "passkeys", {"challenge": options["challenge"], "credential": lied})
+        assert answer.status_code in (401, 422), wrong
+    for part in ("authenticatorData", "signature", "clientDataJSON"):
+        for value in ("", "\0", "=", 7, None, {}, "A" * 4_000):
+            options = post(world, "passkeys/options").json()
+            lied = device.sign(options["public_key"])
+            lied["response"][part] = value
+            answer = post(world, "passkeys", {"challenge": options["challenge"], "credential": lied})
+            assert answer.status_code in (401, 422), (part, value)
+    assert by_passkey(world, device)[0].status_code == 201, "and the key is none the worse for it"
 
 
 # Wallets
