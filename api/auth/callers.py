@@ -134,14 +134,17 @@ _SESSION = (
     "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address, m.survivor_id, m.absorbed, s.device_id"
     " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
 )
-# A role is had for as long as it is not taken back, its device not signed out and the address still proved.
+# A role is had for as long as it is not taken back, its device not signed out and the address still proved, by the same
+# person as the member that took it up first.
 _STAFF = (
     "SELECT s.secret_hash, s.expires_at_ms, s.strong, r.id, r.role, r.brand, b.registry_id FROM staff_session s"
     " JOIN staff_role r ON r.id = s.role_id LEFT JOIN brand b ON b.slug = r.brand"
     " JOIN device d ON d.id = s.device_id AND d.ended_at_ms IS NULL"
     " WHERE s.id = ? AND EXISTS (SELECT 1 FROM identifier_link l JOIN member m ON m.id = l.member_id"
-    " JOIN member w ON w.id = s.member_id WHERE l.lookup = r.lookup AND l.scope = ''"
-    " AND COALESCE(m.survivor_id, m.id) = COALESCE(w.survivor_id, w.id))"
+    " JOIN member w ON w.id = s.member_id JOIN member f ON f.id = r.member_id"
+    " WHERE l.lookup = r.lookup AND l.scope = ''"
+    " AND COALESCE(m.survivor_id, m.id) = COALESCE(w.survivor_id, w.id)"
+    " AND COALESCE(f.survivor_id, f.id) = COALESCE(w.survivor_id, w.id))"
 )
 OTHERS_MAX = 64
 _ROOT = "SELECT id, address FROM member WHERE id = ?"

@@ -39,11 +39,11 @@ MAY: Final[Mapping[Role, frozenset[str]]] = {
     "operator": frozenset(),  # everything of the operator
     "auditor": frozenset(),  # everything of an auditor
 }  # fmt: skip
-# Money goes back, or who has it changes: with a second factor only, whatever the role.
+# Money goes back, who has it changes, or codes and keys are handed out: with a second factor only, whatever the role.
 MONEY: Final = frozenset({
     "refundHold", "getExport", "mergeMembers", "undoMerge", "createOperatorKey", "rotateOperatorKey",
     "revokeOperatorKey", "createKey", "revokeKey", "createAuditorKey", "createSession", "giveRole", "giveOwner",
-    "giveProgrammeRole",
+    "giveProgrammeRole", "forgetPasskeys", "showOutbox",
 })  # fmt: skip
 EVERYTHING: Final = frozenset({"owner", "operator", "auditor"})
 

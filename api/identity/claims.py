@@ -88,14 +88,14 @@ def claim(session: Session, *, vault: Vault, member_id: str, code: str, actor: s
     made, _ = merges.merge(
         session,
         vault,
-        one=root.id,
+        one=member_id,
         other=found.member_id,
         reason="claimed",
         why={"brand": found.brand, "kinds": ["receipt"]},
         actor=actor,
         keep=True,
     )
-    found.claimed_at_ms, found.claimed_by = now_ms(), root.id
+    found.claimed_at_ms, found.claimed_by = now_ms(), member_id
     found.merge_id = None if made is None else made.id
     session.add(found)
     session.flush()

@@ -46,6 +46,11 @@ def group_of(session: Session, root: Member) -> list[Member]:
     return [root, *others]
 
 
+def is_proven(group: Iterable[Member]) -> bool:
+    """Whether somebody has proved to be any of these."""
+    return any(one.proven_at_ms is not None for one in group)
+
+
 def known_by(session: Session, member: Member) -> list[tuple[str, Address]]:
     """(id, address) of all members that are the same person as this one, this one first."""
     if member.survivor_id is None and not member.absorbed:

@@ -126,7 +126,7 @@ async def claim_receipt(caller: ByMember, wanted: ClaimWanted, write: Writes) ->
         raise TriesTooMany("Too many codes in this hour; try again in the next one.")
 
     def effect(session: Session) -> Answer:
-        found = claims.claim(session, vault=vault, member_id=caller.member_id, code=wanted.code, actor=caller.actor)
+        found = claims.claim(session, vault=vault, member_id=caller.own_id, code=wanted.code, actor=caller.actor)
         return Answer(service.told_claim(found))
 
     return await write(caller, effect)

@@ -68,7 +68,8 @@ def merge(
 ) -> tuple[Merge | None, Member]:
     """Makes two members one person; the merge (None: they are already) and who stands for both.
 
-    keep: the first one stands for both, whoever is older.
+    keep: the first one stands for both, whoever is older; and the second goes with that very member, when a merge by
+    which it is one with others is undone.
     """
     lock(session, LOCK)
     first, second = groups.root_of(session, one), groups.root_of(session, other)
@@ -81,7 +82,7 @@ def merge(
     at_ms = now_ms()
     made = Merge(
         id=f"mrg_{uuid.uuid4().hex}",
-        survivor_id=survivor.id,
+        survivor_id=one if keep else survivor.id,
         absorbed_id=absorbed.id,
         reason=reason,
         why=why,
@@ -172,7 +173,7 @@ def side(session: Session, root: Member) -> dict[str, Any]:
         "member": root.id,
         "members": ids,
         "addresses": [checksum(address) for address in addresses],
-        "proven": root.proven_at_ms is not None,
+        "proven": groups.is_proven(group),
         "identifiers": dict(sorted(Counter(link.kind for link in kept).items())),
         "brands": list(brands),
         "events": events,

@@ -32,23 +32,32 @@ ADOPTED_MAX: Final = 16
 
 def who_proved(session: Session, *, lookup: str) -> Member | None:
     """The root of the member who proved this identifier; None while nobody has."""
+    own = whose(session, lookup=lookup)
+    return None if own is None else groups.root_of(session, own.id)
+
+
+def whose(session: Session, *, lookup: str) -> Member | None:
+    """The very member who proved this identifier, whoever else is the same person; None while nobody has."""
     found = links.holders(session, lookups=[lookup], scope=links.PROVEN).get(lookup, [])
-    return groups.root_of(session, found[0].member_id) if found else None
+    return session.get_one(Member, found[0].member_id, populate_existing=True) if found else None
 
 
 def sign_in_as(session: Session, *, vault: Vault, keystore: Keystore, given: Named, actor: str) -> Member:
-    """The member of whoever has just proved this identifier; made at the first time. Gives the root."""
+    """The member of whoever has just proved this identifier; made at the first time.
+
+    Gives the very member and not who stands for it: what comes of the sign-in stays with it when a merge is undone.
+    """
     lock(session, f"identifier:{given.lookup}")
-    person = who_proved(session, lookup=given.lookup)
-    if person is None:
-        person = new_member(session, keystore=keystore, proven=True)
-        link_proven(session, vault, member=person, given=given, actor=actor)
-    adopt(session, vault, person=person, given=given, actor=actor)
-    return groups.root_of(session, person.id)
+    own = whose(session, lookup=given.lookup)
+    if own is None:
+        own = new_member(session, keystore=keystore, proven=True)
+        link_proven(session, vault, member=own, given=given, actor=actor)
+    adopt(session, vault, person=own, given=given, actor=actor)
+    return own
 
 
 def add_proven(session: Session, *, vault: Vault, member: Member, given: Named, actor: str) -> Member | None:
-    """Gives a signed-in member an identifier that was proved; or the other person whose it is, and nothing changed."""
+    """Gives this very member an identifier that was proved; or the other person whose it is, and nothing changed."""
     lock(session, f"identifier:{given.lookup}")
     # Before the member's row is held: an erasure takes both in this order.
     lock(session, merges.LOCK)
@@ -60,8 +69,8 @@ def add_proven(session: Session, *, vault: Vault, member: Member, given: Named, 
     kind = links.over_limit(links.kept_of(session, vault, member_ids=ids), [given], at_ms=now_ms())
     if kind is not None:
         raise LimitReached(f"One person has no more identifiers of the kind {kind}.", kind=kind)
-    link_proven(session, vault, member=root, given=given, actor=actor)
-    adopt(session, vault, person=root, given=given, actor=actor)
+    link_proven(session, vault, member=member, given=given, actor=actor)
+    adopt(session, vault, person=member, given=given, actor=actor)
     return None
 
 
@@ -128,9 +137,10 @@ def _merged(
 
 def _nobodys(session: Session, root: Member, *, scope: str) -> bool:
     """Whether nobody has proved to be this person, and only the brand of this scope knows them."""
-    if root.proven_at_ms is not None:
+    group = groups.group_of(session, root)
+    if groups.is_proven(group):
         return False
-    ids = [one.id for one in groups.group_of(session, root)]
+    ids = [one.id for one in group]
     elsewhere = (
         select(Enrolment.brand)
         .join(Brand, col(Brand.slug) == col(Enrolment.brand))

@@ -186,9 +186,10 @@ def _apart(
 
 def _is_brands_own(session: Session, brand: Brand, root: Member) -> bool:
     """Whether nobody has proved to be this person, and no other brand knows them."""
-    if root.proven_at_ms is not None:
+    group = groups.group_of(session, root)
+    if groups.is_proven(group):
         return False
-    ids = [one.id for one in groups.group_of(session, root)]
+    ids = [one.id for one in group]
     elsewhere = select(Enrolment.brand).where(col(Enrolment.member_id).in_(ids), Enrolment.brand != brand.slug)
     said = select(IdentifierLink.id).where(
         col(IdentifierLink.member_id).in_(ids), IdentifierLink.scope != str(brand.registry_id)

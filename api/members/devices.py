@@ -47,7 +47,15 @@ class Tokens:
 
 
 def begin(
-    session: Session, vault: Vault, *, member_id: str, means: Means, label: str | None, access_s: int, device_s: int
+    session: Session,
+    vault: Vault,
+    *,
+    member_id: str,
+    means: Means,
+    label: str | None,
+    access_s: int,
+    device_s: int,
+    strong: bool = False,
 ) -> Tokens:
     """A new device of the member, MemberUnknown once it is erased; beyond DEVICES_MAX the one that was longest not seen
     is signed out."""
@@ -58,6 +66,7 @@ def begin(
         member_id=member_id,
         label=None if label is None else vault.seal(member_id, LABEL, label),
         means=means,
+        strong=strong,
         made_at_ms=at_ms,
         last_at_ms=at_ms,
         expires_at_ms=at_ms + device_s * 1000,

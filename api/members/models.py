@@ -65,6 +65,8 @@ class Member(SQLModel, table=True):
     absorbed: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     # When a person first proved to be this member. Before that the member is what brands say of it.
     proven_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+    # When the member got a second factor for the first time. Later ones are vouched for by one that there was.
+    strong_since_ms: int | None = Field(default=None, sa_type=BigInteger)
     erased_at_ms: int | None = Field(default=None, sa_type=BigInteger)
 
 
@@ -117,6 +119,7 @@ class Device(SQLModel, table=True):
     member_id: str = Field(foreign_key="member.id", index=True)
     label: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs=personal(DEVICE_LABEL))
     means: str  # email, phone, passkey, wallet
+    strong: bool = Field(default=False)  # it came in with a second factor
     made_at_ms: int = Field(sa_type=BigInteger)
     last_at_ms: int = Field(sa_type=BigInteger)
     expires_at_ms: int = Field(sa_type=BigInteger)

@@ -78,6 +78,7 @@ DATASETS: Final[tuple[Dataset, ...]] = (
     Dataset(MemberSession, ("member_id",), ("id", "created_at_ms", "expires_at_ms", "ended_at_ms")),
     Dataset(Passkey, ("member_id",), ("credential_id", "made_at_ms", "last_at_ms"), _label(passkeys.LABEL)),
     Dataset(Challenge, ("member_id",), ("purpose", "means", "made_at_ms", "used_at_ms")),
+    Dataset(StaffRole, ("member_id",), ("brand", "role", "made_at_ms")),
     Dataset(StaffSession, ("member_id",), ("role_id", "strong", "made_at_ms", "expires_at_ms")),
     Dataset(ConsentWord, ("member_id",), ("purpose", "channel", "granted", "source", "text_version", "text_sha256",
                                           "said_at_ms", "at_ms")),
@@ -87,7 +88,7 @@ DATASETS: Final[tuple[Dataset, ...]] = (
     Dataset(ExchangeRequest, ("member_id",), ("id", "created_at_ms")),
 )  # fmt: skip
 # Rows of people that no member's id leads to: bounded in time, and sealed or hashed.
-UNNAMED: Final[tuple[type[SQLModel], ...]] = (Tried, OutboxMessage, StaffRole)
+UNNAMED: Final[tuple[type[SQLModel], ...]] = (Tried, OutboxMessage)
 # It names a member and is no personal value: the salt that hides the member in the log, destroyed with the member.
 SALTS: Final[tuple[type[SQLModel], ...]] = (ActSalt,)
 

@@ -30,7 +30,8 @@ from api.kit.database import lock
 from api.members.models import Device, Enrolment, Member, MemberSession, RefreshToken
 from api.privacy.models import ConsentWord, Erasure, Preference
 from api.sign_in.models import Challenge, Passkey
-from api.staff.models import StaffSession
+from api.staff import service as staff
+from api.staff.models import StaffRole, StaffSession
 from api.vault.sealing import Vault
 from api.writes.idempotency import IdempotentWrite
 from chain.outbox.models import Operation
@@ -72,7 +73,7 @@ def _erase(
     session.execute(select(col(Member.id)).where(col(Member.id).in_(member_ids)).order_by(Member.id).with_for_update())
     connection = session.connection()
     audit_log.record(connection, "member.erased", actor=actor, subject=names.member(member_ids[0]))
-    counts = {"devices": _end_devices(session, member_ids)}
+    counts = {"devices": _end_devices(session, member_ids), "staff_role": _end_roles(session, member_ids, actor)}
     for model in OWN:
         table = table_of(model)
         counts[str(table.name)] = connection.execute(delete(table).where(table.c.member_id.in_(member_ids))).rowcount
@@ -115,6 +116,14 @@ def _end_devices(session: Session, member_ids: Sequence[str]) -> int:
     mine = select(device.c.id).where(device.c.member_id.in_(member_ids))
     session.connection().execute(delete(token).where(token.c.device_id.in_(mine)))
     return session.connection().execute(delete(device).where(device.c.member_id.in_(member_ids))).rowcount
+
+
+def _end_roles(session: Session, member_ids: Sequence[str], actor: str) -> int:
+    """Roles that the person took up are taken back: the address is in them, and whoever proves it next is another."""
+    found = session.execute(select(col(StaffRole.id)).where(col(StaffRole.member_id).in_(member_ids))).scalars().all()
+    for role_id in sorted(found):
+        staff.take_back(session, role_id=role_id, brand_id=None, actor=actor)
+    return len(found)
 
 
 def _unname(session: Session, member_ids: Sequence[str]) -> int:

@@ -38,8 +38,10 @@ def by_proof(session: Session, state: State, vault: Vault, *, given: Named, mean
     return enter(session, state, vault, member=person, means=means, how=how)
 
 
-def enter(session: Session, state: State, vault: Vault, *, member: Member, means: Means, how: Entering) -> TokensMade:
-    """Gives the member's device its tokens."""
+def enter(
+    session: Session, state: State, vault: Vault, *, member: Member, means: Means, how: Entering, strong: bool = False
+) -> TokensMade:
+    """Gives this very member's device its tokens. strong: it came in with a second factor."""
     stitched: Stitched | None = None
     if how.visitor is not None:
         scope = ""
@@ -56,6 +58,7 @@ def enter(session: Session, state: State, vault: Vault, *, member: Member, means
         label=how.label,
         access_s=int(settings.access_lifetime.total_seconds()),
         device_s=int(settings.device_lifetime.total_seconds()),
+        strong=strong,
     )
     return told(made, member_id=groups.root_of(session, member.id).id, visitor=stitched)
 

@@ -130,7 +130,9 @@ async def ask_for_new_passkey(caller: ByMember, write: Writes) -> Response:
     state, vault = write.state, vault_of(write.state)
 
     def effect(session: Session) -> Answer:
-        return Answer(passkeys.ask_new(session, vault, state.settings, member_ids=caller.member_ids))
+        return Answer(
+            passkeys.ask_new(session, vault, state.settings, member_id=caller.own_id, member_ids=caller.member_ids)
+        )
 
     return await write(caller, effect)
 
@@ -151,7 +153,9 @@ async def add_passkey(caller: ByMember, wanted: PasskeyAdded, write: Writes) -> 
             session,
             vault,
             state.settings,
+            member_id=caller.own_id,
             member_ids=caller.member_ids,
+            device_id=caller.device_id,
             challenge_id=wanted.challenge,
             credential=wanted.credential,
             label=wanted.label,

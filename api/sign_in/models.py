@@ -79,6 +79,7 @@ class Passkey(SQLModel, table=True):
     credential_id: str = Field(unique=True, sa_column_kwargs=personal(CREDENTIAL))  # base64url
     public_key: bytes = Field(sa_type=LargeBinary, sa_column_kwargs=personal(CREDENTIAL))
     sign_count: int = Field(sa_type=BigInteger)
+    strong: bool = Field(default=False)  # a second factor: the member's first, or added by a device that had one
     label: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs=personal(PASSKEY_LABEL))
     made_at_ms: int = Field(sa_type=BigInteger)
     last_at_ms: int | None = Field(default=None, sa_type=BigInteger)

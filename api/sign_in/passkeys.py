@@ -7,10 +7,11 @@ here. Nobody here commits.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, select, update
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -31,7 +32,9 @@ from api import audit_log
 from api.audit_log.names import member as acts_name
 from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.settings import Settings
+from api.members import devices
 from api.members.living import refuse_erased
+from api.members.models import Device, Member
 from api.sign_in import challenges
 from api.sign_in.challenges import Purpose
 from api.sign_in.errors import CodeWrong, PasskeyRefused, PasskeyTaken, PasskeyUnknown
@@ -45,9 +48,11 @@ LABEL: Final = "passkey/label"
 NAME: Final = "Moa"
 
 
-def ask_new(session: Session, vault: Vault, settings: Settings, *, member_ids: tuple[str, ...]) -> PasskeyOptions:
-    """What a browser is to be asked so that it makes a passkey for the member."""
-    member_id, challenge = member_ids[0], secrets.token_bytes(CHALLENGE_BYTES)
+def ask_new(
+    session: Session, vault: Vault, settings: Settings, *, member_id: str, member_ids: tuple[str, ...]
+) -> PasskeyOptions:
+    """What a browser is to be asked so that it makes a passkey for this very member of the person."""
+    challenge = secrets.token_bytes(CHALLENGE_BYTES)
     known = [
         PublicKeyCredentialDescriptor(id=base64url_to_bytes(one.credential_id)) for one in _of(session, member_ids)
     ]
@@ -82,13 +87,19 @@ def add(
     vault: Vault,
     settings: Settings,
     *,
+    member_id: str,
     member_ids: tuple[str, ...],
+    device_id: str | None,
     challenge_id: str,
     credential: dict[str, Any],
     label: str | None,
     actor: str,
 ) -> Passkey:
-    """A passkey that the browser made, the member's from now on."""
+    """A passkey that the browser made, this very member's from now on.
+
+    It is a second factor if it is the first that the member ever had, or is added by a device that came in with one:
+    who has somebody's mailbox adds one, and it lets in, but makes nobody stronger.
+    """
     challenge = _answered(credential)
     used = challenges.use(
         session, vault, challenge_id=challenge_id, purpose="add", means="passkey", secret=challenge.hex(),
@@ -111,13 +122,18 @@ def add(
         raise PasskeyTaken("This passkey is known already.")
     if len(_of(session, member_ids)) >= PASSKEYS_MAX:
         raise PasskeyTaken(f"A member has at most {PASSKEYS_MAX} passkeys.")
-    member_id = member_ids[0]
     refuse_erased(session, member_id)
+    member = session.get_one(Member, member_id, with_for_update=True, populate_existing=True)
+    device = None if device_id is None else session.get_one(Device, device_id)
+    strong = member.strong_since_ms is None or (device is not None and device.strong)
+    member.strong_since_ms = member.strong_since_ms or now_ms()
+    session.add(member)
     found = Passkey(
         member_id=member_id,
         credential_id=credential_id,
         public_key=made.credential_public_key,
         sign_count=made.sign_count,
+        strong=strong,
         label=None if label is None else vault.seal(member_id, LABEL, label),
         made_at_ms=now_ms(),
     )
@@ -127,8 +143,10 @@ def add(
     return found
 
 
-def who(session: Session, vault: Vault, settings: Settings, *, challenge_id: str, credential: dict[str, Any]) -> str:
-    """The member whose passkey answered; PasskeyRefused for whatever else."""
+def who(
+    session: Session, vault: Vault, settings: Settings, *, challenge_id: str, credential: dict[str, Any]
+) -> Passkey:
+    """The passkey that answered; PasskeyRefused for whatever else."""
     challenge = _answered(credential)
     used = challenges.use(
         session, vault, challenge_id=challenge_id, purpose="sign_in", means="passkey", secret=challenge.hex()
@@ -154,7 +172,19 @@ def who(session: Session, vault: Vault, settings: Settings, *, challenge_id: str
     found.sign_count, found.last_at_ms = shown.new_sign_count, now_ms()
     session.add(found)
     session.flush()
-    return found.member_id
+    return found
+
+
+def forget(session: Session, *, member_ids: Sequence[str], actor: str) -> int:
+    """Takes every passkey away from a person who lost them, so that the next one is a second factor again; how many."""
+    found = session.exec(select(Passkey).where(col(Passkey.member_id).in_(member_ids)).order_by(col(Passkey.id))).all()
+    for one in found:
+        session.delete(one)
+        audit_log.record(session.connection(), "passkey.removed", actor=actor, subject=acts_name(one.member_id))
+    session.exec(update(Member).where(col(Member.id).in_(member_ids)).values(strong_since_ms=None))
+    devices.end_all(session, member_ids=member_ids, why="operator", actor=actor)
+    session.flush()
+    return len(found)
 
 
 def listed(session: Session, vault: Vault, *, member_ids: tuple[str, ...]) -> PasskeyList:

@@ -11,11 +11,12 @@ from sqlmodel import Session, col, select
 
 from api.audit_log.names import member as acts_name
 from api.auth.callers import MemberCaller
-from api.identity import groups, merges, people
+from api.identity import merges, people
 from api.identity.links import Named
 from api.identity.models import Merge
 from api.identity.schemas import MergePreview
 from api.kit.clock import now_ms
+from api.members.models import Member
 from api.sign_in.errors import ProofMissing
 from api.sign_in.models import Challenge
 from api.sign_in.schemas import ProofTaken
@@ -26,12 +27,12 @@ CONFIRM_MS = 10 * 60 * 1000
 
 def take(session: Session, vault: Vault, *, caller: MemberCaller, challenge: Challenge, given: Named) -> ProofTaken:
     """Gives the member what was proved; where it is another member's, tells what one person of both would be."""
-    root = groups.root_of(session, caller.member_id)
+    own = session.get_one(Member, caller.own_id, populate_existing=True)
     before = people.who_proved(session, lookup=given.lookup)
-    other = people.add_proven(session, vault=vault, member=root, given=given, actor=acts_name(root.id))
+    other = people.add_proven(session, vault=vault, member=own, given=given, actor=caller.actor)
     if other is None:
         return ProofTaken(outcome="added" if before is None else "yours", challenge=challenge.id)
-    preview = MergePreview.model_validate(merges.preview(session, vault, one=root.id, other=other.id))
+    preview = MergePreview.model_validate(merges.preview(session, vault, one=own.id, other=other.id))
     return ProofTaken(outcome="merge", challenge=challenge.id, preview=preview)
 
 

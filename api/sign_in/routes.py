@@ -25,7 +25,7 @@ from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.members import devices
 from api.members.errors import BrandUnknown, MemberUnknown
-from api.members.models import Device
+from api.members.models import Device, Member
 from api.sign_in import challenges, codes, entering, passkeys, wallets
 from api.sign_in.errors import CodesTooMany, CodeWrong, OutboxClosed, PasskeyRefused, RefreshReused, WalletRefused
 from api.sign_in.schemas import (
@@ -136,11 +136,11 @@ async def enter_passkey(request: Request, wanted: PasskeyEntered) -> Response:
     await _count_try(request, wanted.challenge)
 
     def effect(session: Session) -> TokensMade:
-        member_id = passkeys.who(
+        found = passkeys.who(
             session, vault, state.settings, challenge_id=wanted.challenge, credential=wanted.credential
         )
-        member = groups.root_of(session, member_id)
-        return entering.enter(session, state, vault, member=member, means="passkey", how=wanted)
+        member = session.get_one(Member, found.member_id)
+        return entering.enter(session, state, vault, member=member, means="passkey", how=wanted, strong=found.strong)
 
     return _private(await _enter(state, effect), 201)
 

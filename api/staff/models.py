@@ -38,6 +38,8 @@ class StaffRole(SQLModel, table=True):
     brand: str | None = Field(default=None, sa_column=named_brand(nullable=True, index=True))
     scope: str = Field(max_length=20)  # the brand's number in the registry; empty for the programme
     role: str = Field(max_length=10)
+    # Whose address it was when the role was taken up for the first time; nobody else's, who proves it later.
+    member_id: str | None = Field(default=None, foreign_key="member.id", index=True, sa_column_kwargs=personal(ADDRESS))
     made_at_ms: int = Field(sa_type=BigInteger)
 
 

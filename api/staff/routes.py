@@ -16,12 +16,13 @@ from api.identity.errors import IdentifierBlocked, IdentifierMalformed, PhoneUnc
 from api.kit.clock import rfc3339
 from api.kit.container import State, state_of
 from api.kit.problems import RequestMalformed, responses
-from api.kit.schemas import Slug
+from api.kit.schemas import MemberId, Slug
 from api.members import service as members
-from api.members.errors import BrandUnknown
+from api.members import sessions
+from api.members.errors import BrandUnknown, MemberUnknown
 from api.members.models import Brand
-from api.sign_in import codes
-from api.sign_in.schemas import Proved
+from api.sign_in import codes, passkeys
+from api.sign_in.schemas import PasskeyList, Proved
 from api.staff import service
 from api.staff.errors import RoleGiven, RoleNotYours, RoleUnknown
 from api.staff.schemas import BrandRoleGiven, ProgrammeRoleGiven, RoleId, RoleList, RolePublic, RoleTaken
@@ -115,6 +116,21 @@ async def take_any_role(caller: ByOperator, role_id: RolePath, write: Writes) ->
     def effect(session: Session) -> Answer:
         service.take_back(session, role_id=role_id, brand_id=None, actor=caller.actor)
         return Answer(service.given(session, write.state.keystore, brand_id=None))
+
+    return await write(caller, effect)
+
+
+@router.delete(
+    "/members/{member_id}/passkeys", tags=["operator"], operation_id="forgetPasskeys", response_model=PasskeyList,
+    responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, RequestMalformed, MemberUnknown),
+)  # fmt: skip
+async def forget_passkeys(caller: ByOperator, member_id: MemberId, write: Writes) -> Response:
+    """Takes every passkey of a person away and signs every device out: for who lost them. The next one that the person
+    adds is a second factor again."""
+
+    def effect(session: Session) -> Answer:
+        passkeys.forget(session, member_ids=sessions.of_person(session, member_id), actor=caller.actor)
+        return Answer(PasskeyList(passkeys=[]))
 
     return await write(caller, effect)
 

@@ -1,8 +1,9 @@
 """Roles given, taken up and taken back. Nobody here commits.
 
-A role is given to an address, not to a person of whom anything is known: whoever proves the address, as every member
-does, may take the role up. The token of a role is another than the member's own, lives for minutes, and ends with the
-role, with the device, and with the proof of the address.
+A role is given to an address, not to a person of whom anything is known: whoever proves the address first, as every
+member does, may take the role up, and it is that person's from then on. Who comes by the address later, when it is
+somebody else's, does not get it: it is to be given anew. The token of a role is another than the member's own, lives
+for minutes, and ends with the role, with the device, and with the proof of the address.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import secrets
 from typing import Final
 
 from sqlalchemy import delete
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from api import audit_log
 from api.audit_log.names import member as acts_name
 from api.auth.callers import MemberCaller
 from api.auth.roles import Role
 from api.auth.tokens import Token, new_token
-from api.identity import links
+from api.identity import links, people
 from api.identity.kinds import masked
 from api.identity.links import Named
 from api.kit.clock import now_ms, rfc3339
@@ -30,7 +31,6 @@ from chain.storage.keystore import Keystore
 
 REF: Final = "staff/0"
 ROLES_MAX: Final = 1_000
-STRONG: Final = frozenset({"passkey"})
 
 
 def give(session: Session, keystore: Keystore, *, to: Named, brand: Brand | None, role: Role, actor: str) -> StaffRole:
@@ -98,15 +98,24 @@ def take_up(
     found = next((one for one in _mine(session, caller) if one.id == role_id), None)
     if found is None or caller.device_id is None:
         raise RoleNotYours("Nobody gave this role to an address that you proved, on this device.", role=role_id)
+    # Two at once: one of them is first.
+    found = session.get_one(StaffRole, found.id, with_for_update=True, populate_existing=True)
+    own = people.whose(session, lookup=found.lookup)
+    if own is None or found.member_id not in (None, *caller.member_ids):
+        raise RoleNotYours("Somebody else had this role by that address; let it be given anew.", role=role_id)
+    if found.member_id is None:
+        found.member_id = own.id
+        session.add(found)
     device = session.get_one(Device, caller.device_id)
     token, at_ms = new_token("s"), now_ms()
-    strong = device.means in STRONG
+    # A second factor is one of the very member whose role it is: a merge lends nobody another's.
+    strong = device.strong and device.member_id == found.member_id
     ends_ms = min(at_ms + access_s * 1000, device.expires_at_ms)
     session.add(
         StaffSession(
             id=token.id,
             role_id=found.id,
-            member_id=caller.member_id,
+            member_id=caller.own_id,
             device_id=device.id,
             strong=strong,
             secret_hash=token.secret_hash,
@@ -137,5 +146,6 @@ def _mine(session: Session, caller: MemberCaller) -> list[StaffRole]:
     proved = [
         link.lookup for link in links.of_members(session, member_ids=caller.member_ids) if link.scope == links.PROVEN
     ]
-    rows = select(StaffRole).where(col(StaffRole.lookup).in_(proved)).order_by(col(StaffRole.id)).limit(ROLES_MAX)
-    return list(session.exec(rows))
+    rows = select(StaffRole).where(col(StaffRole.lookup).in_(proved))
+    mine = or_(col(StaffRole.member_id).is_(None), col(StaffRole.member_id).in_(caller.member_ids))
+    return list(session.exec(rows.where(mine).order_by(col(StaffRole.id)).limit(ROLES_MAX)))

@@ -18,6 +18,7 @@ def upgrade() -> None:
     op.add_column("member", sa.Column("survivor_id", sa.String(length=40), nullable=True))
     op.add_column("member", sa.Column("absorbed", sa.Integer(), nullable=False, server_default="0"))
     op.add_column("member", sa.Column("proven_at_ms", sa.BigInteger(), nullable=True))
+    op.add_column("member", sa.Column("strong_since_ms", sa.BigInteger(), nullable=True))
     op.add_column("member", sa.Column("erased_at_ms", sa.BigInteger(), nullable=True))
     op.create_index("ix_member_survivor_id", "member", ["survivor_id"])
     op.add_column("member_session", sa.Column("device_id", sa.String(length=16), nullable=True))
@@ -28,6 +29,7 @@ def upgrade() -> None:
         sa.Column("member_id", sa.String(), sa.ForeignKey("member.id"), nullable=False),
         sa.Column("label", sa.LargeBinary(), nullable=True),
         sa.Column("means", sa.String(), nullable=False),
+        sa.Column("strong", sa.Boolean(), nullable=False),
         sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("last_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
@@ -98,6 +100,6 @@ def downgrade() -> None:
     op.drop_index("ix_member_session_device_id", "member_session")
     op.drop_column("member_session", "device_id")
     op.drop_index("ix_member_survivor_id", "member")
-    for column in ("erased_at_ms", "proven_at_ms", "absorbed", "survivor_id"):
+    for column in ("erased_at_ms", "strong_since_ms", "proven_at_ms", "absorbed", "survivor_id"):
         op.drop_column("member", column)
     op.drop_column("brand", "country")

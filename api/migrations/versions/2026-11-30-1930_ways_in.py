@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("credential_id", sa.String(), nullable=False, unique=True),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
         sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("strong", sa.Boolean(), nullable=False),
         sa.Column("label", sa.LargeBinary(), nullable=True),
         sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("last_at_ms", sa.BigInteger(), nullable=True),
@@ -55,10 +56,12 @@ def upgrade() -> None:
         sa.Column("brand", sa.String(), sa.ForeignKey("brand.slug", onupdate="CASCADE"), nullable=True),
         sa.Column("scope", sa.String(length=20), nullable=False),
         sa.Column("role", sa.String(length=10), nullable=False),
+        sa.Column("member_id", sa.String(), sa.ForeignKey("member.id"), nullable=True),
         sa.Column("made_at_ms", sa.BigInteger(), nullable=False),
         sa.UniqueConstraint("lookup", "scope", "role"),
     )
     op.create_index("ix_staff_role_brand", "staff_role", ["brand"])
+    op.create_index("ix_staff_role_member_id", "staff_role", ["member_id"])
     op.create_table(
         "staff_session",
         sa.Column("id", sa.String(length=16), primary_key=True),

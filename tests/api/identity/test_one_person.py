@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.api.auth.test_access import refusal
-from tests.api.conftest import Caller, World
+from tests.api.conftest import Caller, World, Worlds
 from tests.api.conftest import both as kind  # noqa: F401
-from tests.api.identity.test_who_is_who import merged, undone
+from tests.api.identity.test_who_is_who import merged, spendable, undone
+from tests.api.sign_in.test_sign_in import BOB, by_passkey, caller, entered, proof, refreshed, registered
+from tests.support.authenticator import Authenticator
 
 HOLD = {"brand": "cdnow", "points": "20", "lifetime_s": 900}
 PAUSE = {"quiet_from": "22:00", "quiet_to": "07:00", "zone": "Asia/Seoul", "paused_until": None}
@@ -115,3 +117,44 @@ def test_a_person_can_lift_the_quiet_that_any_of_its_members_asked_for(world: Wo
     first.write("/v1/me/preferences", PAUSE | {"quiet_from": None, "quiet_to": None}, method="PUT")
 
     assert world.rows("SELECT DISTINCT quiet_from, quiet_to FROM preference") == [(None, None)]
+
+
+def test_who_signed_in_while_two_were_one_is_nobody_else_when_the_merge_is_undone(make_world: Worlds) -> None:
+    """SPEC 21.16: devices, passkeys, addresses that were proved, receipts."""
+    world = make_world(outbox_shown=True)
+    world.mirror()
+    ada, bob = entered(world), entered(world, BOB)
+    merge = merged(world, ada["member"], bob["member"]).json()["id"]
+    assert entered(world, BOB)["member"] == ada["member"], "told as one"
+    late = entered(world, BOB)
+    bobs, key = caller(world, late), Authenticator()
+    registered(world, late, key)
+    proof(world, bobs, {"kind": "email", "value": "bob@example.org"})
+    guest = world.brand.write("/v1/guests").json()
+    address = world.rows("SELECT address FROM member WHERE id = :i", i=guest["member"])[0][0]
+    world.holds_points(address, 40)
+    assert bobs.write("/v1/me/claims", {"code": guest["code"]}).status_code == 200
+    assert spendable(caller(world, ada)) == spendable(bobs) == {"cdnow": 40}
+
+    assert undone(world, merge).status_code == 200
+
+    assert bobs.get("/v1/me/view").json()["member"]["id"] == bob["member"]
+    assert refreshed(world, late).json()["member"] == bob["member"]
+    assert by_passkey(world, key)[0].json()["member"] == bob["member"]
+    assert entered(world, {"kind": "email", "value": "bob@example.org"})["member"] == bob["member"]
+    assert (spendable(caller(world, ada)), spendable(bobs)) == ({}, {"cdnow": 40})
+    assert [one["means"] for one in caller(world, ada).get("/v1/me/devices").json()["devices"]] == ["email"]
+
+
+def test_a_merge_that_was_undone_is_not_made_again_by_the_same_proof(make_world: Worlds) -> None:
+    """SPEC 21.6: a challenge confirms one merge."""
+    world = make_world(outbox_shown=True)
+    world.mirror()
+    ada, bob = caller(world, entered(world)), caller(world, entered(world, BOB))
+    told, body = proof(world, ada, BOB)
+    assert told.json()["outcome"] == "merge"
+    confirm = {"challenge": body["challenge"]}
+    merge = ada.write("/v1/me/merges", confirm).json()["id"]
+    assert bob.write(f"/v1/me/merges/{merge}", method="DELETE").status_code == 200
+
+    assert refusal(ada.write("/v1/me/merges", confirm)) == (409, "ProofMissing")

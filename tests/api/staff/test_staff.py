@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from api.auth.roles import BRAND_ROLES, MAY, MONEY, may, needs_second_factor
 from tests.api.auth.test_access import acts, refusal
 from tests.api.conftest import Caller, World, Worlds, purchase
 from tests.api.conftest import both as kind  # noqa: F401
-from tests.api.sign_in.test_sign_in import ADA, BOB, by_passkey, caller, entered, registered
+from tests.api.sign_in.test_sign_in import ADA, BOB, by_passkey, caller, entered, proof, registered
 from tests.api.test_routes import OPERATIONS, filled
 from tests.support.authenticator import Authenticator
 
@@ -162,3 +163,116 @@ def test_the_table_of_roles_names_operations_that_there_are() -> None:
     assert not may("till", "giveRole")
     assert not may("viewer", "getMember")
     assert may("owner", "giveRole")
+
+
+def test_a_role_is_of_who_took_it_up_first_and_not_of_who_comes_by_the_address_later(world: World) -> None:
+    """SPEC 21.13: a mailbox that is another person's by now."""
+    role_id = gave(world, "support")
+    ada = caller(world, entered(world))
+    at_work = took_up(world, ada, role_id)
+    [link] = ada.get("/v1/me/identifiers").json()["identifiers"]
+    assert ada.write("/v1/me/identifiers/codes", {"identifier": BOB}).status_code == 202
+    ada.write(f"/v1/me/identifiers/{link['id']}", method="DELETE")
+    eve = caller(world, entered(world))
+
+    assert eve.get("/v1/me/roles").json()["roles"] == []
+    assert refusal(eve.write(f"/v1/me/roles/{role_id}/sessions")) == (403, "RoleNotYours")
+    assert refusal(at_work.get("/v1/operations")) == (401, "KeyInvalid"), "nor does the first one's token live again"
+    world.brand.write(f"/v1/staff/{role_id}", method="DELETE")
+    assert took_up(world, eve, gave(world, "support")).get("/v1/operations").status_code == 200
+
+
+def test_two_who_take_a_role_up_at_once_are_one_person(world: World) -> None:
+    """SPEC 21.13"""
+    role_id = gave(world, "viewer")
+    tokens = [entered(world), entered(world)]
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda one: caller(world, one).write(f"/v1/me/roles/{role_id}/sessions"), tokens))
+
+    assert [one.status_code for one in made] == [201, 201]
+    assert world.rows("SELECT COUNT(DISTINCT member_id) FROM staff_role WHERE member_id IS NOT NULL") == [(1,)]
+
+
+REFUND = ("/v1/holds/hold_" + "0" * 32 + "/refund", {})
+NEEDED = (403, "SecondFactorNeeded")
+
+
+def test_who_has_the_mailbox_adds_a_passkey_and_is_no_stronger_for_it(world: World) -> None:
+    """SPEC 21.15"""
+    role_id, own, added, third = gave(world, "treasurer"), Authenticator(), Authenticator(), Authenticator()
+    registered(world, entered(world), own)
+    stolen = entered(world)
+    registered(world, stolen, added)
+    thief = caller(world, by_passkey(world, added)[0].json())
+
+    assert refusal(took_up(world, thief, role_id).write(*REFUND)) == NEEDED
+    # Nor once the true key is gone, nor by a key that the added one vouches for.
+    [true] = [one["id"] for one in thief.get("/v1/me/passkeys").json()["passkeys"]][:1]
+    thief.write(f"/v1/me/passkeys/{true}", method="DELETE")
+    registered(world, by_passkey(world, added)[0].json(), third)
+    again = caller(world, by_passkey(world, third)[0].json())
+    assert refusal(took_up(world, again, role_id).write(*REFUND)) == NEEDED
+
+
+def test_a_key_that_a_strong_device_adds_is_strong(world: World) -> None:
+    """SPEC 21.15"""
+    role_id, first, second = gave(world, "treasurer"), Authenticator(), Authenticator()
+    registered(world, entered(world), first)
+    registered(world, by_passkey(world, first)[0].json(), second)
+
+    at_work = took_up(world, caller(world, by_passkey(world, second)[0].json()), role_id)
+
+    assert refusal(at_work.write(*REFUND)) == (404, "HoldUnknown"), "it may"
+
+
+def test_a_merge_lends_nobody_a_second_factor(world: World) -> None:
+    """SPEC 21.15: a thief with the mailbox and a passkey of a member of his own."""
+    world.mirror()
+    role_id, thiefs = gave(world, "treasurer"), Authenticator()
+    took_up(world, caller(world, entered(world)), role_id)
+    registered(world, entered(world, BOB), thiefs)
+    strong = by_passkey(world, thiefs)[0].json()
+    bob = caller(world, strong)
+    told, body = proof(world, bob, ADA)
+    assert told.json()["outcome"] == "merge"
+    assert bob.write("/v1/me/merges", {"challenge": body["challenge"]}).status_code == 201
+
+    assert refusal(took_up(world, caller(world, strong), role_id).write(*REFUND)) == NEEDED
+    more = Authenticator()
+    registered(world, strong, more)
+    assert refusal(took_up(world, caller(world, by_passkey(world, more)[0].json()), role_id).write(*REFUND)) == NEEDED
+
+
+def test_who_lost_every_passkey_begins_anew_by_the_operators_word(world: World) -> None:
+    """SPEC 21.15"""
+    tokens, lost, new = entered(world), Authenticator(), Authenticator()
+    registered(world, tokens, lost)
+    path = f"/v1/members/{tokens['member']}/passkeys"
+    ada = caller(world, tokens)
+    for other in (world.brand, world.auditor(), ada):
+        assert refusal(other.write(path, method="DELETE")) == (403, "NotYours")
+    assert refusal(world.anyone.write(path, method="DELETE")) == (401, "KeyMissing")
+    assert refusal(world.operator.write(f"/v1/members/mem_{0:032x}/passkeys", method="DELETE")) == (
+        404, "MemberUnknown"
+    )  # fmt: skip
+
+    assert world.operator.write(path, method="DELETE").json() == {"passkeys": []}
+
+    assert refusal(ada.get("/v1/me/view")) == (401, "SessionExpired")
+    assert refusal(by_passkey(world, lost)[0]) == (401, "PasskeyRefused")
+    registered(world, entered(world), new)
+    at_work = took_up(world, caller(world, by_passkey(world, new)[0].json()), gave(world, "treasurer"))
+    assert refusal(at_work.write(*REFUND)) == (404, "HoldUnknown")
+
+
+def test_an_erasure_takes_the_persons_roles_back(world: World) -> None:
+    """SPEC 20.7, 21.13"""
+    role_id, kept = gave(world, "owner"), gave(world, "till", EVE)
+    ada = caller(world, entered(world))
+    at_work = took_up(world, ada, role_id)
+
+    assert ada.write("/v1/me/erasure", {"confirm": "erase everything"}).status_code == 200
+
+    assert refusal(at_work.get("/v1/operations")) == (401, "KeyInvalid")
+    assert [one["id"] for one in world.brand.get("/v1/staff").json()["roles"]] == [kept]
+    assert caller(world, entered(world)).get("/v1/me/roles").json()["roles"] == []

@@ -1761,7 +1761,8 @@ export interface paths {
         put?: never;
         /**
          * Report Consent
-         * @description Reports what a member of the brand agreed to, or ended, at a till or on the brand's own site.
+         * @description Reports what a member of the brand agreed to, or ended, at a till or on the brand's own site. It counts for this
+         *     brand alone, by the time at which it was said, and never lifts what the member has ended here.
          */
         post: operations["reportConsent"];
         delete?: never;
@@ -1810,6 +1811,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/members/{member_id}/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget Passkeys
+         * @description Takes every passkey of a person away and signs every device out: for who lost them. The next one that the person
+         *     adds is a second factor again.
+         */
+        delete: operations["forgetPasskeys"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members/{member_id}/sessions": {
         parameters: {
             query?: never;
@@ -1830,7 +1852,7 @@ export interface paths {
         post: operations["createSession"];
         /**
          * End Sessions
-         * @description Ends all sessions of a member; tells those that it ended.
+         * @description Ends all sessions of a member, whichever of one person's members they are of; tells those that it ended.
          */
         delete: operations["endSessions"];
         options?: never;
@@ -3583,7 +3605,7 @@ export interface components {
         };
         /**
          * ConsentList
-         * @description Every word that was ever said, the oldest first; the last of a purpose and channel counts.
+         * @description Every word that was ever said, the oldest first; of a purpose and channel the last of each source counts.
          */
         ConsentList: {
             /** Words */
@@ -3612,6 +3634,11 @@ export interface components {
              */
             purpose: string;
             /**
+             * Said At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            said_at: string;
+            /**
              * Source
              * @example member
              */
@@ -3621,6 +3648,39 @@ export interface components {
              * @example 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
              */
             text_sha256: string;
+            /**
+             * Text Version
+             * @example 1
+             */
+            text_version: number;
+        };
+        /**
+         * ConsentReported
+         * @description A member's word as a brand reports it. said_at: when the member said it; now, where it is left out.
+         */
+        ConsentReported: {
+            /**
+             * Channel
+             * @example email
+             * @enum {string}
+             */
+            channel: "email" | "sms" | "push" | "inbox" | "post" | "any";
+            /**
+             * Granted
+             * @example true
+             */
+            granted: boolean;
+            /**
+             * Purpose
+             * @example marketing
+             * @enum {string}
+             */
+            purpose: "marketing" | "personalisation" | "matching" | "partner_sharing" | "research";
+            /**
+             * Said At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            said_at?: string | null;
             /**
              * Text Version
              * @example 1
@@ -12787,6 +12847,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestTimedOut */
             408: {
                 headers: {
@@ -14165,6 +14234,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestTimedOut */
             408: {
                 headers: {
@@ -15293,6 +15371,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestTimedOut */
             408: {
                 headers: {
@@ -15781,6 +15868,15 @@ export interface operations {
             };
             /** @description NotYours, SecondFactorNeeded */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -16924,6 +17020,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description RequestTimedOut */
             408: {
                 headers: {
@@ -17743,10 +17848,11 @@ export interface operations {
                  *       "channel": "email",
                  *       "granted": true,
                  *       "purpose": "marketing",
+                 *       "said_at": "2026-11-21T22:15:00.000Z",
                  *       "text_version": 1
                  *     }
                  */
-                "application/json": components["schemas"]["ConsentSaid"];
+                "application/json": components["schemas"]["ConsentReported"];
             };
         };
         responses: {
@@ -17831,7 +17937,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description CharacterRefused, ConsentTextUnknown, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            /** @description CharacterRefused, ConsentNotYetSaid, ConsentTextUnknown, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -18051,6 +18157,141 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    forgetPasskeys: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
