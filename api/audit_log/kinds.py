@@ -49,6 +49,7 @@ KINDS: Final[dict[str, Kind]] = {
     "merge.undone": _kind("A merge was undone.", "merge"),
     "identifier.proven": _kind("A person proved an identifier.", "kind"),
     "identifier.removed": _kind("A member took an identifier away.", "kind"),
+    "points.gathered": _kind("A member moved points from one of its addresses to another.", "brand"),
     "claim.made": _kind("A guest's receipt was made.", "brand"),
     "salt.forgotten": _kind("A member's salt was destroyed: the hashes of the member mean nothing any more."),
     "memo.erased": _kind("A memo's words and salts were deleted."),

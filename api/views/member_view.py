@@ -25,7 +25,8 @@ from chain.mirror.queries.accounts import BALANCE, HOLD
 
 PENDING_MAX = 1_000
 HOLDS_MAX = 1_000
-# Kinds of operation that take points from the member; `transfer` and `leave` are nobody's to ask for here.
+# Kinds of operation that take points from the member; `transfer` is nobody's to ask for here, and `leave` moves them
+# between addresses of the same person.
 OUTGOING = {"open hold": "hold", "open exchange": "exchange", "open pay": "pay"}
 AWARD = "open award"
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
+from eth_keys.datatypes import Signature
 
-from tests.api.auth.test_access import refusal
-from tests.api.conftest import Caller, World, Worlds
+from chain.contracts import authorisation
+from chain.contracts.authorisation import Domain
+from tests.api.auth.test_access import acts, refusal
+from tests.api.conftest import TOKENS, Caller, World, Worlds
 from tests.api.conftest import both as kind  # noqa: F401
 from tests.api.identity.test_who_is_who import merged, spendable, undone
 from tests.api.sign_in.test_sign_in import BOB, by_passkey, caller, entered, proof, refreshed, registered
@@ -158,3 +162,41 @@ def test_a_merge_that_was_undone_is_not_made_again_by_the_same_proof(make_world:
     assert bob.write(f"/v1/me/merges/{merge}", method="DELETE").status_code == 200
 
     assert refusal(ada.write("/v1/me/merges", confirm)) == (409, "ProofMissing")
+
+
+def test_points_that_lie_apart_are_gathered_by_both_keys(world: World, pair: Any) -> None:
+    """SPEC 19.13"""
+    one, other = pair
+    first, second, stranger = world.session(one), world.session(other), world.session(world.member("m-3"))
+    path, wanted = "/v1/me/points/gather", {"brand": "cdnow", "from": other["id"]}
+    assert refusal(first.write(path, wanted)) == (403, "NotYours"), "not before they are one"
+    merge = merged(world, one["id"], other["id"]).json()["id"]
+    assert refusal(first.write("/v1/holds", HOLD | {"points": "60"})) == (409, "PointsApart")
+    before = world.everything()
+    for caller_ in (world.brand, world.operator):
+        assert refusal(caller_.write(path, wanted)) == (403, "NotYours")
+    assert refusal(world.anyone.write(path, wanted)) == (401, "KeyMissing")
+    assert refusal(stranger.write(path, wanted)) == (403, "NotYours")
+    assert refusal(first.write(path, wanted | {"from": one["id"]})) == (403, "NotYours"), "it lies there already"
+    assert refusal(first.write(path, wanted | {"brand": "nobody"})) == (404, "BrandUnknown")
+    assert refusal(first.write(path, wanted | {"brand": "beans"})) == (409, "ERC20InsufficientBalance")
+    assert world.everything() == before
+
+    asked = second.write(path, wanted, key="g-1")
+    again = first.write(path, wanted, key="g-1")
+
+    assert (asked.status_code, asked.json()["to"]) == (202, one["id"])
+    assert again.json()["operation"]["id"] == asked.json()["operation"]["id"]
+    [(ordering_key, payload)] = world.rows("SELECT ordering_key, payload FROM operation WHERE kind = 'leave'")
+    signed = orjson.loads(payload) if isinstance(payload, str) else payload
+    values = {name: signed[name] for name in ("wallet", "nonce", "deadline")} | {"member": ordering_key}
+    digest = authorisation.digest(Domain("LoyaltyToken", "1", 1337, TOKENS["cdnow"]), "Leave", values)
+    for name, member in (("member_signature", other), ("wallet_signature", one)):
+        raw = bytes.fromhex(signed[name][2:])
+        signer = Signature(raw[:64] + bytes([raw[64] - 27])).recover_public_key_from_msg_hash(digest).to_address()
+        assert signer == member["address"].lower(), name
+    assert (ordering_key, signed["wallet"]) == (other["address"].lower(), one["address"].lower())
+    assert state_of(first, "g-1") == "settling"
+    assert len(acts(world, "points.gathered")) == 1
+    undone(world, merge)
+    assert refusal(first.write(path, wanted)) == (403, "NotYours")
