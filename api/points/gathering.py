@@ -8,6 +8,7 @@ older or younger. Once moved they stay where they are, also when the merge is un
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from sqlmodel import Session
 
@@ -45,7 +46,7 @@ def gather(
     refuse_full(session, state.settings, brand=brand.registry_id)
     address = known[wanted.source]
     refuse_shortage(session, token=brand.token, address=address, points=BaseUnits(1))
-    values = {
+    values: dict[str, Any] = {
         "member": address,
         "wallet": caller.address,
         "nonce": authorisation.fresh_nonce(),
@@ -63,8 +64,8 @@ def gather(
             brand=brand.registry_id,
             member=address,
             wallet=caller.address,
-            nonce=int(values["nonce"]),
-            deadline=int(values["deadline"]),
+            nonce=values["nonce"],
+            deadline=values["deadline"],
             member_signature=signatures[0],
             wallet_signature=signatures[1],
         ),

@@ -193,7 +193,7 @@ def test_two_who_take_a_role_up_at_once_are_one_person(world: World) -> None:
     assert world.rows("SELECT COUNT(DISTINCT member_id) FROM staff_role WHERE member_id IS NOT NULL") == [(1,)]
 
 
-REFUND = ("/v1/holds/hold_" + "0" * 32 + "/refund", {})
+REFUND: tuple[str, dict[str, Any]] = ("/v1/holds/hold_" + "0" * 32 + "/refund", {})
 NEEDED = (403, "SecondFactorNeeded")
 
 
