@@ -9,8 +9,9 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth.callers import CALLER_PROBLEMS, ByMember
+from api.auth.callers import CALLER_PROBLEMS, ByMember, MemberCaller
 from api.identity import service as identity
+from api.identity import tries
 from api.identity.errors import (
     IdentifierBlocked,
     IdentifierMalformed,
@@ -63,6 +64,9 @@ DeviceName = Annotated[str, patterned(r"^[0-9a-f]{12}$", "a device's id is 12 he
 DeviceId = Annotated[DeviceName, Path(examples=["5f0c2a9b7d31"])]
 PasskeyId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"]), AS_TEXT]
 PROBLEMS = (*CALLER_PROBLEMS, *WRITE_PROBLEMS)
+# What one member may ask for and try to prove in an hour; a wallet's proof may ask the node.
+ASKED_HOURLY_MAX = 60
+PROVED_HOURLY_MAX = 300
 
 
 class SignedOut(ResponseModel):
@@ -123,11 +127,12 @@ async def sign_out_everywhere(caller: ByMember, write: Writes) -> Response:
     "/passkeys/options",
     operation_id="askForNewPasskey",
     response_model=PasskeyOptions,
-    responses=responses(*PROBLEMS),
+    responses=responses(*PROBLEMS, CodesTooMany),
 )
 async def ask_for_new_passkey(caller: ByMember, write: Writes) -> Response:
     """What the browser is to be asked so that it makes a passkey."""
     state, vault = write.state, vault_of(write.state)
+    await _refuse_many(state, caller, "ask", ASKED_HOURLY_MAX)
 
     def effect(session: Session) -> Answer:
         return Answer(
@@ -239,6 +244,7 @@ async def ask_for_proof(request: Request, caller: ByMember, wanted: CodeWanted, 
         IdentifierBlocked,
         PhoneUnclear,
         CodeWrong,
+        CodesTooMany,
         LimitReached,
         MemberUnknown,
         MergeRefused,
@@ -250,7 +256,7 @@ async def prove_identifier(caller: ByMember, wanted: CodeProved, write: Writes) 
     """
     vault, _ = vault_of(write.state), write.key
     given = codes.given(vault, wanted.identifier)
-    await _count_try(write.state, wanted.challenge)
+    await _count_try(write.state, caller, wanted.challenge)
 
     def effect(session: Session) -> Answer:
         used = challenges.use(
@@ -274,11 +280,12 @@ async def prove_identifier(caller: ByMember, wanted: CodeProved, write: Writes) 
     "/wallets/messages",
     operation_id="askForMyWallet",
     response_model=WalletMessage,
-    responses=responses(*PROBLEMS),
+    responses=responses(*PROBLEMS, CodesTooMany),
 )
 async def ask_for_my_wallet(caller: ByMember, wanted: WalletWanted, write: Writes) -> Response:
     """The message with which a wallet becomes a way in for the member."""
     state, vault = write.state, vault_of(write.state)
+    await _refuse_many(state, caller, "ask", ASKED_HOURLY_MAX)
 
     def effect(session: Session) -> Answer:
         made, message = wallets.ask(
@@ -294,13 +301,15 @@ async def ask_for_my_wallet(caller: ByMember, wanted: WalletWanted, write: Write
     "/wallets",
     operation_id="proveWallet",
     response_model=ProofTaken,
-    responses=responses(*PROBLEMS, WalletRefused, LimitReached, MemberUnknown, MergeRefused, NodeUnavailable),
+    responses=responses(
+        *PROBLEMS, WalletRefused, CodesTooMany, LimitReached, MemberUnknown, MergeRefused, NodeUnavailable
+    ),
 )
 @takes_newlines
 async def prove_wallet(caller: ByMember, wanted: WalletProved, write: Writes) -> Response:
     """Adds a wallet as a way in. The member's points stay where they are."""
     state, vault, _ = write.state, vault_of(write.state), write.key
-    await _count_try(state, wanted.challenge)
+    await _count_try(state, caller, wanted.challenge)
     given, nonce = await run_in_threadpool(
         wallets.shown, state, vault, message=wanted.message, signature=wanted.signature
     )
@@ -340,5 +349,17 @@ async def confirm_merge(caller: ByMember, wanted: MergeConfirmed, write: Writes)
     return await write(caller, effect)
 
 
-async def _count_try(state: State, challenge_id: str) -> None:
+async def _refuse_many(state: State, caller: MemberCaller, what: str, limit: int) -> None:
+    """Counts one try of this member; CodesTooMany beyond `limit` an hour."""
+
+    def count(session: Session) -> bool:
+        who = caller.own_id
+        return tries.within(session, vault_of(state), what=what, who=who, window_s=codes.HOUR_S, limit=limit)
+
+    if not await run_in_threadpool(state.database.in_write, count):
+        raise CodesTooMany("Too many tries; wait a while.")
+
+
+async def _count_try(state: State, caller: MemberCaller, challenge_id: str) -> None:
+    await _refuse_many(state, caller, "prove", PROVED_HOURLY_MAX)
     await run_in_threadpool(state.database.in_write, lambda session: challenges.spend_try(session, challenge_id))

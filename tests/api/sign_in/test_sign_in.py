@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from api.auth.tokens import read_token
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms
+from api.sign_in import member_routes
 from api.sign_in.wallets import signer_of
 from chain.base.hashing import keccak
 from tests.api.auth.test_access import acts, refusal
@@ -646,3 +647,18 @@ def test_a_flood_from_one_address_is_refused_and_others_come_in(make_world: Worl
 
     assert [one.status_code for one in answers] == [200, 200, 200, 429]
     assert elsewhere.post("/v1/sign-in/passkeys/options", json={}).status_code == 200
+
+
+def test_one_member_asks_and_tries_a_bounded_number_of_times(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 21.4: a wallet's proof asks the node; nobody makes it ask without end."""
+    monkeypatch.setattr(member_routes, "ASKED_HOURLY_MAX", 3)
+    monkeypatch.setattr(member_routes, "PROVED_HOURLY_MAX", 2)
+    ada, bob = caller(world, entered(world)), caller(world, entered(world, BOB))
+    asking = [ada.write("/v1/me/passkeys/options") for _ in range(2)]
+    asking += [ada.write("/v1/me/wallets/messages", {"address": "0x" + "77" * 20}) for _ in range(2)]
+    wrong = {"challenge": "chl_" + "0" * 32, "identifier": BOB, "code": "00000000"}
+    proving = [ada.write("/v1/me/identifiers", wrong) for _ in range(3)]
+
+    assert [one.status_code for one in asking] == [200, 200, 200, 429]
+    assert [refusal(one) for one in proving] == [(401, "CodeWrong")] * 2 + [(429, "CodesTooMany")]
+    assert bob.write("/v1/me/passkeys/options").status_code == 200, "another's tries are another's"

@@ -14353,6 +14353,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description HeadersTooLarge */
             431: {
                 headers: {
@@ -15607,6 +15616,15 @@ export interface operations {
             };
             /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -17309,6 +17327,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description HeadersTooLarge */
             431: {
                 headers: {
@@ -17435,6 +17462,15 @@ export interface operations {
             };
             /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
