@@ -12,6 +12,7 @@ Problem
 ├── ReturnExceedsAward         409   more goods come back than are left of the order
 ├── ReturnTooLate              409   the rule's return window is over, or it has none
 ├── AwardUnknown               409   the order has no award that could come back
+├── PointsApart                409   enough points, at several addresses of one person
 └── ERC20InsufficientBalance   409   fewer points are spendable
 """
 
@@ -67,6 +68,12 @@ class CaptureExceedsHold(Problem):
 
 class RefundExceedsCapture(Problem):
     """More was to be refunded than was captured and not refunded."""
+
+    status = 409
+
+
+class PointsApart(Problem):
+    """The member's points lie at several addresses, and none has enough."""
 
     status = 409
 

@@ -50,7 +50,7 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
         mine = (
             found.brand == caller.registry_id
             if isinstance(caller, BrandCaller)
-            else found.ordering_key.lower() == caller.address.lower()
+            else found.ordering_key.lower() in caller.addresses
         )
         if mine:
             before = [_told_refusal(row) for row in operations.refusals_of(session, operation_id)]

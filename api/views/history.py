@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.kit.addresses import checksum
@@ -10,10 +11,11 @@ from api.kit.currency import decimals_of
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
 from api.programmes.rates import return_terms
-from chain.base.scalars import TxHash
+from chain.base.scalars import Address, TxHash
 from chain.mirror.queries import entries
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Entry
+from chain.storage.looks import Look
 
 # An award's order, or a return's: by the operation id that the contract counted.
 _ORDER = (
@@ -35,6 +37,39 @@ _STEPS = (
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
 AWARD, RETURN, DEBT_PAID = "award", "return", "debt_paid"
 HOLD_KINDS = ("hold", "pay", "capture", "release", "timeout", "refund")
+
+
+def newest(
+    look: Look, *, accounts: Sequence[Address], token: Address | None, before: int, limit: int
+) -> Sequence[Entry]:
+    """Entries of one person's accounts below a seq, the newest first; of one token if it is named."""
+    found = [
+        entry
+        for account in accounts
+        for entry in entries.newest(look, account=account, token=token, before=before, limit=limit)
+    ]
+    return found if len(accounts) == 1 else sorted(found, key=_seq, reverse=True)[:limit]
+
+
+def after(look: Look, *, accounts: Sequence[Address], seq: int, limit: int) -> Sequence[Entry]:
+    """Entries of one person's accounts above a seq, the oldest first."""
+    found = [entry for account in accounts for entry in entries.page(look, account=account, after=seq, limit=limit)]
+    return found if len(accounts) == 1 else sorted(found, key=_seq)[:limit]
+
+
+def one(look: Look, *, accounts: Sequence[Address], seq: int) -> Entry | None:
+    """The entry of one person's accounts with this number."""
+    found = (entries.one(look, account=account, seq=seq) for account in accounts)
+    return next((entry for entry in found if entry is not None), None)
+
+
+def last(look: Look, *, accounts: Sequence[Address]) -> int:
+    """The highest seq of one person's accounts; 0 where there is none."""
+    return max(entries.last(look, account=account) for account in accounts)
+
+
+def _seq(entry: Entry) -> int:
+    return entry.seq
 
 
 def entry_to_public(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -19,7 +19,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth.callers import Caller
+from api.auth.callers import Caller, MemberCaller
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot, lock
 from api.kit.problems import BodyTooLarge, ContractRefused, RequestMalformed
@@ -116,7 +116,8 @@ class UnitOfWork:
         effect: Callable[[Session, Any], Answer],
         follow: Callable[[Session, dict[str, Any]], BaseModel] | None,
     ) -> Response:
-        wanted = Claim(caller.principal, self.key, self.route, hash_of(await self._request.body()))
+        person = caller.principals if isinstance(caller, MemberCaller) else ()
+        wanted = Claim(caller.principal, self.key, self.route, hash_of(await self._request.body()), person)
         status, answer, replayed = await run_in_threadpool(self._once, wanted, prepare, effect, follow is not None)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         wait_s = wanted_wait_s(self._prefer)
@@ -153,7 +154,7 @@ class UnitOfWork:
                 lock(session, f"write:{wanted.principal}:{wanted.key}")
                 before = answered(session, wanted)
                 if before is not None and _is_refused(session, before):
-                    before = None
+                    wanted, before = replace(wanted, principal=before.principal), None
             if before is not None:
                 return before.status, before.answer, True
             answer = effect(session, ready)

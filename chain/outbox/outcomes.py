@@ -18,6 +18,11 @@ MAIN: Final = (
     "HoldReleased",
     "HoldRefunded",
     "Returned",
+    "OpeningClaimed",
+    "BadgeGiven",
+    "BadgeRefused",
+    "BadgeWithdrawn",
+    "VoteCast",
     "Left",
     "Transfer",
 )

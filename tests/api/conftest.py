@@ -249,6 +249,7 @@ def state_without_node(settings: Settings) -> State:
     """What open_state gives, with a keystore of a known seed and the domains that a node would tell."""
     where = deployment()
     domains = {name: Domain(name, "1", 1337, DESK) for name in where.contracts}
+    domains |= {token: Domain("LoyaltyToken", "1", 1337, token) for token in TOKENS.values()}
     return State(
         settings=settings,
         database=Database(settings.database_url),

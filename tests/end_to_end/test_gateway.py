@@ -385,3 +385,32 @@ def test_books_balance(demo: LocalStack) -> None:
     for line in told["brands"]:
         assert line["supply_on_chain"] == line["sum_on_chain"] == line["sum_in_mirror"]
         assert line["drift"] == "0"
+
+
+def test_points_of_two_members_who_are_one_are_gathered_and_spent_together(demo: LocalStack, cdnow: Caller) -> None:
+    """SPEC 19.6, 19.13: on the chain, each lot with its own end; what was moved stays when the merge is undone."""
+    names = [f"m-{secrets.token_hex(6)}" for _ in range(2)]
+    members = [cdnow.write("/v1/members", {"identifier": name}).json()["id"] for name in names]
+    for name in names:
+        assert cdnow.write("/v1/purchases", purchase(name, "2000")).status_code == 201
+    operator = live(demo.url, demo.operator_key)
+    sessions = [operator.write(f"/v1/members/{one}/sessions").json()["token"] for one in members]
+    one, other = (live(demo.url, token) for token in sessions)
+    each = spendable(one)["cdnow"]
+    merge = operator.write("/v1/identity/merges", {"one": members[0], "other": members[1], "case": "case/1"}).json()
+    hold = {"brand": "cdnow", "points": str(each + 1), "lifetime_s": 900}
+    assert one.write("/v1/holds", hold).json()["error"] == "PointsApart"
+    assert spendable(one)["cdnow"] == 2 * each
+
+    moved = other.write("/v1/me/points/gather", {"brand": "cdnow", "from": merge["absorbed"]})
+
+    assert moved.status_code == 201, moved.text
+    assert spendable(one)["cdnow"] == 2 * each
+    held = one.write("/v1/holds", hold)
+    assert (held.status_code, held.json()["state"]) == (201, "held"), held.text
+    assert one.write(f"/v1/me/holds/{held.json()['id']}/cancel").status_code == 201
+    assert operator.write(f"/v1/identity/merges/{merge['id']}", method="DELETE").status_code == 200
+    left = {members[0]: spendable(one).get("cdnow", 0), members[1]: spendable(other).get("cdnow", 0)}
+    assert left == {merge["survivor"]: 2 * each, merge["absorbed"]: 0}
+    for caller in (one, other, operator):
+        caller.client.close()
