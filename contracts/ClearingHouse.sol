@@ -31,6 +31,11 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         bool unsettled;
     }
 
+    /// @dev A number of `_net` where it lies.
+    struct Net {
+        int256 amount;
+    }
+
     IPartnerRegistry private immutable REGISTRY;
     IERC20 private immutable TOKEN;
     /// @inheritdoc IClearingHouse
@@ -88,7 +93,7 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
 
     /// @inheritdoc IClearingHouse
     function obligationOf(uint256 debtorId, uint256 creditorId) public view returns (uint256) {
-        int256 owes = debtorId < creditorId ? _net[debtorId][creditorId] : -_net[creditorId][debtorId];
+        int256 owes = _owes(debtorId, creditorId);
         // Above 0.
         // forge-lint: disable-next-line(unsafe-typecast)
         return owes > 0 ? uint256(owes) : 0;
@@ -292,15 +297,16 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         private
     {
         if (amount > AMOUNT_MAX) revert AmountTooLarge(amount, AMOUNT_MAX);
-        int256 owes = _owes(debtorId, creditorId);
+        (Net storage net_, bool low) = _netOf(debtorId, creditorId);
         // At most 2^96-1, and a debt between two has 120 bits at most.
         // forge-lint: disable-start(unsafe-typecast)
+        int256 owes = low ? net_.amount : -net_.amount;
         int256 after_ = owes + int256(amount);
         uint256 setOff = owes < 0 ? (after_ < 0 ? amount : uint256(-owes)) : 0;
         if (setOff < amount) _addDebt(debtorId, amount - setOff, creditorId, uint256(after_), exposureCap);
         // forge-lint: disable-end(unsafe-typecast)
 
-        _keep(debtorId, creditorId, after_);
+        net_.amount = low ? after_ : -after_;
         if (setOff > 0) {
             // forge-lint: disable-next-line(unsafe-typecast)
             _books[creditorId].owed -= uint120(setOff);
@@ -317,7 +323,7 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
     function _addDebt(uint256 debtorId, uint256 amount, uint256 creditorId, uint256 outstanding, uint256 exposureCap)
         private
     {
-        Books memory books = _books[debtorId];
+        Books storage books = _books[debtorId];
         uint256 exposure = outstanding;
         if (books.unsettled && exposureCap != type(uint256).max) exposure += _due[debtorId];
         if (exposure > exposureCap) revert ExposureExceeded(debtorId, creditorId, exposure, exposureCap);
@@ -327,17 +333,29 @@ contract ClearingHouse is IClearingHouse, BrandAccess, ReentrancyGuard {
         // At most the collateral, which has 120 bits.
         // forge-lint: disable-next-line(unsafe-typecast)
         books.owed = uint120(owed);
-        _books[debtorId] = books;
     }
 
     /// @dev What `debtorId` owes `creditorId`; less than 0: the other way.
     function _owes(uint256 debtorId, uint256 creditorId) private view returns (int256) {
-        return debtorId < creditorId ? _net[debtorId][creditorId] : -_net[creditorId][debtorId];
+        (Net storage net_, bool low) = _netOf(debtorId, creditorId);
+        return low ? net_.amount : -net_.amount;
     }
 
     function _keep(uint256 debtorId, uint256 creditorId, int256 owes) private {
-        if (debtorId < creditorId) _net[debtorId][creditorId] = owes;
-        else _net[creditorId][debtorId] = -owes;
+        (Net storage net_, bool low) = _netOf(debtorId, creditorId);
+        net_.amount = low ? owes : -owes;
+    }
+
+    /// @dev The pair's number where it lies, and whether the debtor has the smaller id.
+    function _netOf(uint256 debtorId, uint256 creditorId) private view returns (Net storage net_, bool low) {
+        low = debtorId < creditorId;
+        mapping(uint256 => int256) storage row = _net[low ? debtorId : creditorId];
+        uint256 highId = low ? creditorId : debtorId;
+        assembly ("memory-safe") {
+            mstore(0, highId)
+            mstore(0x20, row.slot)
+            net_.slot := keccak256(0, 0x40)
+        }
     }
 
     /// @dev Takes `amount` of a brand's collateral that covers nothing.

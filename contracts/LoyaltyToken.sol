@@ -53,6 +53,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     address private immutable RULES;
     address private immutable DESK;
     address private immutable EXCHANGE;
+    address private immutable OPENINGS;
 
     /* STORAGE: published and fixed, slots 0 to 14 */
 
@@ -91,13 +92,19 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         _;
     }
 
-    constructor(address manager, address registry, address rules, address desk, address exchange)
-        BrandAccess(manager)
-    {
+    constructor(
+        address manager,
+        address registry,
+        address rules,
+        address desk,
+        address exchange,
+        address openings
+    ) BrandAccess(manager) {
         REGISTRY = registry;
         RULES = rules;
         DESK = desk;
         EXCHANGE = exchange;
+        OPENINGS = openings;
         // The implementation itself is nobody's token: a brand id that no registry gives keeps `initialise` shut.
         _packedTerms = uint256(type(uint32).max) << BRAND_AT;
     }
@@ -176,7 +183,8 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
     /// @inheritdoc ILoyaltyToken
     function expiryEpochOfMint() external view returns (uint256) {
-        return _mintEpoch(_packedTerms);
+        uint256 packed = _packedTerms;
+        return _mintEpoch(packed, _clock(packed));
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -216,13 +224,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @inheritdoc ILoyaltyToken
     function mintable() external view returns (uint256) {
         uint256 packed = _packedTerms;
-        return _room(packed, _mintEpoch(packed));
+        return _room(packed, _mintEpoch(packed, _clock(packed)));
     }
 
     /// @inheritdoc ILoyaltyToken
     function mintLot() external view returns (uint256 expiryEpoch, uint256 room) {
         uint256 packed = _packedTerms;
-        expiryEpoch = _mintEpoch(packed);
+        expiryEpoch = _mintEpoch(packed, _clock(packed));
         room = _room(packed, expiryEpoch);
     }
 
@@ -434,8 +442,9 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         (uint256 group, uint256 mask, uint256 shift) = _mintLot(_packedTerms);
         uint256 index = group % Lots.WORDS;
 
-        uint256 word = _addToLot(_lots[member][index], points, group, mask, shift);
-        _lots[member][index] = word;
+        uint256[4] storage words = _lots[member];
+        uint256 word = _addToLot(words[index], points, group, mask, shift);
+        words[index] = word;
         _supply[index] = _addToLot(_supply[index], points, group, mask, shift);
 
         emit Transfer(address(0), member, points);
@@ -496,19 +505,27 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
+    function mintLots(LotsLine[] calldata lines) external onlyModule(OPENINGS) {
+        Moment memory now_ = _moment(_packedTerms);
+        for (uint256 k = 0; k < lines.length; ++k) {
+            _mintLots(lines[k].member, lines[k].lots, lines[k].points, now_);
+        }
+    }
+
+    /// @inheritdoc ILoyaltyToken
     function burn(address member, uint256 points)
         external
         onlyModules(EXCHANGE, DESK)
         returns (uint256[4] memory lots, uint256 epoch)
     {
         Moment memory now_ = _moment(_packedTerms);
-        uint256[6] memory changes;
-        (lots, changes) = _takeOldest(member, points, now_);
-        _remove(_supply, lots, now_.clock);
+        uint256[6] memory changes = _takeOldest(member, points, now_, lots);
+        _removeSupply(lots, now_.clock);
         epoch = now_.clock;
 
         emit Transfer(member, address(0), points);
         _announce(member, changes);
+        _answer(lots, epoch);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -518,14 +535,14 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         returns (uint256[4] memory lots, uint256 epoch)
     {
         Moment memory now_ = _moment(_packedTerms);
-        uint256[6] memory changes;
-        (lots, changes) = _takeOldest(member, points, now_);
+        uint256[6] memory changes = _takeOldest(member, points, now_, lots);
         uint256[6] memory deskChanges = _put(_lots[DESK], lots, now_.clock);
         epoch = now_.clock;
 
         emit Transfer(member, DESK, points);
         _announce(member, changes);
         _announce(DESK, deskChanges);
+        _answer(lots, epoch);
     }
 
     /// @inheritdoc ILoyaltyToken
@@ -534,7 +551,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         uint256[4] memory alive;
         (alive, burnt,) = _sift(lots, now_);
         uint256[6] memory changes = _remove(_lots[DESK], alive, now_.clock);
-        _remove(_supply, alive, now_.clock);
+        _removeSupply(alive, now_.clock);
 
         if (burnt > 0) emit Transfer(DESK, address(0), burnt);
         _announce(DESK, changes);
@@ -599,7 +616,8 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         if (from == address(0)) revert ERC20InvalidSender(from);
         _checkReceiver(to);
         Moment memory now_ = _moment(_packedTerms);
-        (uint256[4] memory lots, uint256[6] memory changes) = _takeOldest(from, points, now_);
+        uint256[4] memory lots;
+        uint256[6] memory changes = _takeOldest(from, points, now_, lots);
         uint256[6] memory receiverChanges = _put(_lots[to], lots, now_.clock);
 
         emit Transfer(from, to, points);
@@ -623,13 +641,14 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /// @return mask What counts of a word of this group now.
     /// @return shift Where the lot begins in it.
     function _mintLot(uint256 packed) private view returns (uint256 group, uint256 mask, uint256 shift) {
-        uint256 epoch = _mintEpoch(packed);
+        uint256 clock = _clock(packed);
+        uint256 epoch = _mintEpoch(packed, clock);
         // A few divisions of numbers below 2^64.
         unchecked {
             group = epoch / Lots.LOTS;
             shift = Lots.BITS * (epoch % Lots.LOTS);
         }
-        mask = Lots.live(Lots.word(group, Lots.POINTS_MASK), group, _clock(packed));
+        mask = Lots.live(Lots.word(group, Lots.POINTS_MASK), group, clock);
     }
 
     /// @dev Burns `points` of one lot, if it is live and holds them: what nearly every return finds.
@@ -637,12 +656,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         uint256 group = epoch / Lots.LOTS;
         uint256 index = group % Lots.WORDS;
         uint256 shift = Lots.BITS * (epoch % Lots.LOTS);
-        uint256 alive = Lots.live(_lots[member][index], group, clock);
+        uint256[4] storage words = _lots[member];
+        uint256 alive = Lots.live(words[index], group, clock);
         if ((alive >> shift) & Lots.LOT_MAX < points) return false;
         // The lot holds them, and the supply's lot is the sum of all accounts'.
         unchecked {
             alive -= points << shift;
-            _lots[member][index] = Lots.stored(group, alive);
+            words[index] = Lots.stored(group, alive);
             _supply[index] = Lots.stored(group, Lots.live(_supply[index], group, clock) - (points << shift));
         }
 
@@ -661,7 +681,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         uint256[6] memory changes;
         (lots, burnt, changes) = _takeLatest(member, points, firstEpoch, now_);
         if (burnt == 0) return 0;
-        _remove(_supply, lots, now_.clock);
+        _removeSupply(lots, now_.clock);
 
         emit Transfer(member, address(0), burnt);
         _announce(member, changes);
@@ -708,10 +728,10 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     /* PRIMITIVES */
 
     /// @dev Takes `points` of an account, oldest lots first.
-    /// @return lots What was taken. @return changes The account's words after it, as `_announce` wants them.
-    function _takeOldest(address account, uint256 points, Moment memory now_)
+    /// @param lots Empty; then what was taken. @return changes The account's words after it, as `_announce` wants them.
+    function _takeOldest(address account, uint256 points, Moment memory now_, uint256[4] memory lots)
         private
-        returns (uint256[4] memory lots, uint256[6] memory changes)
+        returns (uint256[6] memory changes)
     {
         uint256[4] storage words = _lots[account];
         uint256 clock = now_.clock;
@@ -802,6 +822,16 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         }
     }
 
+    /// @dev As `_remove`, of the supply: nobody is told its words.
+    function _removeSupply(uint256[4] memory lots, uint256 clock) private {
+        for (uint256 i = 0; i < Lots.WORDS; ++i) {
+            uint256 lot = lots[i];
+            if (lot == 0) continue;
+            uint256 group = lot >> Lots.TAG_SHIFT;
+            _supply[i] = Lots.stored(group, Lots.live(_supply[i], group, clock) - (lot & Lots.POINTS_MASK));
+        }
+    }
+
     /// @dev Adds `lots` (live ones) to `words`, each with its own expiry.
     function _put(uint256[4] storage words, uint256[4] memory lots, uint256 clock)
         private
@@ -820,9 +850,11 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
     /// @dev Adds a word to `changes`: [1] counts, [2] to [5] are the words. At most four are ever added.
     function _note(uint256[6] memory changes, uint256 word) private pure {
-        unchecked {
-            uint256 count = ++changes[1];
-            changes[1 + count] = word;
+        assembly ("memory-safe") {
+            let place := add(changes, 0x20)
+            let count := add(mload(place), 1)
+            mstore(place, count)
+            mstore(add(place, shl(5, count)), word)
         }
     }
 
@@ -887,6 +919,19 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         uint256 index = group % Lots.WORDS;
         given[index] = Lots.word(group, Lots.merge(group, given[index] & Lots.POINTS_MASK, Lots.single(later, part)));
         return part;
+    }
+
+    /// @dev Ends the call with these five words: what the encoder does with a loop.
+    function _answer(uint256[4] memory lots, uint256 epoch) private pure {
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, mload(lots))
+            mstore(add(data, 0x20), mload(add(lots, 0x20)))
+            mstore(add(data, 0x40), mload(add(lots, 0x40)))
+            mstore(add(data, 0x60), mload(add(lots, 0x60)))
+            mstore(add(data, 0x80), epoch)
+            return(data, 0xa0)
+        }
     }
 
     /// @dev LotsChanged of the words noted, if any. `changes` is the event's data as the ABI wants it, but for the
@@ -958,8 +1003,11 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         }
     }
 
-    function _mintEpoch(uint256 packed) private view returns (uint256 epoch) {
-        epoch = _clock(packed) + 1 + _lifetime(packed);
+    function _mintEpoch(uint256 packed, uint256 clock) private pure returns (uint256 epoch) {
+        // A clock of seconds, and sixteen.
+        unchecked {
+            epoch = clock + 1 + _lifetime(packed);
+        }
         if (epoch > Lots.EPOCH_MAX) revert EpochOutOfRange(epoch);
     }
 

@@ -14,6 +14,7 @@ import {BrandAccess} from "./base/BrandAccess.sol";
 import {AgreementCode} from "./libraries/AgreementCode.sol";
 import {FlowCode} from "./libraries/FlowCode.sol";
 import {Roles} from "./libraries/Roles.sol";
+import {Words} from "./libraries/Words.sol";
 
 /// @title PartnerExchange
 /// @dev Calls only Moa's own contracts, none of which calls back; so the lots that a burn returns may be awaited
@@ -31,11 +32,13 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     uint256 private constant DAY = 1 days;
     /// @dev A record that can no longer be unwound.
     bytes32 private constant CLOSED = bytes32(uint256(1));
+    /// @dev Where a Told's lots lie in it.
+    uint256 private constant LOTS_AT = 0x100;
     /// @dev Of a record: the second of the exchange lies above the last of its unwinding, the hash above both.
     uint256 private constant RECORD_AT = 40;
     uint256 private constant RECORD_HASH_AT = 80;
 
-    /// @dev What an exchange must know beside the two words of the terms.
+    /// @dev What the two words of the terms do not tell: an exchange looks here only where they are not marked as open.
     /// @param changeAt Second at which the pending terms are in force; 0: none accepted.
     /// @param endsAt Second from which on the agreement is ended; 0: none.
     struct Course {
@@ -44,12 +47,32 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         State state;
         uint40 changeAt;
         uint40 endsAt;
+        uint32 noticeSeconds;
+    }
+
+    /// @dev What an exchange shows: the data of `Exchanged` word by word, so that nothing is encoded. From `member` on
+    /// an Exchange.
+    struct Told {
+        uint256 nonce;
+        address member;
+        uint256 agreementId;
+        uint256 version;
+        uint256 pointsIn;
+        uint256 pointsOut;
+        uint256 fee;
+        uint256 obligation;
+        // lotsIn
+        uint256 lots0;
+        uint256 lots1;
+        uint256 lots2;
+        uint256 lots3;
     }
 
     /// @param byBrandId Who proposed it; 0: nothing waits.
     struct Change {
         AgreementCode.Code code;
-        uint256 byBrandId;
+        uint32 byBrandId;
+        uint32 noticeSeconds;
         bytes32 termsHash;
     }
 
@@ -87,7 +110,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
             toBrandId: course.toBrandId,
             state: course.state,
             version: AgreementCode.version(code.rate),
-            terms: AgreementCode.decode(code)
+            terms: AgreementCode.decode(code, course.noticeSeconds)
         });
     }
 
@@ -101,7 +124,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         Change memory change = _changes[agreementId];
         if (due || change.byBrandId == 0) return (terms, 0, 0, 0);
         return (
-            AgreementCode.decode(change.code),
+            AgreementCode.decode(change.code, change.noticeSeconds),
             AgreementCode.version(change.code.rate),
             change.byBrandId,
             course.changeAt
@@ -115,8 +138,9 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
     /// @inheritdoc IPartnerExchange
     function usedToday(uint256 agreementId) external view returns (uint256) {
-        (uint256 word, bool low) = _flowsOf(_courses[agreementId]);
-        return FlowCode.used(word, low, block.timestamp / DAY);
+        Course storage course = _courses[agreementId];
+        (Words.Word storage flows, bool low) = _flowsOf(course.fromBrandId, course.toBrandId);
+        return FlowCode.used(flows.value, low, block.timestamp / DAY);
     }
 
     /// @inheritdoc IPartnerExchange
@@ -128,8 +152,8 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         (AgreementCode.Code memory code, Course memory course, bool due) = _inForce(agreementId);
         _checkAgreed(agreementId, course);
         REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
-        (uint256 word, bool low) = _flowsOf(course);
-        (out, fee, obligation,) = _compute(code, pointsIn, 1, due ? 0 : FlowCode.carry(word, low));
+        (Words.Word storage flows, bool low) = _flowsOf(course.fromBrandId, course.toBrandId);
+        (out, fee, obligation,) = _compute(code, pointsIn, 1, due ? 0 : FlowCode.carry(flows.value, low));
         version = AgreementCode.version(code.rate);
     }
 
@@ -165,15 +189,16 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
         agreementId = ++agreementCount;
         _pairs[fromBrandId][toBrandId] = agreementId;
-        _codes[agreementId] = AgreementCode.encode(terms, 1);
+        _codes[agreementId] = AgreementCode.encode(terms, 1, fromBrandId, toBrandId);
         Course storage course = _courses[agreementId];
-        // The registry knows both, and its ids have 32 bits.
+        // The registry knows both, and its ids have 32 bits; a notice is a year at most.
         // forge-lint: disable-start(unsafe-typecast)
         course.fromBrandId = uint32(fromBrandId);
         course.toBrandId = uint32(toBrandId);
-        // forge-lint: disable-end(unsafe-typecast)
+        course.noticeSeconds = uint32(terms.noticeSeconds);
         course.state = State.Proposed;
-        _changes[agreementId].byBrandId = byBrandId;
+        _changes[agreementId].byBrandId = uint32(byBrandId);
+        // forge-lint: disable-end(unsafe-typecast)
         _changes[agreementId].termsHash = keccak256(abi.encode(terms));
 
         emit AgreementProposed(agreementId, fromBrandId, toBrandId, byBrandId, terms);
@@ -188,6 +213,7 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         if (termsHash != change.termsHash) revert AgreementTermsInvalid("termsHash");
 
         _courses[agreementId].state = State.Agreed;
+        _mark(agreementId);
         delete _changes[agreementId];
         _dropCarry(course);
 
@@ -210,8 +236,12 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         // A withdrawn version is not used again.
         version = 1 + (last > current ? last : current);
 
-        change.code = AgreementCode.encode(terms, version);
-        change.byBrandId = byBrandId;
+        change.code = AgreementCode.encode(terms, version, course.fromBrandId, course.toBrandId);
+        // A party's id, and a year at most.
+        // forge-lint: disable-start(unsafe-typecast)
+        change.byBrandId = uint32(byBrandId);
+        change.noticeSeconds = uint32(terms.noticeSeconds);
+        // forge-lint: disable-end(unsafe-typecast)
         change.termsHash = keccak256(abi.encode(terms));
 
         emit ChangeProposed(agreementId, version, byBrandId, terms);
@@ -219,18 +249,19 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
     /// @inheritdoc IPartnerExchange
     function acceptChange(uint256 agreementId, bytes32 termsHash) external returns (uint256 inForceAt) {
-        (AgreementCode.Code memory code, Course memory course) = _settle(agreementId);
+        (, Course memory course) = _settle(agreementId);
         _checkAgreed(agreementId, course);
         Change storage change = _changes[agreementId];
         uint256 byBrandId = change.byBrandId;
         if (byBrandId == 0 || course.changeAt != 0) revert NoExchangeChangePending(agreementId);
         _checkRole(Roles.id(_other(course, byBrandId), Roles.OWNER));
         if (termsHash != change.termsHash) revert AgreementTermsInvalid("termsHash");
-        inForceAt = block.timestamp + AgreementCode.noticeSeconds(code.rate);
+        inForceAt = block.timestamp + course.noticeSeconds;
 
         // A notice is a year at most: 40 bits last until the year 36812.
         // forge-lint: disable-next-line(unsafe-typecast)
         _courses[agreementId].changeAt = uint40(inForceAt);
+        _mark(agreementId);
 
         emit ChangeAccepted(agreementId, AgreementCode.version(change.code.rate), inForceAt);
     }
@@ -253,15 +284,16 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
 
     /// @inheritdoc IPartnerExchange
     function end(uint256 agreementId, uint256 byBrandId) external returns (uint256 endsAt_) {
-        (AgreementCode.Code memory code, Course memory course) = _settle(agreementId);
+        (, Course memory course) = _settle(agreementId);
         _checkParty(agreementId, course, byBrandId);
         if (course.state == State.Ended || course.endsAt != 0) revert AgreementStateWrong(agreementId, State.Ended);
-        endsAt_ = block.timestamp + (course.state == State.Proposed ? 0 : AgreementCode.noticeSeconds(code.rate));
+        endsAt_ = block.timestamp + (course.state == State.Proposed ? 0 : course.noticeSeconds);
 
         // As for a change: 40 bits are enough.
         // forge-lint: disable-next-line(unsafe-typecast)
         _courses[agreementId].endsAt = uint40(endsAt_);
         if (course.state == State.Proposed) _courses[agreementId].state = State.Ended;
+        _mark(agreementId);
 
         emit AgreementEnding(agreementId, byBrandId, endsAt_);
     }
@@ -274,11 +306,11 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         returns (bytes32 exchangeId, uint256 out)
     {
         exchangeId = _open(quote_);
-        _checkSignature(quote_.member, keccak256(abi.encode(EXCHANGE_TYPEHASH, quote_)), signature);
+        _checkSignature(quote_.member, _exchangeHash(quote_), signature);
 
-        (Exchange memory done,, uint256 unwindSeconds) = _exchange(exchangeId, quote_);
+        (Told memory done,, uint256 unwindSeconds) = _exchange(exchangeId, quote_);
         out = done.pointsOut;
-        recordOf[exchangeId] = _record(_tell(exchangeId, quote_.nonce, done), block.timestamp, unwindSeconds);
+        recordOf[exchangeId] = _record(_tell(exchangeId, done), block.timestamp, unwindSeconds);
     }
 
     /// @inheritdoc IPartnerExchange
@@ -289,12 +321,12 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         exchangeId = _open(quote_);
         _checkSignature(quote_.member, _payHash(quote_, rewardId), signature);
 
-        (Exchange memory done, uint256 toBrandId,) = _exchange(exchangeId, quote_);
+        (Told memory done, uint256 toBrandId,) = _exchange(exchangeId, quote_);
         recordOf[exchangeId] = CLOSED;
         holdId = paymentIdOf(exchangeId);
         out = done.pointsOut;
 
-        _tell(exchangeId, quote_.nonce, done);
+        _tell(exchangeId, done);
         emit PaidAtPartner(exchangeId, holdId, quote_.minimumOut, rewardId);
 
         DESK.pay(holdId, toBrandId, quote_.member, quote_.minimumOut, rewardId);
@@ -347,51 +379,65 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     /// @dev Everything between the signature and the record.
     function _exchange(bytes32 exchangeId, Quote calldata quote_)
         private
-        returns (Exchange memory done, uint256 toBrandId, uint256 unwindSeconds)
+        returns (Told memory done, uint256 toBrandId, uint256 unwindSeconds)
     {
-        done.agreementId = quote_.agreementId;
-        (AgreementCode.Code memory code, Course memory course, bool due) = _inForce(done.agreementId);
-        _checkAgreed(done.agreementId, course);
-        done.version = AgreementCode.version(code.rate);
-        if (quote_.version != done.version) revert VersionChanged(quote_.version, done.version);
-        (address fromToken, address toToken) = REGISTRY.issuingPair(course.fromBrandId, course.toBrandId);
-        done.member = quote_.member;
-        done.pointsIn = quote_.pointsIn;
-        toBrandId = course.toBrandId;
+        (done.nonce, done.member) = (quote_.nonce, quote_.member);
+        (done.agreementId, done.version, done.pointsIn) = (quote_.agreementId, quote_.version, quote_.pointsIn);
+        uint256 fromBrandId;
+        AgreementCode.Code memory code;
+        (code, fromBrandId, toBrandId) = _agreed(done.agreementId);
+        uint256 version = AgreementCode.version(code.rate);
+        if (done.version != version) revert VersionChanged(done.version, version);
+        (address fromToken, address toToken) = REGISTRY.issuingPair(fromBrandId, toBrandId);
         unwindSeconds = AgreementCode.unwindSeconds(code.limit);
 
-        if (due) _promote(done.agreementId, code, course);
-        _price(done, code, course, quote_.minimumOut);
+        _price(done, code, fromBrandId, toBrandId, quote_.minimumOut);
 
-        (done.lotsIn,) = ILoyaltyToken(fromToken).burn(done.member, done.pointsIn);
-        ILoyaltyToken(toToken).mint(done.member, done.pointsOut);
-        _bookDebt(exchangeId, course, code, done.obligation);
+        _move(fromToken, ILoyaltyToken.burn.selector, done, done.pointsIn, 0x80);
+        _move(toToken, ILoyaltyToken.mint.selector, done, done.pointsOut, 0);
+        HOUSE.book(fromBrandId, toBrandId, done.obligation, AgreementCode.exposureCap(code.limit), exchangeId);
     }
 
     /// @dev What the member and the brands get, within the minimum and the day's cap; the day and the carry are counted.
-    function _price(Exchange memory done, AgreementCode.Code memory code, Course memory course, uint256 minimum)
-        private
-    {
-        (uint256 word, bool low) = _flowsOf(course);
+    function _price(
+        Told memory done,
+        AgreementCode.Code memory code,
+        uint256 fromBrandId,
+        uint256 toBrandId,
+        uint256 minimum
+    ) private {
+        (Words.Word storage flows, bool low) = _flowsOf(fromBrandId, toBrandId);
+        uint256 word = flows.value;
         uint256 carried;
         (done.pointsOut, done.fee, done.obligation, carried) =
             _compute(code, done.pointsIn, minimum, FlowCode.carry(word, low));
-        _checkDay(FlowCode.used(word, low, block.timestamp / DAY), AgreementCode.dailyCap(code.rate), done.pointsIn);
+        uint256 today = block.timestamp / DAY;
+        _checkDay(FlowCode.used(word, low, today), AgreementCode.dailyCap(code.rate), done.pointsIn);
 
-        word = FlowCode.count(word, low, block.timestamp / DAY, done.pointsIn, done.pointsOut, carried);
-        _keepFlows(course, word);
+        flows.value = FlowCode.count(word, low, today, done.pointsIn, done.pointsOut, carried);
+    }
+
+    /// @dev `burn` or `mint` of the member's points, without the encoder. @param kept How much of the answer is kept as
+    /// lots: four words, or none.
+    function _move(address token, bytes4 selector, Told memory done, uint256 points, uint256 kept) private {
+        address member = done.member;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), member)
+            mstore(add(data, 0x24), points)
+            // The token is a registered brand's: it has code, and answers as it says or reverts.
+            if iszero(call(gas(), token, 0, data, 0x44, add(done, LOTS_AT), kept)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
+            }
+        }
     }
 
     function _checkDay(uint256 used, uint256 cap, uint256 pointsIn) private pure {
         // A change may have lowered the cap below what was used already.
         uint256 remaining = used < cap ? cap - used : 0;
         if (pointsIn > remaining) revert DailyCapExceeded(pointsIn, remaining);
-    }
-
-    function _bookDebt(bytes32 exchangeId, Course memory course, AgreementCode.Code memory code, uint256 obligation)
-        private
-    {
-        HOUSE.book(course.fromBrandId, course.toBrandId, obligation, AgreementCode.exposureCap(code.limit), exchangeId);
     }
 
     /// @dev Burns there, restores here, takes the debt back.
@@ -437,34 +483,40 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
     }
 
     /// @dev The pair's word, and whether the brand that is left has the smaller id.
-    function _flowsOf(Course memory course) private view returns (uint256 word, bool low) {
-        (uint256 from, uint256 to) = (course.fromBrandId, course.toBrandId);
-        low = from < to;
-        word = low ? _flows[from][to] : _flows[to][from];
-    }
-
-    function _keepFlows(Course memory course, uint256 word) private {
-        (uint256 from, uint256 to) = (course.fromBrandId, course.toBrandId);
-        if (from < to) _flows[from][to] = word;
-        else _flows[to][from] = word;
+    function _flowsOf(uint256 fromBrandId, uint256 toBrandId)
+        private
+        view
+        returns (Words.Word storage word, bool low)
+    {
+        low = fromBrandId < toBrandId;
+        word = low ? Words.at(_flows[fromBrandId], toBrandId) : Words.at(_flows[toBrandId], fromBrandId);
     }
 
     /// @dev Another version, and another agreement of the pair, begin without what was carried.
     function _dropCarry(Course memory course) private {
-        (uint256 word, bool low) = _flowsOf(course);
-        _keepFlows(course, FlowCode.withoutCarry(word, low));
+        (Words.Word storage flows, bool low) = _flowsOf(course.fromBrandId, course.toBrandId);
+        flows.value = FlowCode.withoutCarry(flows.value, low);
     }
 
-    /// @dev Exchanged, and the hash of what it shows: encoded once for both, as the ABI wants it.
-    function _tell(bytes32 exchangeId, uint256 nonce, Exchange memory done) private returns (bytes32 hash) {
-        bytes memory data = abi.encode(nonce, done);
+    /// @dev Exchanged, and the hash of what it shows: an Exchange as the ABI encodes it, behind the nonce.
+    function _tell(bytes32 exchangeId, Told memory done) private returns (bytes32 hash) {
         bytes32 topic = Exchanged.selector;
         uint256 agreementId = done.agreementId;
         address member = done.member;
-        // The structure has no dynamic part: it stands behind the nonce as it would alone.
         assembly ("memory-safe") {
-            hash := keccak256(add(data, 0x40), sub(mload(data), 0x20))
-            log4(add(data, 0x20), mload(data), topic, exchangeId, agreementId, member)
+            hash := keccak256(add(done, 0x20), 0x160)
+            log4(done, 0x180, topic, exchangeId, agreementId, member)
+        }
+    }
+
+    /// @dev The seven words of a Quote behind its type.
+    function _exchangeHash(Quote calldata quote_) private pure returns (bytes32 hash) {
+        bytes32 typeHash = EXCHANGE_TYPEHASH;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, typeHash)
+            calldatacopy(add(data, 0x20), quote_, 0xe0)
+            hash := keccak256(data, 0x100)
         }
     }
 
@@ -509,7 +561,27 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         if (course.state == State.None) revert AgreementUnknown(agreementId);
         if (course.endsAt != 0 && block.timestamp >= course.endsAt) course.state = State.Ended;
         due = course.changeAt != 0 && block.timestamp >= course.changeAt;
-        code = due ? _changes[agreementId].code : _codes[agreementId];
+        if (!due) {
+            code = _codes[agreementId];
+        } else {
+            code = _changes[agreementId].code;
+            course.noticeSeconds = _changes[agreementId].noticeSeconds;
+        }
+    }
+
+    /// @dev The terms and the brands of an agreement in force; a change that is due is put in its place.
+    function _agreed(uint256 agreementId)
+        private
+        returns (AgreementCode.Code memory code, uint256 fromBrandId, uint256 toBrandId)
+    {
+        code = _codes[agreementId];
+        // Agreed, and nothing waits: what nearly every exchange finds.
+        if (!AgreementCode.isOpen(code.limit)) {
+            Course memory course;
+            (code, course) = _settle(agreementId);
+            _checkAgreed(agreementId, course);
+        }
+        (fromBrandId, toBrandId) = (AgreementCode.fromBrandId(code.rate), AgreementCode.toBrandId(code.limit));
     }
 
     /// @dev As `_inForce`, with a change that is due put in its place.
@@ -523,8 +595,17 @@ contract PartnerExchange is IPartnerExchange, EIP712, Authorised, BrandAccess {
         course.changeAt = 0;
         _courses[agreementId] = course;
         _codes[agreementId] = code;
+        _mark(agreementId);
         delete _changes[agreementId];
         _dropCarry(course);
+    }
+
+    /// @dev Marks the terms in place as open or not, as the course now is. Whoever changes a course calls it.
+    function _mark(uint256 agreementId) private {
+        Course storage course = _courses[agreementId];
+        bool open = course.state == State.Agreed && course.changeAt == 0 && course.endsAt == 0;
+        AgreementCode.Code storage code = _codes[agreementId];
+        code.limit = AgreementCode.marked(code.limit, open);
     }
 
     function _checkAgreed(uint256 agreementId, Course memory course) private pure {

@@ -231,7 +231,7 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
     /// @inheritdoc IPartnerRegistry
     function withdrawTreasury(uint256 brandId) external {
         Record storage brand = _known(brandId);
-        (bool isGuardian,) = MANAGER.hasRole(Roles.id(brandId, Roles.GUARDIAN), msg.sender);
+        (bool isGuardian,) = _standing(Roles.id(brandId, Roles.GUARDIAN), msg.sender);
         if (!isGuardian) _checkRoleAtOnce(Roles.id(brandId, Roles.OWNER));
         if (brand.treasuryAt <= block.timestamp) revert NoTreasuryPending(brandId);
 
@@ -343,7 +343,14 @@ contract PartnerRegistry is IPartnerRegistry, BrandAccess {
 
     function _issuing(uint256 brandId, bool stopped) private view returns (address) {
         Record storage brand = _brands[brandId];
-        // Token, status and both switches share one slot: one read.
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(brand.slot)
+        }
+        // Token, status, both switches and since when it has been stopped share one slot: nearly always nothing is
+        // above the token but that the brand is active.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (!stopped && word >> 160 == uint256(Status.Active)) return address(uint160(word));
         (address token, Status status, bool switched) = (brand.token, brand.status, brand.brandSwitch || brand.moaSwitch);
         if (status == Status.Unknown) revert BrandUnknown(brandId);
         if (status != Status.Active || switched || stopped) {

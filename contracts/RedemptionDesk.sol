@@ -295,7 +295,7 @@ contract RedemptionDesk is IRedemptionDesk, EIP712, Authorised, BrandAccess {
     /// @dev Before the deadline only the till releases; a stranger hears that the hold still runs.
     function _checkRelease(bytes32 holdId, Record memory record) private {
         uint64 till = Roles.id(record.brandId, Roles.TILL);
-        (bool isTill,) = MANAGER.hasRole(till, msg.sender);
+        (bool isTill,) = _standing(till, msg.sender);
         if (!isTill) revert HoldRunning(holdId, record.holdUntil);
         _checkRole(till);
     }

@@ -12,6 +12,7 @@ import {Signatures} from "./base/Signatures.sol";
 import {AwardTree} from "./libraries/AwardTree.sol";
 import {Roles} from "./libraries/Roles.sol";
 import {RuleCode} from "./libraries/RuleCode.sol";
+import {Words} from "./libraries/Words.sol";
 
 /// @title RewardRules
 /// @dev A batch reads a rule once for each run of equal rule ids and a word of operation ids once for each run
@@ -315,10 +316,11 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
     /// @dev Spends an operation id, or refuses it.
     function _spend(uint256 brandId, uint256 operationId) private {
         uint256 bit = 1 << (operationId & 0xff);
-        uint256 bits = _operations[brandId][operationId >> 8];
+        Words.Word storage word = Words.at(_operations[brandId], operationId >> 8);
+        uint256 bits = word.value;
         if (bits & bit != 0) revert OperationUsed(brandId, operationId);
 
-        _operations[brandId][operationId >> 8] = bits | bit;
+        word.value = bits | bit;
     }
 
     /// @dev Counts what comes back of an award that is the brand's.
@@ -332,7 +334,8 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         _checkWindow(given.awardedAt, given.returnWindow);
         uint256 bit = 1 << given.place;
         if (word & bit != 0) revert ReturnExceedsAward(baseAmount, 0);
-        uint256 back = returnedOf[brandId][given.operationId];
+        Words.Word storage parts = Words.at(returnedOf[brandId], given.operationId);
+        uint256 back = parts.value;
         uint256 before;
         // Parts are together less than the whole: the last one sets the bit. No more comes back than is left.
         unchecked {
@@ -341,7 +344,7 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
             if (baseAmount == 0 && left != 0) revert BaseAmountMissing();
 
             if (baseAmount == left) rootOf[brandId][root] = word | bit;
-            else returnedOf[brandId][given.operationId] = back + baseAmount;
+            else parts.value = back + baseAmount;
 
             // The whole award stands at its points, also one for nothing; what is wholly back at none.
             standing = RuleCode.standing(given.rate, given.points, left - baseAmount);
@@ -384,7 +387,7 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
     ) private {
         if (block.timestamp > deadline) revert IAuthorised.AuthorisationExpired(deadline, block.timestamp);
         uint64 owner = Roles.id(brandId, Roles.OWNER);
-        (bool isOwner, uint32 delay) = MANAGER.hasRole(owner, signer);
+        (bool isOwner, uint256 delay) = _standing(owner, signer);
         if (!isOwner || delay > 0) revert RoleMissing(signer, owner);
         bytes32 structHash = keccak256(
             abi.encode(

@@ -25,3 +25,20 @@ class Award(SQLModel, table=True):
     rule: int = Field(sa_type=BigInteger)
     base_amount: str
     decided_at_ms: int = Field(sa_type=BigInteger)
+
+
+class GoodsReturn(SQLModel, table=True):
+    """What a return of goods takes back of which award: `award` and `operation` are operations of the ledger.
+
+    base_amount: what came back, decimal text; the points are the operation's outcome, and are read from there.
+    """
+
+    __tablename__ = "goods_return"
+
+    operation: int = Field(
+        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    )
+    event: int = Field(sa_type=BigInteger, foreign_key="event.id", unique=True)
+    award: int = Field(sa_type=BigInteger, index=True)
+    base_amount: str
+    decided_at_ms: int = Field(sa_type=BigInteger)

@@ -23,7 +23,7 @@ abstract contract BrandAccess is IBrandAccess {
 
     /// @inheritdoc IBrandAccess
     function announce(uint64 role, bytes calldata data) external returns (bytes32 callHash) {
-        (bool isMember, uint32 delay) = MANAGER.hasRole(role, msg.sender);
+        (bool isMember, uint256 delay) = _standing(role, msg.sender);
         if (!isMember) revert RoleMissing(msg.sender, role);
 
         callHash = keccak256(abi.encode(msg.sender, role, data));
@@ -52,14 +52,14 @@ abstract contract BrandAccess is IBrandAccess {
 
     /// @dev Reverts unless the caller holds `role`; with an execution delay, unless this very call was announced in time.
     function _checkRole(uint64 role) internal {
-        (bool isMember, uint32 delay) = MANAGER.hasRole(role, msg.sender);
+        (bool isMember, uint256 delay) = _standing(role, msg.sender);
         if (!isMember) revert RoleMissing(msg.sender, role);
         if (delay > 0) _useAnnouncement(role);
     }
 
     /// @dev As `_checkRole`, but asks no delay: an emergency stop must not wait.
     function _checkRoleAtOnce(uint64 role) internal view {
-        (bool isMember,) = MANAGER.hasRole(role, msg.sender);
+        (bool isMember,) = _standing(role, msg.sender);
         if (!isMember) revert RoleMissing(msg.sender, role);
     }
 
@@ -78,10 +78,26 @@ abstract contract BrandAccess is IBrandAccess {
     /// @dev The role's guardian and its admin (a brand's owner) retract what its holders announced, at once.
     function _checkVeto(uint64 role) private view {
         uint64 guardian = MANAGER.getRoleGuardian(role);
-        (bool isGuardian,) = MANAGER.hasRole(guardian, msg.sender);
+        (bool isGuardian,) = _standing(guardian, msg.sender);
         if (isGuardian) return;
-        (bool isAdmin,) = MANAGER.hasRole(MANAGER.getRoleAdmin(role), msg.sender);
+        (bool isAdmin,) = _standing(MANAGER.getRoleAdmin(role), msg.sender);
         if (!isAdmin) revert RoleMissing(msg.sender, guardian);
+    }
+
+    /// @dev `MANAGER.hasRole`, once and without the encoder: nearly every call of a brand's asks it.
+    function _standing(uint64 role, address account) internal view returns (bool isMember, uint256 delay) {
+        (address manager, bytes4 selector) = (address(MANAGER), IAccessManager.hasRole.selector);
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), role)
+            mstore(add(data, 0x24), account)
+            let told := staticcall(gas(), manager, data, 0x44, 0, 0x40)
+            // Whatever is no answer of two words is none.
+            if iszero(and(told, gt(returndatasize(), 0x3f))) { revert(0, 0) }
+            isMember := mload(0)
+            delay := mload(0x20)
+        }
     }
 
     /// @dev Since when `account` has held `role` without a break.

@@ -3,9 +3,10 @@ pragma solidity 0.8.30;
 
 import {IPartnerExchange} from "../interfaces/IPartnerExchange.sol";
 
-/// @title An agreement's terms in two words, and the arithmetic of an exchange.
-/// @notice rate, from bit 0 up: numerator 48, denominator 48, fee 16, daily cap 48, notice 32, version 24, minimum in 40.
-/// limit: exposure cap 96, value numerator 64, value denominator 64, seconds to unwind in 32. Pure.
+/// @title What an exchange must know of its agreement in two words, and the arithmetic of an exchange.
+/// @notice rate, from bit 0 up: numerator 48, denominator 48, fee 16, daily cap 48, brand left 32, version 24, minimum
+/// in 40. limit: exposure cap 96, value numerator 64, value denominator 32, brand entered 32, seconds to unwind in 31,
+/// and above all whether it is open: agreed, and no change and no end waits. Pure.
 library AgreementCode {
     struct Code {
         uint256 rate;
@@ -23,12 +24,14 @@ library AgreementCode {
     uint256 private constant DENOMINATOR_AT = 48;
     uint256 private constant FEE_AT = 96;
     uint256 private constant DAILY_CAP_AT = 112;
-    uint256 private constant NOTICE_AT = 160;
+    uint256 private constant FROM_AT = 160;
     uint256 private constant VERSION_AT = 192;
     uint256 private constant MINIMUM_AT = 216;
     uint256 private constant VALUE_NUMERATOR_AT = 96;
     uint256 private constant VALUE_DENOMINATOR_AT = 160;
+    uint256 private constant TO_AT = 192;
     uint256 private constant UNWIND_AT = 224;
+    uint256 private constant OPEN = 1 << 255;
 
     /// @notice Reverts with AgreementTermsInvalid for the first field outside its bounds.
     function check(IPartnerExchange.Terms calldata terms) internal pure {
@@ -45,24 +48,34 @@ library AgreementCode {
         _bound(terms.unwindSeconds, 0, UNWIND_SECONDS_MAX, "unwindSeconds");
     }
 
-    /// @notice Checked terms as stored.
-    function encode(IPartnerExchange.Terms calldata terms, uint256 version_) internal pure returns (Code memory code) {
+    /// @notice Checked terms of two brands as stored, not yet open. The notice is kept elsewhere.
+    function encode(
+        IPartnerExchange.Terms calldata terms,
+        uint256 version_,
+        uint256 leftId,
+        uint256 enteredId
+    ) internal pure returns (Code memory code) {
         code.rate = terms.numerator | (terms.denominator << DENOMINATOR_AT) | (terms.feeBps << FEE_AT)
-            | (terms.dailyCap << DAILY_CAP_AT) | (terms.noticeSeconds << NOTICE_AT)
+            | (terms.dailyCap << DAILY_CAP_AT) | (leftId << FROM_AT)
             | ((version_ & type(uint24).max) << VERSION_AT) | (terms.minimumIn << MINIMUM_AT);
         code.limit = terms.exposureCap | (terms.valueNumerator << VALUE_NUMERATOR_AT)
-            | (terms.valueDenominator << VALUE_DENOMINATOR_AT) | (terms.unwindSeconds << UNWIND_AT);
+            | (terms.valueDenominator << VALUE_DENOMINATOR_AT) | (enteredId << TO_AT)
+            | (terms.unwindSeconds << UNWIND_AT);
     }
 
-    function decode(Code memory code) internal pure returns (IPartnerExchange.Terms memory terms) {
+    function decode(Code memory code, uint256 noticeSeconds)
+        internal
+        pure
+        returns (IPartnerExchange.Terms memory terms)
+    {
         terms.numerator = code.rate & AMOUNT_MAX;
         terms.denominator = (code.rate >> DENOMINATOR_AT) & AMOUNT_MAX;
         terms.feeBps = (code.rate >> FEE_AT) & type(uint16).max;
         terms.dailyCap = dailyCap(code.rate);
         terms.exposureCap = exposureCap(code.limit);
         terms.valueNumerator = (code.limit >> VALUE_NUMERATOR_AT) & type(uint64).max;
-        terms.valueDenominator = (code.limit >> VALUE_DENOMINATOR_AT) & type(uint64).max;
-        terms.noticeSeconds = noticeSeconds(code.rate);
+        terms.valueDenominator = (code.limit >> VALUE_DENOMINATOR_AT) & type(uint32).max;
+        terms.noticeSeconds = noticeSeconds;
         terms.minimumIn = minimumIn(code.rate);
         terms.unwindSeconds = unwindSeconds(code.limit);
     }
@@ -76,7 +89,7 @@ library AgreementCode {
         returns (uint256 out, uint256 fee, uint256 obligation, uint256 carried)
     {
         uint256 valueNumerator = (code.limit >> VALUE_NUMERATOR_AT) & type(uint64).max;
-        uint256 valueDenominator = (code.limit >> VALUE_DENOMINATOR_AT) & type(uint64).max;
+        uint256 valueDenominator = (code.limit >> VALUE_DENOMINATOR_AT) & type(uint32).max;
         // gross has at most 96 bits: with 16 bits of fee or 64 of value far below 256. No denominator is 0.
         unchecked {
             uint256 gross = pointsIn * (code.rate & AMOUNT_MAX) / ((code.rate >> DENOMINATOR_AT) & AMOUNT_MAX);
@@ -95,8 +108,21 @@ library AgreementCode {
         return (rate >> DAILY_CAP_AT) & AMOUNT_MAX;
     }
 
-    function noticeSeconds(uint256 rate) internal pure returns (uint256) {
-        return (rate >> NOTICE_AT) & type(uint32).max;
+    function fromBrandId(uint256 rate) internal pure returns (uint256) {
+        return (rate >> FROM_AT) & type(uint32).max;
+    }
+
+    function toBrandId(uint256 limit) internal pure returns (uint256) {
+        return (limit >> TO_AT) & type(uint32).max;
+    }
+
+    /// @notice Whether the agreement was marked as open: then these two words tell all that an exchange must know.
+    function isOpen(uint256 limit) internal pure returns (bool) {
+        return limit & OPEN != 0;
+    }
+
+    function marked(uint256 limit, bool open) internal pure returns (uint256) {
+        return open ? limit | OPEN : limit & ~OPEN;
     }
 
     function version(uint256 rate) internal pure returns (uint256) {
@@ -108,7 +134,7 @@ library AgreementCode {
     }
 
     function unwindSeconds(uint256 limit) internal pure returns (uint256) {
-        return limit >> UNWIND_AT;
+        return (limit >> UNWIND_AT) & type(uint32).max >> 1;
     }
 
     function exposureCap(uint256 limit) internal pure returns (uint256) {

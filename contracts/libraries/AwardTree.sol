@@ -113,15 +113,16 @@ library AwardTree {
         if (proof.length > PROOF_MAX) return 0;
         uint256 node = leaf(words[0], words[1], words[2], words[3]);
         assembly ("memory-safe") {
-            // The leaf's place says on which side it is: from the lowest bit up.
-            let place := shr(PLACE_AT, calldataload(add(words, 0x40)))
+            // The leaf's place says on which side it is: from the lowest bit up, which is shifted to 32 or 0.
+            let sides := shl(5, shr(PLACE_AT, calldataload(add(words, 0x40))))
             let end := add(proof.offset, shl(5, proof.length))
-            for { let at := proof.offset } lt(at, end) { at := add(at, 0x20) } {
-                let side := shl(5, and(place, 1))
+            for { let at := proof.offset } lt(at, end) {} {
+                let side := and(sides, 0x20)
                 mstore(side, node)
                 mstore(xor(side, 0x20), calldataload(at))
                 node := keccak256(0, 0x40)
-                place := shr(1, place)
+                sides := shr(1, sides)
+                at := add(at, 0x20)
             }
         }
         return bytes32(node);
