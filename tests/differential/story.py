@@ -319,7 +319,7 @@ class Story:
             self.step("", "RedemptionDesk", "refund", (hold_id, captured - 2_000, 2_000), till)
 
     def refunds_end(self) -> None:
-        """SPEC 3.16, 3.17: a capture carries the window in force, to its second; what was captured before keeps its own."""
+        """SPEC 3.16, 3.17: a capture carries the window in force, to its second; one before keeps its own."""
         owner = self.cast[f"owner{BRAND}"]
         self.award("", 100)
         before = self.hold(10, self.world.at + HOUR)
