@@ -54,7 +54,7 @@ BARS = (
     Bar("return_first_part", 90_000, missed="what is back of the award is a fresh word: 17,100 more, once an award"),
     Bar("return_second_part", 90_000),
     Bar("exchange_existing", 170_000),
-    Bar("exchange_new_receiver", 170_000, missed="the receiver's first word is 17,100 more than a word that exists"),
+    Bar("exchange_new_receiver", 170_000),
     Bar(
         "exchange_first_of_agreement", 170_000, missed="the pair's first obligation and debt are 34,200 more, once ever"
     ),
