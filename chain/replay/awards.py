@@ -315,8 +315,10 @@ class Awards:
 
     def _strays(self, left: Sequence[EventLog], token: StatedToken, at: int) -> None:
         """Movements that no award of the call made."""
-        if left:
-            self._tell(left[0], f"event {left[0].name} without a cause", shown(left[0].args), None, "1.11")
+        # What a debtor pays, and was told not to be as the rules say, is told with its award.
+        strange = [log for log in left if ("debt", token.name, _payer(log)) not in self.findings.doubts]
+        if strange:
+            self._tell(strange[0], f"event {strange[0].name} without a cause", shown(strange[0].args), None, "1.11")
             self.findings.lost[token.name] += 1
         for log in left:
             if log.name == "LotsChanged":
@@ -376,6 +378,13 @@ def base_amount(terms: RuleTerms, points: int) -> int:
     else:
         base = -(-(2 * points - 1) * terms.denominator // (2 * terms.numerator))
     return min(max(0, base), BASE_AMOUNT_MAX)
+
+
+def _payer(log: EventLog) -> str:
+    """Whose debt the event may be about."""
+    if log.name == "Transfer":
+        return str(log.args["from"])
+    return str(log.args["member" if log.name == "DebtChanged" else "account"])
 
 
 def _account(log: EventLog) -> str:

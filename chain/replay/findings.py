@@ -84,6 +84,9 @@ def subjects(event: Event) -> set[Subject]:
     if event.name in ("HoldPlaced", "HoldPaid"):
         # It shows which lots were taken of the member's.
         found.add(("lots", f"{TOKEN} {values['brandId']}", values["member"]))
+    if event.name == "HoldRefunded":
+        # Which of the member's points had their grace.
+        found.add(("grace", f"{TOKEN} {values['brandId']}", values["member"]))
     if event.name == "DebtChanged":
         found.add(("debt", event.contract, values["member"]))
     if event.name == "Returned":

@@ -278,6 +278,9 @@ class Replay:
             return
         if "AssertionError" in reason and any(each[0] == "lots" for each in doubts):
             return
+        # A refund of which nothing certain was told may have given grace: the next one of these points gives none.
+        if not refused and any(each[0] == "grace" for each in doubts) and wrong[0].what.startswith("renewed of"):
+            return
         if not refused and doubts and all(each.event and doubts & subjects(each.event) for each in wrong):
             return
         first = wrong[0]
@@ -291,8 +294,11 @@ class Replay:
         """A refused refund says how much was refunded before: the next one tells whether that was the lie."""
         if not refused:
             tokens = {each[1] for each in about if each[0] == "lots"}
-            return about | {("limits", int(token.removeprefix(TOKEN))) for token in tokens}
-        return main_subjects(context.named) if context.kind in ("HoldRefunded", "Returned") else set()
+            graced = {("grace", *each[1:]) for each in about if each[0] == "lots"}
+            return about | graced | {("limits", int(token.removeprefix(TOKEN))) for token in tokens}
+        if context.kind not in ("HoldRefunded", "Returned"):
+            return set()
+        return main_subjects(context.named) | {each for each in about if each[0] == "grace"}
 
     def _force(self, context: CallContext, wrong: list[Mismatch], ran: bool) -> None:
         """The chain's word for it: for what is not as the model says, or for all when the model refused."""
