@@ -74,11 +74,11 @@ FORGE = $(firstword $(wildcard node_modules/@foundry-rs/forge-*/bin/forge))
 FORGE_SEED := $(or $(FORGE_SEED),$(shell printf '0x%x' $$RANDOM$$RANDOM))
 
 forge-test: ## fuzz and stateful invariants (256 runs of 64 calls; FORGE_SEED=0x… replays)
-	@echo "forge: seed $(FORGE_SEED)"; $(FORGE) test --no-match-path 'tests/forge/Gas.t.sol' --fuzz-seed $(FORGE_SEED)
+	@echo "forge: seed $(FORGE_SEED)"; $(FORGE) test --no-match-path 'tests/forge/Gas*.t.sol' --fuzz-seed $(FORGE_SEED)
 
 fuzz: setup ## twenty times as much
 	@echo "forge: seed $(FORGE_SEED)"; FOUNDRY_FUZZ_RUNS=5120 FOUNDRY_INVARIANT_RUNS=5120 \
-	  $(FORGE) test --no-match-path 'tests/forge/Gas.t.sol' --fuzz-seed $(FORGE_SEED)
+	  $(FORGE) test --no-match-path 'tests/forge/Gas*.t.sol' --fuzz-seed $(FORGE_SEED)
 
 proofs: ## symbolic proofs by halmos, and a planted bug for each that makes it fail
 	@$(PY) -m scripts.verify.proofs

@@ -17,8 +17,11 @@ from api.audit_log import loop as acts
 from api.audit_log.refusals import noting
 from api.auditors.log_routes import router as log_of_acts
 from api.auditors.routes import router as auditors
+from api.badges.routes import router as badges
 from api.evidence.routes import router as evidence
 from api.health.routes import router as health
+from api.identity.member_routes import router as my_identity
+from api.identity.routes import router as identity
 from api.kit import problems
 from api.kit.container import State, open_state, put_state
 from api.kit.head_requests import HeadAsGet
@@ -31,13 +34,20 @@ from api.openapi import describe
 from api.points.member_routes import router as my_points
 from api.points.operation_routes import router as operations
 from api.points.purchase_routes import router as purchases
+from api.points.return_routes import router as goods_returns
 from api.points.routes import router as points
+from api.privacy import tasks as privacy_tasks
+from api.privacy.routes import router as privacy
 from api.programmes.routes import router as programmes
 from api.reports.routes import router as reports
+from api.sign_in.member_routes import router as my_ways_in
+from api.sign_in.routes import router as sign_in
+from api.staff.routes import router as staff
 from api.traced import Traced
 from api.views import loops
 from api.views.routes import get_my_view
 from api.views.routes import router as views
+from api.votes.routes import router as votes
 from api.wallet_files import wallet_routes
 from api.writes.body_limit import BodyLimit
 from api.writes.ndjson import takes_lines
@@ -63,6 +73,7 @@ TAGS = [
     {"name": "operator", "description": "Brands, keys and sessions. By the operator's key."},
     {"name": "brand", "description": "Members, purchases and redemption. By a brand's key."},
     {"name": "member", "description": "A member's own points. By a member's session."},
+    {"name": "sign-in", "description": "How a person comes in: by a code, a passkey or a wallet. For anyone."},
     {"name": "reports", "description": "Supply, obligations, liability and exports. By a brand's or an auditor's key."},
     {"name": "auditor", "description": "Everything of the ledger, nothing personal. By an auditor's key."},
     {"name": "log", "description": "The gateway's own acts in a Merkle log; checkpoints and proofs for anyone."},
@@ -86,7 +97,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
             if settings.metrics_port
             else None
         )
-        async with acts.running(state, version=VERSION), loops.running(state) as hub:
+        async with acts.running(state, version=VERSION), privacy_tasks.running(state), loops.running(state) as hub:
             app.state.hub = hub
             yield
         if end_metrics is not None:
@@ -118,13 +129,22 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         health,
         evidence,
         purchases,
+        goods_returns,
         operations,
         points,
         my_points,
         programmes,
+        badges,
+        votes,
         members,
         sessions,
         operators,
+        identity,
+        my_identity,
+        sign_in,
+        my_ways_in,
+        staff,
+        privacy,
         reports,
         log_of_acts,
         auditors,

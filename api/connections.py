@@ -66,6 +66,9 @@ class Config(uvicorn.Config):
     def __init__(self, app: Any, settings: Settings, **more: Any) -> None:
         super().__init__(app, http=Connection, **more)
         self.settings = settings
+        self.header_timeout_s = settings.header_timeout.total_seconds()
+        self.lines_timeout_s = settings.lines_timeout.total_seconds()
+        self.body_idle_timeout_s = settings.body_idle_timeout.total_seconds()
         self.open_by_address: Counter[str] = Counter()
 
 
@@ -101,7 +104,7 @@ class Connection(HttpToolsProtocol):
         if crowded:
             self.refuse(ConnectionsTooMany("Too many connections are open; close some, or try again in a moment."))
             return
-        self._wait(settings.header_timeout.total_seconds())
+        self._wait(self.config.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.due = None
@@ -117,7 +120,7 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if not self._in_headers:
+        if not self._in_headers or len(data) <= PIECE_BYTES:
             self._feed(data)
             return
         view = memoryview(data)
@@ -130,7 +133,7 @@ class Connection(HttpToolsProtocol):
     def _feed(self, data: bytes) -> None:
         if self.due is None and self._in_headers:
             # The first bytes of the next request on this connection.
-            self._wait(self._settings.header_timeout.total_seconds())
+            self._wait(self.config.header_timeout_s)
         self._idle_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
@@ -138,7 +141,7 @@ class Connection(HttpToolsProtocol):
         if self._idle_bytes > self._settings.header_bytes_max:
             self._refuse_size()
         elif self._awaits_body:
-            self._wait(self._settings.body_idle_timeout.total_seconds())
+            self._wait(self.config.body_idle_timeout_s)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -167,8 +170,8 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._awaits_body = True
-        self._body_due = self.loop.time() + self._settings.lines_timeout.total_seconds()
-        self._wait(self._settings.body_idle_timeout.total_seconds())
+        self._body_due = self.loop.time() + self.config.lines_timeout_s
+        self._wait(self.config.body_idle_timeout_s)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -210,11 +213,11 @@ class Connection(HttpToolsProtocol):
             return
         if self._awaits_body and not self._write_paused and not body_over and self.flow.read_paused:
             # It is we who do not read: the caller's time stands still.
-            self._wait(self._settings.body_idle_timeout.total_seconds())
+            self._wait(self.config.body_idle_timeout_s)
             return
         if self._in_headers and self.cycle is not None and not self.cycle.response_complete:
             # The answer to the request before is still ours to give; the one that comes slowly waits behind it.
-            self._wait(self._settings.header_timeout.total_seconds())
+            self._wait(self.config.header_timeout_s)
             return
         if self._write_paused:
             # A caller that does not read gets no farewell either.

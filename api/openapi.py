@@ -40,7 +40,8 @@ ANY: Final[tuple[type[Problem], ...]] = (
 WRITTEN: Final[tuple[type[Problem], ...]] = (BodyTooLarge, *BODY_PROBLEMS)
 STORED: Final[tuple[type[Problem], ...]] = (DatabaseUnavailable,)
 VISIBLE: Final = f"^[^{INVISIBLE}]*$"
-# A note has lines.
+# A note has lines, and so has a message that a wallet signs.
+LINED: Final = ("note", "message")
 LINES: Final = VISIBLE.replace(r"\u0000-\u001f", r"\u0000-\u0009\u000b-\u001f")
 
 
@@ -128,7 +129,7 @@ def _bound_texts(document: dict[str, Any]) -> None:
         for content in operation.get("requestBody", {}).get("content", {}).values():
             for name, field in _texts(content["schema"], schemas):
                 if not {"pattern", "enum", "const", "format"} & field.keys():
-                    field["pattern"] = LINES if name == "note" else VISIBLE
+                    field["pattern"] = LINES if name in LINED else VISIBLE
 
 
 def _texts(schema: dict[str, Any], schemas: dict[str, Any], name: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import resource
+import sys
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -37,7 +37,8 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def on_tick(self, counter: int) -> bool:
-        """Ends the connections whose time is over."""
+        """Writes the access log; ends the connections whose time is over."""
+        access_log.flush()
         if counter % TICKS_A_LOOK == 0:
             now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
@@ -70,20 +71,15 @@ def run(settings: Settings) -> None:
     """Migrates the database, then serves until told to stop."""
     migrate.run(settings.database_url)
     if settings.access_log:
-        _keep_access_log()
+        # On the error stream, beside the gateway's other words.
+        access_log.keep(sys.stderr)
     _allow_files(settings.connections_max)
     server = configured(settings)
     gc_tuning.for_chunks()
-    server.run()
-
-
-def _keep_access_log() -> None:
-    """A line for each request on the error stream, beside the gateway's other words."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    access_log.addHandler(handler)
-    access_log.setLevel(logging.INFO)
-    access_log.propagate = False
+    try:
+        server.run()
+    finally:
+        access_log.flush()
 
 
 def _allow_files(connections: int) -> None:

@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from api.audit_log.models import (
+    ActAbout,
     ActPending,
     ActSalt,
     ActTally,
@@ -12,11 +13,15 @@ from api.audit_log.models import (
     LogState,
     LogTile,
 )
-from api.decisions.models import Award
+from api.decisions.models import Award, GoodsReturn
 from api.events.memos import Memo
 from api.events.models import Event
-from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
+from api.identity.models import Claim, IdentifierLink, Merge, Tried
+from api.members.models import ApiKey, Brand, Device, Enrolment, Member, MemberSession, RefreshToken
 from api.points.models import ExchangeRequest, HoldRequest, HoldStep
+from api.privacy.models import ConsentWord, Erasure, Preference
+from api.sign_in.models import Challenge, OutboxMessage, Passkey
+from api.staff.models import StaffRole, StaffSession
 from api.writes.idempotency import IdempotentBatch, IdempotentWrite
 
 TABLES: tuple[type[SQLModel], ...] = (
@@ -24,11 +29,26 @@ TABLES: tuple[type[SQLModel], ...] = (
     Member,
     Enrolment,
     ApiKey,
+    Device,
+    RefreshToken,
     MemberSession,
+    IdentifierLink,
+    Merge,
+    Claim,
+    Tried,
+    Challenge,
+    OutboxMessage,
+    Passkey,
+    StaffRole,
+    StaffSession,
+    ConsentWord,
+    Preference,
+    Erasure,
     IdempotentWrite,
     IdempotentBatch,
     Event,
     Award,
+    GoodsReturn,
     Memo,
     HoldRequest,
     HoldStep,
@@ -36,6 +56,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     ActPending,
     ActTally,
     ActSalt,
+    ActAbout,
     LogEntry,
     LogTile,
     LogState,

@@ -5,13 +5,12 @@ The line names the operation, never the address that was asked for: an address c
 
 from __future__ import annotations
 
-import logging
 import re
 import secrets
 import time
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,7 +18,9 @@ from api.kit import problems
 from api.kit.log import access_log, log
 from api.kit.problems import InternalFault
 
-REQUEST_ID: Final = "x-request-id"
+REQUEST_ID: Final = b"x-request-id"
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+NO_STORE: Final = (b"cache-control", b"no-store")
 # nginx's word for a caller who went away before there was an answer.
 GONE: Final = 499
 NOBODY: Final = "-"
@@ -36,8 +37,7 @@ class Traced:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = asked if _id.match(asked) else secrets.token_hex(8)
+        request_id = _asked(scope) or secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = time.perf_counter(), GONE
 
@@ -45,12 +45,7 @@ class Traced:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                message.setdefault("headers", [])
-                headers = MutableHeaders(raw=message["headers"])
-                headers[REQUEST_ID] = request_id
-                headers.setdefault("x-content-type-options", "nosniff")
-                if scope["path"].startswith("/v1/"):
-                    headers.setdefault("cache-control", "no-store")
+                message["headers"] = _completed(message.get("headers", ()), request_id, scope["path"])
             await send(message)
 
         try:
@@ -66,12 +61,32 @@ class Traced:
             problem = InternalFault("The gateway failed; nothing is known to have changed.", request_id=request_id)
             await problems.response(problem, scope["path"])(scope, receive, told)
         finally:
-            if access_log.isEnabledFor(logging.INFO):
+            if access_log.kept:
                 milliseconds = (time.perf_counter() - began) * 1000
-                access_log.info(
-                    "%s %s %s %d %.1fms %s",
-                    request_id, scope["method"], _operation(scope), status, milliseconds, _caller(scope),
-                )  # fmt: skip
+                access_log.say(
+                    f"{request_id} {scope['method']} {_operation(scope)} {status} {milliseconds:.1f}ms {_caller(scope)}"
+                )
+
+
+def _asked(scope: Scope) -> str | None:
+    """The request's own id, if it came with a good one."""
+    for name, value in scope["headers"]:
+        if name == REQUEST_ID:
+            asked = value.decode("latin-1")
+            return asked if _id.match(asked) else None
+    return None
+
+
+def _completed(headers: Iterable[tuple[bytes, bytes]], request_id: str, path: str) -> list[tuple[bytes, bytes]]:
+    """An answer's headers with those that no route has to remember, where it did not say them itself."""
+    whole = [header for header in headers if header[0] != REQUEST_ID]
+    names = {name for name, _ in whole}
+    whole.append((REQUEST_ID, request_id.encode()))
+    if NOSNIFF[0] not in names:
+        whole.append(NOSNIFF)
+    if NO_STORE[0] not in names and path.startswith("/v1/"):
+        whole.append(NO_STORE)
+    return whole
 
 
 def _operation(scope: Scope) -> str:

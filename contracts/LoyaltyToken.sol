@@ -53,6 +53,7 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     address private immutable RULES;
     address private immutable DESK;
     address private immutable EXCHANGE;
+    address private immutable OPENINGS;
 
     /* STORAGE: published and fixed, slots 0 to 14 */
 
@@ -91,13 +92,19 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         _;
     }
 
-    constructor(address manager, address registry, address rules, address desk, address exchange)
-        BrandAccess(manager)
-    {
+    constructor(
+        address manager,
+        address registry,
+        address rules,
+        address desk,
+        address exchange,
+        address openings
+    ) BrandAccess(manager) {
         REGISTRY = registry;
         RULES = rules;
         DESK = desk;
         EXCHANGE = exchange;
+        OPENINGS = openings;
         // The implementation itself is nobody's token: a brand id that no registry gives keeps `initialise` shut.
         _packedTerms = uint256(type(uint32).max) << BRAND_AT;
     }
@@ -475,6 +482,14 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
         emit DebtChanged(member, debt + missing);
         return (taken, missing, 0);
+    }
+
+    /// @inheritdoc ILoyaltyToken
+    function mintLots(LotsLine[] calldata lines) external onlyModule(OPENINGS) {
+        Moment memory now_ = _moment(_packedTerms);
+        for (uint256 k = 0; k < lines.length; ++k) {
+            _mintLots(lines[k].member, lines[k].lots, lines[k].points, now_);
+        }
     }
 
     /// @inheritdoc ILoyaltyToken

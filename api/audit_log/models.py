@@ -54,6 +54,15 @@ class LogEntry(SQLModel, table=True):
     leaf: str = Field(sa_type=Text)
 
 
+class ActAbout(SQLModel, table=True):
+    """Which entries are about a member, by the member's hidden name: without the salt nobody knows whose they are."""
+
+    __tablename__ = "act_about"
+
+    subject: str = Field(primary_key=True, max_length=80)
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+
+
 class LogTile(SQLModel, table=True):
     """Up to 256 hashes of the tree, as C2SP's tlog-tiles cuts them."""
 

@@ -16,7 +16,7 @@ from api.kit.container import state_of
 Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 # Who you are not, what is not yours, what you do not know, what cannot be. A malformed request is no act of ours.
 NOTED: Final = frozenset({401, 403, 404, 409})
-_kind = re.compile(r"Bearer\s+moa_([obma])_", re.ASCII | re.IGNORECASE)
+_kind = re.compile(r"Bearer\s+moa_([obmars])_", re.ASCII | re.IGNORECASE)
 
 
 def noting(handler: Handler) -> Handler:

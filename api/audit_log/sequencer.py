@@ -7,6 +7,7 @@ database that somebody changed is noticed here already, and never signed over.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import orjson
 from sqlalchemy import Connection, insert, text
 
 from api.audit_log.leaves import leaf
-from api.audit_log.models import LogCheckpoint, LogEntry
+from api.audit_log.models import ActAbout, LogCheckpoint, LogEntry
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import Database, lock
 from chain.mirror.queries.blocks import final_block
@@ -35,6 +36,7 @@ CHECKPOINTS_KEPT: Final = 10_000
 # Counts may reach the tallies this long after their window; what comes later is a second count of the same window.
 GRACE_MS: Final = 2_000
 LOCK: Final = "log of acts"
+_ABOUT: Final = re.compile(r'"subject":"(member/[0-9a-f]{64})","version"')
 
 _TAKE = text(
     "DELETE FROM act_pending WHERE id IN (SELECT id FROM act_pending ORDER BY id LIMIT :limit) RETURNING id, leaf"
@@ -141,6 +143,9 @@ def integrate(connection: Connection, *, limit: int = BATCH_MAX) -> int:
     leaves = [told for _, told in taken]
     rows = [{"seq": size + at, "leaf": told} for at, told in enumerate(leaves)]
     connection.execute(insert(table_of(LogEntry)), rows)
+    about = [{"subject": found[1], "seq": row["seq"]} for row in rows if (found := _ABOUT.search(str(row["leaf"])))]
+    if about:
+        connection.execute(insert(table_of(ActAbout)), about)
     changed = append(_tiles(connection), size, [leaf_hash(told.encode()) for told in leaves])
     tiles = [{"level": level, "number": number, "hashes": hashes} for (level, number), hashes in changed.items()]
     connection.execute(_PUT_TILE, tiles)

@@ -26,6 +26,7 @@ from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.database import Snapshot
 from api.members import service as identity
+from chain.tlog.checkpoints import Checkpoint
 from chain.tlog.cosignatures import cosignature
 from chain.tlog.errors import NoteMalformed, SignatureInvalid
 from chain.tlog.hashes import HASH_BYTES
@@ -144,13 +145,13 @@ def take_cosignatures(session: Session, *, state: State, note: str) -> Cosignatu
     """Keeps the lines of known witnesses that are on a checkpoint of this log; again changes nothing."""
     try:
         given = Note.parse(note)
-        size = int(given.text.split("\n")[1])
-    except (NoteMalformed, IndexError, ValueError):
+        size = Checkpoint.parse(given.text).size
+    except NoteMalformed:
         raise CosignatureInvalid("This is not a checkpoint with signatures.") from None
     connection = session.connection()
     known = [
         row
-        for row in connection.execute(_SIGNED_TEXT, {"size": min(size, 2**63 - 1), "back": COSIGNED_BACK_MAX})
+        for row in connection.execute(_SIGNED_TEXT, {"size": size, "back": COSIGNED_BACK_MAX})
         if Note.parse(row.note).text == given.text
     ]
     if not known:

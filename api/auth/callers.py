@@ -15,7 +15,8 @@ from fastapi.security.base import SecurityBase
 
 from api.audit_log.names import member as acts_name
 from api.audit_log.refusals import note_look
-from api.auth.errors import KeyInvalid, KeyMissing, NotYours, SessionExpired
+from api.auth.errors import KeyInvalid, KeyMissing, NotYours, SecondFactorNeeded, SessionExpired
+from api.auth.roles import Role, may, needs_second_factor
 from api.auth.tokens import Token, read_token
 from api.kit.clock import now_ms
 from api.kit.container import State, state_of
@@ -24,8 +25,20 @@ from chain.base.scalars import Address, RegistryId
 
 
 @dataclass(frozen=True, slots=True)
+class Staff:
+    """Somebody who took up a role. strong: with a second factor."""
+
+    role_id: str
+    role: Role
+    strong: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorCaller:
+    """The programme: by its key, or somebody with a role of it. key_id is then the role's."""
+
     key_id: str
+    staff: Staff | None = None
 
     @property
     def principal(self) -> str:
@@ -34,14 +47,16 @@ class OperatorCaller:
     @property
     def actor(self) -> str:
         """Who this is in the log of acts."""
-        return f"operator/{self.key_id}"
+        return f"operator/{self.key_id}" if self.staff is None else f"operator/role/{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class AuditorCaller:
-    """An auditor, by a key that the operator made: reads all of the ledger, nothing personal, changes nothing."""
+    """An auditor, by a key that the operator made or by a role: reads all of the ledger, nothing personal, changes
+    nothing."""
 
     key_id: str
+    staff: Staff | None = None
 
     @property
     def principal(self) -> str:
@@ -49,16 +64,18 @@ class AuditorCaller:
 
     @property
     def actor(self) -> str:
-        return f"auditor/{self.key_id}"
+        return f"auditor/{self.key_id}" if self.staff is None else f"auditor/role/{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class BrandCaller:
-    """A brand, by one of its keys. The principal is the brand: a retry may come with a newer key."""
+    """A brand, by one of its keys or somebody with a role. The principal is the brand: a retry may come with a newer
+    key."""
 
     slug: str
     key_id: str
     registry_id: RegistryId
+    staff: Staff | None = None
 
     @property
     def principal(self) -> str:
@@ -66,19 +83,41 @@ class BrandCaller:
 
     @property
     def actor(self) -> str:
-        return f"brand/{self.slug}/{self.key_id}"
+        return f"brand/{self.slug}/{'' if self.staff is None else 'role/'}{self.key_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class MemberCaller:
+    """A person, by a session of any of the members that this person is. member_id, address: of the one that stands for
+    all; others: (id, address) of those that were merged into it; own_id: of the one whose session it is, which no merge
+    and no end of one changes.
+    """
+
     member_id: str
     address: Address
     expires_at_ms: int
     session_id: str
+    own_id: str
+    others: tuple[tuple[str, Address], ...] = ()
+    device_id: str | None = None
+
+    @property
+    def member_ids(self) -> tuple[str, ...]:
+        return (self.member_id, *(one for one, _ in self.others))
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return (self.address, *(address for _, address in self.others))
 
     @property
     def principal(self) -> str:
-        return f"member:{self.member_id}"
+        """Under whom a write counts: the session's own member, so that a retry after a merge, or its end, is one."""
+        return f"member:{self.own_id}"
+
+    @property
+    def principals(self) -> tuple[str, ...]:
+        """Under whom a write of this person may have counted before: by a session of another of its members."""
+        return tuple(f"member:{one}" for one in self.member_ids)
 
     @property
     def actor(self) -> str:
@@ -92,9 +131,24 @@ _KEY = (
     " FROM api_key k LEFT JOIN brand b ON b.slug = k.brand WHERE k.id = ?"
 )
 _SESSION = (
-    "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address"
+    "SELECT s.member_id, s.secret_hash, s.expires_at_ms, m.address, m.survivor_id, m.absorbed, s.device_id"
     " FROM member_session s JOIN member m ON m.id = s.member_id WHERE s.id = ?"
 )
+# A role is had for as long as it is not taken back, its device not signed out and the address still proved, by the same
+# person as the member that took it up first.
+_STAFF = (
+    "SELECT s.secret_hash, s.expires_at_ms, s.strong, r.id, r.role, r.brand, b.registry_id FROM staff_session s"
+    " JOIN staff_role r ON r.id = s.role_id LEFT JOIN brand b ON b.slug = r.brand"
+    " JOIN device d ON d.id = s.device_id AND d.ended_at_ms IS NULL"
+    " WHERE s.id = ? AND EXISTS (SELECT 1 FROM identifier_link l JOIN member m ON m.id = l.member_id"
+    " JOIN member w ON w.id = s.member_id JOIN member f ON f.id = r.member_id"
+    " WHERE l.lookup = r.lookup AND l.scope = ''"
+    " AND COALESCE(m.survivor_id, m.id) = COALESCE(w.survivor_id, w.id)"
+    " AND COALESCE(f.survivor_id, f.id) = COALESCE(w.survivor_id, w.id))"
+)
+OTHERS_MAX = 64
+_ROOT = "SELECT id, address FROM member WHERE id = ?"
+_OTHERS = "SELECT id, address FROM member WHERE survivor_id = ? ORDER BY created_at_ms, id LIMIT ?"
 
 
 def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
@@ -103,12 +157,15 @@ def identify(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
         found = read.row(_SESSION, token.id)
         if found is None:
             raise KeyInvalid("This session is unknown.")
-        member_id, secret_hash, expires_at_ms, address = found
+        member_id, secret_hash, expires_at_ms, address, survivor_id, absorbed, device_id = found
         if not token.opens(secret_hash):
             raise KeyInvalid("This session is unknown.")
         if expires_at_ms <= at_ms:
             raise SessionExpired("This session is over; ask for a new one.")
-        return MemberCaller(member_id, address, expires_at_ms, token.id)
+        root, others = person(read, member_id, address, survivor_id=survivor_id, absorbed=absorbed)
+        return MemberCaller(root[0], root[1], expires_at_ms, token.id, member_id, others, device_id)
+    if token.kind == "s":
+        return _staff(read, token, at_ms=at_ms)
     found = read.row(_KEY, token.id)
     if found is None:
         raise _invalid(None)
@@ -127,6 +184,56 @@ def _invalid(claimed: str | None) -> KeyInvalid:
     fault = KeyInvalid("This key is unknown, wrong or revoked.")
     fault.claimed = claimed
     return fault
+
+
+def _staff(read: Snapshot, token: Token, *, at_ms: int) -> Caller:
+    found = read.row(_STAFF, token.id)
+    if found is None:
+        raise KeyInvalid("This role is unknown or was taken back.")
+    secret_hash, expires_at_ms, strong, role_id, role, slug, registry_id = found
+    if not token.opens(secret_hash):
+        raise KeyInvalid("This role is unknown or was taken back.")
+    if expires_at_ms <= at_ms:
+        raise SessionExpired("This role's time is over; take it up again.")
+    staff = Staff(role_id, role, bool(strong))
+    if staff.role == "operator":
+        return OperatorCaller(staff.role_id, staff)
+    if staff.role == "auditor":
+        return AuditorCaller(staff.role_id, staff)
+    return BrandCaller(slug, staff.role_id, registry_id, staff)
+
+
+def _refuse_role(request: Request, caller: Caller) -> None:
+    """Raises NotYours for what the caller's role does not do, SecondFactorNeeded for money without one."""
+    staff = None if isinstance(caller, MemberCaller) else caller.staff
+    if staff is None:
+        return
+    operation = str(getattr(request.scope.get("route"), "operation_id", ""))
+    if not may(staff.role, operation):
+        raise NotYours(f"A {staff.role} does not do this.", role=staff.role)
+    if needs_second_factor(operation) and not staff.strong:
+        raise SecondFactorNeeded("Sign in with a passkey to do this.")
+
+
+Known = tuple[str, Address]
+
+
+def person(
+    read: Snapshot, member_id: str, address: Address, *, survivor_id: str | None, absorbed: int
+) -> tuple[Known, tuple[Known, ...]]:
+    """(id, address) of the member that stands for this one, and of the others that are the same person.
+
+    Whoever was never merged, which is nearly everybody, costs no further look.
+    """
+    root: Known = (member_id, address)
+    if survivor_id is not None:
+        stands = read.row(_ROOT, survivor_id)
+        assert stands is not None, "who stands for a member is a member"
+        id_, its_address = stands
+        root = (id_, its_address)
+    elif not absorbed:
+        return root, ()
+    return root, tuple((one, its) for one, its in read.rows(_OTHERS, root[0], OTHERS_MAX))
 
 
 def _has_ended(revoked_at_ms: int | None, at_ms: int) -> bool:
@@ -151,7 +258,7 @@ async def _caller(request: Request) -> Caller:
     token = token_of(request)
     at_ms = now_ms()
     caller = await state.database.reads.off_loop(lambda read: identify(read, token, at_ms=at_ms))
-    if token.kind != "m":
+    if token.kind not in ("m", "s"):
         state.key_uses[token.id] = at_ms
     request.state.caller = caller
     return caller
@@ -170,6 +277,7 @@ class _Calls(SecurityBase):
         caller = await _caller(request)
         if not isinstance(caller, self._kinds):
             raise NotYours(f"This needs {self._wanted}.")
+        _refuse_role(request, caller)
         if isinstance(caller, AuditorCaller):
             address = request.path_params.get("address")
             subject = "" if address is None else f"account/{str(address).lower()}"
@@ -204,4 +312,4 @@ ByMember = Annotated[MemberCaller, Security(_member)]
 ByBrandOrMember = Annotated[BrandCaller | MemberCaller, Security(_brand_or_member)]
 # For a route that looks its caller up itself, in the same read as all the rest.
 BY_MEMBER: dict[str, Any] = {"security": [{_member.scheme_name: []}]}
-CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours)
+CALLER_PROBLEMS = (KeyMissing, KeyInvalid, SessionExpired, NotYours, SecondFactorNeeded)

@@ -39,3 +39,9 @@ class NotYours(Problem):
     """The caller is known, but this is not theirs to see or to move."""
 
     status = 403
+
+
+class SecondFactorNeeded(Problem):
+    """This is done by who came in with a passkey only."""
+
+    status = 403

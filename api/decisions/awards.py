@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from api.decisions.mappings import MAPPINGS, Mapping
-from api.decisions.models import Award
+from api.decisions.models import Award, GoodsReturn
 from api.events.errors import RuleMissing, RuleUnread
 from api.events.kinds import Data, FactKind
 from api.events.models import Event
@@ -19,6 +19,7 @@ from api.kit.problems import Problem
 from api.members.models import Brand
 from chain.base.scalars import Address
 from chain.mirror.queries import brands
+from chain.mirror.queries.brands import Rewarding
 from chain.outbox import calls, operations
 from chain.outbox.operations import NewOperation
 from chain.storage import bulk
@@ -51,7 +52,7 @@ class Decider:
     kind: FactKind
     brand: Brand
     mapping: Mapping
-    rule: int | None
+    rules: Sequence[Rewarding]
     at_ms: int
     unread: bool = False
 
@@ -59,43 +60,61 @@ class Decider:
         """Why a fact counts nothing, whatever rule is in force."""
         return self.mapping.refusal(data, self.brand)
 
-    def missing(self) -> RuleMissing | RuleUnread | None:
-        """That no rule rewards the activity now, or that it cannot be told."""
+    def missing(self, occurred_at_ms: int) -> RuleMissing | RuleUnread | None:
+        """That no rule rewards the activity when the award would go, or that it cannot be told."""
         if self.unread:
             return RuleUnread(f"The rules of {self.brand.slug} are still being read; send it again in a moment.")
-        if self.rule is not None:
+        if self._rule(occurred_at_ms) is not None:
             return None
+        until = " that still gives points when their lock ends" if self.rules else ""
         return RuleMissing(
-            f"{self.brand.slug} publishes no rule for the activity {self.mapping.activity}.", brand=self.brand.slug
+            f"{self.brand.slug} publishes no rule for the activity {self.mapping.activity}{until}.",
+            brand=self.brand.slug,
         )
+
+    def _rule(self, occurred_at_ms: int) -> Rewarding | None:
+        """The youngest rule that lasts until the award goes."""
+        for one in self.rules:
+            due_s = self._due_ms(one, occurred_at_ms) // 1000
+            if due_s * 1000 <= self.at_ms or one.end_s == 0 or due_s < one.end_s:
+                return one
+        return None
+
+    @staticmethod
+    def _due_ms(rule: Rewarding, occurred_at_ms: int) -> int:
+        """The second at which an award is asked for; whole, and never before the lock has passed."""
+        return (-(-occurred_at_ms // 1000) + rule.lock_s) * 1000
 
     def decide(
         self,
         data: Data,
         *,
         external_id: str,
+        occurred_at_ms: int,
         address: Address,
         memo_root: bytes | None,
         bulk: bool,
         retry_for_s: int | None,
     ) -> Decided:
         """The award of a fact; only when no rule is missing."""
-        assert self.rule is not None, "a missing rule is refused before"
+        rule = self._rule(occurred_at_ms)
+        assert rule is not None, "a missing rule is refused before"
+        due_at_ms = self._due_ms(rule, occurred_at_ms) if rule.lock_s else None
         base_amount = self.mapping.base_amount(data)
         operation = calls.award(
             key=f"{self.kind.name}/{self.brand.registry_id}/{external_id}",
             brand=self.brand.registry_id,
             member=address,
-            rule=self.rule,
+            rule=rule.rule,
             base_amount=base_amount,
             memo_root=memo_root,
             bulk=bulk,
         )
-        if retry_for_s:
-            operation = replace(operation, retry_until_ms=self.at_ms + 1000 * retry_for_s)
+        until_ms = max(self.at_ms, due_at_ms or 0) + 1000 * retry_for_s if retry_for_s else None
+        operation = replace(operation, due_at_ms=due_at_ms, retry_until_ms=until_ms)
         row = {
             "activity": self.mapping.activity,
-            "rule": self.rule,
+            "rule": rule.rule,
             "base_amount": str(base_amount),
             "decided_at_ms": self.at_ms,
         }
@@ -105,8 +124,9 @@ class Decider:
 def decider(session: Session, *, kind: FactKind, brand: Brand) -> Decider:
     """Reads what is in force."""
     mapping, at_ms = MAPPINGS[kind.name], now_ms()
-    rule = brands.rule_for(session, brand.registry_id, mapping.activity, at_s=at_ms // 1000)
-    return Decider(kind, brand, mapping, rule, at_ms, brands.may_come(session, rule))
+    rules = brands.rules_for(session, brand.registry_id, mapping.activity, at_s=at_ms // 1000)
+    unread = brands.may_come(session, rules[0].rule if rules else None)
+    return Decider(kind, brand, mapping, rules, at_ms, unread)
 
 
 def store(session: Session, decided: Sequence[Decided], *, events: Sequence[int], made: Sequence[int]) -> None:
@@ -138,12 +158,17 @@ def facts_of(session: Session, operations: Sequence[int]) -> dict[int, tuple[str
     """(the source's id of the fact, its member) of each of the operations that a fact made."""
     if not operations:
         return {}
-    rows = session.exec(
-        select(Award.operation, Event.external_id, Event.subject)
-        .join(Event, col(Event.id) == col(Award.event))
-        .where(col(Award.operation).in_(operations))
-    )
-    return {operation: (external_id, subject) for operation, external_id, subject in rows}
+    found: dict[int, tuple[str, str]] = {}
+    for made in (Award, GoodsReturn):
+        rows = session.exec(
+            select(made.operation, Event.external_id, Event.subject)
+            .join(Event, col(Event.id) == col(made.event))
+            .where(col(made.operation).in_(operations))
+        )
+        found |= {
+            operation: (external_id, subject) for operation, external_id, subject in rows if operation is not None
+        }
+    return found
 
 
 def fact_of(session: Session, operation: int) -> Event:

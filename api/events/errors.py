@@ -1,7 +1,8 @@
 """Refusals of events.
 
 Problem
-├── FactConflict        409   the same id with another content; of purchases PurchaseConflict
+├── FactConflict        409   the same id with another content; of purchases PurchaseConflict, of returns ReturnConflict
+├── OrderUnknown        404
 ├── RefusalNotFinal     409   an order is corrected before its refusal is final
 ├── CurrencyWrong       422
 ├── FreeNotZero         422
@@ -28,6 +29,16 @@ class FactConflict(Problem):
 
 class PurchaseConflict(FactConflict):
     """This order id was reported before with another content."""
+
+
+class ReturnConflict(FactConflict):
+    """This return id was reported before with another content."""
+
+
+class OrderUnknown(Problem):
+    """The brand reported no such order."""
+
+    status = 404
 
 
 class RefusalNotFinal(Problem):

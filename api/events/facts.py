@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from api.events.kinds import Data, FactKind
 from api.events.models import Event
-from api.events.schemas import FactCreate
+from api.events.schemas import ReportCreate
 from api.kit.clock import rfc3339
 from chain.storage import bulk
 from chain.storage.columns import table_of
@@ -39,7 +39,7 @@ def known(session: Session, *, source: str, kind: FactKind, ids: Sequence[str]) 
     return {external_id: KnownFact(event or 0, content_hash) for external_id, event, content_hash in rows}
 
 
-def row_of(kind: FactKind, wanted: FactCreate, *, source: str, subject: str, at_ms: int) -> Row:
+def row_of(kind: FactKind, wanted: ReportCreate, *, source: str, subject: str, at_ms: int) -> Row:
     """The row of a fact."""
     data = kind.data(wanted)
     return {

@@ -13,15 +13,15 @@ from typing import Any, Final
 import orjson
 from pydantic import TypeAdapter
 
-from api.events.errors import FactConflict, PurchaseConflict
-from api.events.schemas import FactCreate, PurchaseCreate
+from api.events.errors import FactConflict, PurchaseConflict, ReturnConflict
+from api.events.schemas import FactCreate, PurchaseCreate, ReportCreate, ReturnCreate
 
 Data = dict[str, Any]
 # What every fact has; everything else of a schema is the kind's own data.
 ENVELOPE: Final = frozenset(FactCreate.model_fields)
 
 
-def own_fields(wanted: FactCreate) -> Data:
+def own_fields(wanted: ReportCreate) -> Data:
     """The data of a fact: its kind's own fields, as JSON values."""
     return wanted.model_dump(mode="json", exclude=set(ENVELOPE))
 
@@ -39,11 +39,11 @@ class FactKind:
     """
 
     name: str
-    schema: type[FactCreate]
+    schema: type[ReportCreate]
     data: Callable[[Any], Data] = own_fields
     content: Callable[[Data, str], str] = sorted_fields
     conflict: type[FactConflict] = FactConflict
-    adapter: TypeAdapter[FactCreate] = field(init=False, repr=False)
+    adapter: TypeAdapter[Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adapter", TypeAdapter(self.schema))
@@ -60,4 +60,6 @@ def _same_purchase(data: Data, at: str) -> str:
 
 
 PURCHASE: Final = FactKind("purchase", PurchaseCreate, _bought, _same_purchase, PurchaseConflict)
+# What a return says: which order, and how much of it (null: all that is left). It earns nothing: see decisions.returns.
+RETURN: Final = FactKind("return", ReturnCreate, conflict=ReturnConflict)
 KINDS: Final[dict[str, FactKind]] = {kind.name: kind for kind in (PURCHASE,)}

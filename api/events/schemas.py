@@ -9,14 +9,14 @@ from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.events.memos import MemoText
-from api.kit.amounts import AmountOrZero
+from api.kit.amounts import Amount, AmountOrZero
 from api.kit.clock import now_ms
 from api.kit.moments import Moment
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_TIME, Identifier, RequestModel, ResponseModel
 from api.members.schemas import Currency, MemberReference
 from chain.outbox.retries import DAYS_FULL, PAUSED, PAUSES_MAX, RETRY_S_MAX
 
-OperationState = Literal["queued", "assigned", "sent", "mined", "confirmed", "failed", "waiting"]
+OperationState = Literal["locked", "queued", "assigned", "sent", "mined", "confirmed", "failed", "waiting", "cancelled"]
 RefusedState = Literal["failed", "waiting"]
 LineStatus = Literal["accepted", "replayed", "retried", "refused"]
 EXAMPLE_HASH = "0x9f3c1d0b5a7e2c4f6081a3b5c7d9e0f21436587a9bacbdcedfe0f1a2b3c4d5e6"
@@ -56,14 +56,19 @@ RetryFor = Annotated[
 ]
 
 
-class FactCreate(RequestModel):
-    """Something that happened at a brand: what every kind of fact has. `id` is the brand's own and counts once."""
+class ReportCreate(RequestModel):
+    """Something that a brand reports. `id` is the brand's own and counts once."""
 
     id: Identifier = Field(examples=["order-19970101-00004"])
-    member: MemberReference
     occurred_at: Annotated[Moment, AfterValidator(within_programme)] = Field(
         description="Not before the programme began, not more than a minute ahead.", examples=["1997-01-01T00:00:00Z"]
     )
+
+
+class FactCreate(ReportCreate):
+    """Something that happened at a brand: what every kind of fact has. `id` is the brand's own and counts once."""
+
+    member: MemberReference
     memo: MemoText | None = Field(default=None, examples=[{"receipt": "No. 4711", "item.1": "1 tea, jasmine"}])
     retry_for_s: RetryFor | None = None
 
@@ -100,6 +105,25 @@ class PurchaseCreate(FactCreate):
         return self
 
 
+class ReturnCreate(ReportCreate):
+    """Goods of a purchase came back, all or some. `id` is the brand's own id of the return and counts once.
+
+    What the order's points would be without them is the rule's to say, in the version by which they were awarded.
+    """
+
+    id: Identifier = Field(examples=["return-19970102-00001"])
+    occurred_at: Annotated[Moment, AfterValidator(within_programme)] = Field(
+        description="Not more than a minute ahead.", examples=["1997-01-02T00:00:00Z"]
+    )
+    order: Identifier = Field(description="The purchase's own id.", examples=["order-19970101-00004"])
+    amount: Amount | None = Field(
+        default=None,
+        description="Of what the purchase counted, in the same base units (cents); without it, all that is left of it.",
+        examples=["1000"],
+    )
+    retry_for_s: RetryFor | None = None
+
+
 class Receipt(ResponseModel):
     """Where on the chain something happened."""
 
@@ -123,6 +147,11 @@ class OperationPublic(ResponseModel):
     refusals: int = Field(default=0, description="How often it was refused and asked again.", examples=[0])
     retry_at: str | None = Field(default=None, description="When waiting: asked again then.", examples=[None])
     retry_until: str | None = Field(default=None, description="No longer than this, by itself.", examples=[None])
+    locked_until: str | None = Field(
+        default=None,
+        description="When locked: an award asked for from this second on, as the rule's lockSeconds have it.",
+        examples=[None],
+    )
     created_at: str = Field(examples=[EXAMPLE_TIME])
     updated_at: str = Field(examples=[EXAMPLE_TIME])
 
@@ -150,6 +179,10 @@ class OperationTold(OperationPublic):
     """An operation with the refusals that it had before, oldest first."""
 
     history: list[Refusal]
+    award: str | None = Field(default=None, description="Of a return: the operation of its award.", examples=[None])
+    returns: list[str] = Field(
+        default=[], description="Of an award: the operations of its returns, oldest first.", examples=[["18"]]
+    )
 
 
 class RefusedOperation(OperationPublic):
@@ -181,6 +214,25 @@ class PurchaseAccepted(ResponseModel):
     received_at: str = Field(description="When it was first reported.", examples=[EXAMPLE_TIME])
     late: bool = Field(description="It was reported more than a day after it happened.", examples=[True])
     operation: OperationPublic
+
+
+class ReturnAccepted(ResponseModel):
+    """The return counts. Its points are taken back when the operation is confirmed."""
+
+    id: str = Field(examples=["return-19970102-00001"])
+    order: str = Field(examples=["order-19970101-00004"])
+    member: str = Field(examples=["mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"])
+    amount: str = Field(description="What comes back, in the currency's base units.", examples=["1000"])
+    occurred_at: str = Field(description="In UTC.", examples=["1997-01-02T00:00:00.000Z"])
+    received_at: str = Field(description="When it was first reported.", examples=[EXAMPLE_TIME])
+    late: bool = Field(description="It was reported more than a day after it happened.", examples=[True])
+    award: str = Field(description="The operation of the award that it takes from.", examples=["17"])
+    operation: OperationPublic = Field(
+        description="The return's own; the award's, where that was still locked and the goods came off it before."
+    )
+    taken: str | None = Field(description="Points taken back, once confirmed.", examples=[None])
+    owed: str | None = Field(description="Points that are owed instead, once confirmed.", examples=[None])
+    forgiven: str | None = Field(description="Points that were spent and are forgiven.", examples=[None])
 
 
 class PurchaseLine(ResponseModel):

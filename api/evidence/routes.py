@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 from api import audit_log
 from api.auth.callers import CALLER_PROBLEMS, BrandCaller, ByBrandOrMember, ByMember, MemberCaller, looked
+from api.auth.errors import NotYours
 from api.events import memos
 from api.events.errors import OperationUnknown
 from api.events.memos import MemoMissing
 from api.evidence import service as evidence
 from api.evidence.memo_roots import root_on_chain
+from api.kit.addresses import Address
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.schemas import ResponseModel
@@ -32,6 +34,7 @@ FromBlock = Annotated[
 ]
 OperationId = Annotated[int, Path(ge=1, le=2**63 - 1, examples=["17"]), AS_TEXT]
 Block = Annotated[int | None, Query(ge=0, le=2**53, description="As of this block; the newest without it.")]
+OwnAddress = Annotated[Address | None, Query(description="One of the member's own addresses.", examples=[None])]
 SHOWN_MAX = 32
 Show = Annotated[list[str] | None, Query(max_length=SHOWN_MAX, description="Fields of the memo to show and to prove.")]
 BUNDLE: dict[int | str, dict[str, Any]] = {200: {"description": "A document of chain/evidence/FORMAT.md, byte for byte.", "content": {"application/json": {"schema": {"type": "object"}}}}}  # noqa: E501  # fmt: skip
@@ -89,12 +92,19 @@ class Document(Response):
     | BUNDLE,
 )
 async def get_my_evidence(
-    request: Request, caller: ByMember, block: Block = None, from_block: FromBlock = None
+    request: Request,
+    caller: ByMember,
+    block: Block = None,
+    from_block: FromBlock = None,
+    address: OwnAddress = None,
 ) -> Response:
-    """The member's balances and every entry's event, with proofs, for `moa verify` or any other verifier."""
+    """The member's balances and every entry's event, with proofs, for `moa verify` or any other verifier.
+
+    A bundle is of one address; who has several of them by a merge names one of `GET /v1/me/identifiers`.
+    """
     state = state_of(request)
     data = await run_in_threadpool(
-        evidence.member_bundle, state, address=caller.address, block=block, from_block=from_block
+        evidence.member_bundle, state, address=_own(caller, address), block=block, from_block=from_block
     )
     return Document(data, "evidence")
 
@@ -106,9 +116,9 @@ async def get_my_evidence(
     response_class=Response,
     responses=responses(*CALLER_PROBLEMS, ReceiptNotYet) | BUNDLE,
 )
-async def get_my_receipt(request: Request, caller: ByMember) -> Response:
-    """What the member holds at the newest mirrored block, signed by the gateway."""
-    data = await run_in_threadpool(evidence.view_receipt, state_of(request), address=caller.address)
+async def get_my_receipt(request: Request, caller: ByMember, address: OwnAddress = None) -> Response:
+    """What the member holds at the newest mirrored block, signed by the gateway; of one address, as evidence is."""
+    data = await run_in_threadpool(evidence.view_receipt, state_of(request), address=_own(caller, address))
     return Document(data, "receipt")
 
 
@@ -202,6 +212,13 @@ async def get_keys(request: Request) -> Keys:
 def _member_of(state: State, operation_id: int) -> str:
     with Session(state.database.engine) as session:
         return service.member_of(session, operation_id)
+
+
+def _own(caller: MemberCaller, address: str | None) -> str:
+    """The address asked for, if it is the member's; the first one without."""
+    if address is not None and address not in caller.addresses:
+        raise NotYours("This address is not yours.")
+    return address or caller.address
 
 
 def _memo(state: State, caller: BrandCaller | MemberCaller, operation_id: int) -> tuple[str, MemoPublic]:

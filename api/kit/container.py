@@ -70,12 +70,14 @@ class Node:
                 log.warning("the decimals of the settlement token are not known yet: %s", fault)
         return self._settlement_decimals
 
-    def domain(self, contract: str) -> Domain:
-        """The EIP-712 domain of a contract; asked once, because it can never change."""
-        if contract not in self._domains:
+    def domain(self, contract: str, at: str | None = None) -> Domain:
+        """The EIP-712 domain of a contract, or of the one of this kind `at` an address (a brand's token); asked once,
+        because it can never change."""
+        name = at or contract
+        if name not in self._domains:
             domains = Domains(self.rpc, self._deployment.codec)
-            self._domains[contract] = domains.of(contract, self._deployment.address(contract))
-        return self._domains[contract]
+            self._domains[name] = domains.of(contract, at or self._deployment.address(contract))
+        return self._domains[name]
 
 
 @dataclass(slots=True)

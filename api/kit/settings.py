@@ -17,6 +17,8 @@ class Settings:
     deployments: Path
     keystore_path: Path
     keystore_password: str
+    # One key for each person, apart from the database and its backups; None: subject-keys.db beside the keystore.
+    subject_keys: Path | None = None
     wallet_dist: Path = Path("wallet/dist")
     host: str = "127.0.0.1"
     port: int = 8000
@@ -28,6 +30,15 @@ class Settings:
     # Nothing that happened before this counts; it catches a clock or a unit that is wrong.
     programme_start: datetime = datetime(1990, 1, 1, tzinfo=UTC)
     session_lifetime: timedelta = timedelta(days=1)
+    # Of who signs in: the token that opens routes, the device that may ask for the next one, a code or challenge.
+    access_lifetime: timedelta = timedelta(minutes=10)
+    device_lifetime: timedelta = timedelta(days=90)
+    challenge_lifetime: timedelta = timedelta(minutes=10)
+    # Where the screens are served from: what a passkey and a signed sign-in message are bound to.
+    origins: tuple[str, ...] = ("http://localhost:8000",)
+    passkey_domain: str = "localhost"
+    # The demo's: codes that were sent may be read by the operator's key.
+    outbox_shown: bool = False
     hold_lifetime: timedelta = timedelta(minutes=15)
     exchange_lifetime: timedelta = timedelta(minutes=15)
     quote_lifetime: timedelta = timedelta(seconds=60)

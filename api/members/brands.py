@@ -83,6 +83,7 @@ def told(found: Brand) -> BrandPublic:
         symbol=found.symbol,
         colour=found.colour,
         currency=found.currency,
+        country=found.country,
         decimals=found.decimals,
         brand_id=str(found.registry_id),
         token=checksum(found.token),

@@ -117,4 +117,5 @@ def _known(session: Session, *, slug: str, identifiers: Sequence[str]) -> dict[s
 def _existing(session: Session, *, ids: Sequence[str]) -> dict[str, str]:
     if not ids:
         return {}
-    return dict(session.exec(select(Member.id, Member.address).where(col(Member.id).in_(ids))).all())
+    alive = select(Member.id, Member.address).where(col(Member.id).in_(ids), col(Member.erased_at_ms).is_(None))
+    return dict(session.exec(alive).all())

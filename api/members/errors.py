@@ -5,7 +5,7 @@ Problem
 ├── SessionExpired                             401
 ├── NotYours                                   403   a known caller, the wrong kind or brand
 ├── BrandUnknown, MemberUnknown, KeyUnknown    404
-├── SessionUnknown                             404
+├── SessionUnknown, DeviceUnknown              404
 ├── KeyEnded, LastOperatorKey                  409
 ├── BrandExists                                409
 ├── IdentifierTaken                            409
@@ -37,6 +37,12 @@ class KeyUnknown(Problem):
 
 class SessionUnknown(Problem):
     """The member has no such session."""
+
+    status = 404
+
+
+class DeviceUnknown(Problem):
+    """The member has no such device."""
 
     status = 404
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, String
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String
 from sqlmodel import Field, SQLModel
 
+from api.vault.labels import DAY_S, Label, personal
 from chain.base.scalars import Address, RegistryId
+
+ENROLLED: Final = Label(
+    what="The name by which a brand knows you: its customer number, for example.",
+    why="So that your purchases there become your points.",
+    ground="contract",
+    kept="As long as you are a member.",
+)
+DEVICE_LABEL: Final = Label(
+    what="What you called the device on which you signed in.",
+    why="So that you recognise it in the list of your devices and can sign it out.",
+    ground="contract",
+    kept="90 days after the device was signed out, or its time was over.",
+    sealed=True,
+    retention_s=90 * DAY_S,
+    since="expires_at_ms",
+)
 
 
 def named_brand(**options: Any) -> Column[Any]:
@@ -30,6 +47,8 @@ class Brand(SQLModel, table=True):
     registry_id: RegistryId = Field(sa_type=BigInteger, unique=True)
     token: Address = Field(sa_type=String, unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
+    # ISO 3166, for telephone numbers that are written as at home.
+    country: str | None = Field(default=None, max_length=2)
 
 
 class Member(SQLModel, table=True):
@@ -40,6 +59,15 @@ class Member(SQLModel, table=True):
     id: str = Field(primary_key=True, max_length=40)
     address: Address = Field(sa_type=String, unique=True)  # lower-case hex
     created_at_ms: int = Field(sa_type=BigInteger)
+    # Who this is one person with, as api.identity.merges keeps it: the member that stands for both; None: itself.
+    survivor_id: str | None = Field(default=None, max_length=40, index=True)
+    # How many others this member stands for.
+    absorbed: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    # When a person first proved to be this member. Before that the member is what brands say of it.
+    proven_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+    # When the member got a second factor for the first time. Later ones are vouched for by one that there was.
+    strong_since_ms: int | None = Field(default=None, sa_type=BigInteger)
+    erased_at_ms: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class Enrolment(SQLModel, table=True):
@@ -49,7 +77,7 @@ class Enrolment(SQLModel, table=True):
     __table_args__ = (Index("enrolment_member", "member_id"),)
 
     brand: str = Field(sa_column=named_brand(primary_key=True))
-    identifier: str = Field(primary_key=True, max_length=128)
+    identifier: str = Field(primary_key=True, max_length=128, sa_column_kwargs=personal(ENROLLED))
     member_id: str = Field(foreign_key="member.id")
     created_at_ms: int = Field(sa_type=BigInteger)
 
@@ -69,7 +97,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class MemberSession(SQLModel, table=True):
-    """A member's way in, for a while. Made by the operator only, ended by time, by the member or by the operator."""
+    """A member's way in, for a while: of a device that signed in, or made by the operator."""
 
     __tablename__ = "member_session"
 
@@ -79,3 +107,33 @@ class MemberSession(SQLModel, table=True):
     created_at_ms: int = Field(sa_type=BigInteger)
     expires_at_ms: int = Field(sa_type=BigInteger)
     ended_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+    device_id: str | None = Field(default=None, max_length=16, index=True)
+
+
+class Device(SQLModel, table=True):
+    """Where a member signed in: a family of tokens, each the successor of the one before. Ended, all of it is."""
+
+    __tablename__ = "device"
+
+    id: str = Field(primary_key=True, max_length=16)
+    member_id: str = Field(foreign_key="member.id", index=True)
+    label: bytes | None = Field(default=None, sa_type=LargeBinary, sa_column_kwargs=personal(DEVICE_LABEL))
+    means: str  # email, phone, passkey, wallet
+    strong: bool = Field(default=False)  # it came in with a second factor
+    made_at_ms: int = Field(sa_type=BigInteger)
+    last_at_ms: int = Field(sa_type=BigInteger)
+    expires_at_ms: int = Field(sa_type=BigInteger)
+    ended_at_ms: int | None = Field(default=None, sa_type=BigInteger)
+    ended_why: str | None = None
+
+
+class RefreshToken(SQLModel, table=True):
+    """One token of a device's family. Used once; it comes again only to be known as stolen."""
+
+    __tablename__ = "refresh_token"
+
+    id: str = Field(primary_key=True, max_length=16)
+    device_id: str = Field(foreign_key="device.id", index=True)
+    secret_hash: str
+    made_at_ms: int = Field(sa_type=BigInteger)
+    used_at_ms: int | None = Field(default=None, sa_type=BigInteger)

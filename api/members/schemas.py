@@ -21,6 +21,7 @@ from api.kit.texts import patterned
 
 KeyId = Annotated[str, patterned(r"^[0-9a-f]{12}$", "a key's id is 12 hex digits in lower case")]
 Colour = Annotated[str, patterned(r"^#[0-9a-fA-F]{6}$", "a colour is # and 6 hex digits")]
+Country = Annotated[str, patterned(r"^[A-Z]{2}$", "a country is two capitals of ISO 3166, such as KR")]
 Currency = Annotated[str, patterned(r"^[A-Z]{3}$", "a currency is three capitals of ISO 4217, such as USD")]
 
 NAME_CHARS_MAX = 80
@@ -56,6 +57,11 @@ class BrandChange(RequestModel):
     symbol: str | None = Field(default=None, min_length=1, max_length=SYMBOL_CHARS_MAX, examples=["CDN"])
     colour: Colour | None = Field(default=None, examples=["#3b5bdb"])
     currency: Currency | None = Field(default=None, examples=["USD"])
+    country: Country | None = Field(
+        default=None,
+        description="Where the brand's telephone numbers are at home: 010-1234-5678 is then +821012345678.",
+        examples=["KR"],
+    )
 
 
 class BrandPublic(ResponseModel):
@@ -64,6 +70,7 @@ class BrandPublic(ResponseModel):
     symbol: str = Field(examples=["CDN"])
     colour: str = Field(examples=["#3b5bdb"])
     currency: str = Field(examples=["USD"])
+    country: str | None = Field(default=None, examples=["KR"])
     decimals: int = Field(examples=[2])
     brand_id: str = Field(description="The registry's id of the brand.", examples=["1"])
     token: str = Field(description="Address of the brand's token.", examples=[EXAMPLE_ADDRESS])
@@ -157,6 +164,24 @@ class SessionPublic(ResponseModel):
 
 class SessionList(ResponseModel):
     sessions: list[SessionPublic]
+
+
+class DevicePublic(ResponseModel):
+    """A device that signed in. means: how; ended_why: by whom or what it was signed out."""
+
+    id: str = Field(examples=["5f0c2a9b7d31"])
+    label: str | None = Field(examples=["Ada's telephone"])
+    means: str = Field(examples=["passkey"])
+    made_at: str = Field(examples=[EXAMPLE_TIME])
+    last_at: str = Field(examples=[EXAMPLE_TIME])
+    expires_at: str = Field(examples=[EXAMPLE_TIME])
+    ended_at: str | None = Field(examples=[None])
+    ended_why: str | None = Field(examples=[None])
+    current: bool = Field(description="It is the one that asks.", examples=[True])
+
+
+class DeviceList(ResponseModel):
+    devices: list[DevicePublic]
 
 
 class KeyRotate(RequestModel):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import ColumnElement, delete
 from sqlmodel import Session, col, select
 
 from api import audit_log
 from api.audit_log.names import member as acts_name
-from api.auth.callers import BrandCaller, MemberCaller
+from api.auth.callers import BrandCaller, MemberCaller, person
 from api.auth.errors import NotYours
 from api.auth.tokens import Token, new_token
 from api.kit.addresses import checksum
@@ -20,6 +20,7 @@ from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.database import Database, Snapshot, lock
 from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
+from api.members.living import refuse_erased
 from api.members.models import ApiKey, Brand, Enrolment, Member, MemberSession
 from api.members.schemas import KeyCreated, KeyPublic, MemberCreate, MemberPublic, MemberReference, SessionCreated
 from chain.base.scalars import Address
@@ -171,7 +172,7 @@ def enrol(session: Session, *, keystore: Keystore, brand: int, wanted: MemberCre
         session.flush()
     else:
         found = session.get(Member, wanted.id)
-        if found is None:
+        if found is None or found.erased_at_ms is not None:
             raise MemberUnknown("No member has this id.", member=wanted.id)
         member = found
     enrolment = Enrolment(brand=slug, identifier=wanted.identifier, member_id=member.id, created_at_ms=at_ms)
@@ -197,6 +198,8 @@ class KnownMember:
     address: Address
     identifier: str | None
     enrolled_at_ms: int | None
+    # The addresses of the members who are the same person, the brand's own member first.
+    addresses: tuple[Address, ...] = ()
 
     def told(self) -> MemberPublic:
         return MemberPublic(
@@ -208,15 +211,20 @@ class KnownMember:
 
 
 _BY_IDENTIFIER = (
-    "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM enrolment e JOIN member m ON m.id = e.member_id"
+    "SELECT m.id, m.address, e.identifier, e.created_at_ms, m.survivor_id, m.absorbed"
+    " FROM enrolment e JOIN member m ON m.id = e.member_id"
     " WHERE e.brand = (SELECT slug FROM brand WHERE registry_id = ?) AND e.identifier = ?"
 )
 _BY_ID = (
-    "SELECT m.id, m.address, e.identifier, e.created_at_ms FROM member m JOIN enrolment e ON e.member_id = m.id"
-    " WHERE m.id = ? AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
+    "SELECT m.id, m.address, e.identifier, e.created_at_ms, m.survivor_id, m.absorbed"
+    " FROM member m JOIN enrolment e ON e.member_id = m.id"
+    " WHERE m.id = ? AND m.erased_at_ms IS NULL AND e.brand = (SELECT slug FROM brand WHERE registry_id = ?)"
     " ORDER BY e.created_at_ms, e.identifier LIMIT 1"
 )
-_ANYBODY = "SELECT m.id, m.address, b.token FROM member m JOIN brand b ON b.registry_id = ? WHERE m.id = ?"
+_ANYBODY = (
+    "SELECT m.id, m.address, b.token, m.survivor_id, m.absorbed FROM member m JOIN brand b ON b.registry_id = ?"
+    " WHERE m.id = ? AND m.erased_at_ms IS NULL"
+)
 
 
 def member_of(
@@ -230,22 +238,26 @@ def member_of(
     if found is None:
         named = {"identifier": identifier} if identifier is not None else {"member": member_id}
         raise MemberUnknown("This brand knows no such member.", **named)
-    return KnownMember(*found)
+    id, address, name, enrolled_at_ms, survivor_id, absorbed = found
+    (_, first), others = person(read, id, address, survivor_id=survivor_id, absorbed=absorbed)
+    known = {address: None, first: None} | {one: None for _, one in others}
+    return KnownMember(id, address, name, enrolled_at_ms, tuple(known))
 
 
-def _holder(read: Snapshot, brand: int, member_id: str | None) -> Sequence[str | None] | None:
+def _holder(read: Snapshot, brand: int, member_id: str | None) -> Sequence[Any] | None:
     """A member whom the brand never enrolled, but who holds its points (by exchange), is known to it by id."""
     found = read.row(_ANYBODY, brand, member_id)
     if found is None:
         return None
-    id, address, token = found
-    return (id, address, None, None) if ever_held(read, token=token, account=address) else None
+    id, address, token, survivor_id, absorbed = found
+    held = ever_held(read, token=token, account=address)
+    return (id, address, None, None, survivor_id, absorbed) if held else None
 
 
 def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference: MemberReference | None) -> Member:
     """The member that a request is about: a brand names it, a member is it."""
     if isinstance(caller, MemberCaller):
-        if reference is not None and reference.id != caller.member_id:
+        if reference is not None and reference.id not in caller.member_ids:
             raise NotYours("A member acts for itself only.")
         return session.get_one(Member, caller.member_id)
     if reference is None:
@@ -255,7 +267,8 @@ def referred(session: Session, *, caller: BrandCaller | MemberCaller, reference:
         enrolment = session.get(Enrolment, (asking.slug, reference.identifier))
         if enrolment is not None:
             return session.get_one(Member, enrolment.member_id)
-    elif (found := session.get(Member, reference.id)) is not None and _knows(session, asking, found):
+    found = session.get(Member, reference.id)
+    if found is not None and found.erased_at_ms is None and _knows(session, asking, found):
         return found
     raise MemberUnknown("This brand knows no such member.")
 
@@ -278,7 +291,7 @@ def addresses(
     joined = (
         select(Enrolment.identifier, Member.id, Member.address)
         .join(Member, col(Member.id) == col(Enrolment.member_id))
-        .where(Enrolment.brand == slug)
+        .where(Enrolment.brand == slug, col(Member.erased_at_ms).is_(None))
     )
 
     def rows(wanted: ColumnElement[bool]) -> Iterable[tuple[str, str, Address]]:
@@ -297,8 +310,7 @@ def addresses(
 
 
 def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: str) -> tuple[MemberSession, Token]:
-    if session.get(Member, member_id) is None:
-        raise MemberUnknown("No member has this id.", member=member_id)
+    refuse_erased(session, member_id)
     token = new_token("m")
     at_ms = now_ms()
     made = MemberSession(

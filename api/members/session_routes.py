@@ -38,7 +38,7 @@ async def list_my_sessions(request: Request, caller: ByMember) -> SessionList:
 
     def read(state: State) -> SessionList:
         with Session(state.database.engine) as session:
-            return sessions.listed(session, member_id=caller.member_id, current=caller.session_id)
+            return sessions.listed(session, member_ids=caller.member_ids, current=caller.session_id)
 
     return await run_in_threadpool(read, state_of(request))
 
@@ -54,7 +54,7 @@ async def end_my_session(caller: ByMember, write: Writes) -> Response:
     """Ends the session that asks: from the next request on its token is `SessionExpired`."""
 
     def effect(session: Session) -> Answer:
-        ended = sessions.end(session, member_id=caller.member_id, session_id=caller.session_id, actor=caller.actor)
+        ended = sessions.end(session, member_ids=caller.member_ids, session_id=caller.session_id, actor=caller.actor)
         return Answer(sessions.told(ended, current=caller.session_id))
 
     return await write(caller, effect)
@@ -71,7 +71,7 @@ async def end_one_of_my_sessions(caller: ByMember, session_id: SessionId, write:
     """Ends one of the member's own sessions, of another device perhaps."""
 
     def effect(session: Session) -> Answer:
-        ended = sessions.end(session, member_id=caller.member_id, session_id=session_id, actor=caller.actor)
+        ended = sessions.end(session, member_ids=caller.member_ids, session_id=session_id, actor=caller.actor)
         return Answer(sessions.told(ended, current=caller.session_id))
 
     return await write(caller, effect)
@@ -89,7 +89,7 @@ async def list_sessions(request: Request, _: ByOperator, member_id: MemberId) ->
 
     def read(state: State) -> SessionList:
         with Session(state.database.engine) as session:
-            return sessions.listed(session, member_id=member_id)
+            return sessions.listed(session, member_ids=sessions.of_person(session, member_id))
 
     return await run_in_threadpool(read, state_of(request))
 
@@ -102,10 +102,11 @@ async def list_sessions(request: Request, _: ByOperator, member_id: MemberId) ->
     responses=responses(*CALLER_PROBLEMS, *WRITE_PROBLEMS, RequestMalformed, MemberUnknown),
 )
 async def end_sessions(caller: ByOperator, member_id: MemberId, write: Writes) -> Response:
-    """Ends all sessions of a member; tells those that it ended."""
+    """Ends all sessions of a member, whichever of one person's members they are of; tells those that it ended."""
 
     def effect(session: Session) -> Answer:
-        return Answer(sessions.end_all(session, member_id=member_id, actor=caller.actor))
+        mine = sessions.of_person(session, member_id)
+        return Answer(sessions.end_all(session, member_ids=mine, actor=caller.actor))
 
     return await write(caller, effect)
 
@@ -121,7 +122,8 @@ async def end_session(caller: ByOperator, member_id: MemberId, session_id: Sessi
     """Ends one session of a member at once."""
 
     def effect(session: Session) -> Answer:
-        ended = sessions.end(session, member_id=member_id, session_id=session_id, actor=caller.actor)
+        mine = sessions.of_person(session, member_id)
+        ended = sessions.end(session, member_ids=mine, session_id=session_id, actor=caller.actor)
         return Answer(sessions.told(ended))
 
     return await write(caller, effect)

@@ -9,6 +9,10 @@ Problem
 ├── HoldOver                   409   its last second has passed
 ├── CaptureExceedsHold         409
 ├── RefundExceedsCapture       409
+├── ReturnExceedsAward         409   more goods come back than are left of the order
+├── ReturnTooLate              409   the rule's return window is over, or it has none
+├── AwardUnknown               409   the order has no award that could come back
+├── PointsApart                409   enough points, at several addresses of one person
 └── ERC20InsufficientBalance   409   fewer points are spendable
 """
 
@@ -68,7 +72,31 @@ class RefundExceedsCapture(Problem):
     status = 409
 
 
+class PointsApart(Problem):
+    """The member's points lie at several addresses, and none has enough."""
+
+    status = 409
+
+
 class ERC20InsufficientBalance(Problem):
     """The member has fewer spendable points."""
+
+    status = 409
+
+
+class ReturnExceedsAward(Problem):
+    """More goods were to come back than are left of the order."""
+
+    status = 409
+
+
+class ReturnTooLate(Problem):
+    """The rule's time for returns is over, or the rule takes none."""
+
+    status = 409
+
+
+class AwardUnknown(Problem):
+    """The order has no award that could come back: it earned nothing, or was refused."""
 
     status = 409

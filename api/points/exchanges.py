@@ -12,7 +12,7 @@ from api.kit.clock import now_ms
 from api.kit.container import State
 from api.members import service as identity
 from api.members.models import Brand
-from api.points.balances import now_s, refuse_shortage
+from api.points.balances import now_s, payer
 from api.points.models import ExchangeRequest
 from api.points.operations import told_operation_of
 from api.points.schemas import ExchangeCreate, ExchangePublic
@@ -60,7 +60,8 @@ def exchange(
     """Asks for the exchange with the member's authorisation."""
     source = identity.brand(session, slug=wanted.source)
     refuse_full(session, state.settings, brand=source.registry_id)
-    refuse_shortage(session, token=source.token, address=caller.address, points=BaseUnits(wanted.points_in))
+    known = tuple(zip(caller.member_ids, caller.addresses, strict=True))
+    member_id, address = payer(session, token=source.token, members=known, points=BaseUnits(wanted.points_in))
 
     at_ms = now_ms()
     # What may be asked again by itself is signed for as long.
@@ -69,7 +70,7 @@ def exchange(
     key = uuid.uuid4().hex
     nonce = authorisation.fresh_nonce()
     values = {
-        "member": caller.address,
+        "member": address,
         "agreementId": int(terms.agreement_id),
         "version": wanted.agreement_version,
         "pointsIn": wanted.points_in,
@@ -78,13 +79,13 @@ def exchange(
         "deadline": deadline,
     }
     signature = state.keystore.sign(
-        identity.member_ref(caller.member_id), authorisation.digest(terms.domain, "Exchange", values)
+        identity.member_ref(member_id), authorisation.digest(terms.domain, "Exchange", values)
     )
 
     asked = calls.exchange(
         key=f"exchange/{key}",
         brand=source.registry_id,
-        member=caller.address,
+        member=address,
         agreement_id=int(terms.agreement_id),
         version=wanted.agreement_version,
         points_in=BaseUnits(wanted.points_in),
@@ -98,8 +99,8 @@ def exchange(
     operation = operations.enqueue(session.connection(), asked)
     request = ExchangeRequest(
         id=f"exc_{key}",
-        chain_id=authorisation.record_id(caller.address, nonce),
-        member_id=caller.member_id,
+        chain_id=authorisation.record_id(address, nonce),
+        member_id=member_id,
         source=wanted.source,
         target=wanted.target,
         points_in=str(wanted.points_in),

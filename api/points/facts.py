@@ -104,7 +104,7 @@ def count(
         if before is not None and before.operation not in refused:
             results.append(Counted("replayed", before.operation, member_id) if same else _conflict(kind, one))
             continue
-        missing = decider.missing() or (backlog.full(settings, bulk=bulk) if room == 0 else None)
+        missing = decider.missing(row["occurred_at_ms"]) or (backlog.full(settings, bulk=bulk) if room == 0 else None)
         if missing is not None:
             results.append(missing)
             continue
@@ -112,6 +112,7 @@ def count(
         decided = decider.decide(
             row["data"],
             external_id=one.id,
+            occurred_at_ms=row["occurred_at_ms"],
             address=address,
             memo_root=memo_root(fields) if fields else None,
             bulk=bulk,
@@ -183,7 +184,8 @@ def _read(kind: FactKind, line: Line, programme_start: datetime | None) -> FactC
         return line.refused
     try:
         parse(line.raw, newlines=True)
-        return kind.adapter.validate_json(line.raw, context={"programme_start": programme_start})
+        read: FactCreate = kind.adapter.validate_json(line.raw, context={"programme_start": programme_start})
+        return read
     except RequestMalformed as refused:
         return LineMalformed(refused.detail)
     except Problem as refused:
@@ -229,7 +231,7 @@ def _sent_again(
             )
         said = facts.correct(session, before.event, row)
         awards.change(session, before.event, decided)
-        change = Change(asked.payload, asked.ordering_key, said, asked.retry_until_ms)
+        change = Change(asked.payload, asked.ordering_key, said, asked.retry_until_ms, asked.due_at_ms)
         memos.replace(session, refused.id, fields)
     operations.again(session, refused.id, change)
     return Counted("retried", refused.id, str(row["subject"]), refused.error, refused.error_args)

@@ -15,7 +15,7 @@ from api.points.schemas import HoldPage, HoldPublic
 
 def of_member(session: Session, *, caller: MemberCaller, cursor: str | None, limit: int) -> HoldPage:
     """A page of the member's holds over all brands, the newest first."""
-    wanted = select(HoldRequest).where(HoldRequest.member_id == caller.member_id)
+    wanted = select(HoldRequest).where(col(HoldRequest.member_id).in_(caller.member_ids))
     if cursor is not None:
         at_ms, _, id = cursor.partition("-")
         at, before = int(at_ms), col(HoldRequest.created_at_ms)

@@ -17,6 +17,7 @@ from sqlmodel import Session, col, func, select
 
 from api.auth.callers import BrandCaller, MemberCaller
 from api.auth.errors import NotYours
+from api.identity import groups
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.database import lock
@@ -24,7 +25,7 @@ from api.members import service as identity
 from api.members.errors import BrandUnknown
 from api.members.models import Brand, Member
 from api.points import codes
-from api.points.balances import OPEN_STATES, now_s, refuse_shortage
+from api.points.balances import OPEN_STATES, now_s, payer
 from api.points.errors import (
     CaptureExceedsHold,
     HoldBusy,
@@ -66,9 +67,10 @@ def place(
     """Asks for a hold with the member's authorisation, signed by the keystore."""
     brand = _brand_of(session, caller=caller, wanted=wanted)
     member = identity.referred(session, caller=caller, reference=wanted.member)
-    member_id, address = member.id, member.address
     refuse_full(session, state.settings, brand=brand.registry_id)
-    refuse_shortage(session, token=brand.token, address=address, points=BaseUnits(wanted.points))
+    member_id, address = payer(
+        session, token=brand.token, members=groups.known_by(session, member), points=BaseUnits(wanted.points)
+    )
 
     at_ms = now_ms()
     lifetime_s = wanted.lifetime_s or int(state.settings.hold_lifetime.total_seconds())
@@ -206,7 +208,7 @@ def hold_of(session: Session, *, caller: BrandCaller | MemberCaller, hold_id: st
         mine = (
             found.brand == identity.brand_of(session, caller.registry_id).slug
             if isinstance(caller, BrandCaller)
-            else found.member_id == caller.member_id
+            else found.member_id in caller.member_ids
         )
         if mine:
             return found

@@ -19,7 +19,7 @@ from chain.outbox import operations
 
 def told(session: Session, *, caller: MemberCaller, key: str) -> IntentionPublic:
     """How what the member asked under this key stands now."""
-    row = idempotency.known(session, principal=caller.principal, key=key)
+    row = idempotency.known(session, principals=(caller.principal, *caller.principals), key=key)
     if row is None:
         return IntentionPublic(key=key, state="unknown")
     if row.route == idempotency.WITHDRAWN:
@@ -45,5 +45,5 @@ def told(session: Session, *, caller: MemberCaller, key: str) -> IntentionPublic
 
 def withdraw(session: Session, *, caller: MemberCaller, key: str) -> IntentionPublic:
     """Takes the key, unless it counted already: then how that stands, unchanged."""
-    idempotency.withdraw(session, principal=caller.principal, key=key)
+    idempotency.withdraw(session, principal=caller.principal, person=caller.principals, key=key)
     return told(session, caller=caller, key=key)

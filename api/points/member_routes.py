@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlmodel import Session
@@ -11,14 +11,17 @@ from starlette.responses import Response
 
 from api.auth.callers import CALLER_PROBLEMS, ByMember
 from api.kit.container import State, state_of
-from api.kit.problems import RequestMalformed, responses
+from api.kit.problems import NodeUnavailable, RequestMalformed, responses
 from api.kit.texts import patterned
-from api.points import held, holds, intentions
-from api.points.errors import HoldUnknown
+from api.members.errors import BrandUnknown
+from api.points import gathering, held, holds, intentions
+from api.points.errors import ERC20InsufficientBalance, HoldUnknown
 from api.points.routes import STEP_PROBLEMS, told_again, waited
-from api.points.schemas import HoldId, HoldPage, HoldPublic, IntentionKey, IntentionPublic
+from api.points.schemas import GatheredPublic, GatherPlace, HoldId, HoldPage, HoldPublic, IntentionKey, IntentionPublic
+from api.writes.backlog import BacklogFull
 from api.writes.strict import StrictRoute
 from api.writes.unit_of_work import WRITE_PROBLEMS, Answer, Writes
+from chain.contracts.authorisation import Domain
 
 router = APIRouter(prefix="/v1/me", route_class=StrictRoute)
 
@@ -62,6 +65,38 @@ async def cancel_my_hold(caller: ByMember, hold_id: HoldId, write: Writes) -> Re
         return Answer(holds.release(session, caller=caller, hold_id=hold_id), 202)
 
     return await write(caller, effect, follow=told_again)
+
+
+@router.post(
+    "/points/gather",
+    tags=["member"],
+    operation_id="gatherMyPoints",
+    status_code=202,
+    response_model=GatheredPublic,
+    responses=responses(
+        *CALLER_PROBLEMS, *WRITE_PROBLEMS, BrandUnknown, ERC20InsufficientBalance, NodeUnavailable, BacklogFull
+    )
+    | waited(GatheredPublic),
+)
+async def gather_my_points(caller: ByMember, wanted: GatherPlace, write: Writes) -> Response:
+    """Moves all points of a brand from another address of the same person to the one that stands for all, each lot with
+    its own end. They stay there, also when the merge is undone."""
+
+    def prepare() -> Domain:
+        with Session(write.state.database.engine) as session:
+            token = gathering.asked(session, wanted=wanted).token
+        return write.state.node.domain(gathering.CONTRACT, token)
+
+    def effect(session: Session, domain: Domain) -> Answer:
+        told = gathering.gather(session, state=write.state, domain=domain, caller=caller, wanted=wanted)
+        return Answer(told, 202)
+
+    def follow(session: Session, told: dict[str, Any]) -> GatheredPublic:
+        return gathering.told(
+            session, brand=told["brand"], source=told["from"], target=told["to"], operation=int(told["operation"]["id"])
+        )
+
+    return await write.prepared(caller, prepare, effect, follow=follow)
 
 
 @router.get(

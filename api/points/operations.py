@@ -7,7 +7,7 @@ from typing import Any, get_args
 from sqlmodel import Session
 
 from api.auth.callers import BrandCaller, MemberCaller
-from api.decisions import awards
+from api.decisions import awards, returns
 from api.events.errors import OperationUnknown
 from api.events.schemas import (
     OperationCounts,
@@ -50,11 +50,17 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
         mine = (
             found.brand == caller.registry_id
             if isinstance(caller, BrandCaller)
-            else found.ordering_key.lower() == caller.address.lower()
+            else found.ordering_key.lower() in caller.addresses
         )
         if mine:
             before = [_told_refusal(row) for row in operations.refusals_of(session, operation_id)]
-            return OperationTold(**told_operation(found, _slug(session, found)).model_dump(), history=before)
+            taken = returns.of_operation(session, operation_id)
+            return OperationTold(
+                **told_operation(found, _slug(session, found)).model_dump(),
+                history=before,
+                award=None if taken is None else str(taken.award),
+                returns=[str(one.operation.id) for one in returns.of_award(session, operation_id)],
+            )
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
 
 
@@ -132,6 +138,7 @@ def told_operation(found: OperationView, slug: str) -> OperationPublic:
             block_hash=found.block_hash or "",
             log_index=found.log_index or 0,
         )
+    is_locked = found.state == operations.LOCKED
     waits = found.state == operations.WAITING and found.retry_at_ms is not None
     return OperationPublic(
         id=str(found.id),
@@ -144,6 +151,7 @@ def told_operation(found: OperationView, slug: str) -> OperationPublic:
         refusals=found.refusals,
         retry_at=rfc3339(found.retry_at_ms) if waits else None,
         retry_until=rfc3339(found.retry_until_ms) if found.retry_until_ms is not None else None,
+        locked_until=rfc3339(found.due_at_ms) if is_locked and found.due_at_ms is not None else None,
         created_at=rfc3339(found.created_at_ms),
         updated_at=rfc3339(found.updated_at_ms),
     )

@@ -25,6 +25,7 @@ from api.points.errors import (
     HoldStateWrong,
     HoldStepsTooMany,
     HoldUnknown,
+    PointsApart,
     RefundExceedsCapture,
 )
 from api.points.schemas import (
@@ -71,6 +72,7 @@ def waited(model: type[ResponseModel]) -> dict[int | str, dict[str, Any]]:
         MemberUnknown,
         BrandUnknown,
         ERC20InsufficientBalance,
+        PointsApart,
         NodeUnavailable,
         BacklogFull,
     )
@@ -207,6 +209,7 @@ async def refund_hold(caller: ByBrand, hold_id: HoldId, write: Writes, wanted: H
         OutBelowMinimum,
         OutTooLarge,
         ERC20InsufficientBalance,
+        PointsApart,
         NodeUnavailable,
         BacklogFull,
     )

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from api.events.schemas import OperationPublic, RetryFor
 from api.kit.amounts import Amount, Points
-from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, RequestModel, ResponseModel, Slug
+from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, MemberId, RequestModel, ResponseModel, Slug
 from api.kit.texts import patterned
 from api.members.schemas import MemberReference
 
@@ -95,6 +95,22 @@ class ExchangePublic(ResponseModel):
     points_out: Points | None = Field(description="Known when confirmed.")
     minimum_out: Points
     decimals: int = Field(examples=[2])
+    operation: OperationPublic
+
+
+class GatherPlace(RequestModel):
+    """Moves all points of a brand from one of the person's members to the one that stands for the person."""
+
+    brand: Slug = Field(examples=["cdnow"])
+    source: MemberId = Field(alias="from", examples=[EXAMPLE_MEMBER])
+
+
+class GatheredPublic(ResponseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    brand: str = Field(examples=["cdnow"])
+    source: str = Field(alias="from", examples=[EXAMPLE_MEMBER])
+    target: str = Field(alias="to", examples=[EXAMPLE_MEMBER])
     operation: OperationPublic
 
 

@@ -30,6 +30,15 @@ def award_points(terms: Mapping[str, Any], base_amount: int) -> int:
     return min(points, cap) if cap else points
 
 
+def return_terms(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """For how many seconds after an award its goods may come back, and what becomes of points spent by then.
+
+    Rules of before there were returns name neither, and take none.
+    """
+    shortfall = "debt" if int(terms.get("shortfall", 0)) == 1 else "forgive"
+    return {"return_window_s": int(terms.get("returnWindow", 0)), "shortfall": shortfall}
+
+
 def exchange_out(terms: Mapping[str, Any], points_in: int) -> tuple[int, int]:
     """(points out, fee) under an agreement's terms: gross rounded down, fee rounded up and taken from it."""
     gross = points_in * int(terms["numerator"]) // int(terms["denominator"])  # floor

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 
 from api.kit.amounts import Amount, AmountOrZero, Points
 from api.kit.schemas import EXAMPLE_TIME, RequestModel, ResponseModel, Slug
+
+Shortfall = Literal["forgive", "debt"]
 
 
 class Rate(ResponseModel):
@@ -26,6 +30,14 @@ class RuleCited(ResponseModel):
     currency: str = Field(examples=["USD"])
     numerator: str = Field(examples=["1"])
     denominator: str = Field(examples=["1"])
+    return_window_s: int = Field(
+        default=0, description="For so long after an award its goods may come back; 0: never.", examples=[2_592_000]
+    )
+    shortfall: Shortfall = Field(
+        default="forgive",
+        description="What becomes of returned goods' points that are spent by then: forgiven, or owed.",
+        examples=["debt"],
+    )
 
 
 class AwardQuoteAsk(RequestModel):

@@ -13,6 +13,7 @@ from api.kit.currency import decimals_of
 from api.members.errors import BrandUnknown
 from api.programmes.catalogue import AgreementCard, BrandCard, Catalogue, read_catalogue
 from api.programmes.errors import AgreementUnknown
+from api.programmes.rates import return_terms
 from api.programmes.schemas import AgreementCited, AwardQuote, ExchangeQuote, Rate, RuleCited
 from chain.contracts import quotes
 from chain.mirror.queries import brands
@@ -46,6 +47,7 @@ def quote_award(state: State, *, brand: int, amount: int) -> AwardQuote:
         currency=card.currency,
         numerator=str(terms.get("numerator", "")),
         denominator=str(terms.get("denominator", "")),
+        **return_terms(terms),
     )
     return AwardQuote(points=str(quote.points), decimals=card.decimals, rule=cited)
 

@@ -78,7 +78,7 @@ def one_brand(caller: BrandCaller | AuditorCaller, brand: str | None) -> str:
 )
 async def get_my_balances(request: Request, caller: ByMember, place: AsOfBlock) -> Response:
     """The member's own points of all brands, lot by lot, as of any block or moment."""
-    found = await service.balances(state_of(request), caller.address, place)
+    found = await service.balances(state_of(request), caller.addresses, place)
     return PrivateJson(found.model_dump_json().encode())
 
 
@@ -94,7 +94,7 @@ async def get_member_balances(request: Request, caller: ByBrand, member_id: Memb
     state = state_of(request)
     known = await channels.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
-    found = await service.balances(state, known.address, place, only=caller.slug)
+    found = await service.balances(state, known.addresses, place, only=caller.slug)
     return PrivateJson(found.model_dump_json().encode())
 
 

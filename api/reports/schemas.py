@@ -83,6 +83,7 @@ class LiabilityThen(ResponseModel):
     decimals: int = Field(examples=[2])
     outstanding: Points
     held: Points = Field(description="Of these, with the redemption desk.")
+    owed: Points = Field(description="By members, after returns; no part of what is outstanding.", examples=["0"])
     buckets: list[Bucket]
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from api.members.models import Brand
 from api.reports import schemas
 from api.reports.errors import AsOfMalformed, ExportsTooMany, FractionInvalid, HistoryNotAvailable, PeriodInvalid
 from chain.base import errors as chain_errors
+from chain.base.scalars import Address
 from chain.mirror import history
 from chain.mirror.history import Moment
 from chain.mirror.queries.checkpoint import checkpoint
@@ -63,14 +64,16 @@ class Exports:
     slots: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(EXPORTS_MAX))
 
 
-async def balances(state: State, address: str, place: Place, *, only: str | None = None) -> schemas.BalancesThen:
-    """What an account could spend. only: the slug of the one brand that may be told."""
+async def balances(
+    state: State, addresses: Sequence[Address], place: Place, *, only: str | None = None
+) -> schemas.BalancesThen:
+    """What the accounts of one person could spend. only: the slug of the one brand that may be told."""
 
     def look(connection: Connection) -> schemas.BalancesThen:
         moment = _chosen(connection, place)
         told = []
         for token in _tokens(connection, moment, only):
-            lots = history.lots_of(connection, token["token"], address, moment.number)
+            lots = _lots_of(connection, token["token"], addresses, moment.number)
             told.append(
                 schemas.BalanceThen(
                     brand=token["slug"],
@@ -150,6 +153,7 @@ async def outstanding(state: State, slug: str, place: Place) -> schemas.Liabilit
             decimals=found.decimals,
             outstanding=str(found.outstanding),
             held=str(found.held),
+            owed=str(found.owed),
             buckets=[_bucket(lot) for lot in found.buckets],
         )
 
@@ -290,6 +294,16 @@ def _then(connection: Connection, moment: Moment) -> schemas.Then:
         block_time=rfc3339(moment.time * 1000),
         finality=at.finality(moment.number),
     )
+
+
+def _lots_of(connection: Connection, token: str, addresses: Sequence[Address], block: int) -> list[history.Lot]:
+    """The lots of all these accounts, those that end together as one; what ends first first."""
+    found: dict[int, history.Lot] = {}
+    for address in addresses:
+        for lot in history.lots_of(connection, token, address, block):
+            before = found.get(lot.expiry_epoch)
+            found[lot.expiry_epoch] = lot if before is None else replace(before, points=before.points + lot.points)
+    return [found[expiry] for expiry in sorted(found)]
 
 
 def _bucket(lot: history.Lot) -> schemas.Bucket:

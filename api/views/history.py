@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.kit.addresses import checksum
@@ -9,22 +10,66 @@ from api.kit.clock import rfc3339
 from api.kit.currency import decimals_of
 from api.kit.database import Snapshot
 from api.programmes.catalogue import BrandCard, Catalogue
+from api.programmes.rates import return_terms
+from chain.base.scalars import Address, TxHash
 from chain.mirror.queries import entries
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Entry
+from chain.storage.looks import Look
 
-# An award's order: by the operation id that the contract counted.
+# An award's order, or a return's: by the operation id that the contract counted.
 _ORDER = (
     "SELECT o.id, o.key, e.occurred_at_ms FROM operation o LEFT JOIN award a ON a.operation = o.id"
-    " LEFT JOIN event e ON e.id = a.event WHERE o.brand = ? AND o.operation_id = ?"
+    " LEFT JOIN goods_return r ON r.operation = o.id LEFT JOIN event e ON e.id = COALESCE(a.event, r.event)"
+    " WHERE o.brand = ? AND o.operation_id = ?"
 )
+# What was taken back of an award, and counted.
+_RETURNS = (
+    "SELECT o.tx_hash FROM goods_return r JOIN operation o ON o.id = r.operation WHERE r.award = ?"
+    " AND o.state IN ('mined', 'confirmed') AND o.tx_hash IS NOT NULL ORDER BY o.id LIMIT 32"
+)
+_PLACE = "SELECT tx_hash FROM operation WHERE brand = ? AND operation_id = ? AND tx_hash IS NOT NULL"
 # What was asked here of a hold, and counted.
 _STEPS = (
     "SELECT o.tx_hash FROM hold_request r JOIN hold_step s ON s.hold_id = r.id JOIN operation o ON o.id = s.operation"
     " WHERE r.chain_id = ? AND o.state IN ('mined', 'confirmed') AND o.tx_hash IS NOT NULL ORDER BY o.id LIMIT 32"
 )
 RELATED_KINDS = ("exchange_out", "exchange_in", "unwind_out", "unwind_in")
+AWARD, RETURN, DEBT_PAID = "award", "return", "debt_paid"
 HOLD_KINDS = ("hold", "pay", "capture", "release", "timeout", "refund")
+
+
+def newest(
+    look: Look, *, accounts: Sequence[Address], token: Address | None, before: int, limit: int
+) -> Sequence[Entry]:
+    """Entries of one person's accounts below a seq, the newest first; of one token if it is named."""
+    found = [
+        entry
+        for account in accounts
+        for entry in entries.newest(look, account=account, token=token, before=before, limit=limit)
+    ]
+    return found if len(accounts) == 1 else sorted(found, key=_seq, reverse=True)[:limit]
+
+
+def after(look: Look, *, accounts: Sequence[Address], seq: int, limit: int) -> Sequence[Entry]:
+    """Entries of one person's accounts above a seq, the oldest first."""
+    found = [entry for account in accounts for entry in entries.page(look, account=account, after=seq, limit=limit)]
+    return found if len(accounts) == 1 else sorted(found, key=_seq)[:limit]
+
+
+def one(look: Look, *, accounts: Sequence[Address], seq: int) -> Entry | None:
+    """The entry of one person's accounts with this number."""
+    found = (entries.one(look, account=account, seq=seq) for account in accounts)
+    return next((entry for entry in found if entry is not None), None)
+
+
+def last(look: Look, *, accounts: Sequence[Address]) -> int:
+    """The highest seq of one person's accounts; 0 where there is none."""
+    return max(entries.last(look, account=account) for account in accounts)
+
+
+def _seq(entry: Entry) -> int:
+    return entry.seq
 
 
 def entry_to_public(
@@ -65,7 +110,7 @@ def entry_to_public(
         "rule": _rule(card, catalogue, detail),
         "reference": None if order is None else _order_id(order[1]),
         "occurred_at": None if order is None or order[2] is None else rfc3339(order[2]),
-        "related": _related(read, entry, detail, only=only),
+        "related": _related(read, card, entry, detail, None if order is None else order[0], only=only),
         "detail": detail,
     }
 
@@ -85,6 +130,7 @@ def _rule(card: BrandCard, catalogue: Catalogue, detail: dict[str, Any]) -> dict
         "currency": card.currency,
         "numerator": str(terms.get("numerator", "0")),
         "denominator": str(terms.get("denominator", "1")),
+        **return_terms(terms),
     }
 
 
@@ -101,14 +147,27 @@ def _order_id(key: str) -> str | None:
     return parts[2] if len(parts) == 3 else None
 
 
-def _related(read: Snapshot, entry: Entry, detail: dict[str, Any], *, only: str | None) -> list[str]:
-    """The other leg of an exchange; of a hold, its placing and all that became of it. Each way round."""
+def _related(
+    read: Snapshot, card: BrandCard, entry: Entry, detail: dict[str, Any], operation: int | None, *, only: str | None
+) -> list[str]:
+    """The other leg of an exchange; of a hold, its placing and all that became of it; of an award, what came back of it
+    and the debt that it paid. Each way round. operation: the entry's own."""
     if entry.kind in HOLD_KINDS and "hold_id" in detail:
         hold_id = detail["hold_id"]
         steps = [tx_hash for (tx_hash,) in read.rows(_STEPS, hold_id)]
         legs = entries.of_hold(read, hold_id=hold_id, account=entry.account, steps=steps)
     elif entry.kind in RELATED_KINDS and entry.tx_hash is not None:
         legs = entries.legs(read, tx_hash=entry.tx_hash, account=entry.account, but=entry.seq)
+    elif entry.kind == AWARD:
+        steps = [] if operation is None else [tx_hash for (tx_hash,) in read.rows(_RETURNS, operation)]
+        legs = [*entries.debts_paid(read, award=entry), *entries.returns(read, account=entry.account, steps=steps)]
+    elif entry.kind == RETURN:
+        place = read.row(_PLACE, card.registry_id, detail["award"])
+        legs = entries.award(
+            read, account=entry.account, place=TxHash(place[0] if place else ""), operation_id=detail["award"]
+        )
+    elif entry.kind == DEBT_PAID:
+        legs = entries.paying_award(read, paid=entry)
     else:
         return []
     return [str(leg.seq) for leg in legs if leg.seq != entry.seq and (only is None or leg.token == only)]

@@ -18,6 +18,7 @@ from api.kit.following import Followed, Position
 from api.kit.log import log
 from api.views.as_of import moment
 from api.views.errors import StreamsTooMany, ViewUnavailable
+from chain.base.scalars import Address
 from chain.mirror.queries import entries, reorgs
 from chain.mirror.queries.checkpoint import Checkpoint
 from chain.mirror.queries.entries import Whose
@@ -47,10 +48,13 @@ class News:
 
 
 class Subscriber:
-    """One open stream: what woke it. changed: there is something to look at; afresh: and to tell whatever it is."""
+    """One open stream: what woke it. changed: there is something to look at; afresh: and to tell whatever it is.
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    addresses: those of the person, of which the first counts for the bound.
+    """
+
+    def __init__(self, addresses: Sequence[Address]) -> None:
+        self.addresses = addresses
         self.wake = asyncio.Event()
         self.changed = True
         self.afresh = False
@@ -76,25 +80,27 @@ class Hub:
         """Where the mirror was at the last look; None before the first, for which every stream waits."""
         return None if self._news is None else self._news.moment
 
-    def join(self, address: str) -> Subscriber:
+    def join(self, *addresses: Address) -> Subscriber:
         """A new stream, or StreamsTooMany."""
         settings = self._state.settings
-        mine = self._by_address.get(address, set())
+        mine = self._by_address.get(addresses[0], set())
         if self._count >= settings.streams_max or len(mine) >= settings.streams_per_member_max:
             raise StreamsTooMany("Too many live streams are open; close one or try again in a moment.")
-        subscriber = Subscriber(address)
-        self._by_address.setdefault(address, mine).add(subscriber)
+        subscriber = Subscriber(addresses)
+        for address in addresses:
+            self._by_address.setdefault(address, set()).add(subscriber)
         self._count += 1
         self._wanted.set()
         return subscriber
 
     def leave(self, subscriber: Subscriber) -> None:
-        mine = self._by_address.get(subscriber.address, set())
-        if subscriber in mine:
-            mine.discard(subscriber)
+        if subscriber in self._by_address.get(subscriber.addresses[0], ()):
             self._count -= 1
-        if not mine:
-            self._by_address.pop(subscriber.address, None)
+        for address in subscriber.addresses:
+            mine = self._by_address.get(address, set())
+            mine.discard(subscriber)
+            if not mine:
+                self._by_address.pop(address, None)
         if self._count == 0:
             self._wanted.clear()
 

@@ -3,21 +3,22 @@ where time alone made it: did these points lie in a lot whose end that block was
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.kit.addresses import checksum
 from api.kit.container import State
+from api.views import history
 from api.views.errors import EntryUnknown
 from api.views.schemas import Check, EntryPlace, EntryProof
 from chain.base.scalars import Address
 from chain.contracts import lots
-from chain.mirror.queries import entries
 from chain.mirror.queries.entries import Entry
 
 
-def prove(state: State, *, address: Address, entry_id: int) -> EntryProof:
+def prove(state: State, *, addresses: Sequence[Address], entry_id: int) -> EntryProof:
     """Compares the mirror's entry with what the node itself says; needs the node, not the mirror's word."""
-    entry = state.database.reads(lambda read: entries.one(read, account=address, seq=entry_id))
+    entry = state.database.reads(lambda read: history.one(read, accounts=addresses, seq=entry_id))
     if entry is None:
         raise EntryUnknown("There is no such entry of yours.", entry=str(entry_id))
     if entry.tx_hash is None:

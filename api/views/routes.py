@@ -70,7 +70,7 @@ async def list_my_entries(
 ) -> Response:
     """The member's history over all brands, the newest first, each entry with its place on the chain."""
     body = await service.entries(
-        state_of(request), address=caller.address, only=None, brand=brand, cursor=cursor, limit=limit
+        state_of(request), addresses=caller.addresses, only=None, brand=brand, cursor=cursor, limit=limit
     )
     return PrivateJson(body)
 
@@ -84,7 +84,7 @@ async def list_my_entries(
 )
 async def get_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> Response:
     """One entry of the member's: where another one leads."""
-    return PrivateJson(await service.entry(state_of(request), address=caller.address, entry_id=entry_id))
+    return PrivateJson(await service.entry(state_of(request), addresses=caller.addresses, entry_id=entry_id))
 
 
 @router.get(
@@ -96,7 +96,7 @@ async def get_my_entry(request: Request, caller: ByMember, entry_id: EntryId) ->
 )
 async def prove_my_entry(request: Request, caller: ByMember, entry_id: EntryId) -> EntryProof:
     """Looks an entry up at the node now, past the mirror."""
-    return await run_in_threadpool(proofs.prove, state_of(request), address=caller.address, entry_id=entry_id)
+    return await run_in_threadpool(proofs.prove, state_of(request), addresses=caller.addresses, entry_id=entry_id)
 
 
 @router.get(
@@ -134,7 +134,7 @@ async def get_member_view(request: Request, caller: ByBrand, member_id: MemberId
     state = state_of(request)
     known = await service.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
-    body = await service.view(state, member_id=known.id, address=known.address, only=caller.registry_id)
+    body = await service.view(state, member_id=known.id, addresses=known.addresses, only=caller.registry_id)
     return PrivateJson(body)
 
 
@@ -153,7 +153,7 @@ async def list_member_entries(
     known = await service.brands_member(state, brand=caller.registry_id, member_id=member_id)
     await looked(request, caller, known.id)
     body = await service.entries(
-        state, address=known.address, only=caller.registry_id, brand=None, cursor=cursor, limit=limit
+        state, addresses=known.addresses, only=caller.registry_id, brand=None, cursor=cursor, limit=limit
     )
     return PrivateJson(body)
 

@@ -54,6 +54,13 @@ class Lot(ResponseModel):
     expires_at: str | None = Field(examples=[EXAMPLE_TIME])
 
 
+class Unlocking(ResponseModel):
+    """Locked points that become spendable together, by the rule in force now."""
+
+    points: Points
+    until: str = Field(examples=[EXAMPLE_TIME])
+
+
 class Balance(ResponseModel):
     brand: BrandCard
     decimals: int = Field(examples=[2])
@@ -68,7 +75,15 @@ class Balance(ResponseModel):
         description="Ended since the view's block: no longer spendable; their entries come with the next block.",
         examples=["0"],
     )
+    debt: Points = Field(
+        description="Owed to the brand: points of goods that came back, spent by then. Later awards pay it first.",
+        examples=["0"],
+    )
     expiring: list[Lot] = Field(description="All spendable lots, the oldest first.")
+    locked: Points = Field(
+        description="Earned and on its way, not to be spent before its second: in no other figure here.", examples=["0"]
+    )
+    unlocking: list[Unlocking] = Field(description="What is locked, the soonest first, 50 seconds at most.")
     exchange_to: list[BrandCard] = Field(description="Brands with an agreement from this one.")
     token: str = Field(examples=[EXAMPLE_ADDRESS])
 
@@ -91,7 +106,7 @@ class Entry(ResponseModel):
     id: str = Field(description="Grows along the history; also the stream's event id.", examples=["311"])
     brand: BrandCard
     kind: str = Field(
-        description="award, hold, capture, release, timeout, refund, expire, exchange_out, transfer_in, …",
+        description="award, return, debt_paid, hold, capture, release, timeout, refund, expire, exchange_out, …",
         examples=["award"],
     )
     points: Points = Field(description="Signed change of what is spendable.")
@@ -102,14 +117,16 @@ class Entry(ResponseModel):
     proof: EntryPlace
     operation_id: str | None = Field(default=None, examples=["17"])
     rule: RuleCited | None = None
-    reference: str | None = Field(default=None, description="The brand's order id.", examples=["order-1"])
+    reference: str | None = Field(
+        default=None, description="The brand's own id of the order, or of the return.", examples=["order-1"]
+    )
     occurred_at: str | None = Field(
         default=None,
         description="When what was rewarded happened; `at` is when the chain had it.",
         examples=[EXAMPLE_TIME],
     )
     related: list[str] = Field(
-        description="Entries of the same transaction or hold; each of them names this one.", examples=[["312"]]
+        description="Entries of the same transaction, hold or award; each of them names this one.", examples=[["312"]]
     )
     detail: dict[str, Any] = Field(description="What else the chain's event said.", examples=[{}])
 

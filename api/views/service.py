@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -22,20 +22,19 @@ from api.views import member_view as views
 from api.views.as_of import moment
 from api.views.errors import EntryUnknown
 from chain.base.scalars import Address
-from chain.mirror.queries import entries as mirrored
 
 T = TypeVar("T")
 _BY_SLUG = "SELECT 1 FROM brand WHERE slug = ?"
 _BY_ID = "SELECT 1 FROM brand WHERE registry_id = ?"
 
 
-async def view(state: State, *, member_id: str, address: Address, only: int | None) -> bytes:
+async def view(state: State, *, member_id: str, addresses: Sequence[Address], only: int | None) -> bytes:
     """A MemberView in JSON. only: the one brand that the reader may see, by the registry's id."""
 
     def compose(read: Snapshot) -> dict[str, Any]:
         catalogue = state.singleton(Catalogues).newest(read)
         return views.member_view(
-            read, state=state, catalogue=catalogue, member_id=member_id, address=address, only=only
+            read, state=state, catalogue=catalogue, member_ids=[member_id], addresses=addresses, only=only
         )
 
     return orjson.dumps(await _read(state, compose))
@@ -53,8 +52,8 @@ async def my_view(state: State, token: Token) -> bytes:
             read,
             state=state,
             catalogue=state.singleton(Catalogues).newest(read),
-            member_id=caller.member_id,
-            address=caller.address,
+            member_ids=caller.member_ids,
+            addresses=caller.addresses,
             only=None,
         )
 
@@ -62,7 +61,7 @@ async def my_view(state: State, token: Token) -> bytes:
 
 
 async def entries(
-    state: State, *, address: Address, only: int | None, brand: str | None, cursor: str | None, limit: int
+    state: State, *, addresses: Sequence[Address], only: int | None, brand: str | None, cursor: str | None, limit: int
 ) -> bytes:
     """An EntryPage in JSON, the newest first.
 
@@ -83,7 +82,7 @@ async def entries(
             if card is None:
                 raise BrandUnknown(f"No brand is called {brand or only}.", brand=brand or str(only))
             token = card.token
-        rows = mirrored.newest(read, account=address, token=token, before=before, limit=limit + 1)
+        rows = history.newest(read, accounts=addresses, token=token, before=before, limit=limit + 1)
         told = [
             history.entry_to_public(
                 read,
@@ -103,11 +102,11 @@ async def entries(
     return orjson.dumps(await _read(state, compose))
 
 
-async def entry(state: State, *, address: Address, entry_id: int) -> bytes:
+async def entry(state: State, *, addresses: Sequence[Address], entry_id: int) -> bytes:
     """One Entry of the member's in JSON, or EntryUnknown."""
 
     def compose(read: Snapshot) -> dict[str, Any]:
-        found = mirrored.one(read, account=address, seq=entry_id)
+        found = history.one(read, accounts=addresses, seq=entry_id)
         if found is not None:
             catalogue, at = state.singleton(Catalogues).newest(read), moment(read)
             told = history.entry_to_public(read, catalogue=catalogue, as_of=at, entry=found)

@@ -87,7 +87,7 @@ class StreamAnswer(Response):
         self._caller = caller
         self._asked = cursor
         self._place: Place | None = None
-        self._subscriber = hub.join(caller.address)
+        self._subscriber = hub.join(*caller.addresses)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_gone(receive))
@@ -144,21 +144,22 @@ class StreamAnswer(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _is_open(self, read: Snapshot) -> bool:
-        """Whether the session is not over; it may be ended while the stream is open."""
-        return sessions.lives(read, self._caller.session_id, at_ms=now_ms())
+        """Whether the session is not over, and its member is still the same person: a merge is read anew."""
+        who = sessions.person_of(read, self._caller.session_id, at_ms=now_ms())
+        return who == (self._caller.member_id, len(self._caller.others))
 
     def _round(self, read: Snapshot) -> Round:
         """New entries since the place, then the view that they lead to; a reset before them where it is no place."""
         catalogue, as_of = self._state.singleton(Catalogues).newest(read), moment(read)
-        address = self._caller.address
+        addresses = self._caller.addresses
         events = []
         seq = self._known(read, as_of)
         if seq is None:
-            seq = entries.last(read, account=address)
+            seq = history.last(read, accounts=addresses)
             if self._asked is not None or self._place is not None:
                 told = {"error": CursorExpired.__name__, "detail": cursors.AGAIN}
                 events.append(_event("reset", told, event_id=cursors.told(as_of, seq)))
-        rows = entries.page(read, account=address, after=seq, limit=ENTRIES_ROUND_MAX)
+        rows = history.after(read, accounts=addresses, seq=seq, limit=ENTRIES_ROUND_MAX)
         for row in rows:
             seq = row.seq
             entry = history.entry_to_public(read, catalogue=catalogue, as_of=as_of, entry=row)
@@ -171,8 +172,8 @@ class StreamAnswer(Response):
             read,
             state=self._state,
             catalogue=catalogue,
-            member_id=self._caller.member_id,
-            address=address,
+            member_ids=self._caller.member_ids,
+            addresses=addresses,
             only=None,
         )
         return Round(

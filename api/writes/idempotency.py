@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from sqlalchemy import BigInteger, Text, delete
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from api.kit.clock import now_ms
-from api.kit.database import insert_once
+from api.kit.database import insert_once, lock
 from api.kit.problems import Problem
 
 KEY_LENGTH_MAX = 128
@@ -75,20 +76,23 @@ class IdempotentBatch(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who writes what, under which key."""
+    """Who writes what, under which key. person: all under whom this key may have counted, of a member; a member that
+    was merged since is asked again under another name."""
 
     principal: str
     key: str
     route: str
     body_hash: str
+    person: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An answer given before."""
+    """An answer given before, and under whom."""
 
     status: int
     answer: bytes
+    principal: str
 
 
 def read_key(header: str | None) -> str:
@@ -112,8 +116,14 @@ def claim(session: Session, wanted: Claim) -> Stored | None:
     """Takes the key for this write, or the answer that it was given before.
 
     Two at once: the second waits here for the first one's transaction (SQLite: for the write lock,
-    PostgreSQL: for the row) and then finds its answer.
+    PostgreSQL: for the row) and then finds its answer. A member's waits for whoever has the same key: two members may
+    become one between the two.
     """
+    if wanted.person:
+        lock(session, f"write:{wanted.key}")
+        before = answered(session, wanted)
+        if before is not None:
+            return before
     taken = insert_once(
         session,
         IdempotentWrite,
@@ -134,23 +144,30 @@ def claim(session: Session, wanted: Claim) -> Stored | None:
 
 def answered(session: Session, wanted: Claim) -> Stored | None:
     """The answer that this write was given before, if any; refuses a key that was used for another."""
-    before = session.get(IdempotentWrite, (wanted.principal, wanted.key), populate_existing=True)
+    before = known(session, principals=(wanted.principal, *wanted.person), key=wanted.key)
     if before is None:
         return None
     if before.route != wanted.route or before.body_hash != wanted.body_hash:
         raise IdempotencyKeyReused(
             "This key was used for another request; take a new key for a new request.", key=wanted.key
         )
-    return Stored(before.status, before.answer.encode())
+    return Stored(before.status, before.answer.encode(), before.principal)
 
 
-def known(session: Session, *, principal: str, key: str) -> IdempotentWrite | None:
-    """The write that counted under a key, if any."""
-    return session.get(IdempotentWrite, (principal, key), populate_existing=True)
+def known(session: Session, *, principals: Sequence[str], key: str) -> IdempotentWrite | None:
+    """The write that counted under a key of any of these, if any; the first one's own before another's."""
+    for principal in dict.fromkeys(principals):
+        found = session.get(IdempotentWrite, (principal, key), populate_existing=True)
+        if found is not None:
+            return found
+    return None
 
 
-def withdraw(session: Session, *, principal: str, key: str) -> None:
+def withdraw(session: Session, *, principal: str, person: Sequence[str], key: str) -> None:
     """Takes a key that nothing counted under: what comes later is refused. Waits for one that is being written."""
+    lock(session, f"write:{key}")
+    if known(session, principals=(principal, *person), key=key) is not None:
+        return
     taken: dict[str, object] = {"principal": principal, "key": key, "route": WITHDRAWN, "body_hash": "", "status": 0}
     insert_once(session, IdempotentWrite, {**taken, "answer": "", "created_at_ms": now_ms()})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -19,7 +19,7 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.auth.callers import Caller
+from api.auth.callers import Caller, MemberCaller
 from api.kit.container import State, state_of
 from api.kit.database import Snapshot, lock
 from api.kit.problems import BodyTooLarge, ContractRefused, RequestMalformed
@@ -40,6 +40,8 @@ from chain.outbox import operations
 T = TypeVar("T")
 WAIT_S_MAX = 30
 WAIT_POLL_S = 0.05
+# States in which nobody waits on for what comes next.
+SETTLED = ("confirmed", "failed", "cancelled", "waiting", "locked")
 _wait = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])")
 WRITE_PROBLEMS = (
     IdempotencyKeyMissing,
@@ -114,7 +116,8 @@ class UnitOfWork:
         effect: Callable[[Session, Any], Answer],
         follow: Callable[[Session, dict[str, Any]], BaseModel] | None,
     ) -> Response:
-        wanted = Claim(caller.principal, self.key, self.route, hash_of(await self._request.body()))
+        person = caller.principals if isinstance(caller, MemberCaller) else ()
+        wanted = Claim(caller.principal, self.key, self.route, hash_of(await self._request.body()), person)
         status, answer, replayed = await run_in_threadpool(self._once, wanted, prepare, effect, follow is not None)
         headers = {"Idempotency-Replayed": "true"} if replayed else {}
         wait_s = wanted_wait_s(self._prefer)
@@ -151,7 +154,7 @@ class UnitOfWork:
                 lock(session, f"write:{wanted.principal}:{wanted.key}")
                 before = answered(session, wanted)
                 if before is not None and _is_refused(session, before):
-                    before = None
+                    wanted, before = replace(wanted, principal=before.principal), None
             if before is not None:
                 return before.status, before.answer, True
             answer = effect(session, ready)
@@ -164,7 +167,7 @@ class UnitOfWork:
             return follow(session, told)
 
     async def _settled(self, operation_id: int, wait_s: int) -> str | None:
-        """`confirmed`, `failed` or `waiting` once it is; None when the time is up or too many wait already."""
+        """What it is once that is one of SETTLED; None when the time is up or too many wait already."""
         state = self.state
         if state.waiters >= state.settings.waiters_max:
             return None
@@ -191,7 +194,7 @@ def _is_refused(session: Session, stored: Stored) -> bool:
 
 def _settled_state(read: Snapshot, operation_id: int) -> str | None:
     found = read.row("SELECT state FROM operation WHERE id = ?", operation_id)
-    return found[0] if found is not None and found[0] in ("confirmed", "failed", "waiting") else None
+    return found[0] if found is not None and found[0] in SETTLED else None
 
 
 def _raise_when_failed(body: BaseModel) -> None:

@@ -13,6 +13,7 @@ from chain.audit.storage import Storage
 from chain.base.difference import STATE, Difference, Where
 from chain.contracts import lots
 from chain.mirror.rows.row_cache import Row
+from chain.model.openings import Opening
 from chain.proofs import layout, state
 from chain.proofs.layout import Place
 
@@ -85,6 +86,38 @@ def facts_of_rules(expected: Expected) -> list[Fact]:
                 "budget spent", Place(slot, bit, bits), expected.spent.get((brand_id, rule_id), 0), (brand_id, rule_id)
             )
         )
+    return facts
+
+
+def facts_of_openings(openings: Mapping[int, Sequence[Opening]]) -> list[Fact]:
+    """Every opening's book, what its schedule has left, and which of its lines were claimed."""
+    facts = []
+    for brand_id, of_brand in openings.items():
+        for number, opening in enumerate(of_brand, 1):
+            key = brand_id, number
+            book = {
+                "root": int(opening.terms.root, 16),
+                "lines": opening.terms.lines,
+                "claimed": len(opening.claimed),
+                "start": opening.terms.start,
+                "end": opening.end,
+                "version": opening.version,
+                "comparing": int(opening.comparing),
+            }
+            facts += [
+                Fact(f"{name} of an opening", layout.opening(*key, name), right, key) for name, right in book.items()
+            ]
+            facts += [
+                Fact("left of an opening", whole(slot), word, (*key, place))
+                for place, (slot, word) in enumerate(zip(layout.opening_left(*key), opening.remaining, strict=True))
+            ]
+            words: dict[int, int] = {}
+            for line in opening.claimed:
+                words[line >> 8] = words.get(line >> 8, 0) | 1 << (line & 0xFF)
+            facts += [
+                Fact("lines claimed", whole(layout.opening_lines(*key, index)), bits, (*key, index))
+                for index, bits in words.items()
+            ]
     return facts
 
 

@@ -13,7 +13,7 @@ from chain.base.difference import CHAIN, Difference, Where
 from chain.base.errors import MethodMissing
 from chain.base.hashing import keccak
 from chain.base.scalars import BlockHash, TxHash
-from chain.contracts.codec import Codec, EventLog
+from chain.contracts.codec import Codec, EventLog, is_told
 from chain.node.rpc import Rpc
 from chain.proofs import headers, hexes, receipts, transactions, tries
 from chain.proofs.errors import EncodingInvalid, ProofError
@@ -147,7 +147,8 @@ class Reader:
                     log = self._decoded(raw, contract, number, block.logs_total)
                     log.block_number, log.block_hash = number, shown
                     log.tx_hash, log.tx_index, log.log_index = tx_hash, tx_index, block.logs_total
-                    block.logs.append(log)
+                    if is_told(log):
+                        block.logs.append(log)
                     block.sent.setdefault(tx_hash, raw_tx)
                 block.logs_total += 1
         if bloom != int.from_bytes(header.bloom):

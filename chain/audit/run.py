@@ -174,6 +174,7 @@ class Audit:
                 origin=row["origin"], name=row["name"],
             )  # fmt: skip
 
+        later = {name: at for at, name in contracts.names.items()}
         return Facts(
             registry=contracts.address("PartnerRegistry"),
             rules=contracts.address("RewardRules"),
@@ -184,6 +185,10 @@ class Audit:
             implementation=self._deployment.address("LoyaltyToken"),
             chain_id=self._deployment.chain_id,
             terms=terms,
+            openings=later.get("OpeningBalances", ""),
+            badges=later.get("Badges", ""),
+            governor=later.get("ProgrammeGovernor", ""),
+            snapshots=later.get("Snapshots", ""),
         )
 
     def _extent(self, connection: Connection, chain: Links) -> rows.Extent:
@@ -326,6 +331,10 @@ class Audit:
             ("PartnerRegistry", address("PartnerRegistry"), against_storage.facts_of_registry(expected)),
             ("AccessManager", address("AccessManager"), against_storage.facts_of_roles(expected)),
         ]
+        openings = replay.books.openings.openings
+        if openings:
+            facts = against_storage.facts_of_openings(openings)
+            asked.append(("OpeningBalances", address("OpeningBalances"), facts))
         asked += [
             ("LoyaltyToken", token, against_storage.facts_of_token(expected, token, replay.supply(token)))
             for token in contracts.rows

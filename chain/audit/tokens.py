@@ -23,6 +23,8 @@ FOLLOWED: Final = (
     "ClearingHouse",
     "AccessManager",
 )
+# Followed where the deployment has it.
+LATER: Final = ("OpeningBalances", "Badges", "ProgrammeGovernor", "Snapshots")
 CLONED: Final = "LoyaltyToken"
 DECIMALS: Final = 2
 # ERC-1167: the code of a clone, around the address of what it clones.
@@ -51,7 +53,7 @@ class Contracts:
 def prove(storage: Storage, deployment: Deployment) -> Contracts:
     """The contracts as they are at the pinned block. Raises PinUnusable when they are not there at all."""
     found = Contracts()
-    for name in FOLLOWED:
+    for name in (*FOLLOWED, *(each for each in LATER if each in deployment.contracts)):
         address = deployment.address(name)
         _check_code(storage, found, name, address, bytes.fromhex(deployment.contracts[name].bytecode_hash[2:]))
         found.names[address] = name

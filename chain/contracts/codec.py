@@ -217,6 +217,15 @@ def data_reader(parameters: Sequence[Mapping[str, Any]]) -> Callable[[bytes], di
     return read
 
 
+# A badge is an ERC-721 token, but what is told of it stands in BadgeGiven and BadgeWithdrawn.
+UNTOLD: Final = frozenset({"Transfer", "Locked"})
+
+
+def is_told(log: EventLog) -> bool:
+    """False for what a badge's own events say once more."""
+    return not (log.contract == "Badges" and log.name in UNTOLD)
+
+
 class Codec:
     """Knows every contract's ABI. Topics and selectors are looked up over all of them: errors bubble."""
 
@@ -286,6 +295,11 @@ class Codec:
             args=args,
         )
 
+    def told(self, raw: Mapping[str, Any], contract: str) -> EventLog | None:
+        """As `log`, without what a badge's own events say once more."""
+        found = self.log(raw, contract)
+        return found if found is not None and is_told(found) else None
+
     def revert(self, data: bytes) -> tuple[str, dict[str, Any]]:
         """Name and values of a revert."""
         known = self.errors.get(data[:4])
@@ -304,6 +318,10 @@ class Codec:
             return selector + abi.encode(types, plain)
         except (EncodingError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise OperationInvalid(f"{contract}.{function} cannot take these values: {error}") from error
+
+    def selector(self, contract: str, function: str) -> bytes:
+        """The four bytes by which a contract knows its function."""
+        return self._function(contract, function)[0]
 
     def result(self, contract: str, function: str, data: str) -> Any:
         """What a call returned: one value, or a list of several. A node that lacks the contract yet answers nothing:

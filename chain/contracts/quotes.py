@@ -33,7 +33,7 @@ def award(rpc: Rpc, deployment: Deployment, *, brand: int, member: str, rule: in
     # An operation id that no queue gives out: the quote is about the rule, not about an id.
     item = {"operationId": (1 << 256) - 1, "ruleId": rule, "member": member, "baseAmount": base_amount}
     points, version, reason = _ask(rpc, deployment, "RewardRules", brand, item)
-    if len(reason) > 2:
+    if reason != "0x":
         name, values = deployment.codec.revert(bytes.fromhex(reason[2:]))
         raise Reverted("quote", 3, "the award would be refused", reason, name, values)
     return AwardQuote(int(points), int(version))

@@ -18,6 +18,7 @@ Approval(address,address,uint256) *owner *spender value
 LotsChanged(address,uint256[]) *account words
 Left(address,address,uint256) *member *wallet points
 AllowListChanged(address,bool) *account allowed
+AllowListEnding(address,uint256) *account until
 AuthorisationCancelled(address,uint256) *member *nonce
 Awarded(uint256,uint256,address,uint256,uint256,uint256,uint256) *brandId *operationId *member ruleId version baseAmount points
 Awarded(uint256,uint256,address,uint256) *brandId *operationId *member award{baseAmount:96,points:48,ruleId:32,version:24}

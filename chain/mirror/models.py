@@ -166,6 +166,7 @@ class Debt(SQLModel, table=True):
     """Points that a member owes a brand: returned goods' points that were spent; 0 once they are paid."""
 
     __tablename__ = "debt"
+    __table_args__ = (Index("debt_account", "account"),)
     token: str = Field(primary_key=True)
     account: str = Field(primary_key=True)
     points: str

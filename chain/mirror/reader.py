@@ -22,6 +22,8 @@ from chain.node.rpc import Rpc
 UNKNOWN_ROUNDS_MAX: Final = 8
 # The deployment names more (the AccessManager, the settlement token, the token's implementation): not our books.
 FOLLOWED: Final = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse")
+# Followed where the deployment has it.
+LATER: Final = ("OpeningBalances", "Badges", "ProgrammeGovernor", "Snapshots")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Reader:
     def __init__(self, rpc: Rpc, deployment: Deployment, range_blocks_max: int):
         self._rpc = rpc
         self._deployment = deployment
-        self._names = {deployment.address(name): name for name in FOLLOWED}
+        followed = (*FOLLOWED, *(name for name in LATER if name in deployment.contracts))
+        self._names = {deployment.address(name): name for name in followed}
         self._ranges = AdaptiveRange(range_blocks_max)
         # Blocks whose logs were read again from receipts, because they contradicted themselves.
         self.doubted = 0
@@ -110,7 +113,7 @@ class Reader:
         return [log.args["token"] for log in logs if log is not None and log.name == "BrandInvited"]
 
     def _decode(self, raw: dict[str, Any]) -> EventLog | None:
-        return self._deployment.codec.log(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
+        return self._deployment.codec.told(raw, self._names.get(raw["address"].lower(), "LoyaltyToken"))
 
     def _token_rows(self, logs: Sequence[EventLog]) -> dict[Address, Row]:
         """The fixed terms of tokens that appear in these logs, from the tokens themselves."""

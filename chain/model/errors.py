@@ -740,3 +740,369 @@ class SettlementPending(Refused):
 
     brand_id: int
     due: int
+
+
+# --- IOpeningBalances
+
+
+@dataclass(eq=False)
+class OpeningUnknown(Refused):
+    """Opening unknown."""
+
+    brand_id: int
+    opening_id: int
+
+
+@dataclass(eq=False)
+class OpeningTermsInvalid(Refused):
+    """These terms are outside the published bounds; the name of the field."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class OpeningNotOpen(Refused):
+    """Lines are claimed from `start` until before `end`."""
+
+    start: int
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class OpeningOver(Refused):
+    """What was not claimed before `end` is void."""
+
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class OpeningSettled(Refused):
+    """The brand has said that it no longer compares."""
+
+    brand_id: int
+    opening_id: int
+
+
+@dataclass(eq=False)
+class OpeningBegun(Refused):
+    """Lines of this root were claimed: it stands."""
+
+    brand_id: int
+    opening_id: int
+    claimed: int
+
+
+@dataclass(eq=False)
+class OpeningProofInvalid(Refused):
+    """The lines are not those of the root."""
+
+    root: str
+
+
+@dataclass(eq=False)
+class LineUnknown(Refused):
+    """Indexes run from 0 to `lines` - 1."""
+
+    index: int
+    lines: int
+
+
+@dataclass(eq=False)
+class LineClaimed(Refused):
+    """The line was claimed before."""
+
+    brand_id: int
+    opening_id: int
+    index: int
+
+
+@dataclass(eq=False)
+class LineLotsInvalid(Refused):
+    """Word `place` of the line holds lots that the schedule does not."""
+
+    index: int
+    place: int
+
+
+@dataclass(eq=False)
+class OpeningExceeded(Refused):
+    """The schedule has `remaining` points left of this expiry epoch."""
+
+    expiry_epoch: int
+    points: int
+    remaining: int
+
+
+# --- IBadges
+
+
+@dataclass(eq=False)
+class DefinitionUnknown(Refused):
+    """Definition unknown."""
+
+    brand_id: int
+    definition_id: int
+
+
+@dataclass(eq=False)
+class DefinitionInvalid(Refused):
+    """This definition is outside the published bounds; the name of the field."""
+
+    field: str
+
+
+@dataclass(eq=False)
+class DefinitionsExhausted(Refused):
+    """A brand has at most `maximum` definitions."""
+
+    maximum: int
+
+
+@dataclass(eq=False)
+class GivingOver(Refused):
+    """The definition's time for giving is over."""
+
+    end: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class BadgeHeld(Refused):
+    """The member has it, for ever."""
+
+    brand_id: int
+    definition_id: int
+    member: str
+
+
+@dataclass(eq=False)
+class BadgesExhausted(Refused):
+    """All that may ever be given have been."""
+
+    brand_id: int
+    definition_id: int
+    limit: int
+
+
+@dataclass(eq=False)
+class BadgeUnknown(Refused):
+    """The member does not have it."""
+
+    brand_id: int
+    definition_id: int
+    member: str
+
+
+@dataclass(eq=False)
+class BadgeNotWithdrawable(Refused):
+    """The definition says that it stays."""
+
+    brand_id: int
+    definition_id: int
+
+
+@dataclass(eq=False)
+class BadgeLocked(Refused):
+    """A badge is the member's own: it is neither transferred nor lent."""
+
+
+# --- votes
+
+
+@dataclass(eq=False)
+class ProposalUnknown(Refused):
+    """No proposal has this id."""
+
+    proposal_id: int
+
+
+@dataclass(eq=False)
+class ProposalStateWrong(Refused):
+    """The proposal is not in the state that this needs."""
+
+    proposal_id: int
+    state: int
+
+
+@dataclass(eq=False)
+class ActionsWrong(Refused):
+    """A proposal has 1 .. `maximum` actions."""
+
+    actions: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class ActionNotAllowed(Refused):
+    """No vote decides on this."""
+
+    target: str
+    selector: str
+
+
+@dataclass(eq=False)
+class ElectorateMixed(Refused):
+    """The actions name more than two brands, or brands and the programme's text."""
+
+
+@dataclass(eq=False)
+class ElectorateTooLarge(Refused):
+    """There are more brands than one proposal can ask."""
+
+    brands: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class ActionsUnknown(Refused):
+    """These are not the proposal's actions."""
+
+    actions_hash: str
+
+
+@dataclass(eq=False)
+class BrandNotAsked(Refused):
+    """The brand is not asked in this proposal."""
+
+    proposal_id: int
+    brand_id: int
+
+
+@dataclass(eq=False)
+class BelowThreshold(Refused):
+    """To propose needs `threshold` points of the brand."""
+
+    points: int
+    threshold: int
+
+
+@dataclass(eq=False)
+class VotingClosed(Refused):
+    """Members vote from the adoption of a list until `until`."""
+
+    proposal_id: int
+    brand_id: int
+    until: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class VotingRunning(Refused):
+    """The voting is not over."""
+
+    until: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class ChoiceInvalid(Refused):
+    """0 against, 1 for, 2 abstaining."""
+
+    choice: int
+
+
+@dataclass(eq=False)
+class VoiceUsed(Refused):
+    """This brand has voted."""
+
+    proposal_id: int
+    brand_id: int
+
+
+@dataclass(eq=False)
+class VoteUsed(Refused):
+    """This member's vote has counted."""
+
+    proposal_id: int
+    brand_id: int
+    member: str
+
+
+@dataclass(eq=False)
+class TimelockOnly(Refused):
+    """Only a vote does this."""
+
+    caller: str
+
+
+@dataclass(eq=False)
+class TimelockUnexpectedOperationState(Refused):
+    """OpenZeppelin's timelock: the delay has not passed."""
+
+    operation_id: str
+    expected_states: str
+
+
+@dataclass(eq=False)
+class SnapshotClosed(Refused):
+    """This poster's list is complete, or was contradicted."""
+
+    proposal_id: int
+    brand_id: int
+    poster: str
+
+
+@dataclass(eq=False)
+class SnapshotIncomplete(Refused):
+    """There is no such list, or not all of it."""
+
+    proposal_id: int
+    brand_id: int
+    poster: str
+
+
+@dataclass(eq=False)
+class SnapshotsClosed(Refused):
+    """Another list was adopted, or the preparation is over."""
+
+    proposal_id: int
+    brand_id: int
+
+
+@dataclass(eq=False)
+class SnapshotTrue(Refused):
+    """What was to be contradicted is true."""
+
+    account: str
+    points: int
+
+
+@dataclass(eq=False)
+class LeavesWrong(Refused):
+    """A call brings 1 .. `maximum` leaves, in whole chunks but for a list's last."""
+
+    leaves: int
+    maximum: int
+
+
+@dataclass(eq=False)
+class LeafInvalid(Refused):
+    """Accounts ascend, each once, and each has points."""
+
+    leaf: int
+    previous: int
+
+
+@dataclass(eq=False)
+class LeafUnknown(Refused):
+    """The leaf is not at this place of the list."""
+
+    chunk: int
+    position: int
+
+
+@dataclass(eq=False)
+class ChallengeRunning(Refused):
+    """The challenge lasts until `until`."""
+
+    until: int
+    timestamp: int
+
+
+@dataclass(eq=False)
+class HeaderInvalid(Refused):
+    """The header is not the block's."""
+
+    block_hash: str

@@ -8,6 +8,7 @@ from chain.model.errors import ExchangeContractOnly, ExchangeOnly, ModuleOnly
 ONLY: Final[dict[tuple[str, str], type[ModuleOnly] | type[ExchangeOnly] | type[ExchangeContractOnly]]] = {
     ("LoyaltyToken", "mint"): ModuleOnly,
     ("LoyaltyToken", "mintBatch"): ModuleOnly,
+    ("LoyaltyToken", "mintLots"): ModuleOnly,
     ("LoyaltyToken", "takeBack"): ModuleOnly,
     ("LoyaltyToken", "burn"): ModuleOnly,
     ("LoyaltyToken", "setAside"): ModuleOnly,

@@ -237,6 +237,24 @@ class Token:
         self.check_room(member, points, at)
         self._mint(member, {self.clock.expiry_of_mint(at): points}, at)
 
+    def check_lots(self, lines: Sequence[tuple[str, Lots]]) -> None:
+        """Refuses what minting these lots, one member after the other, would not fit."""
+        accounts: dict[str, Lots] = {}
+        supply = self.supply
+        for member, lots in lines:
+            held = accounts.get(member, self.accounts.get(member, {}))
+            for present in (held, supply):
+                for expiry, points in lots.items():
+                    room = LOT_POINTS_MAX - present.get(expiry, 0)
+                    if points > room:
+                        raise LotOverflow(expiry, points, room)
+            accounts[member], supply = lot.plus(held, lots), lot.plus(supply, lots)
+
+    def mint_lots(self, member: str, lots: Lots, at: int) -> None:
+        """Old points with their own expiry: the live ones."""
+        if lots:
+            self._mint(member, lots, at)
+
     def mint_batch(self, lines: Sequence[tuple[str, int]], at: int) -> None:
         """Awards, in the lot of the present epoch; of what a debtor receives the debt is burnt at once."""
         expiry = self.clock.expiry_of_mint(at)

@@ -126,6 +126,8 @@ class Rpc:
         answer = self._exchange(method, orjson.dumps(body), reading=method not in WRITES, timeout_s=timeout_s)
         if not isinstance(answer, Mapping):
             raise NodeUnavailable(f"{self.shown} answered {method} with something that is not JSON-RPC.")
+        if answer.get("error") is None and answer.get("id") != body["id"]:
+            raise NodeUnavailable(f"{self.shown} answered {method} with what was asked another time.")
         return self._result(method, answer)
 
     def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], *, timeout_s: float | None = None) -> list[Any]:

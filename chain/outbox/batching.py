@@ -10,7 +10,7 @@ from chain.base.scalars import RegistryId
 from chain.outbox.operations import AWARD
 
 # What only a brand's till may do: its keys are apart from those that award (SPEC 6.15).
-OF_TILLS: Final = frozenset({"capture", "release", "refund", "unwind"})
+OF_TILLS: Final = frozenset({"capture", "release", "refund", "return", "unwind"})
 
 
 @dataclass(slots=True)

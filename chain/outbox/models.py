@@ -10,6 +10,7 @@ from chain.storage.columns import big, document, partial, serial
 # The conditions of the partial indexes of operations: PostgreSQL and SQLite use these where a statement repeats them.
 OPEN_OPERATION: Final = "state IN ('queued', 'assigned', 'sent', 'mined')"
 REFUSED_OPERATION: Final = "state IN ('failed', 'waiting')"
+LOCKED_OPERATION: Final = "state = 'locked'"
 QUEUED_SINGLE: Final = "state = 'queued' AND kind <> 'award'"
 
 
@@ -30,6 +31,8 @@ class Operation(SQLModel, table=True):
         partial("operation_queued_single", "ordering_key", "id", where=QUEUED_SINGLE),
         partial("operation_refused", "brand", "id", where=REFUSED_OPERATION),
         partial("operation_waiting", "retry_at_ms", "id", where="state = 'waiting'"),
+        partial("operation_locked", "due_at_ms", "id", where=LOCKED_OPERATION),
+        partial("operation_locked_ordering_key", "ordering_key", "due_at_ms", "id", where=LOCKED_OPERATION),
         {"sqlite_autoincrement": True},
     )
     id: int | None = serial()
@@ -38,7 +41,7 @@ class Operation(SQLModel, table=True):
     # The registry's id.
     brand: int = big()
     ordering_key: str
-    # The id the contract counts once, dense per brand; decimal text. Only awards have one.
+    # The id the contract counts once, dense per brand; decimal text. Only awards and returns have one.
     operation_id: str | None = None
     payload: dict[str, Any] = document(nullable=False)
     state: str
@@ -52,6 +55,8 @@ class Operation(SQLModel, table=True):
     result: dict[str, Any] | None = document(nullable=True)
     # 0: a person waits for it; 1: one of many, sent as a file of lines.
     bulk: int = Field(default=0, sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    # Not sent before this second: `locked` until then.
+    due_at_ms: int | None = big(default=None, nullable=True)
     # What only waits is asked again at retry_at_ms, by itself, until retry_until_ms.
     retry_until_ms: int | None = big(default=None, nullable=True)
     retry_at_ms: int | None = big(default=None, nullable=True)

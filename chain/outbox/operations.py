@@ -2,8 +2,9 @@
 
 An operation is written in the caller's own SQL transaction, so it exists exactly when its cause does.
 
-    queued ──> assigned ──> sent ──> mined ──> confirmed ──> (a reorg: sent)
-      └────────────┴──────────┴──> failed, or waiting ──> (sent again: queued)
+    locked ──> queued ──> assigned ──> sent ──> mined ──> confirmed ──> (a reorg: sent)
+      │          └────────────┴──────────┴──> failed, or waiting ──> (sent again: queued)
+      └──> cancelled
 
 Every step that may happen is in chain.outbox.transitions.
 """
@@ -25,8 +26,10 @@ from chain.base.scalars import BlockHash, RegistryId, TxHash
 from chain.outbox.models import REFUSED_OPERATION, ChainTransactionHash, Operation, OperationCounter, OperationRefusal
 from chain.outbox.retries import PAUSES_MAX, next_try
 from chain.outbox.transitions import ASSIGNED as ASSIGNED
+from chain.outbox.transitions import CANCELLED as CANCELLED
 from chain.outbox.transitions import CONFIRMED as CONFIRMED
 from chain.outbox.transitions import FAILED as FAILED
+from chain.outbox.transitions import LOCKED as LOCKED
 from chain.outbox.transitions import MINED as MINED
 from chain.outbox.transitions import OPERATION
 from chain.outbox.transitions import QUEUED as QUEUED
@@ -39,6 +42,9 @@ from chain.storage.columns import table_of
 TRANSITIONS: Final = OPERATION.steps
 OPEN: Final = (QUEUED, ASSIGNED, SENT)
 AWARD: Final = "award"
+RETURN: Final = "return"
+# What the contract counts once for a brand, by one row of ids (SPEC 2.15, 2.23).
+COUNTED: Final = frozenset({AWARD, RETURN})
 KEYS_PER_QUERY_MAX: Final = 500
 FIRST_OPERATION_ID: Final = 1
 
@@ -62,6 +68,8 @@ class NewOperation:
     bulk: bool = False
     # Until when it is asked again by itself, if it is refused for what passes (chain.outbox.retries).
     retry_until_ms: int | None = None
+    # Not sent before this second (chain.outbox.locked); None, or one that is over: at once.
+    due_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class Change:
     ordering_key: str | None = None
     fact: dict[str, Any] | None = None
     retry_until_ms: int | None = None
+    due_at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +106,14 @@ class OperationView:
     refusals: int
     retry_at_ms: int | None
     retry_until_ms: int | None
+    due_at_ms: int | None
     created_at_ms: int
     updated_at_ms: int
 
     @property
     def finished(self) -> bool:
         """Whether nothing more is expected of it by itself."""
-        return self.state in (CONFIRMED, FAILED)
+        return self.state in (CONFIRMED, FAILED, CANCELLED)
 
 
 _KEPT: Final = ("payload", "operation_id", "error", "error_args", "transaction_id", "tx_hash",
@@ -142,7 +152,7 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
     (api.kit.following) tells by that when all lower ids are decided.
 
     A key that is known with the same content gives the known id; with another content: OperationKeyReused. Awards
-    receive the next dense operation ids of their brand in the same transaction. Never commits.
+    and returns receive the next dense operation ids of their brand in the same transaction. Never commits.
     """
     known = _known(connection, [operation.key for operation in operations])
     fresh: dict[str, NewOperation] = {}
@@ -179,6 +189,13 @@ def get(connection: Connection | Session, id: int) -> OperationView | None:
 def get_by_key(connection: Connection | Session, key: str) -> OperationView | None:
     """The operation with this key, or None."""
     row = connection.execute(select(*VIEW).where(table.c.key == key)).one_or_none()
+    return OperationView(*row) if row is not None else None
+
+
+def get_counted(connection: Connection | Session, brand: RegistryId, operation_id: str) -> OperationView | None:
+    """The award or return that the contract counts under an id of the brand, or None."""
+    asked = select(*VIEW).where(table.c.brand == brand, table.c.operation_id == operation_id)
+    row = connection.execute(asked).one_or_none()
     return OperationView(*row) if row is not None else None
 
 
@@ -283,7 +300,8 @@ def ours(connection: Connection, tx_hashes: Iterable[str]) -> dict[str, int]:
 def take_back(connection: Connection, above_block: int) -> int:
     """After a rollback: what was decided above the block is open again. Gives the number of operations.
 
-    What we sent is sent again; what a stranger had submitted, before it had a transaction of ours, is queued.
+    What we sent is sent again; what a stranger had submitted, before it had a transaction of ours, is queued, or locked
+    where its second has not come.
     """
     return _reopen(connection, table.c.block_number > above_block)
 
@@ -295,8 +313,13 @@ def take_back_transaction(connection: Connection, id: int) -> int:
 
 def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED, CONFIRMED, FAILED, WAITING)) -> int:
     _notify(connection)
-    changed = 0
-    for state, mine in ((SENT, table.c.transaction_id.is_not(None)), (QUEUED, table.c.transaction_id.is_(None))):
+    changed, at_ms = 0, now_ms()
+    strange, due = table.c.transaction_id.is_(None), func.coalesce(table.c.due_at_ms, 0)
+    for state, mine in (
+        (SENT, table.c.transaction_id.is_not(None)),
+        (LOCKED, strange & (due > at_ms)),
+        (QUEUED, strange & (due <= at_ms)),
+    ):
         before = [one for one in decided if one in OPERATION.before(state)]
         changed += connection.execute(
             update(table)
@@ -311,7 +334,7 @@ def _reopen(connection: Connection, which: Any, decided: Sequence[str] = (MINED,
                 error=None,
                 error_args=None,
                 retry_at_ms=None,
-                updated_at_ms=now_ms(),
+                updated_at_ms=at_ms,
             )
         ).rowcount
     return changed
@@ -353,7 +376,8 @@ def again(connection: Connection | Session, id: int, change: Change | None = Non
     """Queues an operation that was refused, or waits, once more: the same award under the same id of the contract, so
     that it counts once whatever becomes of what was sent before. The refusal stays known (refusals_of).
 
-    change: what it shall ask for instead. False when it is neither refused nor waiting.
+    change: what it shall ask for instead; it is locked where that is not due yet. False when it is neither refused nor
+    waiting.
     """
     _notify(connection)
     changed = _again(connection, [id], keep_all=True, change=change or Change())
@@ -487,14 +511,19 @@ def _again(connection: Connection | Session, ids: Sequence[int], *, keep_all: bo
     }
     if change.retry_until_ms is not None:
         values["retry_until_ms"] = change.retry_until_ms
+    if change.due_at_ms is not None:
+        values["due_at_ms"] = change.due_at_ms
     gone = dict.fromkeys(
         ("transaction_id", "tx_hash", "block_number", "block_hash", "log_index", "error", "retry_at_ms")
     )
     values |= {"result": null(), "error_args": null()}
-    queued = update(table).where(*which).values(
-        state=QUEUED, refusals=table.c.refusals + 1, updated_at_ms=at_ms, **gone, **values
-    )  # fmt: skip
-    return _changed(connection.execute(queued))
+    values |= {"state": _first_state(change.due_at_ms, at_ms), "refusals": table.c.refusals + 1}
+    asked_again = update(table).where(*which).values(updated_at_ms=at_ms, **gone, **values)
+    return _changed(connection.execute(asked_again))
+
+
+def _first_state(due_at_ms: int | None, at_ms: int) -> str:
+    return LOCKED if due_at_ms is not None and due_at_ms > at_ms else QUEUED
 
 
 def _changed(result: Any) -> int:
@@ -523,7 +552,7 @@ def _settling(kind: str, state: str, place: str) -> str:
     if kind == "by key":
         found = f"key = {place}"
     elif kind.startswith("single"):
-        found = f"operation_id IS NULL AND transaction_id = {place}"
+        found = f"kind <> 'award' AND transaction_id = {place}"
     elif kind == "award of a stranger":
         found += f" AND ordering_key = {place}"
     elif kind == "award to another":
@@ -569,14 +598,14 @@ def _same_or_refuse(asked: NewOperation, row: Any) -> None:
 def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[dict[str, Any]]:
     wanted: dict[int, int] = {}
     for operation in operations:
-        if operation.kind == AWARD:
+        if operation.kind in COUNTED:
             wanted[operation.brand] = wanted.get(operation.brand, 0) + 1
     following = {brand: _take_ids(connection, brand, count) for brand, count in wanted.items()}
     at_ms = now_ms()
     rows = []
     for operation in operations:
         operation_id = None
-        if operation.kind == AWARD:
+        if operation.kind in COUNTED:
             operation_id = str(following[operation.brand])
             following[operation.brand] += 1
         rows.append(
@@ -587,9 +616,10 @@ def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) 
                 "ordering_key": operation.ordering_key,
                 "operation_id": operation_id,
                 "payload": operation.payload,
-                "state": QUEUED,
+                "state": _first_state(operation.due_at_ms, at_ms),
                 "bulk": int(operation.bulk),
                 "retry_until_ms": operation.retry_until_ms,
+                "due_at_ms": operation.due_at_ms,
                 "created_at_ms": at_ms,
                 "updated_at_ms": at_ms,
             }

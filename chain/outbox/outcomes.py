@@ -17,6 +17,12 @@ MAIN: Final = (
     "HoldCaptured",
     "HoldReleased",
     "HoldRefunded",
+    "Returned",
+    "OpeningClaimed",
+    "BadgeGiven",
+    "BadgeRefused",
+    "BadgeWithdrawn",
+    "VoteCast",
     "Left",
     "Transfer",
 )

@@ -10,6 +10,7 @@ from typing import Final
 
 from chain.base.errors import TransitionForbidden
 
+LOCKED: Final = "locked"
 QUEUED: Final = "queued"
 ASSIGNED: Final = "assigned"
 SENT: Final = "sent"
@@ -17,6 +18,7 @@ MINED: Final = "mined"
 CONFIRMED: Final = "confirmed"
 FAILED: Final = "failed"
 WAITING: Final = "waiting"
+CANCELLED: Final = "cancelled"
 
 SIGNED: Final = "signed"
 FILLING: Final = "filling"
@@ -46,16 +48,19 @@ class Steps:
 # sent: a reorg. Back to queued: its nonce was spent on something else, or a reorg took a stranger's transaction. From
 # failed to mined or confirmed: it counted after all, by another transaction. What counted never fails: a reorg takes
 # it back first. Waiting: refused for what passes, to be queued again by itself. From failed to queued: sent again.
+# Locked: not to be sent before its second. Cancelled: what it is for came back before that, and nothing follows.
 OPERATION: Final = Steps(
     "operation",
     {
+        LOCKED: frozenset({QUEUED, MINED, CONFIRMED, CANCELLED}),
         QUEUED: frozenset({ASSIGNED, MINED, CONFIRMED, FAILED, WAITING}),
         ASSIGNED: frozenset({SENT, MINED, CONFIRMED, FAILED, WAITING, QUEUED}),
         SENT: frozenset({MINED, CONFIRMED, FAILED, WAITING, QUEUED}),
-        MINED: frozenset({CONFIRMED, SENT, QUEUED}),
-        CONFIRMED: frozenset({SENT, QUEUED}),
-        FAILED: frozenset({MINED, CONFIRMED, SENT, QUEUED}),
-        WAITING: frozenset({MINED, CONFIRMED, SENT, QUEUED, FAILED}),
+        MINED: frozenset({CONFIRMED, SENT, QUEUED, LOCKED}),
+        CONFIRMED: frozenset({SENT, QUEUED, LOCKED}),
+        FAILED: frozenset({MINED, CONFIRMED, SENT, QUEUED, LOCKED}),
+        WAITING: frozenset({MINED, CONFIRMED, SENT, QUEUED, LOCKED, FAILED}),
+        CANCELLED: frozenset(),
     },
 )
 

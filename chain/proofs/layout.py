@@ -116,6 +116,21 @@ def held(brand_id: int, account: str) -> int:
     return place("RedemptionDesk", "heldOf", brand_id, account).slot
 
 
+def opening(brand_id: int, opening_id: int, field: str) -> Place:
+    """A field of an opening's book (OpeningBalances): root, lines, claimed, start, end, version, comparing."""
+    return place("OpeningBalances", "_books", brand_id, opening_id, field)
+
+
+def opening_left(brand_id: int, opening_id: int) -> tuple[int, ...]:
+    """The slots of the four words of what an opening's schedule has left (OpeningBalances)."""
+    return tuple(place("OpeningBalances", "_remaining", brand_id, opening_id, word).slot for word in range(4))
+
+
+def opening_lines(brand_id: int, opening_id: int, index: int) -> int:
+    """The slot of the bits of 256 lines, which have been claimed (OpeningBalances)."""
+    return place("OpeningBalances", "_claimed", brand_id, opening_id, index).slot
+
+
 def obligation(one_id: int, other_id: int) -> int:
     """The slot of what the one of two brands with the smaller id owes the other; less than 0: the other way
     (ClearingHouse)."""

@@ -150,10 +150,10 @@ def _leaves(values: Sequence[bytes]) -> list[Leaf]:
 
 
 def _shared(leaves: Sequence[Leaf], depth: int) -> int:
-    """How far all paths agree. Sorted: what first and last share, all share."""
+    """How far all paths agree. Sorted: what first and last share, all share. They differ somewhere, for no key of a
+    list begins another (RLP of two numbers)."""
     first, last = leaves[0][0], leaves[-1][0]
-    limit = min(len(first), len(last))
-    while depth < limit and first[depth] == last[depth]:
+    while first[depth] == last[depth]:
         depth += 1
     return depth
 
@@ -177,16 +177,14 @@ def _made(leaves: Sequence[Leaf], depth: int, kept: list[bytes] | None) -> bytes
     if shared > depth:
         part = _packed(leaves[0][0][depth:shared], leaf=False)
         return rlp.joined(rlp.string(part) + _reference(_node(leaves, shared, kept)))
-    children, value, start = [b"\x80"] * 16, b"", 0
-    if len(leaves[0][0]) == depth:
-        value, start = leaves[0][1], 1
+    children, start = [b"\x80"] * 16, 0
     while start < len(leaves):
         digit, end = leaves[start][0][depth], start + 1
         while end < len(leaves) and leaves[end][0][depth] == digit:
             end += 1
         children[digit] = _reference(_node(leaves[start:end], depth + 1, kept))
         start = end
-    return rlp.joined(b"".join(children) + rlp.string(value))
+    return rlp.joined(b"".join(children) + rlp.string(b""))
 
 
 def _reference(node: bytes) -> bytes:

@@ -16,13 +16,14 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from chain.base.clock import now_ms
 from chain.base.errors import AnswerInconsistent, ChainReplaced, DeploymentError, NodeUnavailable, RpcError
 from chain.contracts.deployment import Deployment
+from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.rpc import Rpc
-from chain.outbox import operations, transactions
+from chain.outbox import locked, operations, transactions
 from chain.outbox.transactions import Transaction
 from chain.outbox.wake import Wake
 from chain.relayer import circuit_breaker
@@ -37,6 +38,7 @@ from chain.relayer.settings import RelayerSettings
 from chain.relayer.signer import Keys
 from chain.storage.database import reading, writing
 from chain.storage.keystore import signer_ref, till_ref
+from chain.storage.looks import looking
 from chain.telemetry import heartbeat, metrics
 
 log = logging.getLogger(__name__)
@@ -151,7 +153,7 @@ class Relayer:
         flight = [transaction for transaction in flight if transaction.id not in decided]
         self._under_way -= decided
         changed |= self.gaps.fill(flight)
-        changed |= self._retry()
+        changed |= self._in_time()
         changed |= self.deadlines.look()
         sent = False
         made: list[Transaction] = []
@@ -183,19 +185,22 @@ class Relayer:
             rows = connection.execute(select(transactions.signers.c.address, transactions.signers.c.ref)).all()
         return {address: ref for address, ref in rows if keystore.address_of(ref) == address}
 
-    def _retry(self) -> bool:
-        """Once in a while, what waits and whose time has come is queued again: a bounded part of it."""
+    def _in_time(self) -> bool:
+        """Once in a while, what waits or is locked and whose time has come is queued: a bounded part of it."""
         now = time.monotonic()
         if now < self._retry_at:
             return False
         with reading(self.engine) as connection:
-            due = operations.any_due(connection, now_ms())
-        looked = 0
-        if due:
+            retried, unlocked = operations.any_due(connection, now_ms()), _due_at_ms(connection)
+        most, looked, queued = self.settings.retries_max, 0, 0
+        if retried or unlocked is not None:
             with writing(self.engine) as connection:
-                looked = operations.again_in_time(connection, now_ms(), self.settings.retries_max)
-        self._retry_at = now if looked == self.settings.retries_max else now + self.settings.retry_every_s
-        return looked > 0
+                if retried:
+                    looked = operations.again_in_time(connection, now_ms(), most)
+                if unlocked is not None:
+                    queued = locked.queue_due(connection, unlocked, most)
+        self._retry_at = now if most in (looked, queued) else now + self.settings.retry_every_s
+        return looked + queued > 0
 
     def _known_signers(self) -> bool:
         with reading(self.engine) as connection:
@@ -241,12 +246,12 @@ class Relayer:
                 until = min(until, began + settings.idle_s)
 
     def _next_due_s(self) -> float:
-        """Seconds until time brings something by itself: the deadline of a hold, or another try."""
+        """Seconds until time brings something by itself: the deadline of a hold, another try, or the end of a lock."""
         with reading(self.engine) as connection:
-            retry_ms = operations.next_due_ms(connection)
+            times_ms = operations.next_due_ms(connection), locked.next_due_ms(connection)
             deadline_s = self.deadlines.next_due_s(connection)
-        retry_s = math.inf if retry_ms is None else (retry_ms - now_ms()) / 1000
-        return min(retry_s, deadline_s)
+        known = [(at_ms - now_ms()) / 1000 for at_ms in times_ms if at_ms is not None]
+        return min(*known, deadline_s, math.inf)
 
     # Saying so
 
@@ -273,6 +278,17 @@ class Relayer:
         if self._told.get(name) != (state, detail):
             self._told[name] = (state, detail)
             heartbeat.beat(self.engine, name, state, detail)
+
+
+def _due_at_ms(connection: Connection) -> int | None:
+    """The moment as of which something locked is due, by our clock, or the mirror's block where the chain is ahead of
+    it; None when nothing is."""
+    first_ms = locked.next_due_ms(connection)
+    if first_ms is None:
+        return None
+    at = checkpoint(looking(connection))
+    at_ms = max(now_ms(), 0 if at is None else 1000 * at.block_time)
+    return at_ms if first_ms <= at_ms else None
 
 
 def _with_operations(flight: Sequence[Transaction]) -> set[int]:

@@ -12,13 +12,14 @@ from chain.base.clock import now_ms
 from chain.base.errors import OperationInvalid, QueueMoved, Reverted, RpcError
 from chain.base.scalars import Address, RegistryId
 from chain.contracts.deployment import Deployment
-from chain.mirror.queries import brands
+from chain.mirror.queries import award_proofs, brands
+from chain.mirror.queries.award_proofs import AwardProof
 from chain.mirror.queries.checkpoint import checkpoint
 from chain.node.blocks import believable
 from chain.outbox import calls, fair_queue, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, shared_out
 from chain.outbox.fair_queue import BULK, PERSON
-from chain.outbox.operations import AWARD
+from chain.outbox.operations import AWARD, RETURN
 from chain.outbox.retries import PAUSED
 from chain.outbox.transactions import Plan, Transaction
 from chain.relayer.node_state import NodeState
@@ -34,6 +35,8 @@ WINDOW_SPARE: Final = 200
 # Past a full window of which nothing may go, the ordering keys behind it are looked at, so many windows far.
 WINDOWS_MAX: Final = 8
 SIMULATION_PAUSE_S: Final = 0.5
+# An operation that a receipt or the mirror has found on the chain.
+OF_CHAIN: Final = (operations.MINED, operations.CONFIRMED)
 
 # What a payload that is not as the makers in chain.outbox.calls give it may raise.
 MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -295,12 +298,14 @@ class Scheduler:
         plans: list[tuple[Waiting, Plan]] = []
         for item in singles:
             try:
+                payload = _document(item.payload)
+                if item.kind == RETURN:
+                    award = self._award_of(item, payload)
+                    if award is None:
+                        continue
+                    payload = calls.with_proof(payload, return_id=item.operation_id or "0", **award._asdict())
                 call = calls.single(
-                    self._deployment,
-                    item.kind,
-                    item.ordering_key,
-                    _document(item.payload),
-                    token=tokens.get(item.brand),
+                    self._deployment, item.kind, item.ordering_key, payload, token=tokens.get(item.brand)
                 )
             except OperationInvalid as error:
                 self._refuse(item, error.name, {"message": str(error)})
@@ -359,14 +364,40 @@ class Scheduler:
 
         A mirror that is being rebuilt, or that follows a reorg or a node that lags, has it again in a moment.
         """
+        if self._lacked_too_long(item):
+            self._refuse(item, "OperationInvalid", {"message": f"The registry has no brand {item.brand}."})
+
+    def _lacked_too_long(self, item: Waiting) -> bool:
+        """Whether a whole mirror has lacked for long enough what an operation stands on; else it rests for a while."""
         now = time.monotonic()
         since, _ = self._doubtful.get(item.id, (now, 0.0))
         if not self._mirrored:
             self._doubtful.pop(item.id, None)
-        elif now - since > self._node_state.settings.simulation_patience_s:
-            self._refuse(item, "OperationInvalid", {"message": f"The registry has no brand {item.brand}."})
-        else:
-            self._doubtful[item.id] = (since, now + SIMULATION_PAUSE_S)
+            return False
+        self._doubtful[item.id] = (since, now + SIMULATION_PAUSE_S)
+        return now - since > self._node_state.settings.simulation_patience_s
+
+    def _award_of(self, item: Waiting, payload: Mapping[str, Any]) -> AwardProof | None:
+        """What a return brings of its award; None when it was refused, or waits for the mirror to have the award.
+
+        An award that is not on the chain, or not one that may come back, is AwardUnknown as it is to the contract.
+        """
+        brand, award = RegistryId(item.brand), str(payload["award"])
+        is_there, found = False, None
+        with reading(self._engine) as connection:
+            given, look = operations.get_counted(connection, brand, award), looking(connection)
+            if given is not None and given.block_number is not None and given.state in OF_CHAIN:
+                place, tx_hash = (given.block_number, given.log_index or 0, given.block_hash or ""), given.tx_hash or ""
+                is_there = award_proofs.is_there(look, brand=brand, award=award, place=place)
+                if is_there:
+                    found = award_proofs.award_proof(look, brand=brand, award=award, place=place, tx_hash=tx_hash)
+        if found is not None:
+            self._doubtful.pop(item.id, None)
+            return found
+        is_refused = given is None or given.state in (operations.FAILED, operations.WAITING)
+        if is_there or is_refused or self._lacked_too_long(item):
+            self._refuse(item, "AwardUnknown", {"brandId": str(brand), "operationId": award})
+        return None
 
     def _refuse(self, item: Waiting, error: str, error_args: dict[str, Any]) -> None:
         self._doubtful.pop(item.id, None)

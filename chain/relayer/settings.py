@@ -45,7 +45,7 @@ class RelayerSettings:
     offer_again_s: float = 1.0
     # A nonce that the chain lacks, and that nothing of ours is on its way to, is filled after this time.
     gap_after_s: float = 5.0
-    # How often the waiting are looked at, and how many of them are queued again in one round.
+    # How often the waiting and the locked are looked at, and how many of each are queued in one round.
     retry_every_s: float = 1.0
     retries_max: int = 500
     simulation_patience_s: float = 60.0

@@ -1,8 +1,8 @@
 """Which events of a transaction belong to one call, told by the event that names the call.
 
-A call's movements of points and its bookings come before the event that names it, but for awards and payments at a
-partner, where they come after. A transfer between two accounts, neither of them 0 or the desk, is a call of its own,
-or leaving when `Left` follows.
+A call's movements of points and its bookings come before the event that names it, but for awards, claims of old points
+and payments at a partner, where they come after. A transfer between two accounts, neither of them 0 or the desk, is a
+call of its own, or leaving when `Left` follows.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,10 @@ CLOSING: Final = frozenset(
     | {"BrandDefaulted", "ClaimsPaid", "Returned"}
 )
 AWARDS: Final = frozenset({"Awarded", "AwardRefused"})
+# Lines of an opening: all of a call come first, then their mints.
+CLAIMED: Final = "OpeningClaimed"
+# Badges of a call.
+GIVEN: Final = frozenset({"BadgeGiven", "BadgeRefused"})
 MOVES: Final = frozenset({"Transfer", "LotsChanged"})
 # What follows the awards of a call: its root, the lot of all, the mints, and what debtors pay of them.
 OF_AWARDS: Final = MOVES | {"AwardsCommitted", "LotNamed", "DebtChanged"}
@@ -138,9 +142,14 @@ def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
     """An event that stands alone or before what belongs to it."""
     first = logs[at]
     end = at + 1
-    if first.name in AWARDS:
-        brand_id = first.args["brandId"]
-        while end < len(logs) and logs[end].name in AWARDS and logs[end].args["brandId"] == brand_id:
+    if first.name in AWARDS or first.name == CLAIMED:
+        kind, names = (CLAIMED, {CLAIMED}) if first.name == CLAIMED else ("Awarded", AWARDS)
+        run = first.args["brandId"], first.args.get("openingId")
+        while (
+            end < len(logs)
+            and logs[end].name in names
+            and (logs[end].args["brandId"], logs[end].args.get("openingId")) == run
+        ):
             end += 1
         awarded = end
         while end < len(logs) and logs[end].name in OF_AWARDS:
@@ -148,7 +157,17 @@ def _opened(logs: Sequence[EventLog], at: int) -> tuple[Act, int]:
         if end < len(logs) and logs[end].name in CLOSING:
             # The last of these movements may be that call's: each award is one mint, and what its debtor pays.
             end = _minted_end(logs, awarded, end, sum(log.args.get("points", "0") != "0" for log in logs[at:awarded]))
-        return Act("Awarded", list(logs[at:end])), end
+        return Act(kind, list(logs[at:end])), end
+    if first.name in GIVEN:
+        run = first.args["brandId"], first.args["definitionId"]
+        while (
+            end < len(logs)
+            and logs[end].name in GIVEN
+            and (logs[end].args["brandId"], logs[end].args["definitionId"]) == run
+        ):
+            end += 1
+        kind = "BadgeGiven" if any(log.name == "BadgeGiven" for log in logs[at:end]) else first.name
+        return Act(kind, list(logs[at:end])), end
     if first.name == "BrandInvited":
         while (
             end < len(logs) and end - at <= INVITATION_EVENTS_MAX + 1 and logs[end].name in OF_INVITATION | {first.name}
@@ -167,10 +186,18 @@ def _minted_end(logs: Sequence[EventLog], at: int, end: int, mints: int) -> int:
             mints -= 1
         elif pays(logs, at):
             at += 2
+        elif at and _of_mint(logs[at - 1], log):
+            pass
         elif log.name in MOVES or log.name == "DebtChanged":
             break
         at += 1
     return at
+
+
+def _of_mint(mint: EventLog, log: EventLog) -> bool:
+    """Whether these are the lots of a mint that was not named before: old points."""
+    minted = mint.name == "Transfer" and mint.args["from"] == ZERO and mint.address == log.address
+    return minted and log.name == "LotsChanged" and log.args["account"] == mint.args["to"]
 
 
 def pays(logs: Sequence[EventLog], at: int) -> bool:

@@ -32,6 +32,8 @@ SELECTORS: Final = (
 OF_TERMS: Final = frozenset({"RuleUnknown", "RuleNotInForce", "AwardTooLarge", "MemberCapExceeded", "BudgetExceeded"})
 # Refusals by what is left of a limit: budget, day or room.
 LIMITS: Final = frozenset({"MemberCapExceeded", "BudgetExceeded", "SupplyExceeded"})
+# What the reason of a refusal tells first: the points that the rule gives.
+NAMES_ITS_POINTS: Final = LIMITS | {"AwardTooLarge", "SecondSignatureMissing"}
 LOTS: Final = "lots of an account"
 PAID: Final = "debt paid by an award"
 NAMED: Final = "lot of the awards of a call"
@@ -295,7 +297,7 @@ class Awards:
         name, values = said
         if name == "BaseAmountTooLarge" and values:
             return int(values[0])
-        if name not in ("AwardTooLarge", "MemberCapExceeded", "BudgetExceeded", "SupplyExceeded") or not values:
+        if name not in NAMES_ITS_POINTS or not values:
             return 0
         try:
             return base_amount(self.books.stated_rules.terms_of(brand_id, rule_id, at), values[0])

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from chain.model.agreements import Agreements
+from chain.model.badges import Badges
 from chain.model.call import Call
 from chain.model.clearing import Clearing
 from chain.model.clock import Clock, day_of
 from chain.model.desk import Desk
 from chain.model.exchange import Exchanges
 from chain.model.ledger import Ledger, Parties
+from chain.model.openings import Openings
 from chain.model.policy import Policy
 from chain.model.registry import Registry
 from chain.model.rules import Item, Rules, RuleTerms
@@ -65,6 +67,8 @@ class Books(Ledger):
         self.desk = Desk(self.registry, self.tokens, self.roles, self.journal)
         self.clearing = Clearing(self.registry, self.roles, self.journal)
         self.agreements = Agreements(self.registry, self.roles, self.journal)
+        self.openings = Openings(self.registry, self.tokens, self.roles, self.journal)
+        self.badges = Badges(parties.badges, self.registry, self.roles, self.journal)
         self.exchanges = Exchanges(
             parties.exchange,
             self.agreements,
@@ -79,7 +83,15 @@ class Books(Ledger):
     def of(cls, facts: Facts) -> "Books":
         """The empty books of a deployment."""
         return cls(
-            Parties(desk=facts.desk, exchange=facts.exchange, clearing=facts.house, admin="", operator="", guardian="")
+            Parties(
+                desk=facts.desk,
+                exchange=facts.exchange,
+                clearing=facts.house,
+                admin="",
+                operator="",
+                guardian="",
+                badges=facts.badges,
+            )
         )
 
     @property

@@ -97,6 +97,8 @@ def subjects(event: Event) -> set[Subject]:
         found.add(("collateral", values.get("creditorId", values["brandId"])))
     if "ruleId" in values:
         found.add(("rule", values["brandId"], values["ruleId"]))
+    if "openingId" in values:
+        found.add(("opening", values["brandId"], values["openingId"]))
     if "agreementId" in values:
         found.add(("agreement", values["agreementId"]))
     if event.contract == "PartnerRegistry":

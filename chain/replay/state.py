@@ -8,9 +8,11 @@ from chain.base.difference import Difference, Where
 from chain.model import lots as lot
 from chain.model.access import Announcements
 from chain.model.agreements import Agreement
+from chain.model.badges import Published
 from chain.model.clearing import Account, Statement
 from chain.model.desk import Hold, RefundWindow
 from chain.model.exchange import Record
+from chain.model.openings import Opening
 from chain.model.policy import Policy
 from chain.model.registry import Brand
 from chain.model.rules import Award, Rule
@@ -72,6 +74,9 @@ class BooksState:
     statements: dict[int, Statement]
     next_period: int
     agreements: list[Agreement]
+    openings: dict[int, list[Opening]]
+    definitions: dict[int, list[Published]]
+    badge_operations: set[tuple[int, int]]
     flows: dict[tuple[int, int, int], int]
     records: dict[str, Record | None]
     ready_at: dict[str, dict[str, int]]
@@ -128,7 +133,7 @@ def _difference(said: dict[str, Any]) -> Difference:
 
 
 def _announcements(books: Books) -> dict[str, Announcements]:
-    parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements)
+    parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements, books.openings, books.badges)
     return {part.announcements.contract: part.announcements for part in parts}
 
 
@@ -151,6 +156,9 @@ def _books_state(books: Books) -> BooksState:
         statements=books.clearing.statements,
         next_period=books.clearing.next_period,
         agreements=books.agreements.agreements,
+        openings=books.openings.openings,
+        definitions=books.badges.definitions,
+        badge_operations=books.badges.used,
         flows=books.agreements.flows,
         records=books.exchanges.records,
         ready_at={name: each.ready_at for name, each in _announcements(books).items()},
@@ -199,5 +207,7 @@ def _fill(books: Books, state: BooksState) -> None:
     books.clearing.accounts, books.clearing.obligations = state.accounts, state.obligations
     books.clearing.statements, books.clearing.next_period = state.statements, state.next_period
     books.agreements.agreements, books.agreements.flows = state.agreements, state.flows
+    books.openings.openings = state.openings
+    books.badges.definitions, books.badges.used = state.definitions, state.badge_operations
     for name, announcements in _announcements(books).items():
         announcements.ready_at, announcements.since = state.ready_at[name], state.since[name]

@@ -20,7 +20,7 @@ from chain.reports.datasets import DATASETS, Dataset, Scope, Totals, Values
 from chain.reports.errors import ExportInvalid, Problem
 from chain.tlog.notes import NoteSigner, Verifier
 
-FORMAT: Final = "moa-export/2"
+FORMAT: Final = "moa-export/3"
 MANIFEST: Final = "manifest.json"
 MANIFEST_MAX_BYTES: Final = 4 << 20
 ZERO: Final = "0x" + "00" * 20

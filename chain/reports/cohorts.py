@@ -15,6 +15,8 @@ from chain.reports.breakage import Cohort
 
 # Minted into the lot of the present epoch (SPEC 1.4).
 FRESH_KINDS: Final = ("award", "exchange_in", "mint")
+# Old points, each lot with the expiry that it had before (SPEC 16.12); the entry's detail tells them.
+OPENING: Final = "opening"
 # Where expired lots may have lived on by the brand's grace (SPEC 3.14).
 RENEWING_KINDS: Final = ("refund",)
 
@@ -32,6 +34,11 @@ class Entered:
         self.points[expiry] += points
         self.renewed[expiry] += points
         self.of_burnt[expiry] += of_burnt
+
+    def open(self, detail: Mapping[str, Any]) -> None:
+        """Old points that a member claimed."""
+        for expiry, points in detail["lots"].items():
+            self.points[int(expiry)] += int(points)
 
     def cohort(self, clock: Clock, expiry: int, outstanding: int) -> Cohort:
         """The cohort of a lot of which so much is or was left."""
@@ -80,6 +87,8 @@ def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, blo
     fresh = sums.by_epoch(connection, token["token"], clock, FRESH_KINDS, up_to=block)
     for epoch, points in fresh.items():
         entered.points[epoch + 1 + clock.lifetime_epochs] += points
+    for entry in sums.details(connection, token["token"], (OPENING,), up_to=block):
+        entered.open(entry.detail)
     for expiry, points, of_burnt in renewals(connection, token, up_to=block):
         entered.renew(expiry, points, of_burnt)
     return entered

@@ -122,6 +122,11 @@ def _hold_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
         )  # fmt: skip
 
 
+def _debt_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
+    for row in history.debts(connection, scope.block, scope.token):
+        yield row["token"], row["account"], int(row["points"])
+
+
 def _obligation_rows(connection: Connection, scope: Scope) -> Iterator[Values]:
     for row in history.obligations(connection, scope.block):
         debtor, creditor = int(row["debtor_id"]), int(row["creditor_id"])
@@ -169,6 +174,13 @@ DATASETS: Final = {
             _hold_rows,
             total="points",
             by=("token", "state"),
+        ),
+        Dataset(
+            "debts",
+            (("token", TEXT), ("account", TEXT), ("points", POINTS)),
+            _debt_rows,
+            total="points",
+            by=("token",),
         ),
         Dataset(
             "obligations",

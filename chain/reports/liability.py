@@ -14,7 +14,8 @@ from chain.reports.errors import TokenUnknown
 class Liability:
     """Points outstanding of one token, base units. outstanding = sum of buckets = totalSupply at that block.
 
-    held: the part that lies with the redemption desk, waiting for a till.
+    held: the part that lies with the redemption desk, waiting for a till. owed: by members, after returns; no part of
+    what is outstanding.
     """
 
     token: str
@@ -23,6 +24,7 @@ class Liability:
     moment: Moment
     outstanding: int
     held: int
+    owed: int
     buckets: tuple[Lot, ...]
 
 
@@ -45,5 +47,6 @@ def liability(connection: Connection, *, brand_id: int, desk: str, block: int) -
         moment=history.moment(connection, block),
         outstanding=supply.live,
         held=history.points_of(connection, token["token"], desk, block),
+        owed=sum(int(debt["points"]) for debt in history.debts(connection, block, token["token"])),
         buckets=tuple(supply.by_expiry),
     )

@@ -70,7 +70,7 @@ def movements(connection: Connection, token: Mapping[str, Any], opening: Moment,
         exchanged_in=by_kind.get("exchange_in", 0),
         returned=returned,
         renewed=renewed,
-        minted_otherwise=by_kind.get("mint", 0),
+        minted_otherwise=by_kind.get("mint", 0) + by_kind.get("opening", 0),
         # What tills captured after its expiry was gone already, so the burns tell, not the captures.
         redeemed=after.burnt - before.burnt - out - unwound - taken_back - otherwise,
         exchanged_out=out,

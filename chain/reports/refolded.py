@@ -1,4 +1,4 @@
-"""An export's entries, balances, holds and obligations, folded once more from its events and held against its files.
+"""An export's entries, balances, holds, debts and obligations, folded from its events and held against its files.
 
 The same fold as the mirror's, over nothing but the export: points that were moved between members, owners, times or
 amounts that were exchanged differ from what the events tell, however well the sums and digests were computed anew.
@@ -79,6 +79,7 @@ def differences(manifest: Mapping[str, Any], rows: Rows) -> list[Problem]:
         for dataset, right in (
             ("balances", _balances(ledger, manifest)),
             ("holds", _holds(ledger, manifest)),
+            ("debts", _debts(ledger, manifest)),
             ("obligations", _obligations(ledger)),
         ):
             _check_rows(told, files[dataset], dataset, rows(dataset), right)
@@ -208,6 +209,13 @@ def _holds(ledger: _Rows, manifest: Mapping[str, Any]) -> Iterator[Values]:
             )  # fmt: skip
 
 
+def _debts(ledger: _Rows, manifest: Mapping[str, Any]) -> Iterator[Values]:
+    own = {row["token"] for row in manifest["tokens"]}
+    for row in ledger.of("debt"):
+        if row["token"] in own and row["points"] != "0":
+            yield row["token"], row["account"], int(row["points"])
+
+
 def _obligations(ledger: _Rows) -> Iterator[Values]:
     for row in ledger.of("obligation"):
         yield int(row["debtor_id"]), int(row["creditor_id"]), int(row["outstanding"])
@@ -225,7 +233,7 @@ def _check_rows(told: _Told, file: str, dataset: str, said: Iterator[Values], ri
 
 
 def _key(dataset: str, row: Values) -> Values:
-    return row[: {"balances": 3, "holds": 1, "obligations": 2}[dataset]]
+    return row[: {"balances": 3, "holds": 1, "debts": 2, "obligations": 2}[dataset]]
 
 
 def _short(value: object) -> str:

@@ -1,6 +1,6 @@
 """The signature of an export: a note of C2SP's signed-note, by the log's key, over the manifest's digest.
 
-    moa-export/2
+    moa-export/3
     block <chain id> <number> <hash>
     sha256 <hex of manifest.json>
 

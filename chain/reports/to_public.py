@@ -23,6 +23,7 @@ def liability_to_public(found: Liability) -> dict[str, Any]:
         **moment_to_public(found.moment),
         "outstanding": str(found.outstanding),
         "held": str(found.held),
+        "owed": str(found.owed),
         "buckets": [
             {"expiry_epoch": lot.expiry_epoch, "expires_at": lot.expires_at, "points": str(lot.points)}
             for lot in found.buckets

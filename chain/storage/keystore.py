@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -29,6 +30,8 @@ SCRYPT_N: Final = 1 << 15
 SCRYPT_R: Final = 8
 SCRYPT_P: Final = 1
 KEYS_CACHED_MAX: Final = 65_536
+SECRETS_CACHED_MAX: Final = 64
+NONCE_BYTES: Final = 12
 CURVE_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 
@@ -47,6 +50,15 @@ class Keystore(Protocol):
     def sign_message(self, ref: str, message: bytes) -> bytes:
         """64 bytes, Ed25519 (RFC 8032) over the whole message."""
 
+    def mac(self, ref: str, message: bytes) -> bytes:
+        """32 bytes, HMAC-SHA256 with a key of the reference that nobody is told."""
+
+    def seal(self, ref: str, plain: bytes, bound: bytes) -> bytes:
+        """The bytes under a key of the reference (AES-256-GCM); they open only beside the same `bound`."""
+
+    def unseal(self, ref: str, sealed: bytes, bound: bytes) -> bytes:
+        """What was sealed; KeystoreLocked when it was altered, or is of another reference or bound."""
+
 
 class LocalKeystore:
     """One seed in a file, sealed by a password with scrypt and AES-256-GCM."""
@@ -54,6 +66,7 @@ class LocalKeystore:
     def __init__(self, seed: bytes):
         self._seed = seed
         self._key = lru_cache(KEYS_CACHED_MAX)(self._derive)
+        self._secret = lru_cache(SECRETS_CACHED_MAX)(self._derive_secret)
 
     def __repr__(self) -> str:
         return "LocalKeystore(sealed)"
@@ -113,6 +126,31 @@ class LocalKeystore:
     def sign_message(self, ref: str, message: bytes) -> bytes:
         """64 bytes, Ed25519 (RFC 8032) over the whole message."""
         return self._ed25519(ref).sign(message)
+
+    def mac(self, ref: str, message: bytes) -> bytes:
+        """32 bytes, HMAC-SHA256 with a key of the reference that nobody is told."""
+        made = HMAC(self._secret(f"mac {ref}"), SHA256())
+        made.update(message)
+        return made.finalize()
+
+    def seal(self, ref: str, plain: bytes, bound: bytes) -> bytes:
+        """The bytes under a key of the reference (AES-256-GCM); they open only beside the same `bound`."""
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return nonce + AESGCM(self._secret(f"seal {ref}")).encrypt(nonce, plain, bound)
+
+    def unseal(self, ref: str, sealed: bytes, bound: bytes) -> bytes:
+        """What was sealed; KeystoreLocked when it was altered, or is of another reference or bound."""
+        try:
+            opened = AESGCM(self._secret(f"seal {ref}")).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound)
+        except (InvalidTag, ValueError):
+            raise KeystoreLocked("What was sealed does not open: it was altered, or is another's.") from None
+        return opened
+
+    def _derive_secret(self, purpose: str) -> bytes:
+        # A salt of its own again: no secret says anything of a key.
+        return HKDF(algorithm=SHA256(), length=32, salt=b"moa keystore 1 secret", info=purpose.encode()).derive(
+            self._seed
+        )
 
     def _ed25519(self, ref: str) -> Ed25519PrivateKey:
         # Another salt than the chain's keys, so that one reference gives two keys that say nothing of each other.

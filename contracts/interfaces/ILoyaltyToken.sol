@@ -54,6 +54,14 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IERC165, 
         uint256 points;
     }
 
+    /// @notice What an opening balance mints for one member.
+    /// @param lots Packed as above: live ones only. @param points Their sum.
+    struct LotsLine {
+        address member;
+        uint256 points;
+        uint256[4] lots;
+    }
+
     /// @notice The lots of `account` after a change: exactly the words that changed.
     /// @dev A word names its own place, (word >> 240) % 4. A word without points arrives here as its bare
     /// tag and lies in storage as 0. Emitted once per touched account per movement, after its Transfer; not for
@@ -185,6 +193,10 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IERC165, 
     /// @param lines Each `member << 96 | points`, points above 0: a batch is as cheap as its encoding.
     /// @dev Reverts as a whole with LotOverflow when the lot of the present epoch is full.
     function mintBatch(uint256[] calldata lines) external;
+    /// @notice Mints lots with the expiry epochs that they had before: each line its own Transfer and LotsChanged.
+    /// OpeningBalances only, which has refused what the token could not hold.
+    /// @dev Reverts as a whole with LotOverflow.
+    function mintLots(LotsLine[] calldata lines) external;
     /// @notice Burns up to `points` of `member`: first of the lot of `expiryEpoch`, which must be live, then of the others,
     /// latest expiry first. RewardRules only.
     /// @param owe Whether the member owes what is missing from now on.

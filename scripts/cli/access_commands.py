@@ -87,7 +87,7 @@ def list_sessions(member: MemberId, database: DatabaseUrl, json: Json = False) -
     """Show a member's sessions, without their secrets."""
     from api.members import sessions as found
 
-    listed = _write(database, lambda session: found.listed(session, member_id=member))
+    listed = _write(database, lambda session: found.listed(session, member_ids=found.of_person(session, member)))
     _tell([one.model_dump(exclude={"current"}) for one in listed.sessions], json)
 
 
@@ -102,10 +102,11 @@ def end_sessions(
     from api.members import sessions as found
 
     def effect(open_: Session) -> list[dict[str, Any]]:
+        mine = found.of_person(open_, member)
         if session is None:
-            ended = found.end_all(open_, member_id=member, actor="command/sessions-end").sessions
+            ended = found.end_all(open_, member_ids=mine, actor="command/sessions-end").sessions
         else:
-            one = found.end(open_, member_id=member, session_id=session, actor="command/sessions-end")
+            one = found.end(open_, member_ids=mine, session_id=session, actor="command/sessions-end")
             ended = [found.told(one)]
         return [one.model_dump(exclude={"current"}) for one in ended]
 

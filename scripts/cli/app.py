@@ -10,11 +10,14 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from scripts.cli.access_commands import COMMANDS as ACCESS
 from scripts.cli.log.commands import log, witness
+from scripts.cli.openings import opening
+from scripts.cli.privacy import COMMANDS as PRIVACY
 from scripts.cli.report_commands import COMMANDS as REPORTING
 from scripts.stack.processes import end_with_parent
 
@@ -27,9 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _name, _group in {**REPORTING, **ACCESS}.items():
+for _name, _group in {**REPORTING, **ACCESS, **PRIVACY}.items():
     app.add_typer(_group, name=_name)
 app.add_typer(log, name="log")
+app.add_typer(opening, name="opening")
 app.command("witness")(witness)
 
 DatabaseUrl = Annotated[
@@ -106,6 +110,15 @@ def gateway(
     proxies: Annotated[
         str, typer.Option(envvar="MOA_PROXIES", help="addresses that speak for many callers, comma-separated")
     ] = "127.0.0.1,::1",
+    origins: Annotated[
+        str, typer.Option(envvar="MOA_ORIGINS", help="where the screens are served from; a passkey is bound to it")
+    ] = "",
+    subject_keys: Annotated[
+        Path | None, typer.Option(envvar="MOA_SUBJECT_KEYS", help="a key for each person; beside the keystore")
+    ] = None,
+    outbox_shown: Annotated[
+        bool, typer.Option(envvar="MOA_OUTBOX_SHOWN", help="a demo: the operator's key reads what was sent")
+    ] = False,
 ) -> None:
     """Serve the HTTP interface and the screens."""
     from pydantic_core import PydanticCustomError
@@ -120,6 +133,7 @@ def gateway(
         raise typer.BadParameter(f"--programme-start: {error.message()}") from None
 
     end_with_parent()
+    served_from = tuple(filter(None, origins.split(","))) or (f"http://localhost:{port}",)
     run(
         Settings(
             database_url=database,
@@ -138,6 +152,10 @@ def gateway(
             metrics_port=metrics_port,
             access_log=access_log,
             proxies=tuple(filter(None, proxies.split(","))),
+            origins=served_from,
+            passkey_domain=urlsplit(served_from[0]).hostname or "localhost",
+            subject_keys=subject_keys,
+            outbox_shown=outbox_shown,
         )
     )
 

@@ -69,6 +69,7 @@ def show_liability(
         table.add_row(moment_text(lot.expires_at), points(lot.points))
     table.add_row("[bold]outstanding[/]", f"[bold]{points(found.outstanding)}[/]")
     table.add_row("of these held", points(found.held))
+    table.add_row("owed by members", points(found.owed))
     return console.print(table)
 
 
@@ -100,8 +101,9 @@ def show_income(
     title = f"{brand}, blocks {moved.opening_at.number:,} to {moved.closing_at.number:,}"
     table = sheet(f"Points of {title}", "", "points")
     for name in ("opening", "awarded", "exchanged_in", "returned", "renewed", "redeemed", "exchanged_out", "unwound",
-                 "expired", "closing"):  # fmt: skip
-        sign = "-" if name in ("redeemed", "exchanged_out", "unwound", "expired") and getattr(moved, name) else ""
+                 "taken_back", "expired", "closing"):  # fmt: skip
+        out = ("redeemed", "exchanged_out", "unwound", "taken_back", "expired")
+        sign = "-" if name in out and getattr(moved, name) else ""
         table.add_row(name.replace("_", " "), sign + points(getattr(moved, name)))
     console.print(table)
     table = sheet(f"Contract liability of {title}, minor units", "", "money")

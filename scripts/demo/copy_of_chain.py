@@ -1,7 +1,9 @@
-"""What time will do, shown on a copy of the chain: a hold times out, a period is netted and settled, lots expire.
+"""What time will do, shown on a copy of the chain: a hold times out, a period is netted and settled, goods come back
+too late, lots expire.
 
 The demo's own chain is left alone, so that its clock stays true and it may be run again. Everything told here is read
-from the copy's contracts and events, nothing from the gateway.
+from the copy's contracts and events, nothing from the gateway; only an award's own words, which a return must bring,
+are the mirror's, and the contract holds them against its root.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chain.base.errors import Reverted
 from chain.base.scalars import RegistryId
 from chain.contracts import authorisation
 from chain.contracts.codec import EventLog
 from chain.devnet.supervisor import Ganache
+from chain.mirror.queries.award_proofs import award_proof
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
+from chain.storage.database import engine, reading
 from chain.storage.keystore import LocalKeystore
+from chain.storage.looks import looking
 from scripts.console.printed import points
 from scripts.stack.local_stack import LocalStack
 
@@ -30,7 +36,9 @@ HOLD_POINTS = 100
 GAS = 3_000_000
 RANGE_BLOCKS = 500
 MINED_TIMEOUT_S = 20.0
-OPERATOR, STRANGER = 0, 9  # the node's own accounts
+OPERATOR, OWNER, STRANGER = 0, 1, 9  # the node's own accounts; OWNER of cdnow, and its till
+# Of no operation of the demo.
+RETURN_ID = 2**200
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def copied(stack: LocalStack) -> Iterator[Copy]:
         state = Path(folder) / "chain"
         shutil.copytree(stack.plan.state / "chain", state)
         with Ganache(state, chain_id=stack.deployment.chain_id) as node:
-            rpc = Rpc(node.url, timeout_s=60.0)
+            rpc = Rpc(node.url, timeout_s=60.0, decode_revert=stack.deployment.codec.revert)
             try:
                 yield Copy(stack, rpc, list(rpc.call("eth_accounts")))
             finally:
@@ -111,7 +119,9 @@ def copied(stack: LocalStack) -> Iterator[Copy]:
 def show(stack: LocalStack, member_id: str) -> list[Step]:
     """Everything in turn. member_id: a member with free points of cdnow."""
     with copied(stack) as copy:
-        return [_hold_times_out(copy, member_id), *_netting(copy), *_expiry(copy)]
+        steps = [_hold_times_out(copy, member_id), *_netting(copy)]
+        back, until = _newest_award(copy)
+        return [*steps, _window(copy, back, until), *_expiry(copy), _too_late(copy, back)]
 
 
 def _hold_times_out(copy: Copy, member_id: str) -> Step:
@@ -198,6 +208,63 @@ def statement(events: list[EventLog], brands: list[RegistryId]) -> dict[Registry
 
 def _pair(event: EventLog) -> tuple[RegistryId, RegistryId]:
     return RegistryId(int(event.args["debtorId"])), RegistryId(int(event.args["creditorId"]))
+
+
+def _newest_award(copy: Copy) -> tuple[str, int]:
+    """A return of all goods of cdnow's newest award of which none came back, and the last second at which it may."""
+    stack, brand = copy.stack, copy.stack.brands["cdnow"]
+    events = [log for log in copy.logs("RewardRules") if log.args.get("brandId") == str(brand.id)]
+    returned = {log.args["operationId"] for log in events if log.name == "Returned"}
+    award = [log for log in events if log.name == "Awarded" and log.args["points"] != "0"][-1]
+    assert award.args["operationId"] not in returned, "the newest award is nobody's return"
+    tables = engine(stack.database_url)
+    try:
+        with reading(tables) as connection:
+            found = award_proof(
+                looking(connection),
+                brand=brand.id,
+                award=award.args["operationId"],
+                place=(award.block_number, award.log_index, award.block_hash),
+                tx_hash=award.tx_hash,
+            )
+    finally:
+        tables.dispose()
+    assert found is not None, "cdnow's rule takes returns"
+    values = (brand.id, RETURN_ID, award.args["baseAmount"], list(found.words), found.proof)
+    data = stack.deployment.codec.calldata("RewardRules", "takeReturn", *values)
+    awarded_at, window = found.words[1] >> 24 & 2**40 - 1, found.words[2] >> 200 & 2**32 - 1
+    return "0x" + data.hex(), awarded_at + window
+
+
+def _refusal(copy: Copy, data: str) -> str:
+    """Why the copy refuses a return that the brand's own till asks for now; "" when it takes it."""
+    to = copy.stack.deployment.address("RewardRules")
+    try:
+        copy.rpc.call("eth_call", {"from": copy.accounts[OWNER], "to": to, "data": data, "gas": hex(GAS)}, "latest")
+    except Reverted as reverted:
+        return reverted.error
+    return ""
+
+
+def _window(copy: Copy, back: str, until: int) -> Step:
+    """SPEC 2.22: goods come back until the last second of the window, and not a second later."""
+    copy.travel(until)
+    in_time = _refusal(copy, back)
+    copy.travel(until + 1)
+    late = _refusal(copy, back)
+    return Step(
+        "goods of an award come back for 30 days",
+        f"{in_time or 'taken'} at the last second, {late or 'taken'} a second later",
+        (in_time, late) == ("", "ReturnTooLate"),
+    )
+
+
+def _too_late(copy: Copy, back: str) -> Step:
+    """SPEC 2.18: what has expired is not owed."""
+    late = _refusal(copy, back)
+    return Step(
+        "goods come back after their points expired", f"{late or 'taken'}: nobody owes what expired", late != ""
+    )
 
 
 def _expiry(copy: Copy) -> Iterator[Step]:

@@ -43,6 +43,16 @@ class Exchange:
 
 
 @dataclass(frozen=True)
+class GoodsBack:
+    """Goods of a purchase that come back. `amount` in the currency's minor unit; None: all of them."""
+
+    id: str
+    order: str
+    member: str
+    amount: int | None = None
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Published terms of one direction."""
 
@@ -64,6 +74,8 @@ class Expected:
     redemptions: list[Redemption] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     returns: list[Exchange] = field(default_factory=list)
+    goods_back: list[GoodsBack] = field(default_factory=list)
+    debts: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
     awarded: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     supply: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     balances: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(int)))
@@ -71,9 +83,13 @@ class Expected:
 
 def points_of(purchase: Purchase, rule: dict[str, Any]) -> int:
     """SPEC 2: amount * numerator / denominator, rounded down (the only rounding that the plan uses)."""
+    return _points(purchase.amount, rule)
+
+
+def _points(amount: int, rule: dict[str, Any]) -> int:
     if rule["rounding"].lower() != "down":
         raise ValueError(f"The demo's expectation knows rounding down, not {rule['rounding']!r}.")
-    return purchase.amount * int(rule["numerator"]) // int(rule["denominator"])
+    return amount * int(rule["numerator"]) // int(rule["denominator"])
 
 
 def expect(
@@ -107,9 +123,37 @@ def expect(
     for exchange in plan.exchanges + plan.returns:
         plan.balances[exchange.from_brand][exchange.member] -= exchange.points_in
         plan.balances[exchange.to_brand][exchange.member] += exchange.minimum_out
+    _give_back(plan, shop, list(purchases[shop]), members, rules[shop])
     for brand, balances in plan.balances.items():
         plan.supply[brand] = sum(balances.values())
     return plan
+
+
+def _give_back(plan: Expected, shop: str, orders: list[Purchase], members: list[str], rule: dict[str, Any]) -> None:
+    """Some of the shop's goods come back once all else was done: a first purchase whole, half of one, and everything
+    of members whose points were redeemed. SPEC 2.24, 2.25: what the rule pays for what was kept stays; what was spent
+    is owed, or forgiven, as the rule says."""
+    bought: dict[str, list[Purchase]] = defaultdict(list)
+    for order in orders:
+        if order.amount:
+            bought[order.member].append(order)
+    spent = {one.member for one in plan.redemptions if one.capture - one.refund == HOLD_POINTS}
+    for index, member in enumerate(members):
+        back: list[tuple[Purchase, int | None]] = []
+        if index % 40 == 3:
+            back = [(order, None) for order in bought[member][:1]]
+        elif index % 40 == 23:
+            back = [(order, order.amount // 2) for order in bought[member][:1] if order.amount > 1]
+        elif member in spent and index % 80 == 40:
+            back = [(order, None) for order in bought[member]]
+        for order, amount in back:
+            plan.goods_back.append(GoodsBack(f"back-{order.id}", order.id, member, amount))
+            kept = 0 if amount is None else order.amount - amount
+            gone = _points(order.amount, rule) - _points(kept, rule)
+            taken = min(gone, plan.balances[shop][member])
+            plan.balances[shop][member] -= taken
+            if rule.get("shortfall", "forgive") == "debt":
+                plan.debts[shop][member] += gone - taken
 
 
 def _redemption(member: str, turn: int) -> Redemption:

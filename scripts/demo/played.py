@@ -72,4 +72,4 @@ def _is_there(stack: LocalStack, found: Played, orders: dict[str, list[Purchase]
 def _digest(stack: LocalStack, plan: Expected, orders: dict[str, list[Purchase]]) -> str:
     where = stack.deployment
     told = repr((where.genesis_hash, where.start_block, sorted(orders.items()), plan.redemptions, plan.exchanges))
-    return hashlib.sha256((told + repr(plan.returns)).encode()).hexdigest()
+    return hashlib.sha256((told + repr((plan.returns, plan.goods_back))).encode()).hexdigest()

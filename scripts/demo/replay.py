@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from chain.base.patience import StandsStill
-from scripts.demo.plan import Exchange, Redemption
+from scripts.demo.plan import Exchange, GoodsBack, Redemption
 from scripts.demo.purchases import Purchase
 from scripts.stack.gateway import WAIT_S, Gateway, Refused, refused
 from scripts.stack.local_stack import LocalStack
@@ -31,6 +31,8 @@ from scripts.stack.local_stack import LocalStack
 CHUNK_LINES = 500
 HANDS = 12  # requests under way at once
 POLL_S = 0.25
+# After the last purchase of the sample.
+RETURNED_AT = "1998-07-01T12:00:00Z"
 
 T = TypeVar("T")
 
@@ -138,6 +140,23 @@ def exchanges(
     _all(plan, exchange, bar, label)
 
 
+def goods_back(stack: LocalStack, brand: str, plan: Sequence[GoodsBack], bar: Progress) -> None:
+    """Goods come back; each return is waited for until its points are taken back."""
+
+    def give_back(one: GoodsBack) -> None:
+        body = {"id": one.id, "order": one.order, "occurred_at": RETURNED_AT}
+        if one.amount is not None:
+            body["amount"] = str(one.amount)
+        with Gateway(stack.url, stack.brand_keys[brand]) as gateway:
+            answer = gateway.post("/v1/returns", body, key=f"demo-{one.id}", wait_s=WAIT_S)
+            operation = answer["operation"]["id"]
+            _until(
+                stack, lambda: gateway.get(f"/v1/operations/{operation}"), lambda found: found["state"] == "confirmed"
+            )
+
+    _all(plan, give_back, bar, f"returns to {brand}")
+
+
 def chunks(items: Sequence[T], size: int) -> Iterable[Sequence[T]]:
     """Slices of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
@@ -214,4 +233,4 @@ def _until(stack: LocalStack, look: Callable[[], Any], good: Callable[[Any], boo
         time.sleep(POLL_S)
 
 
-__all__ = ["Refused", "ReplayError", "enrol", "exchanges", "progress", "purchases", "redemptions"]
+__all__ = ["Refused", "ReplayError", "enrol", "exchanges", "goods_back", "progress", "purchases", "redemptions"]

@@ -36,7 +36,10 @@ def run(*, state: Path, once: bool, fresh: bool, port: int, rpc_port: int, limit
     console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 132)
     judged: int | None = None
     try:
-        with stack(Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh), _say(console)) as system:
+        # Nothing carries codes here: whoever has the operator's key reads them.
+        settings = {"MOA_OUTBOX_SHOWN": "1"}
+        plan = Plan(state=state, rpc_port=rpc_port, port=port, fresh=fresh, settings=settings)
+        with stack(plan, _say(console)) as system:
             judged = 0 if _play(system, console, limit) else 1
             if once:
                 return judged
@@ -94,6 +97,7 @@ def _replay(system: LocalStack, plan: Expected, orders: dict[str, list[Purchase]
         for label, exchanges in (("cdnow → hanok", plan.exchanges), ("hanok → cdnow", plan.returns)):
             label = f"exchanges {label}"
             parts[label] = partial(replay.exchanges, system, ids, versions, exchanges, label, bar)
+        parts["returns"] = partial(replay.goods_back, system, "cdnow", plan.goods_back, bar)
         for part, play in parts.items():
             if not done.has(part):
                 play()

@@ -55,7 +55,7 @@ def judge(stack: LocalStack, plan: Expected, purchases: dict[str, int], ids: dic
             sum_in_mirror=books[brand].sum_in_mirror,
             awards_on_chain=_awards(stack, brand),
             awards_expected=count,
-            members_right=_members_right(stack, brand, plan.balances[brand], ids),
+            members_right=_members_right(stack, brand, plan.balances[brand], plan.debts[brand], ids),
             members=len(plan.balances[brand]),
         )
         for brand, count in purchases.items()
@@ -124,8 +124,14 @@ def _awards(stack: LocalStack, brand: str) -> int:
         rpc.close()
 
 
-def _members_right(stack: LocalStack, brand: str, balances: dict[str, int], ids: dict[str, dict[str, str]]) -> int:
-    """How many members' spendable points, as their view says, are what the file and the plan say."""
+def _members_right(
+    stack: LocalStack,
+    brand: str,
+    balances: dict[str, int],
+    debts: dict[str, int],
+    ids: dict[str, dict[str, str]],
+) -> int:
+    """How many members' spendable points and debts, as their view says, are what the file and the plan say."""
     known = {identifier: member for by_brand in ids.values() for identifier, member in by_brand.items()}
 
     with Gateway(stack.url, stack.brand_keys[brand]) as gateway:
@@ -133,8 +139,9 @@ def _members_right(stack: LocalStack, brand: str, balances: dict[str, int], ids:
         def right(item: tuple[str, int]) -> bool:
             identifier, expected = item
             view: dict[str, Any] = gateway.get(f"/v1/members/{known[identifier]}/view")
-            found = [int(balance["spendable"]) for balance in view["balances"] if balance["brand"]["slug"] == brand]
-            return sum(found) == expected
+            found = [one for one in view["balances"] if one["brand"]["slug"] == brand]
+            owed = sum(int(one["debt"]) for one in found)
+            return (sum(int(one["spendable"]) for one in found), owed) == (expected, debts.get(identifier, 0))
 
         with ThreadPoolExecutor(max_workers=HANDS) as hands:
             return sum(hands.map(right, balances.items()))

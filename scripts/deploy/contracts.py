@@ -46,7 +46,11 @@ CONTRACTS = {
     "RewardRules": "RewardRules",
     "ClearingHouse": "ClearingHouse",
     "PartnerExchange": "PartnerExchange",
+    "OpeningBalances": "OpeningBalances",
     "LoyaltyToken": "LoyaltyToken",
+    "Badges": "Badges",
+    "ProgrammeGovernor": "ProgrammeGovernor",
+    "Snapshots": "Snapshots",
 }
 
 
@@ -155,7 +159,13 @@ def _deploy(plan, actors):
     reserve = actors[plan["moa"]["reserve"]]
     house = build.ClearingHouse.deploy(manager, registry, settlement, plan["moa"]["cover_bps"], reserve, sender)
     exchange = build.PartnerExchange.deploy(manager, registry, desk, house, sender)
-    token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, sender)
+    openings = build.OpeningBalances.deploy(manager, registry, desk, sender)
+    token = build.LoyaltyToken.deploy(manager, registry, rules, desk, exchange, openings, sender)
+    badges = build.Badges.deploy(manager, registry, sender)
+    votes = plan["votes"]
+    voting = tuple(votes[f"{part}_seconds"] for part in ("challenge", "preparation", "voting", "delay"))
+    shares = votes["threshold_bps"], votes["quorum_bps"]
+    governor = build.ProgrammeGovernor.deploy(manager, registry, rules, exchange, (*voting, *shares), sender)
 
     manager.grantRole(0, registry, 0, sender)
     manager.grantRole(OPERATOR, operator, 0, sender)
@@ -172,7 +182,12 @@ def _deploy(plan, actors):
         "RewardRules": rules,
         "ClearingHouse": house,
         "PartnerExchange": exchange,
+        "OpeningBalances": openings,
         "LoyaltyToken": token,
+        "Badges": badges,
+        "ProgrammeGovernor": governor,
+        # The governor has made it itself.
+        "Snapshots": build.Snapshots.at(governor.snapshots(), persist=False),
     }
     return {
         "chain_id": web3.eth.chain_id,

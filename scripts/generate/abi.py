@@ -8,12 +8,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = (
     "AccessManager",
+    "Badges",
     "ClearingHouse",
     "LoyaltyToken",
+    "OpeningBalances",
     "PartnerExchange",
     "PartnerRegistry",
+    "ProgrammeGovernor",
     "RedemptionDesk",
     "RewardRules",
+    "Snapshots",
 )
 
 

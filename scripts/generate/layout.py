@@ -14,6 +14,7 @@ TARGETS = {
     "AccessManager": LIBRARY + "access/manager/AccessManager.sol",
     "ClearingHouse": "contracts/ClearingHouse.sol",
     "LoyaltyToken": "contracts/LoyaltyToken.sol",
+    "OpeningBalances": "contracts/OpeningBalances.sol",
     "PartnerExchange": "contracts/PartnerExchange.sol",
     "PartnerRegistry": "contracts/PartnerRegistry.sol",
     "RedemptionDesk": "contracts/RedemptionDesk.sol",

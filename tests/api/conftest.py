@@ -48,7 +48,7 @@ GRACE_S = 15
 # 3 points for 2 cents, rounded down.
 TERMS = (
     '{"activity": "0x7075726368617365", "kind": 0, "rounding": 0, "numerator": "3", "denominator": "2",'
-    ' "capPerAward": "0"}'
+    ' "capPerAward": "0", "returnWindow": "2592000", "shortfall": 1}'
 )
 
 
@@ -128,7 +128,8 @@ class World:
     def everything(self) -> dict[str, int]:
         """Rows of each table that a refused write must leave as they are."""
         tables = (
-            "brand member enrolment api_key member_session idempotent_write idempotent_batch event award operation"
+            "brand member enrolment api_key member_session idempotent_write idempotent_batch event award goods_return"
+            " operation"
             " hold_request hold_step exchange_request operation_counter"
         )
         return {table: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables.split()}
@@ -248,6 +249,7 @@ def state_without_node(settings: Settings) -> State:
     """What open_state gives, with a keystore of a known seed and the domains that a node would tell."""
     where = deployment()
     domains = {name: Domain(name, "1", 1337, DESK) for name in where.contracts}
+    domains |= {token: Domain("LoyaltyToken", "1", 1337, token) for token in TOKENS.values()}
     return State(
         settings=settings,
         database=Database(settings.database_url),

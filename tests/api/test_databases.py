@@ -161,7 +161,7 @@ def test_a_key_whose_first_holder_rolls_back_is_the_seconds(world: World) -> Non
             one.result(30)
         assert two.result(30) is None, "nothing was answered before"
     with world.database.write() as session:
-        assert claim(session, wanted) == Stored(202, b"{}")
+        assert claim(session, wanted) == Stored(202, b"{}", wanted.principal)
     assert world.rows("SELECT COUNT(*) FROM idempotent_write") == [(1,)]
 
 

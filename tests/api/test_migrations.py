@@ -19,8 +19,10 @@ from chain.storage import database
 # What no chain can give again. All else is the mirror's, and a migration may have it read anew.
 OURS = {
     "brand", "member", "enrolment", "api_key", "member_session", "idempotent_write", "idempotent_batch", "event",
-    "operation", "operation_counter", "operation_refusal", "award", "hold_request", "hold_step", "exchange_request",
-    "memo", "chain_signer",
+    "operation", "operation_counter", "operation_refusal", "award", "goods_return", "hold_request", "hold_step",
+    "exchange_request", "memo", "chain_signer", "identifier_link", "member_merge", "claim", "tried", "device",
+    "refresh_token", "challenge", "outbox_message", "passkey", "act_about", "consent_word", "preference", "erasure",
+    "staff_role", "staff_session",
     "chain_transaction", "chain_transaction_hash", "act_pending", "act_tally", "act_salt", "log_entry", "log_tile",
     "log_state", "log_checkpoint", "log_cosignature",
 }  # fmt: skip
@@ -58,7 +60,8 @@ def value(table: str, column: Any, number: int) -> Any:
         return bytes([number]) * 32
     if isinstance(column.type, JSON):
         return {"memo_root": None, "rule": number, "base_amount": str(number)} if column.name == "payload" else {}
-    return f"{column.name}-{number}"
+    told = f"{column.name}-{number}"
+    return told[-(getattr(column.type, "length", None) or len(told)) :]
 
 
 def rows_of(connection: Connection) -> dict[str, list[Any]]:

@@ -22,9 +22,21 @@ PUBLIC = {
     "/v1/log/proof/consistency",
     "/v1/log/tile/{level}/{number}",
     "/v1/log/cosignatures",
+    "/v1/identity/policy",
+    "/v1/privacy/data",
+    "/v1/privacy/texts",
+    "/v1/sign-in/codes",
+    "/v1/sign-in/sessions",
+    "/v1/sign-in/passkeys/options",
+    "/v1/sign-in/passkeys",
+    "/v1/sign-in/wallets/messages",
+    "/v1/sign-in/wallets",
+    "/v1/sign-in/refresh",
 }
 MEMBER = "mem_" + "0" * 32
 HOLD = "hold_" + "0" * 32
+CHALLENGE = "chl_" + "0" * 32
+EMAIL = {"kind": "email", "value": "ada@example.org"}
 FILL = {
     "{slug}": "cdnow",
     "{key_id}": "0" * 12,
@@ -33,6 +45,11 @@ FILL = {
     "{hold_id}": HOLD,
     "{operation_id}": "1",
     "{entry_id}": "1",
+    "{merge_id}": "mrg_" + "0" * 32,
+    "{identifier_id}": "1",
+    "{passkey_id}": "1",
+    "{role_id}": "0" * 12,
+    "{device_id}": "0" * 12,
     "{key}": "k-1",
     "{address}": "0x" + "0" * 40,
 }
@@ -173,6 +190,26 @@ def test_write_without_a_good_idempotency_key_is_refused(
     caller = {"operatorKey": world.operator, "brandKey": world.brand, "memberSession": member}.get(scheme, world.brand)
     bodies = {
         "/v1/members": {"identifier": "x"},
+        "/v1/identity/resolve": {"identifiers": [{"kind": "till", "value": "T-0001"}]},
+        "/v1/identity/merges": {"one": MEMBER, "other": MEMBER, "case": "1"},
+        "/v1/me/claims": {"code": "0000-0000-0000"},
+        "/v1/me/identifiers": {"challenge": CHALLENGE, "identifier": EMAIL, "code": "00000000"},
+        "/v1/me/identifiers/codes": {"identifier": EMAIL},
+        "/v1/me/merges": {"challenge": CHALLENGE},
+        "/v1/me/passkeys": {"challenge": CHALLENGE, "credential": {}},
+        "/v1/me/wallets": {"challenge": CHALLENGE, "message": "m", "signature": "0x00"},
+        "/v1/me/wallets/messages": {"address": "0x" + "0" * 40},
+        "/v1/me/consents": {"purpose": "marketing", "channel": "email", "granted": True, "text_version": 1},
+        "/v1/members/{member_id}/consents": {
+            "purpose": "marketing",
+            "channel": "email",
+            "granted": True,
+            "text_version": 1,
+        },
+        "/v1/me/erasure": {"confirm": "erase everything"},
+        "/v1/staff": {"identifier": EMAIL, "role": "till"},
+        "/v1/brands/{slug}/owners": EMAIL,
+        "/v1/operators/staff": {"identifier": EMAIL, "role": "auditor"},
         "/v1/log/statements": {"act": "adjustment.made", "brand": "cdnow"},
         "/v1/purchases": {
             "id": "1",
@@ -181,6 +218,7 @@ def test_write_without_a_good_idempotency_key_is_refused(
             "occurred_at": "2026-01-01T00:00:00Z",
         },
         "/v1/holds": {"member": {"identifier": "m-1"}, "points": "1"},
+        "/v1/me/votes": {"proposal": "1", "brand": "cdnow", "choice": "for"},
         "/v1/exchanges": {"from": "cdnow", "to": "beans", "points_in": "1", "minimum_out": "1", "agreement_version": 1},
     }
     headers = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 
 import httpx
 import pytest
 
-from api.kit.log import access_log
+from api.kit.log import AccessLog, access_log
 from tests.api.conftest import World, served
 from tests.api.kit.test_inputs import OPERATIONS, address, call, callers, named
 from tests.api.test_connections import Wire, start_of_body
@@ -50,22 +51,41 @@ def test_an_id_that_is_none_is_replaced(world: World, asked: str) -> None:
     assert all(re.fullmatch("[0-9a-f]{16}", one) for one in ids)
 
 
-def test_the_access_log_names_operations_and_nobody(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_access_log_names_operations_and_nobody(world: World) -> None:
     """SPEC 9.44"""
     member = world.member("logged@example.org")
     session = world.session(member)
-    caplog.set_level(logging.INFO, logger=access_log.name)
+    written = io.StringIO()
+    access_log.keep(written)
 
     session.get("/v1/me/view")
     world.brand.get(f"/v1/members/{member['id']}/view")
     world.brand.get("/v1/members", identifier="logged@example.org")
     world.client.get("/nowhere?x=logged@example.org")
 
-    lines = [record.getMessage() for record in caplog.records if record.name == access_log.name]
-    assert [line.split()[2] for line in lines] == ["get_my_view", "get_member_view", "find_member", "serve"]
+    access_log.keep(None)
+    lines = written.getvalue().splitlines()
+    assert [line.split()[4] for line in lines] == ["get_my_view", "get_member_view", "find_member", "serve"]
     assert lines[1].split()[-1].startswith("brand/cdnow/")
     for secret in (member["id"], "logged", session.key, member["address"]):
         assert secret not in "".join(lines)
+
+
+def test_an_access_log_whose_reader_is_gone_ends_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    """SPEC 9.44"""
+    written = AccessLog()
+    stream = io.StringIO()
+    written.keep(stream)
+    written.say("one")
+    stream.close()
+    written.flush()
+    written.say("two")
+    written.flush()
+
+    assert not written.kept
+    assert [record.getMessage() for record in caplog.records] == [
+        "the access log's stream is closed: no more lines are kept"
+    ]
 
 
 @pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])

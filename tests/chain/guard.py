@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from chain.outbox.transitions import OPERATION, TRANSACTION, Steps
 
 TABLES = {"operation": OPERATION, "chain_transaction": TRANSACTION}
-FIRST = {"operation": ("queued",), "chain_transaction": ("assigned", "filling")}
+FIRST = {"operation": ("queued", "locked"), "chain_transaction": ("assigned", "filling")}
 
 
 def guard(connection: Connection) -> None:

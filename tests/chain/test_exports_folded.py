@@ -18,9 +18,12 @@ import chain.tables  # noqa: F401 - makes the tables known
 from chain.contracts.deployment import Deployment
 from chain.mirror import history
 from chain.node.rpc import Rpc
+from chain.outbox import calls
 from chain.reports import bundle, formats, sealing
 from chain.reports.datasets import DATASETS, Scope, Totals
 from chain.reports.errors import ExportInvalid
+from chain.reports.liability import liability
+from chain.reports.movements import movements
 from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot, writing
 from chain.tlog.notes import KeySigner, Note, Verifier, sign
@@ -53,10 +56,31 @@ def world(anvil: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnCh
     world.enqueue(*(operation for operation, _ in holds))
     world.enqueue(world.exchange("ada", 500), world.exchange("ben", 500))
     world.drain()
+    _owe(world)
     yield world
     rpc.call("evm_revert", before)
     world.close()
     engine.dispose()
+
+
+def _owe(world: OnChain) -> None:
+    """Dan and Eve give back goods whose points they have set aside."""
+    awards = world.enqueue(*(world.award(name, 2_000) for name in ("dan", "eve")))
+    world.drain()
+    world.enqueue(*(world.hold(name, points)[0] for name, points in (("dan", 2_500), ("eve", 2_000))))
+    world.drain()
+    for name, award in zip(("dan", "eve"), awards, strict=True):
+        given = world.operation(award)
+        world.enqueue(
+            calls.goods_return(
+                key=f"back {name}",
+                brand=given.brand,
+                member=world.member(name),
+                award=given.operation_id or "",
+                base_amount=2_000,
+            )
+        )
+    world.drain()
 
 
 @pytest.fixture(scope="module", params=["all", "one brand"])
@@ -229,6 +253,19 @@ def holds_reward(rows: Rows) -> None:
     rows[0]["reward_id"] = "0x" + "77" * 32
 
 
+def debts_between_members(rows: Rows) -> None:
+    one, other = rows
+    swap(one, other, "points")
+
+
+def debt_of_less(rows: Rows) -> None:
+    rows[0]["points"] -= 1
+
+
+def no_debt(rows: Rows) -> None:
+    rows.clear()
+
+
 def obligation_to_another(rows: Rows) -> None:
     rows[0]["creditor_id"] += 1
 
@@ -251,6 +288,7 @@ CHANGES: dict[str, list[Callable[[Rows], None]]] = {
         entrys_operation, entries_order, an_entry_twice, an_entry_of_nothing, an_entry_that_nothing_but_time_made,
     ],
     "holds": [holds_owners, holds_time, holds_deadline, holds_points, hold_that_was_captured, holds_reward],
+    "debts": [debts_between_members, debt_of_less, no_debt],
     "obligations": [obligation_to_another, obligation_of_more, no_obligation],
 }  # fmt: skip
 
@@ -259,6 +297,19 @@ def test_a_sound_export_folds_to_its_own_rows(sound: Path, world: OnChain) -> No
     """SPEC 15.10, 15.11"""
     assert bundle.check(sound, signer(world.keystore).verifier)[1] == []
     assert all(rows_of(sound, dataset) for dataset in CHANGES), "a dataset without rows would show nothing"
+
+
+def test_the_statement_names_what_was_taken_back_and_what_is_owed(world: OnChain) -> None:
+    """SPEC 15.2, 15.5"""
+    with snapshot(world.engine) as connection:
+        span = history.span(connection)
+        [token] = [row for row in history.tokens(connection, span.last.number) if row["brand_id"] == "1"]
+        desk = world.deployment.address("RedemptionDesk")
+        found = liability(connection, brand_id=1, desk=desk, block=span.last.number)
+        moved = movements(connection, token, history.moment(connection, span.first.number), found.moment)
+
+    # 3,000 each: Dan had 500 left of his, Eve 1,000.
+    assert (moved.taken_back, found.owed, moved.difference) == (1_500, 4_500, 0)
 
 
 @pytest.mark.parametrize(
@@ -388,6 +439,6 @@ def test_a_signature_is_of_this_manifest_and_of_the_logs_key(export: Path, world
 def test_an_export_of_the_older_form_is_none(export: Path) -> None:
     """SPEC 15.11"""
     raw = (export / "manifest.json").read_text()
-    (export / "manifest.json").write_text(raw.replace("moa-export/2", "moa-export/1"))
-    with pytest.raises(ExportInvalid, match="moa-export/2"):
+    (export / "manifest.json").write_text(raw.replace("moa-export/3", "moa-export/2"))
+    with pytest.raises(ExportInvalid, match="moa-export/3"):
         bundle.check(export)

@@ -21,6 +21,7 @@ ALLOWED = {
     ("data", "bytes[]"),
     ("name", "string"),  # a token's
     ("symbol", "string"),
+    ("uri", "string"),  # what a brand says of its token to everyone (ERC-7572)
     ("label", "string"),  # of a role, in OpenZeppelin's AccessManager
 }
 

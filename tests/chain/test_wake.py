@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_a_block_of_others_shortens_the_sleep(engine: Engine) -> None:
 
 
 def test_nobody_sleeps_past_what_time_brings(engine: Engine) -> None:
-    """SPEC 7.35, 7.37, 7.80: the soonest of a deadline and another try."""
+    """SPEC 7.35, 7.37, 7.80, 7.96: the soonest of a deadline, another try and the end of a lock."""
     relayer = idle_relayer(engine, Quiet(), Wake(engine), RelayerSettings())
     assert relayer._next_due_s() == float("inf")
     id = enqueue(engine)
@@ -187,6 +188,10 @@ def test_nobody_sleeps_past_what_time_brings(engine: Engine) -> None:
             {"at": now_ms() + 3_600_000, "id": id},
         )
     assert 3_500 < relayer._next_due_s() <= 3_600
+    one = calls.award(key="locked", brand=1, member=MEMBER, rule=1, base_amount=1)
+    with writing(engine) as connection:
+        operations.enqueue(connection, replace(one, due_at_ms=now_ms() + 1_800_000))
+    assert 1_700 < relayer._next_due_s() <= 1_800
     relayer.deadlines = Deadlines(engine, lambda: 1_000.0)
     for hold, until, state in ((1, 1_060, "held"), (2, 1_050, "held"), (3, 1_001, "captured")):
         with writing(engine) as connection:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ from eth_abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils import to_checksum_address
 
-from chain.contracts.codec import Codec, told
+from chain.contracts.codec import Codec, canonical, told
 from chain.model import lots as lot
+from chain.model.chunks import account_of
+from chain.model.governor import Ballot
 from chain.model.ledger import Ledger
+from chain.model.proposals import Ground, hash_of_actions
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
-from tests.differential.steps import TOKEN, Outcome, Signed, Step, plain
+from tests.differential.steps import TOKEN, Outcome, Proven, Signed, Step, plain
 
 # Another build can be walked as well: Brownie's folder of artifacts, or forge's (`--out`).
 ARTIFACTS = Path(os.environ.get("MOA_ARTIFACTS") or Path(__file__).resolve().parents[2] / "build" / "contracts")
@@ -24,6 +28,11 @@ ABIS = (
     "Authority",
     "PartnerRegistry",
     "LoyaltyToken",
+    "OpeningBalances",
+    "Badges",
+    "ProgrammeGovernor",
+    "Snapshots",
+    "TimelockController",
     "RewardRules",
     "RedemptionDesk",
     "PartnerExchange",
@@ -35,6 +44,9 @@ INTERFACES = (
     "IAuthorised",
     "IBrandAccess",
     "ILoyaltyToken",
+    "IOpeningBalances",
+    "IBadges",
+    "IProgrammeGovernor",
     "IPartnerRegistry",
     "IRewardRules",
     "IRedemptionDesk",
@@ -42,7 +54,7 @@ INTERFACES = (
     "IClearingHouse",
 )
 COVER_BPS = 10_000
-GAS = 12_000_000
+GAS = 16_000_000
 # 1 January 2030: a fixed start on Anvil, so that a seed gives the same walk at any hour.
 START = 1_893_456_000
 GAS_PRICE = 10 * 10**9
@@ -77,6 +89,10 @@ TYPED = {
         "uint256 brandId,uint256 operationId,uint256 ruleId,address member,uint256 baseAmount,uint256 deadline",
     ),
     "leave": ("Leave", "address member,address wallet,uint256 nonce,uint256 deadline"),
+    "proposeAsMember": (
+        "ProposeAsMember",
+        "address member,uint256 brandId,bytes32 actionsHash,bytes32 textHash,uint256 nonce,uint256 deadline",
+    ),
     "permit": ("Permit", "address owner,address spender,uint256 value,uint256 nonce,uint256 deadline"),
 }
 
@@ -99,7 +115,7 @@ class ChainSide:
         self.artifacts = {name: artifact(name) for name in ABIS}
         self.codec = Codec({name: artifact(name)["abi"] for name in (*ABIS, *INTERFACES)})
         self.order = {
-            (item["name"], len(told(item["name"], item["inputs"]))): [
+            (item["name"], frozenset(part["name"] for part in told(item["name"], item["inputs"]))): [
                 part["name"] for part in told(item["name"], item["inputs"])
             ]
             for abi in self.codec.abis.values()
@@ -159,7 +175,7 @@ class ChainSide:
         """The address of a new contract, made by the admin."""
         found = self.artifacts[name]
         inputs = next((item["inputs"] for item in found["abi"] if item["type"] == "constructor"), [])
-        arguments = encode([part["type"] for part in inputs], values)
+        arguments = encode([canonical(part) for part in inputs], values)
         code = bytes.fromhex(found["bytecode"].removeprefix("0x"))
         receipt = self.send(self.cast["admin"], None, code + arguments)
         assert receipt["status"] == "0x1", f"{name} could not be deployed"
@@ -207,7 +223,7 @@ class ChainSide:
 
     def calldata(self, step: Step, ledger: Ledger | None = None) -> bytes:
         """The calldata of a step, its signatures made."""
-        values = [self.sign(step, value) if isinstance(value, Signed) else plain(value) for value in step.values]
+        values = [plain(self.signed(step, value)) for value in step.values]
         if step.function in ("takeReturn", "correct"):
             return self.codec.calldata(step.contract, step.function, *self._arguments(step, values))
         if step.function == "permit":
@@ -225,6 +241,33 @@ class ChainSide:
             return [brand_id, return_id, base_amount, list(words), []]
         words, proof = self.ledger.rules.proof(brand_id, operation_id)
         return [brand_id, return_id, base_amount, list(words), proof]
+
+    def signed(self, step: Step, value: Any) -> Any:
+        """The value with its signatures made, and proofs as they are."""
+        if isinstance(value, Signed):
+            return self.sign(step, value)
+        if isinstance(value, Proven):
+            return value.proof
+        if isinstance(value, Ballot):
+            return replace(value, signature=self.sign_vote(step, value))
+        if isinstance(value, list):
+            return [self.signed(step, each) for each in value]
+        return value
+
+    def sign_vote(self, step: Step, ballot: Ballot) -> bytes:
+        """65 bytes over the ballot's vote, or over another choice."""
+        signed: Signed = ballot.signature  # type: ignore[assignment]
+        kinds = [("uint256", "proposalId"), ("address", "member"), ("uint256", "choice")]
+        typed = encode_typed_data(
+            self.domain(step.contract),
+            {"Vote": [{"type": kind, "name": name} for kind, name in kinds]},
+            {
+                "proposalId": step.values[0],
+                "member": account_of(ballot.leaf),
+                "choice": ballot.choice + (not signed.honest),
+            },
+        )
+        return bytes(self.cast.signer(signed.by).sign_message(typed).signature)
 
     def sign(self, step: Step, signed: Signed) -> bytes:
         """65 bytes over the step's values, or over others."""
@@ -250,6 +293,8 @@ class ChainSide:
         if step.function == "payAtPartner":
             quote = list(plain(values[0]))
             return [*quote[:5], values[1], *quote[5:]]
+        if step.function == "proposeAsMember":
+            return [*values[:2], hash_of_actions(values[2]), *values[3:6]]
         if step.function == "correct":
             return [values[0], *plain(values[1]), values[3]]
         if step.function == "unwind":
@@ -283,13 +328,19 @@ class ChainSide:
             self._note(log, facts, at)
         return Outcome(facts), at
 
+    def ground(self) -> Ground:
+        """The block before the newest."""
+        newest = self.rpc.call("eth_getBlockByNumber", "latest", False)
+        before = self.rpc.call("eth_getBlockByHash", newest["parentHash"], False)
+        return Ground(int(before["number"], 16), before["hash"], int(before["timestamp"], 16))
+
     def _note(self, log: dict[str, Any], facts: dict[str, list[tuple[str, tuple[Any, ...]]]], at: int) -> None:
         address = log["address"].lower()
         if address not in self.labels:
             # Only an invitation makes a contract: the next brand's token.
             self.name(f"{TOKEN} {sum(label.startswith(TOKEN) for label in self.addresses)}", address)
         label = self.labels[address]
-        if label in ("Authority", "SettlementToken"):
+        if label in ("Authority", "SettlementToken", "TimelockController"):
             return
         found = self.codec.log(log, label)
         assert found is not None, f"{label} said something that is in no interface"
@@ -301,11 +352,11 @@ class ChainSide:
             return
         if found.name == "LotNamed":
             self.named[label] = int(found.args["expiryEpoch"]), int(found.args["transfers"])
-        if found.name == "Transfer" and int(found.args["from"], 16) == 0:
+        if found.name == "Transfer" and label != "Badges" and int(found.args["from"], 16) == 0:
             self._mint(label, found.args["to"], int(found.args["value"]), at)
-        names = self.order[found.name, len(found.args)]
+        names = self.order[found.name, frozenset(found.args)]
         values = [integers(found.args[name]) for name in names]
-        if found.name == "AwardRefused":
+        if found.name in ("AwardRefused", "BadgeRefused"):
             values[-1] = self.refusal(bytes.fromhex(values[-1][2:]))
         facts.setdefault(label, []).append((found.name, tuple(values)))
 

@@ -9,7 +9,9 @@ from typing import Any
 from chain.model import modules
 from chain.model.call import Call
 from chain.model.errors import Refused
+from chain.model.governor import Ballot
 from chain.model.ledger import Ledger
+from chain.model.proposals import Ground
 
 TOKEN = "LoyaltyToken"
 
@@ -23,10 +25,19 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class Proven:
+    """A proof of words of storage, as the contract reads it; honest: of the block that it must be of."""
+
+    proof: Any
+    honest: bool = True
+
+
+@dataclass(frozen=True)
 class Step:
     """`by` calls `function` of `contract` ("LoyaltyToken 2": brand 2's) with `values` at second `at`.
 
-    token: where the chain put the new brand's token, for an invitation that was made.
+    token: where the chain put the new brand's token, for an invitation that was made. ground: the block before, for a
+    proposal. deeds: what each action does, for an execution.
     """
 
     contract: str
@@ -35,6 +46,8 @@ class Step:
     by: str
     at: int = 0
     token: str = ""
+    ground: Ground | None = None
+    deeds: "tuple[Step, ...]" = ()
 
     def __str__(self) -> str:
         return f"{self.at} {self.by[:8]} {self.contract}.{self.function}{self.values}"
@@ -67,12 +80,17 @@ def of_contract(ledger: Ledger, contract: str) -> Any:
     """The part of the model that stands for a contract."""
     if contract.startswith(TOKEN):
         return ledger.tokens[int(contract.split()[1])]
+    if contract in ("ProgrammeGovernor", "Snapshots"):
+        assert ledger.governor is not None
+        return ledger.governor if contract == "ProgrammeGovernor" else ledger.governor.snapshots
     return {
         "PartnerRegistry": ledger.registry,
         "RewardRules": ledger.rules,
         "RedemptionDesk": ledger.desk,
         "PartnerExchange": ledger.exchanges,
         "ClearingHouse": ledger.clearing,
+        "OpeningBalances": ledger.openings,
+        "Badges": ledger.badges,
         "Authority": ledger.roles,
     }[contract]
 
@@ -94,18 +112,36 @@ def method(ledger: Ledger, step: Step) -> Callable[..., Any]:
         return getattr(announcements, name)  # type: ignore[no-any-return]
     if part is ledger.exchanges and name in AGREEMENTS:
         return getattr(ledger.agreements, name)  # type: ignore[no-any-return]
-    if name == "cancel_authorisation" and step.contract.startswith(TOKEN):
+    if name in ("propose_as_brand", "propose_as_member"):
+        return lambda call, *values: getattr(part, name)(call, *values, ground=step.ground)
+    if name == "execute":
+        return lambda call, number, actions: ledger.execute(call, number, actions, [made(each) for each in step.deeds])
+    if name == "cancel_authorisation" and (step.contract.startswith(TOKEN) or part is ledger.governor):
         return part.nonces.cancel_authorisation  # type: ignore[no-any-return]
     return getattr(part, name)  # type: ignore[no-any-return]
 
 
+def made(deed: Step) -> Callable[[Ledger, Call], Any]:
+    """Makes a vote's deed on whichever books."""
+    return lambda ledger, call: method(ledger, deed)(call, *deed.values)
+
+
+def judged(value: Any) -> Any:
+    """Signatures as who made them, proofs as whether they hold: what the model is told of both."""
+    if isinstance(value, Signed):
+        return value.by if value.honest else None
+    if isinstance(value, Proven):
+        return value.honest
+    if isinstance(value, Ballot):
+        return dataclasses.replace(value, signature=judged(value.signature))
+    if isinstance(value, list):
+        return [judged(each) for each in value]
+    return value
+
+
 def apply(ledger: Ledger, step: Step, data: bytes = b"") -> Outcome:
     """Makes the call on the model."""
-
-    def signature(value: Any) -> Any:
-        return (value.by if value.honest else None) if isinstance(value, Signed) else value
-
-    values = [signature(value) for value in step.values]
+    values = [judged(value) for value in step.values]
     try:
         method(ledger, step)(Call(step.by, step.at, data), *values)
     except Refused as refusal:

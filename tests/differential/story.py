@@ -28,6 +28,7 @@ class Story:
     def tell(self) -> None:
         """The whole of it."""
         self.expiry_and_grace()
+        self.grace_once()
         self.refusals()
         self.returns()
         self.debts()
@@ -35,6 +36,7 @@ class Story:
         self.standing()
         self.payment_and_default()
         self.ring()
+        self.refunds_end()
 
     def step(self, error: str, contract: str, function: str, values: tuple[Any, ...], by: str, at: int = 0) -> None:
         """One step, which must end so."""
@@ -92,6 +94,23 @@ class Story:
         self.step("", "RedemptionDesk", "refund", (fourth, 4, 0), self.till)
         self.step("", "RedemptionDesk", "release", (fifth,), self.till)
         self.award("", 20)
+
+    def grace_once(self) -> None:
+        """SPEC 3.14: points that had their grace, were spent and given back again once it was over, have none."""
+        clock, keeper = self.world.ledger.tokens[BRAND].clock, self.world.cast.members[4]
+        self.operation += 1
+        self.step("", "RewardRules", "award", (BRAND, Item(self.operation, 1, keeper, 100)), self.issuer)
+        points, expiry = self.world.ledger.tokens[BRAND].balance_of(keeper, self.world.at), 0
+        for _ in range(2):
+            expiry = expiry + clock.grace_epochs if expiry else clock.expiry_of_mint(self.world.at)
+            ends_at = clock.expires_at(expiry)
+            self.nonce += 1
+            request = HoldRequest(keeper, BRAND, points, ZERO32, self.world.at + HOUR, self.nonce, 2**40)
+            self.step("", "RedemptionDesk", "hold", (request, Signed(keeper)), self.cast["stranger"])
+            hold_id = nonce_id(keeper, self.nonce)
+            self.step("", "RedemptionDesk", "capture", (hold_id, points), self.till)
+            self.step("", "RedemptionDesk", "refund", (hold_id, points, 0), self.till, ends_at)
+        assert self.world.ledger.tokens[BRAND].balance_of(keeper, self.world.at) == 0
 
     def refusals(self) -> None:
         """SPEC 1.19, 2.7, 2.11, 2.15"""
@@ -298,6 +317,22 @@ class Story:
             self.step("", "RedemptionDesk", "capture", (hold_id, captured), till)
             self.step("", "RedemptionDesk", "refund", (hold_id, 2_000, 0), till)
             self.step("", "RedemptionDesk", "refund", (hold_id, captured - 2_000, 2_000), till)
+
+    def refunds_end(self) -> None:
+        """SPEC 3.16, 3.17: a capture carries the window in force, to its second; one before keeps its own."""
+        owner = self.cast[f"owner{BRAND}"]
+        self.award("", 100)
+        before = self.hold(10, self.world.at + HOUR)
+        self.step("", "RedemptionDesk", "announceRefundWindow", (BRAND, HOUR), owner)
+        in_force = self.world.at + 604_800
+        self.step("", "RedemptionDesk", "capture", (before, 10), self.till)
+        self.award("", 100, at=in_force)
+        kept = self.hold(10, self.world.at + HOUR)
+        self.step("", "RedemptionDesk", "capture", (kept, 10), self.till)
+        until = self.world.at + HOUR
+        self.step("", "RedemptionDesk", "refund", (kept, 4, 0), self.till, until)
+        self.step("RefundOver", "RedemptionDesk", "refund", (kept, 4, 4), self.till, until + 1)
+        self.step("", "RedemptionDesk", "refund", (before, 10, 0), self.till)
 
     def end_of_time(self) -> None:
         """SPEC 1.10, 2.7: the last epoch of a clock mints, the next one only moves."""

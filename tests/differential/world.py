@@ -6,6 +6,7 @@ from chain.model.access import Kind, role_of
 from chain.model.agreements import AgreementTerms
 from chain.model.ledger import Ledger, Parties
 from chain.model.policy import Policy
+from chain.model.proposals import GovernorTerms, Names, Voting
 from chain.model.registry import Invitation
 from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.node.rpc import Rpc
@@ -19,6 +20,17 @@ DAY = 86_400
 FUNDS_WEI = 10**21
 FAR = 2**40 - 1
 ZERO32 = "0x" + "00" * 32
+# Challenge, preparation, voting, delay; threshold and quorum in hundredths of a percent.
+VOTES = (HOUR, 3 * HOUR, 5 * HOUR, 2 * HOUR, 500, 3_000)
+DECIDED = (
+    ("RewardRules", "announceChange", Names.BRAND),
+    ("RewardRules", "award", Names.BRAND),
+    ("RewardRules", "awardBatch", Names.BRAND),
+    ("PartnerExchange", "proposeChange", Names.AGREEMENT),
+    ("PartnerExchange", "acceptChange", Names.AGREEMENT),
+    ("ProgrammeGovernor", "setProgrammeText", Names.TEXT),
+)
+TIMELOCK = "TimelockController"
 
 
 BRANDS = (
@@ -133,6 +145,8 @@ class TwoSides:
         found, at = self.chain.make(step, data)
         said = dict(found.facts.get("PartnerRegistry", []))
         done = replace(step, at=at, token=said["BrandInvited"][1] if "BrandInvited" in said else "")
+        if step.function.startswith("proposeAs"):
+            done = replace(done, ground=self.chain.ground())
         if done.token:
             self.chain.name(f"{TOKEN} {said['BrandInvited'][0]}", done.token)
         self.record.append(Made(done, data, found))
@@ -157,7 +171,12 @@ class TwoSides:
         rules = chain.deploy("RewardRules", authority, registry, desk)
         clearing = chain.deploy("ClearingHouse", authority, registry, settlement, COVER_BPS, cast["admin"])
         exchange = chain.deploy("PartnerExchange", authority, registry, desk, clearing)
-        code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, label=f"{TOKEN} 0")
+        openings = chain.deploy("OpeningBalances", authority, registry, desk)
+        code = chain.deploy("LoyaltyToken", authority, registry, rules, desk, exchange, openings, label=f"{TOKEN} 0")
+        badges = chain.deploy("Badges", authority, registry)
+        chain.deploy("ProgrammeGovernor", authority, registry, rules, exchange, VOTES)
+        chain.name(TIMELOCK, chain.read("ProgrammeGovernor", "timelock"))
+        chain.name("Snapshots", chain.read("ProgrammeGovernor", "snapshots"))
         self.cast.add_wallet(chain.deploy("SmartWallet", cast["walletOwner"]))
         self._set_up("admin", "Authority", "setRoleGuardian", 1, 2)
         for role, holder in ((0, registry), (1, cast["operator"]), (2, cast["guardian"])):
@@ -173,6 +192,15 @@ class TwoSides:
             admin=cast["admin"],
             operator=cast["operator"],
             guardian=cast["guardian"],
+            badges=badges,
+            voting=Voting(
+                chain.addresses[TIMELOCK],
+                GovernorTerms(*VOTES),
+                {
+                    (chain.addresses[name], chain.codec.selector(name, function)): names
+                    for name, function, names in DECIDED
+                },
+            ),
         )
 
     def _set_up(self, by: str, contract: str, function: str, *values: object) -> None:

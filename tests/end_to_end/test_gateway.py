@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import Iterator
@@ -157,6 +158,106 @@ def test_hold_goes_from_request_to_refund(cdnow: Caller, known: tuple[str, Calle
     assert (refunded["refunded"], spendable(member)["cdnow"]) == ("120", before - 180)
 
 
+def test_goods_that_came_back_are_owed_where_their_points_are_spent_and_the_next_purchase_pays(
+    cdnow: Caller, known: tuple[str, Caller]
+) -> None:
+    """SPEC 2.25, 9.100, 9.102, 9.103, 9.96"""
+    identifier, member = known
+    bought = cdnow.write("/v1/purchases", purchase(identifier, "20000")).json()
+    hold = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": "170000"}).json()
+    cdnow.write(f"/v1/holds/{hold['id']}/capture")
+    back = {"id": f"r-{secrets.token_hex(8)}", "order": bought["id"], "occurred_at": "1997-02-01T00:00:00Z"}
+
+    part = cdnow.write("/v1/returns", {**back, "id": f"{back['id']}-part", "amount": "1"})
+    whole = cdnow.write("/v1/returns", back)
+
+    # 20,000 cents earned 30,000; 19,999 would have earned 29,998.
+    assert (part.status_code, part.json()["taken"], part.json()["owed"]) == (201, "2", "0"), part.text
+    told = whole.json()
+    assert (told["amount"], told["taken"], told["owed"], told["forgiven"]) == ("19999", "9998", "20000", "0")
+    [line] = member.get("/v1/me/view").json()["balances"]
+    assert (line["spendable"], line["debt"]) == ("0", "20000")
+    again = cdnow.write("/v1/returns", {**back, "id": f"{back['id']}-more"})
+    assert (again.status_code, again.json()["error"]) == (409, "ReturnExceedsAward")
+
+    cdnow.write("/v1/purchases", purchase(identifier, "40000"))
+
+    [line] = member.get("/v1/me/view").json()["balances"]
+    assert (line["spendable"], line["debt"]) == ("40000", "0")
+    entries = member.get("/v1/me/entries?limit=20").json()["entries"][::-1]
+    assert [(one["kind"], one["points"]) for one in entries] == [
+        ("award", "150000"), ("award", "30000"), ("hold", "-170000"), ("capture", "0"), ("return", "-2"),
+        ("return", "-9998"), ("award", "60000"), ("debt_paid", "-20000"),
+    ]  # fmt: skip
+    ids = [one["id"] for one in entries]
+    related = {one["id"]: one["related"] for one in entries}
+    assert related[ids[1]] == [ids[4], ids[5]]
+    assert (related[ids[4]], related[ids[5]]) == ([ids[1]], [ids[1]])
+    assert (related[ids[6]], related[ids[7]]) == ([ids[7]], [ids[6]])
+    assert entries[5]["reference"] == back["id"]
+    assert entries[5]["occurred_at"] == "1997-02-01T00:00:00.000Z"
+    assert entries[1]["rule"]["return_window_s"] == 30 * 24 * 3600
+    assert entries[1]["rule"]["shortfall"] == "debt"
+
+
+@pytest.mark.parametrize("seed", [11, 23])
+def test_in_any_order_balance_less_debt_is_what_the_rule_pays_for_the_goods_kept(
+    cdnow: Caller, known: tuple[str, Caller], seed: int
+) -> None:
+    """SPEC 2.24, 2.25: purchases, parts returned, holds, captures, releases, refunds, by a seed's chance."""
+    identifier, member = known
+    chance = random.Random(seed)
+    kept = {"first": 100_000}
+    orders: list[str] = []
+    used = 0
+    holds: list[str] = []
+    captured: dict[str, int] = {}
+    for number in range(16):
+        [line] = member.get("/v1/me/view").json()["balances"]
+        spendable, held, debt = (int(line[name]) for name in ("spendable", "held", "debt"))
+        earned = sum(amount * 3 // 2 for amount in kept.values())
+        assert spendable + held - debt == earned - used, (seed, number)
+        assert debt == 0 or spendable == 0 or captured or holds, (seed, number)
+        acts = ["purchase", "return", "return"] + ["hold"] * (spendable > 1) + ["capture", "release"] * bool(holds)
+        match chance.choice(acts + ["refund"] * bool(captured)):
+            case "purchase":
+                amount = chance.randint(1, 60_001)
+                told = cdnow.write("/v1/purchases", purchase(identifier, str(amount))).json()
+                orders.append(told["id"])
+                kept[told["id"]] = amount
+            case "return" if orders:
+                order = chance.choice(orders)
+                part = chance.randint(1, kept[order])
+                body = {"id": f"r-{secrets.token_hex(8)}", "order": order, "occurred_at": "1997-02-01T00:00:00Z"}
+                done = cdnow.write("/v1/returns", {**body, "amount": str(part)})
+                assert done.status_code == 201, done.text
+                kept[order] -= part
+                if not kept[order]:
+                    orders.remove(order)
+            case "hold":
+                points = chance.randint(spendable // 2, spendable)
+                hold = cdnow.write("/v1/holds", {"member": {"identifier": identifier}, "points": str(points)})
+                assert hold.status_code == 201, hold.text
+                holds.append(hold.json()["id"])
+            case "capture":
+                id = holds.pop(chance.randrange(len(holds)))
+                whole = int(cdnow.get(f"/v1/holds/{id}").json()["points"])
+                points = chance.randint(1, whole)
+                assert cdnow.write(f"/v1/holds/{id}/capture", {"points": str(points)}).status_code == 201
+                used += points
+                captured[id] = points
+            case "release":
+                assert cdnow.write(f"/v1/holds/{holds.pop()}/release").status_code == 201
+            case "refund":
+                id = chance.choice(list(captured))
+                points = chance.randint(1, captured[id])
+                assert cdnow.write(f"/v1/holds/{id}/refund", {"points": str(points)}).status_code == 201
+                used -= points
+                captured[id] -= points
+                if not captured[id]:
+                    del captured[id]
+
+
 def test_capture_above_the_hold_is_refused_by_the_contract_too(
     demo: LocalStack, cdnow: Caller, known: tuple[str, Caller]
 ) -> None:
@@ -284,3 +385,32 @@ def test_books_balance(demo: LocalStack) -> None:
     for line in told["brands"]:
         assert line["supply_on_chain"] == line["sum_on_chain"] == line["sum_in_mirror"]
         assert line["drift"] == "0"
+
+
+def test_points_of_two_members_who_are_one_are_gathered_and_spent_together(demo: LocalStack, cdnow: Caller) -> None:
+    """SPEC 19.6, 19.13: on the chain, each lot with its own end; what was moved stays when the merge is undone."""
+    names = [f"m-{secrets.token_hex(6)}" for _ in range(2)]
+    members = [cdnow.write("/v1/members", {"identifier": name}).json()["id"] for name in names]
+    for name in names:
+        assert cdnow.write("/v1/purchases", purchase(name, "2000")).status_code == 201
+    operator = live(demo.url, demo.operator_key)
+    sessions = [operator.write(f"/v1/members/{one}/sessions").json()["token"] for one in members]
+    one, other = (live(demo.url, token) for token in sessions)
+    each = spendable(one)["cdnow"]
+    merge = operator.write("/v1/identity/merges", {"one": members[0], "other": members[1], "case": "case/1"}).json()
+    hold = {"brand": "cdnow", "points": str(each + 1), "lifetime_s": 900}
+    assert one.write("/v1/holds", hold).json()["error"] == "PointsApart"
+    assert spendable(one)["cdnow"] == 2 * each
+
+    moved = other.write("/v1/me/points/gather", {"brand": "cdnow", "from": merge["absorbed"]})
+
+    assert moved.status_code == 201, moved.text
+    assert spendable(one)["cdnow"] == 2 * each
+    held = one.write("/v1/holds", hold)
+    assert (held.status_code, held.json()["state"]) == (201, "held"), held.text
+    assert one.write(f"/v1/me/holds/{held.json()['id']}/cancel").status_code == 201
+    assert operator.write(f"/v1/identity/merges/{merge['id']}", method="DELETE").status_code == 200
+    left = {members[0]: spendable(one).get("cdnow", 0), members[1]: spendable(other).get("cdnow", 0)}
+    assert left == {merge["survivor"]: 2 * each, merge["absorbed"]: 0}
+    for caller in (one, other, operator):
+        caller.client.close()

@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IAuthorised} from "../../contracts/interfaces/IAuthorised.sol";
 import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
+import {Factory} from "./support/Factory.sol";
 import {Signing} from "./support/Signing.sol";
-import {Wallet} from "./support/Wallet.sol";
 
 /// @title A delegate or a wallet that knows nothing of ERC-1271, and takes ether.
 contract Deaf {
@@ -30,34 +30,7 @@ contract Greedy {
     }
 }
 
-/// @title Makes wallets where they are foretold; counts, and calls back whom it is told to.
-contract Factory {
-    uint256 public made;
-    address private at;
-    bytes private again;
-
-    function foretold(address key) external view returns (address) {
-        bytes memory code = abi.encodePacked(type(Wallet).creationCode, abi.encode(key));
-        return address(uint160(uint256(keccak256(abi.encodePacked(hex"ff", this, uint256(7), keccak256(code))))));
-    }
-
-    function callBack(address at_, bytes calldata data) external {
-        (at, again) = (at_, data);
-    }
-
-    function make(address key) external returns (address wallet) {
-        ++made;
-        bytes memory code = abi.encodePacked(type(Wallet).creationCode, abi.encode(key));
-        assembly {
-            wallet := create2(0, add(code, 0x20), mload(code), 7)
-        }
-        if (at == address(0)) return wallet;
-        (bool done,) = at.call(again);
-        require(done, "the call back failed");
-    }
-}
-
-/// @title Whose word counts (SPEC 6.13): plain keys first, then wallets, then wallets that are yet to be made.
+/// @title Whose word counts (SPEC 6.16): plain keys first, then wallets, then wallets that are yet to be made.
 contract SignaturesTest is Signing {
     bytes32 private constant MAGIC = 0x6492649264926492649264926492649264926492649264926492649264926492;
 
@@ -86,7 +59,7 @@ contract SignaturesTest is Signing {
         token(CAFE).transferWithAuthorisation(from, members[1], 10, nonce, block.timestamp, signature);
     }
 
-    /// @notice SPEC 6.13: an account that an EIP-7702 delegate without ERC-1271 was set on is not locked out.
+    /// @notice SPEC 6.16: an account that an EIP-7702 delegate without ERC-1271 was set on is not locked out.
     function test_a_key_signs_whatever_code_its_account_has() public {
         vm.etch(ann, address(new Deaf()).code);
         _send(ann, 1, _word(keys[0], ann, 1));
@@ -97,7 +70,7 @@ contract SignaturesTest is Signing {
         vm.assertEq(token(CAFE).allowance(ann, members[1]), 5, "for a permit too");
     }
 
-    /// @notice SPEC 6.13: 65 bytes, v 27 or 28, the lower s; nothing else is a key's.
+    /// @notice SPEC 6.16: 65 bytes, v 27 or 28, the lower s; nothing else is a key's.
     function test_one_form_of_a_keys_signature_counts() public {
         bytes memory right = _word(keys[0], ann, 1);
         bytes memory wrong = bytes.concat(right);
@@ -120,7 +93,7 @@ contract SignaturesTest is Signing {
         _send(ann, 1, right);
     }
 
-    /// @notice SPEC 6.13: a wallet signs by ERC-1271, a permit included; one that knows nothing of it signs nothing.
+    /// @notice SPEC 6.16: a wallet signs by ERC-1271, a permit included; one that knows nothing of it signs nothing.
     function test_a_wallet_signs_by_1271() public {
         uint256 last = MEMBERS - 1;
         award(CAFE, rule, 2, members[last], 100);
@@ -133,7 +106,7 @@ contract SignaturesTest is Signing {
         _refuse(address(new Deaf()), 1, _word(keys[0], address(0), 1));
     }
 
-    /// @notice SPEC 6.13: a wallet costs whoever submits its word a bounded amount of gas, and one word is read.
+    /// @notice SPEC 6.16: a wallet costs whoever submits its word a bounded amount of gas, and one word is read.
     function test_a_wallet_is_asked_within_bounds() public {
         address busy = address(new Greedy(false));
         _refuse(busy, 1, "");
@@ -144,7 +117,7 @@ contract SignaturesTest is Signing {
         vm.assertEq(token(CAFE).balanceOf(loud), 90, "what it answers beyond a word is not read");
     }
 
-    /// @notice SPEC 6.13: a wallet that is foretold signs by ERC-6492; nothing of its making stays, and another's key,
+    /// @notice SPEC 6.16: a wallet that is foretold signs by ERC-6492; nothing of its making stays, and another's key,
     /// or a factory that makes something else, counts for nothing.
     function test_a_wallet_that_is_yet_to_be_made_signs_by_6492() public {
         Factory factory = new Factory();
@@ -166,7 +139,7 @@ contract SignaturesTest is Signing {
         _send(wallet, 3, _word(99, wallet, 3));
     }
 
-    /// @notice SPEC 6.13: a factory that comes back in the middle uses the same word no second time.
+    /// @notice SPEC 6.16: a factory that comes back in the middle uses the same word no second time.
     function test_a_factory_that_calls_back_gains_nothing() public {
         Factory factory = new Factory();
         address wallet = factory.foretold(vm.addr(99));

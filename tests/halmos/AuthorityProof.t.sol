@@ -4,6 +4,7 @@ pragma solidity 0.8.30;
 import {IRewardRules} from "../../contracts/interfaces/IRewardRules.sol";
 import {IRedemptionDesk} from "../../contracts/interfaces/IRedemptionDesk.sol";
 import {IPartnerExchange} from "../../contracts/interfaces/IPartnerExchange.sol";
+import {ILoyaltyToken} from "../../contracts/interfaces/ILoyaltyToken.sol";
 import {LoyaltyToken} from "../../contracts/LoyaltyToken.sol";
 import {RewardRules} from "../../contracts/RewardRules.sol";
 import {RedemptionDesk} from "../../contracts/RedemptionDesk.sol";
@@ -77,12 +78,15 @@ contract MintProof is TokenProof {
 
     /// @notice Whoever is not one of Moa's contracts mints nothing, in any state, with any arguments.
     function check_no_stranger_mints(address caller, address to, uint256 amount, uint256[4] memory lots) public {
-        vm.assume(caller != RULES && caller != EXCHANGE && caller != DESK && caller != REGISTRY);
+        vm.assume(caller != RULES && caller != EXCHANGE && caller != DESK && caller != REGISTRY && caller != OPENINGS);
         uint256[] memory lines = new uint256[](1);
         lines[0] = amount;
-        bytes[5] memory calls = [
+        ILoyaltyToken.LotsLine[] memory old = new ILoyaltyToken.LotsLine[](1);
+        old[0] = ILoyaltyToken.LotsLine(to, amount, lots);
+        bytes[6] memory calls = [
             abi.encodeCall(token.mint, (to, amount)),
             abi.encodeCall(token.mintBatch, (lines)),
+            abi.encodeCall(token.mintLots, (old)),
             abi.encodeCall(token.takeBack, (to, amount, lots[0], true)),
             abi.encodeCall(token.restore, (to, lots)),
             abi.encodeCall(token.giveBack, (to, lots))

@@ -11,13 +11,14 @@ abstract contract TokenProof is Proof {
     address internal constant RULES = address(0xA2);
     address internal constant DESK = address(0xA3);
     address internal constant EXCHANGE = address(0xA4);
+    address internal constant OPENINGS = address(0xA5);
     /// @dev The published layout: terms at slot 6, from bit 0 up origin 48, epochSeconds 32, lifetimeEpochs 8, grace 32, policy 8, brandId 32.
     bytes32 private constant TERMS_SLOT = bytes32(uint256(6));
 
     LoyaltyToken internal token;
 
     function build(uint256 lifetimeEpochs) internal {
-        token = new LoyaltyToken(address(this), REGISTRY, RULES, DESK, EXCHANGE);
+        token = new LoyaltyToken(address(this), REGISTRY, RULES, DESK, EXCHANGE, OPENINGS);
         svm.enableSymbolicStorage(address(token));
         uint256 terms = 1 | (3_600 << 48) | (lifetimeEpochs << 80) | (uint256(2) << 120) | (1 << 128);
         vm.store(address(token), TERMS_SLOT, bytes32(terms));

@@ -12,7 +12,16 @@ from tests.differential.steps import TOKEN
 
 CODEC = Codec.load()
 BLOCKS_AT_ONCE = 200
-OURS = ("PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "ClearingHouse", "Authority")
+OURS = (
+    "PartnerRegistry",
+    "RewardRules",
+    "RedemptionDesk",
+    "PartnerExchange",
+    "ClearingHouse",
+    "OpeningBalances",
+    "Badges",
+    "Authority",
+)
 
 
 def facts_of(chain: ChainSide) -> Facts:
@@ -35,6 +44,8 @@ def facts_of(chain: ChainSide) -> Facts:
         implementation=at[f"{TOKEN} 0"],
         chain_id=chain.chain_id,
         terms=terms,
+        openings=at["OpeningBalances"],
+        badges=at["Badges"],
     )
 
 
@@ -59,9 +70,11 @@ def _logs(rpc: Rpc, labels: dict[str, str]) -> dict[int, list[EventLog]]:
         for raw in rpc.call("eth_getLogs", span):
             label = labels.get(raw["address"].lower())
             if label is not None:
-                log = CODEC.log(raw, "AccessManager" if label == "Authority" else label)
-                assert log is not None, raw
-                found[log.block_number].append(log)
+                contract = "AccessManager" if label == "Authority" else label
+                assert CODEC.log(raw, contract) is not None, raw
+                log = CODEC.told(raw, contract)
+                if log is not None:
+                    found[log.block_number].append(log)
     for logs in found.values():
         logs.sort(key=lambda log: log.log_index)
     return found

@@ -148,7 +148,9 @@ def put(rpc: Rpc, chain: ChainSide, contract: str, code: str) -> None:
         "RewardRules": ["Authority", "PartnerRegistry", "RedemptionDesk"],
         "ClearingHouse": ["Authority", "PartnerRegistry", "SettlementToken"],
         "PartnerExchange": ["Authority", "PartnerRegistry", "RedemptionDesk", "ClearingHouse"],
-        "LoyaltyToken": ["Authority", "PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange"],
+        "LoyaltyToken": [
+            *("Authority", "PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "OpeningBalances")
+        ],
     }[contract]
     words = b"".join(abi.encode(["address"], [at[name]]) for name in arguments)
     if contract == "ClearingHouse":

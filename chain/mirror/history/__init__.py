@@ -1,4 +1,4 @@
-"""The mirror as of any block since the deployment: points, supply, holds, obligations, rules in force.
+"""The mirror as of any block since the deployment: points, supply, holds, debts, obligations, rules in force.
 
 Every function takes a connection that sees one moment of the tables (chain.storage.database.snapshot) and a block
 number, and costs the same however long the history is. Where there is no history it says so (HistoryNotAvailable), and
@@ -12,6 +12,7 @@ from chain.mirror.history.points import Lot, Supply, accounts, lots_of, points_o
 from chain.mirror.history.rows import (
     agreements,
     collateral,
+    debts,
     holds,
     last_entry,
     obligations,
@@ -30,6 +31,7 @@ __all__ = [
     "agreements",
     "block_at",
     "collateral",
+    "debts",
     "holds",
     "last_entry",
     "lots_of",

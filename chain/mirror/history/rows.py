@@ -66,6 +66,11 @@ def obligations(connection: Connection, block: int) -> list[Row]:
     return as_of(connection, "obligation", block)
 
 
+def debts(connection: Connection, block: int, token: str | None = None) -> list[Row]:
+    """What members owed to brands, by token and account; without those who owed nothing any more."""
+    return [row for row in as_of(connection, "debt", block, token=token) if row["points"] != "0"]
+
+
 def collateral(connection: Connection, block: int) -> list[Row]:
     """Each brand's collateral, and whether it was in default."""
     return as_of(connection, "collateral", block)

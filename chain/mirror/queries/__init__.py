@@ -10,6 +10,7 @@ chain.mirror.history. Units: amounts are decimal text of base units, addresses a
     entries      lines of accounts' histories
     sums         entries added up, for reports
     events       decoded logs
+    award_proofs what a return brings of the award that it takes back
     balances     what accounts hold; `accounts` all that a member's view needs, in one statement
     holds        points set aside
     brands       tokens, standings, rules by which awards are paid

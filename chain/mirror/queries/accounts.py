@@ -8,17 +8,20 @@ from chain.storage.looks import Look
 
 BALANCE: Final = "balance"
 HOLD: Final = "hold"
+DEBT: Final = "debt"
 
 _OF_ACCOUNT: Final = (
     "SELECT 'balance', token, lots FROM balance WHERE account = ?"
     " UNION ALL SELECT * FROM"
     " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
+    " UNION ALL SELECT 'debt', token, points FROM debt WHERE account = ? AND points <> '0'"
 )
 
 
 # (what, where, value). BALANCE: `value` the packed lots of the token `where`. HOLD: `value` points of that token, set
-# aside. Any other word is the asker's own, and so is what it means. Plain tuples: the view is read most of all, and to
-# make and take apart a named one for each row is a twentieth of its time.
+# aside. DEBT: `value` points of that token that the account owes its brand. Any other word is the asker's own, and so
+# is what it means. Plain tuples: the view is read most of all, and to make and take apart a named one for each row is a
+# twentieth of its time.
 Fact = tuple[str, str, str]
 
 
@@ -29,7 +32,7 @@ def statement(beside: str) -> str:
 
 
 def facts(look: Look, asked: str, *, account: Address, holds_max: int, parameters: tuple[Any, ...]) -> Sequence[Fact]:
-    """Balances and open holds of an account, and whatever stands beside them in the statement `asked`, with its
-    parameters. Balances come first, then at most `holds_max` holds."""
-    rows = look.rows(asked, account, account, holds_max, *parameters)
+    """Balances, open holds and debts of an account, and whatever stands beside them in the statement `asked`, with its
+    parameters. Balances come first, then at most `holds_max` holds, then debts."""
+    rows = look.rows(asked, account, account, holds_max, account, *parameters)
     return cast(Sequence[Fact], rows)

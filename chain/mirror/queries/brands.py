@@ -52,6 +52,15 @@ class BrandToken(NamedTuple):
         return Clock(self.origin, self.epoch_s, self.lifetime_epochs)
 
 
+class Rewarding(NamedTuple):
+    """A rule that rewards an activity. lock_s: so long after its fact the award goes; end_s: from this second on the
+    rule gives nothing (0: never)."""
+
+    rule: int
+    lock_s: int
+    end_s: int
+
+
 class Named(NamedTuple):
     """A brand and its token."""
 
@@ -96,16 +105,25 @@ def paused(look: Look, ids: Iterable[RegistryId]) -> list[RegistryId]:
     return [id for id in known if all_stopped or str(id) in stopped]
 
 
-def rule_for(connection: Connection | Session, brand: RegistryId, activity: str, *, at_s: int) -> int | None:
-    """The rule by which a brand rewards an activity now: the youngest that is in force; None without one.
+def rules_for(connection: Connection | Session, brand: RegistryId, activity: str, *, at_s: int) -> list[Rewarding]:
+    """The rules by which a brand rewards an activity now, as their versions in force have it, the youngest first.
 
     Now is `at_s`, or the mirror's block where the chain's clock is ahead of ours.
     """
     look = looking(connection)
     at = checkpoint(look)
     now = at_s if at is None else max(at_s, at.block_time)
-    rows = look.rows(_IN_FORCE, str(brand), now, RULES_MAX)
-    return next((int(rule_id) for rule_id, terms in rows if rewards(document(terms), activity, now)), None)
+    found = [(int(rule), document(terms)) for rule, terms in look.rows(_IN_FORCE, str(brand), now, RULES_MAX)]
+    return [
+        Rewarding(rule, int(terms.get("lockSeconds", 0)), int(terms.get("end", 0)))
+        for rule, terms in found
+        if rewards(terms, activity, now)
+    ]
+
+
+def rule_for(connection: Connection | Session, brand: RegistryId, activity: str, *, at_s: int) -> int | None:
+    """The youngest of them; None without one."""
+    return next((one.rule for one in rules_for(connection, brand, activity, at_s=at_s)), None)
 
 
 def may_come(connection: Connection | Session, rule: int | None) -> bool:

@@ -13,6 +13,8 @@ from chain.storage.looks import Look, document, maker
 ROWS_AT_ONCE: Final = 2_000
 LEGS_MAX: Final = 16
 LEGS_OF_HOLD_MAX: Final = 32
+# More than a batch has for one member: an award and a payment for each of its 250 items.
+BESIDE_MAX: Final = 501
 
 _COLUMNS: Final = (
     "SELECT seq, token, account, kind, points, held, tx_hash, block_number, block_hash, block_time, log_index,"
@@ -31,6 +33,13 @@ _OF_HOLD: Final = (
     " WHERE h.hold_id = ?"
     " UNION SELECT e.seq, e.token FROM hold h JOIN entry e ON e.block_number = h.block_number"
     " AND e.log_index = h.log_index AND e.token = h.token AND e.account = ? WHERE h.hold_id = ?"
+)
+_EVER_OWED: Final = "SELECT 1 FROM debt WHERE token = ? AND account = ?"
+# A debt is paid where its award mints, after all awards of its transaction; so by the account's own next lines.
+_BEFORE: Final = f"{_COLUMNS} WHERE account = ? AND seq < ? ORDER BY seq DESC LIMIT ?"
+_COUNTED: Final = (
+    "SELECT seq, token FROM entry WHERE tx_hash = ? AND account = ? AND kind = ? AND operation_id = ?"
+    " ORDER BY seq LIMIT ?"
 )
 _WHOSE: Final = "SELECT seq, account FROM entry WHERE seq > ? ORDER BY seq LIMIT ?"
 _LAST: Final = "SELECT COALESCE(MAX(seq), 0) FROM entry"
@@ -125,6 +134,47 @@ def of_hold(look: Look, *, hold_id: str, account: Address, steps: Sequence[TxHas
         beside = f" UNION SELECT seq, token FROM entry WHERE account = ? AND tx_hash IN ({places})"  # noqa: S608
     parameters = (account, hold_id, account, hold_id, *((account, *asked) if asked else ()))
     return list(map(maker(Leg), look.rows(f"{_OF_HOLD}{beside} ORDER BY 1 LIMIT ?", *parameters, LEGS_OF_HOLD_MAX)))
+
+
+def debts_paid(look: Look, *, award: Entry) -> list[Leg]:
+    """The debt that an award paid when it was minted, if any: see `paying_award`."""
+    if look.row(_EVER_OWED, award.token, award.account) is None:
+        return []
+    return [
+        Leg(one.seq, one.token)
+        for one in _beside(look, award, _OF_ACCOUNT)
+        if one.kind == "debt_paid" and award.seq in {leg.seq for leg in paying_award(look, paid=one)}
+    ]
+
+
+def paying_award(look: Look, *, paid: Entry) -> list[Leg]:
+    """The award that paid a debt. Of several of one transaction the n-th payment is the n-th award's with points: each
+    award pays until nothing is owed."""
+    before = _beside(look, paid, _BEFORE)
+    number = sum(one.kind == "debt_paid" for one in before)
+    given = [one for one in reversed(before) if one.kind == "award" and one.points != "0"]
+    return [Leg(one.seq, one.token) for one in given[number : number + 1]]
+
+
+def returns(look: Look, *, account: Address, steps: Sequence[TxHash]) -> list[Leg]:
+    """The account's returns in these transactions, by seq."""
+    if not steps:
+        return []
+    asked = steps[:LEGS_OF_HOLD_MAX]
+    places = ", ".join("?" * len(asked))
+    sql = f"SELECT seq, token FROM entry WHERE tx_hash IN ({places}) AND account = ? AND kind = 'return'"  # noqa: S608
+    return list(map(maker(Leg), look.rows(f"{sql} ORDER BY seq LIMIT ?", *asked, account, LEGS_OF_HOLD_MAX)))
+
+
+def award(look: Look, *, account: Address, place: TxHash, operation_id: str) -> list[Leg]:
+    """The account's award with an operation id in a transaction."""
+    return list(map(maker(Leg), look.rows(_COUNTED, place, account, "award", operation_id, LEGS_MAX)))
+
+
+def _beside(look: Look, entry: Entry, asked: str) -> list[Entry]:
+    """The account's lines of the entry's own transaction and token on one side of it, the nearest first."""
+    near = _entries(look.rows(asked, entry.account, entry.seq, BESIDE_MAX))
+    return [one for one in near if (one.tx_hash, one.token) == (entry.tx_hash, entry.token)]
 
 
 def whose(look: Look, *, after: int, limit: int) -> list[Whose]:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
-from chain.base.scalars import RegistryIdText
+from chain.base.scalars import RegistryId, RegistryIdText
 from chain.storage.looks import Look, document
 
 _RULES: Final = (
@@ -13,6 +13,7 @@ _AGREEMENTS: Final = (
     "SELECT agreement_id, from_brand_id, to_brand_id, state, ends_at, versions FROM agreement{} ORDER BY agreement_id"
     " LIMIT ?"
 )
+_TERMS: Final = "SELECT terms FROM rule WHERE brand_id = ? AND rule_id = ? AND version = ?"
 _ALL_RULES, _VALID_RULES = _RULES.format(""), _RULES.format(" WHERE NOT withdrawn")
 _ALL_AGREEMENTS, _AGREED = _AGREEMENTS.format(""), _AGREEMENTS.format(" WHERE state IN ('agreed', 'ending')")
 
@@ -48,6 +49,15 @@ def rules(look: Look, *, limit: int, withdrawn: bool = True) -> list[Rule]:
             _ALL_RULES if withdrawn else _VALID_RULES, limit
         )
     ]
+
+
+def terms(look: Look, *, brand: RegistryId, rule_id: str, version: int) -> dict[str, Any] | None:
+    """The terms of one version of a rule; None where the mirror has none."""
+    row = look.row(_TERMS, str(brand), rule_id, version)
+    if row is None:
+        return None
+    found: dict[str, Any] = document(row[0])
+    return found
 
 
 def agreements(look: Look, *, limit: int, proposed: bool = True) -> list[Agreement]:

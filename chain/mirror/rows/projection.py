@@ -287,6 +287,23 @@ class Projector:
         if rule is not None:
             self.ledger.put("rule", {**rule, "withdrawn": True})
 
+    # Opening balances
+
+    def _opening_claimed(self, log: EventLog, args: Mapping[str, Any]) -> None:
+        token, points = self.context.tokens[args["brandId"]], int(args["points"])
+        if points:
+            self._claim(token, ZERO, args["member"])
+        epoch = self._clock(token).epoch(self._time)
+        old = sorted(part for word in args["lots"] for part in lots.of_word(int(word)))
+        detail = {
+            "opening_id": args["openingId"],
+            "line": args["index"],
+            # What lived when it was claimed, by expiry epoch; the rest had ended.
+            "lots": {str(expiry): str(amount) for expiry, amount in old if expiry > epoch},
+            "lapsed": str(sum(amount for expiry, amount in old if expiry <= epoch)),
+        }
+        self._entry(log, token, args["member"], "opening", points, detail=detail)
+
     # Redemption
 
     def _hold_placed(self, log: EventLog, args: Mapping[str, Any]) -> None:
@@ -631,6 +648,7 @@ _HANDLERS: Final[dict[str, Callable[[Projector, EventLog, Mapping[str, Any]], No
     "LotNamed": Projector._lot_named,
     "Left": Projector._left,
     "Awarded": Projector._awarded,
+    "OpeningClaimed": Projector._opening_claimed,
     "Returned": Projector._returned,
     "DebtChanged": Projector._debt_changed,
     "RulePublished": Projector._rule,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 TOKEN: Final = "LoyaltyToken"  # noqa: S105
+GOVERNOR: Final = "ProgrammeGovernor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,15 @@ class Facts:
     implementation: str
     chain_id: int
     terms: Callable[[str], TokenTerms]
+    # A deployment from before opening balances, badges and votes has none.
+    openings: str = ""
+    badges: str = ""
+    governor: str = ""
+    snapshots: str = ""
 
     def labels(self) -> dict[str, str]:
         """The contracts' names by address, as the model's journal calls them."""
-        return {
+        found = {
             self.registry: "PartnerRegistry",
             self.rules: "RewardRules",
             self.desk: "RedemptionDesk",
@@ -42,6 +48,13 @@ class Facts:
             self.house: "ClearingHouse",
             self.authority: "Authority",
         }
+        later = {
+            self.openings: "OpeningBalances",
+            self.badges: "Badges",
+            self.governor: GOVERNOR,
+            self.snapshots: "Snapshots",
+        }
+        return found | {address: name for address, name in later.items() if address}
 
 
 @dataclass(frozen=True, slots=True)

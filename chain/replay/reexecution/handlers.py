@@ -7,6 +7,7 @@ from chain.replay.books import Books
 from chain.replay.decoding.shapes import Event
 from chain.replay.reexecution import adopt_points as fp
 from chain.replay.reexecution import adopt_terms as ft
+from chain.replay.reexecution import badges, openings
 from chain.replay.reexecution import reexecute_points as points
 from chain.replay.reexecution import reexecute_terms as terms
 from chain.replay.reexecution.call_context import CallContext
@@ -35,6 +36,14 @@ CALLS: Final[dict[str, Call]] = {
     "RulePublished": terms.rule_published,
     "RuleChangeAnnounced": terms.rule_change_announced,
     "RuleChangeWithdrawn": terms.rule_change_withdrawn,
+    "OpeningCommitted": openings.committed,
+    "ComparingEnded": openings.comparing_ended,
+    "OpeningProlonged": openings.prolonged,
+    "OpeningClaimed": openings.claimed,
+    "DefinitionPublished": badges.published,
+    "BadgeGiven": badges.given,
+    "BadgeRefused": badges.given,
+    "BadgeWithdrawn": badges.withdrawn,
     "AgreementProposed": terms.agreement_proposed,
     "AgreementAccepted": terms.agreement_accepted,
     "ChangeProposed": terms.change_proposed,
@@ -88,6 +97,14 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "RulePublished": ("publish",),
     "RuleChangeAnnounced": ("announceChange",),
     "RuleChangeWithdrawn": ("withdrawChange",),
+    "OpeningCommitted": ("commit", "replace"),
+    "ComparingEnded": ("endComparing",),
+    "OpeningProlonged": ("prolong",),
+    "OpeningClaimed": ("claim", "claimBatch"),
+    "DefinitionPublished": ("publish",),
+    "BadgeGiven": ("give", "giveBatch"),
+    "BadgeRefused": ("giveBatch",),
+    "BadgeWithdrawn": ("withdraw",),
     "AgreementProposed": ("propose",),
     "AgreementAccepted": ("accept",),
     "ChangeProposed": ("proposeChange",),
@@ -151,6 +168,13 @@ FORCES: Final[dict[str, Force]] = {
     "RulePublished": ft.rule_published,
     "RuleChangeAnnounced": ft.rule_change_announced,
     "RuleChangeWithdrawn": ft.rule_change_withdrawn,
+    "OpeningCommitted": openings.state_committed,
+    "ComparingEnded": openings.state_comparing_ended,
+    "OpeningProlonged": openings.state_prolonged,
+    "OpeningClaimed": openings.state_claimed,
+    "DefinitionPublished": badges.state_published,
+    "BadgeGiven": badges.state_given,
+    "BadgeWithdrawn": badges.state_withdrawn,
     "AgreementProposed": ft.agreement_proposed,
     "AgreementAccepted": ft.agreement_accepted,
     "ChangeProposed": ft.change_proposed,
@@ -182,6 +206,19 @@ WITHOUT_MEANING: Final = frozenset(
         # What the settlement token did by itself: no book of Moa's follows from it (SPEC 5.19, 5.20).
         "ShortfallShared",
         "SurplusSkimmed",
+    }
+    # Votes are proven to be there, and not counted again: what they bring about is judged where it happens.
+    | {
+        "ProposalMade",
+        "VoteCast",
+        "VoiceCast",
+        "ProposalQueued",
+        "ProposalExecuted",
+        "ProposalVetoed",
+        "ProgrammeTextChanged",
+        "SnapshotPosted",
+        "SnapshotContradicted",
+        "SnapshotAdopted",
     }
 )
 # These change who may act: for a brand only its invitation says them (SPEC 6.8, 6.10).

@@ -312,6 +312,8 @@ def announcements_of(books: Books, contract: str) -> Announcements:
         "RewardRules": books.rules.announcements,
         "RedemptionDesk": books.desk.announcements,
         "ClearingHouse": books.clearing.announcements,
+        "OpeningBalances": books.openings.announcements,
+        "Badges": books.badges.announcements,
     }.get(contract, books.agreements.announcements)
 
 

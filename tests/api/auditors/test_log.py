@@ -479,6 +479,22 @@ def test_cosignature_that_is_not_a_known_witnesses_is_refused(
 
 
 @SQLITE
+def test_cosignature_of_a_size_that_no_tree_has_is_refused(world: World, source: DatabaseLog, witness: Witness) -> None:
+    """SPEC 14.12"""
+    acted(world, 3)
+    note = Note.parse(witness.look(source, log_of(world)))
+    origin, _, *rest = note.text.split("\n")
+    told = {}
+    for size in (str(2**63 - 1), str(2**63), str(2**64), str(-(2**70)), "-1", "1_0", "010"):
+        given = replace(note, text="\n".join([origin, size, *rest])).told()
+        told[size] = world.client.post("/v1/log/cosignatures", json={"note": given}).json()["error"]
+
+    assert told.pop(str(2**63 - 1)) == "CheckpointUnknown", "a tree may be as large as that"
+    assert set(told.values()) == {"CosignatureInvalid"}
+    assert world.rows("SELECT COUNT(*) FROM log_cosignature") == [(0,)]
+
+
+@SQLITE
 def test_grown_log_is_no_fork_and_a_forged_checkpoint_is_refused(world: World, source: DatabaseLog) -> None:
     """SPEC 14.13"""
     first, second = acted(world, 3), acted(world, 9)

@@ -303,7 +303,8 @@ def test_data_of_before_is_kept_by_the_migrations(url: str) -> None:
         connection.execute(text("UPDATE brand SET slug = 'coffee' WHERE registry_id = 12"))
         named = connection.execute(text("SELECT source FROM event UNION SELECT brand FROM enrolment"))
         assert named.scalars().all() == ["coffee"]
-    twice = "INSERT INTO brand SELECT 'x', name, symbol, colour, currency, decimals, registry_id, '0', 1 FROM brand"
+    kept = "name, symbol, colour, currency, decimals, registry_id"
+    twice = f"INSERT INTO brand (slug, {kept}, token, created_at_ms) SELECT 'x', {kept}, '0', 1 FROM brand"
     with pytest.raises(IntegrityError), database.writing(engine) as connection:
         connection.execute(text(f"{twice} WHERE registry_id = 3"))
     with pytest.raises(IntegrityError), database.writing(engine) as connection:

@@ -15,7 +15,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.api.conftest import GRACE_S, World, Worlds, purchase, served
+from tests.api.conftest import GRACE_S, TOKENS, World, Worlds, purchase, served
 from tests.api.conftest import both as kind  # noqa: F401
 
 # An entry is told in milliseconds; who finds it only when the line next breaks needs longer than any of these.
@@ -98,6 +98,27 @@ def test_stream_tells_the_view_then_each_entry_as_it_comes(live: World) -> None:
         assert (entry["points"], entry["id"], entry_id) == ("42", "2", "0.2")
         assert time.monotonic() - began < ENTRY_S_MAX
         assert events.next()[0] == "view"
+
+
+def test_stream_tells_a_new_view_when_a_debt_changes(live: World) -> None:
+    """SPEC 9.102: also where nothing could be taken, and the balance stays as it was."""
+    member = live.member()
+    key = live.session(member).key
+    live.entry(member["address"], 1, index=1)
+
+    with served(live) as (url, _), listening(url, key) as events:
+        view, _ = events.until("view")
+        assert [one["debt"] for one in view["balances"]] == ["0"]
+        live.run(
+            "INSERT INTO debt (token, account, points, block_number, log_index) VALUES (:t, :a, '700', 7, 2)",
+            t=TOKENS["cdnow"],
+            a=member["address"].lower(),
+        )
+        live.entry(member["address"], 0, index=2)
+
+        events.until("entry")
+        told, _ = events.until("view")
+        assert [one["debt"] for one in told["balances"]] == ["700"]
 
 
 def test_stream_resumes_after_the_last_event_seen(live: World) -> None:

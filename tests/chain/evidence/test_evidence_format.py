@@ -81,7 +81,7 @@ def test_every_event_that_can_name_a_member_is_in_the_table() -> None:
             indexed = item.get("type") == "event" and any(
                 part["indexed"] and part["type"] == "address" for part in item["inputs"]
             )
-            if indexed and item["name"] != "CallAnnounced":
+            if indexed and item["name"] not in ("CallAnnounced", "CallRetracted"):
                 assert signature(item) in ours
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from chain.outbox import calls, fair_queue, operations
+from chain.outbox import calls, fair_queue, locked, operations
 from chain.outbox.batching import Choice, choose
 from chain.outbox.fair_queue import BULK, PERSON
 from chain.outbox.operations import NewOperation
@@ -181,15 +181,16 @@ def test_no_look_into_the_queue_walks_through_what_is_queued_or_done(engine: Eng
         else f"(SELECT n FROM generate_series(1, {ROWS}) AS s(n))"
     )
     insert = (
-        "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, bulk, refusals, retry_at_ms,"
+        "INSERT INTO operation (key, kind, brand, ordering_key, payload, state, bulk, refusals, retry_at_ms, due_at_ms,"
         " created_at_ms, updated_at_ms) SELECT 'n' || n, CASE WHEN n % 50 = 0 THEN 'release' ELSE 'award' END,"
-        " 1 + n / 8 % 4, '0x' || n / 3, '{}', 'queued',"
-        f" CASE WHEN n % 9 = 0 THEN 0 ELSE 1 END, 0, n, 0, 0 FROM {numbers} AS numbers"
+        " 1 + n / 8 % 4, '0x' || n / 3, '{}',"
+        " CASE WHEN n % 8 = 1 THEN 'locked' ELSE 'queued' END,"
+        f" CASE WHEN n % 9 = 0 THEN 0 ELSE 1 END, 0, n, n, 0, 0 FROM {numbers} AS numbers"
     )
-    # Half of it queued by four brands, a quarter done, the rest refused or waiting.
+    # Half of it queued by four brands, the rest done, locked, refused or waiting.
     decided = (
-        "UPDATE operation SET state = CASE id % 8 WHEN 0 THEN 'confirmed' WHEN 1 THEN 'confirmed' WHEN 2 THEN 'failed'"
-        " ELSE 'waiting' END WHERE id % 8 < 4"
+        "UPDATE operation SET state = CASE id % 8 WHEN 0 THEN 'confirmed' WHEN 2 THEN 'failed'"
+        " ELSE 'waiting' END WHERE id % 8 IN (0, 2, 3)"
     )
     with writing(engine) as connection:
         connection.execute(text(insert))
@@ -221,6 +222,10 @@ def test_no_look_into_the_queue_walks_through_what_is_queued_or_done(engine: Eng
             fair_queue.backlog(connection, ANT, bulk, 100)
         fair_queue.drawn(connection, LANES)
         operations.any_due(connection, 5)
+        locked.next_due_ms(connection)
+        locked.queue_due(connection, 0, 10)
+        of_a_member = "SELECT id FROM operation WHERE ordering_key = '0x7' AND state = 'locked'"
+        connection.exec_driver_sql(f"{of_a_member} ORDER BY ordering_key, due_at_ms, id LIMIT 10")
         operations.refused_ids(connection, ANT, ("failed", "waiting"), 100, 10)
     event.remove(engine, "before_cursor_execute", plan)
     assert not walks, "\n\n".join(walks)

@@ -16,9 +16,9 @@ from chain.mirror import loop as mirror_loop
 from chain.mirror.rows import row_cache
 from chain.mirror.settings import MirrorSettings
 from chain.node.rpc import Rpc
-from chain.outbox import operations, transactions
+from chain.outbox import locked, operations, transactions
 from chain.relayer import deadlines, sender
-from chain.relayer.loop import RelayerSettings
+from chain.relayer.loop import Relayer, RelayerSettings
 from chain.worker import run
 
 
@@ -31,6 +31,15 @@ def after(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **options: Any) -> Any:
         function(*args, **options)
         die()
+
+    return call
+
+
+def once_true(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **options: Any) -> Any:
+        if function(*args, **options):
+            die()
+        return False
 
     return call
 
@@ -71,6 +80,10 @@ def arm(place: str) -> None:
         deadlines.owe = after(deadlines.owe)
     elif place == "right after a release was asked for":
         deadlines.Deadlines._ask = after(deadlines.Deadlines._ask)  # type: ignore[method-assign]
+    elif place == "inside the transaction that queues what is due":
+        locked.queue_due = once_true(locked.queue_due)
+    elif place == "right after what is due was queued":
+        Relayer._in_time = once_true(Relayer._in_time)  # type: ignore[method-assign]
     elif place != "nowhere":
         raise SystemExit(f"no place is called {place!r}")
 

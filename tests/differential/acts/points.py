@@ -143,6 +143,7 @@ class PointActs(Chooser):
             [
                 (token, "mint", (member, 5), by),
                 (token, "mintBatch", ([],), by),
+                (token, "mintLots", ([],), by),
                 (token, "takeBack", (member, 1, 5, True), by),
                 (token, "burn", (member, 1), by),
                 (token, "setAside", (member, 1), by),

@@ -21,6 +21,8 @@ abstract contract AwardActs is Acts, Returning {
 
     /// @dev Points that a member owes a brand, and what its kept goods pay it: balance less debt, whatever the order.
     mapping(uint256 brandId => mapping(address member => uint256 points)) internal owes;
+    /// @dev Who came to owe a brand last: buys there again now and then.
+    mapping(uint256 brandId => address member) private lastDebtor;
     /// @dev The awards that may come back: of a call all lie one after another, from `firstOf` on.
     Kept[] private keptAwards;
     mapping(uint256 index => uint256 first) private firstOf;
@@ -122,6 +124,7 @@ abstract contract AwardActs is Acts, Returning {
         vm.assertEq(taken, value - missing, "a return takes what is there");
         bool owe = kept.terms.shortfall == IRewardRules.Shortfall.Debt;
         if (owe) owes[brandId][member] += missing;
+        if (owe && missing > 0) lastDebtor[brandId] = member;
         uint256 freed = owe ? value : value - missing;
         spent[brandId][kept.item.ruleId] -= freed;
         if (kept.terms.capPerMemberDay > 0) {
@@ -180,6 +183,7 @@ abstract contract AwardActs is Acts, Returning {
         item.ruleId = 1 + roll(ruleTerms[brandId].length + (roll(8) == 0 ? 1 : 0));
         uint256 who = roll(20);
         item.member = who == 0 ? address(0) : who == 1 ? address(desk) : who == 2 ? MALLORY : members[who % MEMBERS];
+        if (who > 16 && lastDebtor[brandId] != address(0)) item.member = lastDebtor[brandId];
         item.baseAmount = roll(20_000);
         if (roll(24) == 0) item.baseAmount = 2 ** 96;
         // Fills a lot with two; where nothing expires, for good.

@@ -31,7 +31,7 @@ contract Handler is AuthorityActs {
 
     /// @dev What forge may call; what makes the books interesting more often than the rest.
     function acts() external pure returns (bytes4[] memory list) {
-        list = new bytes4[](34);
+        list = new bytes4[](41);
         (list[0], list[1], list[2]) = (this.wait.selector, this.wait.selector, this.standing.selector);
         (list[3], list[4], list[5]) = (this.awardOne.selector, this.awardMany.selector, this.awardMany.selector);
         (list[6], list[7], list[8]) = (this.transfer.selector, this.transferFrom.selector, this.approve.selector);
@@ -46,7 +46,11 @@ contract Handler is AuthorityActs {
         (list[25], list[26], list[27]) = (this.rare.selector, this.hold.selector, this.hold.selector);
         (list[28], list[29]) = (this.capture.selector, this.exchangePoints.selector);
         list[30] = this.declareDefault.selector;
-        (list[31], list[32], list[33]) = (this.takeReturn.selector, this.takeReturn.selector, this.takeReturn.selector);
+        (list[31], list[32], list[33]) = (this.takeReturn.selector, this.takeReturn.selector, this.awardMany.selector);
+        (list[34], list[35], list[36]) = (this.awardMany.selector, this.awardMany.selector, this.awardOne.selector);
+        (list[37], list[38], list[39]) =
+            (this.exchangePoints.selector, this.payAtPartner.selector, this.cureDefault.selector);
+        list[40] = this.unwind.selector;
     }
 
     /// @dev Rare acts take turns in one place of the list.
@@ -59,7 +63,7 @@ contract Handler is AuthorityActs {
 
     function _publishAll() private {
         IRewardRules.Terms memory terms = rateRule(3, 2, IRewardRules.Rounding.Down);
-        terms.budget = 4_000_000;
+        (terms.budget, terms.returnWindow, terms.shortfall) = (4_000_000, 9 days, IRewardRules.Shortfall.Debt);
         _publish(CAFE, terms);
         terms = rateRule(50, 1, IRewardRules.Rounding.Down);
         (terms.kind, terms.capPerMemberDay, terms.budget) = (IRewardRules.Kind.Fixed, 120, 2_000);

@@ -8,6 +8,7 @@ import {RewardRules} from "../../../contracts/RewardRules.sol";
 import {RedemptionDesk} from "../../../contracts/RedemptionDesk.sol";
 import {PartnerExchange} from "../../../contracts/PartnerExchange.sol";
 import {ClearingHouse} from "../../../contracts/ClearingHouse.sol";
+import {OpeningBalances} from "../../../contracts/OpeningBalances.sol";
 import {IPartnerRegistry} from "../../../contracts/interfaces/IPartnerRegistry.sol";
 import {ILoyaltyToken} from "../../../contracts/interfaces/ILoyaltyToken.sol";
 import {IRewardRules} from "../../../contracts/interfaces/IRewardRules.sol";
@@ -41,6 +42,7 @@ abstract contract World is Test {
     RedemptionDesk internal desk;
     PartnerExchange internal exchange;
     ClearingHouse internal house;
+    OpeningBalances internal openings;
     Won internal won;
     LoyaltyToken[] internal tokens;
     /// @dev The last is a smart wallet; its key is the last key.
@@ -107,8 +109,14 @@ abstract contract World is Test {
         rules = new RewardRules(address(manager), address(registry), address(desk));
         house = new ClearingHouse(address(manager), address(registry), address(won), 10_000, RESERVE);
         exchange = new PartnerExchange(address(manager), address(registry), address(desk), address(house));
+        openings = new OpeningBalances(address(manager), address(registry), address(desk));
         LoyaltyToken implementation = new LoyaltyToken(
-            address(manager), address(registry), address(rules), address(desk), address(exchange)
+            address(manager),
+            address(registry),
+            address(rules),
+            address(desk),
+            address(exchange),
+            address(openings)
         );
         vm.prank(OPERATOR);
         registry.seal(

@@ -14,7 +14,7 @@ from scripts.demo.verdict import Line
 from scripts.deploy.terms import terms
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
-RULE = {"numerator": 3, "denominator": 2, "rounding": "down"}
+RULE = {"numerator": 3, "denominator": 2, "rounding": "down", "shortfall": "debt"}
 RULES = {"cdnow": RULE, "hanok": RULE}
 AGREEMENTS = {("cdnow", "hanok"): Agreement(4, 5, 200), ("hanok", "cdnow"): Agreement(6, 5, 200)}
 
@@ -71,7 +71,14 @@ def test_the_plan_conserves_points_but_for_captures_fees_and_rates() -> None:
     captured = sum(one.capture - one.refund for one in plan.redemptions)
     away = EXCHANGE_POINTS * len(plan.exchanges)
     back = sum(one.minimum_out for one in plan.returns)
-    assert plan.supply["cdnow"] == plan.awarded["cdnow"] - captured - away + back
+    bought = {one.id: one.amount for one in orders["cdnow"]}
+    # By fractions of another form: what is kept of an order earns its floor, and all else of its award goes back.
+    gone = sum(
+        bought[one.order] * 3 // 2 - (0 if one.amount is None else (bought[one.order] - one.amount) * 3 // 2)
+        for one in plan.goods_back
+    )
+    owed = sum(plan.debts["cdnow"].values())
+    assert plan.supply["cdnow"] == plan.awarded["cdnow"] - captured - away + back - (gone - owed)
     assert plan.supply["hanok"] == plan.awarded["hanok"] + sum(
         one.minimum_out for one in plan.exchanges
     ) - BACK_POINTS * len(plan.returns)
@@ -79,6 +86,24 @@ def test_the_plan_conserves_points_but_for_captures_fees_and_rates() -> None:
     assert {one.capture for one in plan.redemptions} == {0, 900, HOLD_POINTS}, "every way a hold can end is played"
     assert len(plan.exchanges) > 50
     assert len(plan.returns) > 10
+
+
+def test_goods_come_back_whole_in_part_and_after_their_points_were_spent() -> None:
+    """SPEC 2.24, 2.25, 11.3"""
+    orders = {"cdnow": list(cdnow()), "hanok": list(hanok())}
+
+    plan = expect(orders, RULES, AGREEMENTS)
+    forgiving = expect(orders, {**RULES, "cdnow": {**RULE, "shortfall": "forgive"}}, AGREEMENTS)
+
+    owing = {member: owed for member, owed in plan.debts["cdnow"].items() if owed}
+    assert len([one for one in plan.goods_back if one.amount is None]) > 50
+    assert len([one for one in plan.goods_back if one.amount is not None]) > 50
+    assert len(owing) > 10
+    # All their goods came back, and all that they had: what they redeemed is what they owe.
+    assert all((plan.balances["cdnow"][member], owed) == (0, HOLD_POINTS) for member, owed in owing.items())
+    assert forgiving.supply == plan.supply
+    assert not any(forgiving.debts["cdnow"].values())
+    assert len({one.order for one in plan.goods_back}) == len({one.id for one in plan.goods_back})
 
 
 def test_the_same_file_gives_the_same_plan_and_another_file_another() -> None:

@@ -452,6 +452,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/brands/{slug}/owners": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Owner
+         * @description Makes an address the owner of a brand, who gives the brand's other roles.
+         */
+        post: operations["giveOwner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/exchanges": {
         parameters: {
             query?: never;
@@ -506,6 +526,26 @@ export interface paths {
         get: operations["getExport"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/guests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Guest
+         * @description Makes a guest for a purchase without a member: report it for `member`, print `code` on the receipt.
+         */
+        post: operations["makeGuest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -610,6 +650,108 @@ export interface paths {
          * @description Gives the whole hold back to the member.
          */
         post: operations["releaseHold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identity/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge Members
+         * @description Makes two members one person. Their points stay where they are; it can be undone for 30 days.
+         */
+        post: operations["mergeMembers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identity/merges/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Preview Merge
+         * @description What a merge of two members would do, and what speaks against it.
+         */
+        get: operations["previewMerge"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identity/merges/{merge_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Undo Merge
+         * @description Makes two of one again, within 30 days: each with exactly what came to it.
+         */
+        delete: operations["undoMerge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identity/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Identity Policy
+         * @description How people are told apart and put together: kinds, limits, blocked values, times. For anyone.
+         */
+        get: operations["getIdentityPolicy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/identity/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve Member
+         * @description Finds the brand's member by what the brand knows: e-mail, telephone, till number, card, cookie, its own name.
+         *
+         *     Who is unknown is made. Of what would make one person of two, the identifier that counts least is left out.
+         */
+        post: operations["resolveMember"];
         delete?: never;
         options?: never;
         head?: never;
@@ -796,6 +938,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/accesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Accesses
+         * @description Who looked at the member and what was done about it, the newest first, each with its place in the log.
+         */
+        get: operations["listMyAccesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Badges
+         * @description The member's live badges at all brands, as the contract tells them now.
+         */
+        get: operations["listMyBadges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/balances": {
         parameters: {
             query?: never;
@@ -811,6 +993,90 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Claim Receipt
+         * @description Says that a guest's purchase was the member's own, by the code on the receipt. Once.
+         */
+        post: operations["claimReceipt"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Consents
+         * @description Every word of consent, with where and when it was said and the text that was seen.
+         */
+        get: operations["listMyConsents"];
+        put?: never;
+        /**
+         * Say Consent
+         * @description Agrees to a purpose by a channel, or ends it. It counts from the next read on.
+         */
+        post: operations["sayConsent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Devices
+         * @description Where the member signed in, the one seen last first; `current` is the one that asks.
+         */
+        get: operations["listMyDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/devices/{device_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End My Device
+         * @description Signs a device out, this one or another: its tokens open nothing from the next request on.
+         */
+        delete: operations["endMyDevice"];
         options?: never;
         head?: never;
         patch?: never;
@@ -876,6 +1142,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase Me
+         * @description Forgets the member: key and salts are destroyed, sessions end, points cannot be reached any more. For ever.
+         */
+        post: operations["eraseMe"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/evidence": {
         parameters: {
             query?: never;
@@ -886,8 +1172,30 @@ export interface paths {
         /**
          * Get My Evidence
          * @description The member's balances and every entry's event, with proofs, for `moa verify` or any other verifier.
+         *
+         *     A bundle is of one address; who has several of them by a merge names one of `GET /v1/me/identifiers`.
          */
         get: operations["getMyEvidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Me
+         * @description Everything that is kept of the member, in one archive with a manifest of hashes.
+         */
+        get: operations["exportMe"];
         put?: never;
         post?: never;
         delete?: never;
@@ -937,6 +1245,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/identifiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Identifiers
+         * @description By what the member is known, masked, and where its points lie.
+         */
+        get: operations["listMyIdentifiers"];
+        put?: never;
+        /**
+         * Prove Identifier
+         * @description Adds an address whose code the member has. Where it is another member's, nothing changes and a preview says what
+         *     one person of both would be.
+         */
+        post: operations["proveIdentifier"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/identifiers/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Proof
+         * @description Sends a code to a further address of the member.
+         */
+        post: operations["askForProof"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/identifiers/{identifier_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Identifier
+         * @description Takes away an identifier that the member proved. What brands call the member stays theirs.
+         */
+        delete: operations["removeIdentifier"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/intentions/{key}": {
         parameters: {
             query?: never;
@@ -977,6 +1350,159 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Merges
+         * @description What was made one with the member, why, and until when it can be undone.
+         */
+        get: operations["listMyMerges"];
+        put?: never;
+        /**
+         * Confirm Merge
+         * @description Makes one person of the member and of another whom the same person has just proved to be.
+         */
+        post: operations["confirmMerge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/merges/{merge_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Undo My Merge
+         * @description Undoes a merge of the member's own: that was somebody else.
+         */
+        delete: operations["undoMyMerge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Passkeys
+         * @description The member's passkeys.
+         */
+        get: operations["listMyPasskeys"];
+        put?: never;
+        /**
+         * Add Passkey
+         * @description Adds the passkey that the browser made. One that did not verify its user is refused.
+         */
+        post: operations["addPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For New Passkey
+         * @description What the browser is to be asked so that it makes a passkey.
+         */
+        post: operations["askForNewPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/passkeys/{passkey_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove Passkey
+         * @description Takes a passkey away: it opens nothing from now on.
+         */
+        delete: operations["removePasskey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/points/gather": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gather My Points
+         * @description Moves all points of a brand from another address of the same person to the one that stands for all, each lot with
+         *     its own end. They stay there, also when the merge is undone.
+         */
+        post: operations["gatherMyPoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/preferences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get My Preferences
+         * @description How the member wants to be left alone.
+         */
+        get: operations["getMyPreferences"];
+        /**
+         * Set My Preferences
+         * @description Sets quiet hours, time zone and pause, all at once.
+         */
+        put: operations["setMyPreferences"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/receipt": {
         parameters: {
             query?: never;
@@ -986,11 +1512,51 @@ export interface paths {
         };
         /**
          * Get My Receipt
-         * @description What the member holds at the newest mirrored block, signed by the gateway.
+         * @description What the member holds at the newest mirrored block, signed by the gateway; of one address, as evidence is.
          */
         get: operations["getMyReceipt"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/roles": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Roles
+         * @description The roles that were given to addresses which the member proved.
+         */
+        get: operations["listMyRoles"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/roles/{role_id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Up Role
+         * @description A token to work with in this role, for minutes. It ends with the role and with the device.
+         */
+        post: operations["takeUpRole"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1031,7 +1597,11 @@ export interface paths {
         get: operations["listMySessions"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Sign Out Everywhere
+         * @description Ends every device and every session of the member, the one that asks too.
+         */
+        delete: operations["signOutEverywhere"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1097,6 +1667,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/votes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cast Vote
+         * @description Votes on a proposal with the points that the member had of a brand before it; signed by the member's key.
+         */
+        post: operations["castVote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Prove Wallet
+         * @description Adds a wallet as a way in. The member's points stay where they are.
+         */
+        post: operations["proveWallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/wallets/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For My Wallet
+         * @description The message with which a wallet becomes a way in for the member.
+         */
+        post: operations["askForMyWallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members": {
         parameters: {
             query?: never;
@@ -1141,6 +1771,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/members/{member_id}/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Member Badges
+         * @description A member's live badges of the calling brand; nothing of any other brand.
+         */
+        get: operations["listMemberBadges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members/{member_id}/balances": {
         parameters: {
             query?: never;
@@ -1155,6 +1805,47 @@ export interface paths {
         get: operations["getMemberBalances"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{member_id}/consent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * May I
+         * @description Whether the brand may do this for its member, now. Without a word of the member's: no.
+         */
+        get: operations["mayI"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{member_id}/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report Consent
+         * @description Reports what a member of the brand agreed to, or ended, at a till or on the brand's own site. It counts for this
+         *     brand alone, by the time at which it was said, and never lifts what the member has ended here.
+         */
+        post: operations["reportConsent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1181,6 +1872,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/members/{member_id}/identifiers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Identifiers
+         * @description A member's identifiers, masked.
+         */
+        get: operations["listIdentifiers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/members/{member_id}/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Forget Passkeys
+         * @description Takes every passkey of a person away and signs every device out: for who lost them. The next one that the person
+         *     adds is a second factor again.
+         */
+        delete: operations["forgetPasskeys"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/members/{member_id}/sessions": {
         parameters: {
             query?: never;
@@ -1201,7 +1933,7 @@ export interface paths {
         post: operations["createSession"];
         /**
          * End Sessions
-         * @description Ends all sessions of a member; tells those that it ended.
+         * @description Ends all sessions of a member, whichever of one person's members they are of; tells those that it ended.
          */
         delete: operations["endSessions"];
         options?: never;
@@ -1458,6 +2190,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/operators/staff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Roles
+         * @description Every role of every brand and of the programme.
+         */
+        get: operations["listAllRoles"];
+        put?: never;
+        /**
+         * Give Programme Role
+         * @description Gives an address a role of the programme: operator or auditor.
+         */
+        post: operations["giveProgrammeRole"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operators/staff/{role_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take Any Role
+         * @description Takes any role back, at once.
+         */
+        delete: operations["takeAnyRole"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/privacy/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Data Page
+         * @description What is kept of people, why, by which right and until when. For anyone.
+         */
+        get: operations["getDataPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/privacy/texts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Consent Texts
+         * @description What people agree to, in every version, in English and Korean. For anyone.
+         */
+        get: operations["getConsentTexts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/purchases": {
         parameters: {
             query?: never;
@@ -1518,6 +2334,232 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/returns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return Goods
+         * @description Goods of a purchase came back: its award then stands at what the rule pays for what was kept.
+         */
+        post: operations["returnGoods"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Code
+         * @description Sends a one-time code by e-mail or telephone. The answer is the same for everybody, member or not.
+         */
+        post: operations["askForCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show Outbox
+         * @description What was sent, where a demo has nothing that carries it; closed everywhere else.
+         */
+        get: operations["showOutbox"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter Passkey
+         * @description Signs in with a passkey.
+         */
+        post: operations["enterPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/passkeys/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Passkey
+         * @description What the browser is to be asked: any passkey of ours on this device, with its user verified.
+         */
+        post: operations["askForPasskey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh Tokens
+         * @description The next tokens of a device. A refresh token that comes a second time, by another attempt, ends its device.
+         */
+        post: operations["refreshTokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter Code
+         * @description Signs in with a code. At the first time a member is made; what brands said of this address becomes the member's.
+         *
+         *     Wrong, late, used, tried too often, of another address: all is `CodeWrong`.
+         */
+        post: operations["enterCode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Enter Wallet
+         * @description Signs in with a wallet: a key's signature (ERC-191), or a contract's (ERC-1271), which the chain is asked for.
+         */
+        post: operations["enterWallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/wallets/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Wallet
+         * @description The ERC-4361 message that this wallet is to sign. The answer is the same for everybody, member or not.
+         */
+        post: operations["askForWallet"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/staff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Roles
+         * @description The roles that the brand gave, with the addresses masked.
+         */
+        get: operations["listRoles"];
+        put?: never;
+        /**
+         * Give Role
+         * @description Gives an address a role of the calling brand. By the brand's key, or its owner.
+         */
+        post: operations["giveRole"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/staff/{role_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take Role
+         * @description Takes a role back, at once.
+         */
+        delete: operations["takeRole"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/supply": {
         parameters: {
             query?: never;
@@ -1542,6 +2584,52 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Access
+         * @description Somebody looked, or did something. entry: its place in the log of acts, by which it can be proved.
+         */
+        Access: {
+            /**
+             * Act
+             * @example personal.seen
+             */
+            act: string;
+            /**
+             * Actor
+             * @example brand/cdnow/5f0c2a9b7d31
+             */
+            actor: string;
+            /**
+             * Count
+             * @example 1
+             */
+            count: number;
+            /**
+             * Entry
+             * @example 311
+             */
+            entry: string | null;
+            /**
+             * First At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            first_at: string;
+            /**
+             * Last At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            last_at: string;
+            /**
+             * Route
+             * @example /v1/members/{member_id}/view
+             */
+            route: string | null;
+        };
+        /** AccessList */
+        AccessList: {
+            /** Accesses */
+            accesses: components["schemas"]["Access"][];
+        };
         /** AgreementCited */
         AgreementCited: {
             /**
@@ -2153,9 +3241,83 @@ export interface components {
              */
             amount: string;
         };
+        /**
+         * Badge
+         * @description One live badge. `metadata_hash`: keccak256 of the definition's public text.
+         */
+        Badge: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Definition
+             * @description The brand's number of it, from 1.
+             * @example 3
+             */
+            definition: string;
+            /**
+             * Given At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            given_at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tier" | "mission" | "achievement";
+            /**
+             * Level
+             * @description Of a tier, 1 to 255; 0 for the others.
+             * @example 2
+             */
+            level: number;
+            /**
+             * Metadata Hash
+             * @example 0x6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b
+             */
+            metadata_hash: string;
+            /**
+             * Token Id
+             * @description Of the ERC-721 token, decimal.
+             * @example 6277101735386680763835789423
+             */
+            token_id: string;
+            /**
+             * Valid Until
+             * @description null: it stays.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            valid_until: string | null;
+        };
+        /**
+         * BadgeList
+         * @description A member's live badges in a block.
+         */
+        BadgeList: {
+            /** Badges */
+            badges: components["schemas"]["Badge"][];
+            /**
+             * Block Hash
+             * @example 0x5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d
+             */
+            block_hash: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+        };
         /** Balance */
         Balance: {
             brand: components["schemas"]["BrandCard"];
+            /**
+             * Debt
+             * @description Owed to the brand: points of goods that came back, spent by then. Later awards pay it first.
+             * @example 0
+             */
+            debt: string;
             /**
              * Decimals
              * @example 2
@@ -2183,6 +3345,12 @@ export interface components {
              */
             held: string;
             /**
+             * Locked
+             * @description Earned and on its way, not to be spent before its second: in no other figure here.
+             * @example 0
+             */
+            locked: string;
+            /**
              * Pending
              * @description Earned, on the way to the chain.
              * @example 0
@@ -2204,6 +3372,11 @@ export interface components {
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
              */
             token: string;
+            /**
+             * Unlocking
+             * @description What is locked, the soonest first, 50 seconds at most.
+             */
+            unlocking: components["schemas"]["Unlocking"][];
         };
         /** BalanceThen */
         BalanceThen: {
@@ -2354,6 +3527,12 @@ export interface components {
              */
             colour?: string | null;
             /**
+             * Country
+             * @description Where the brand's telephone numbers are at home: 010-1234-5678 is then +821012345678.
+             * @example KR
+             */
+            country?: string | null;
+            /**
              * Currency
              * @example USD
              */
@@ -2393,6 +3572,11 @@ export interface components {
              */
             colour: string;
             /**
+             * Country
+             * @example KR
+             */
+            country?: string | null;
+            /**
              * Created At
              * @example 2026-11-21T22:15:00.000Z
              */
@@ -2430,6 +3614,19 @@ export interface components {
             token: string;
         };
         /**
+         * BrandRoleGiven
+         * @description To whom a brand's role is given: whoever proves this address.
+         */
+        BrandRoleGiven: {
+            identifier: components["schemas"]["Proved"];
+            /**
+             * Role
+             * @example till
+             * @enum {string}
+             */
+            role: "owner" | "marketer" | "till" | "support" | "treasurer" | "viewer";
+        };
+        /**
          * Bucket
          * @description Points that end together.
          */
@@ -2445,6 +3642,22 @@ export interface components {
              * @example 2933
              */
             points: string;
+        };
+        /**
+         * ChallengeMade
+         * @description The same for everybody, member or not.
+         */
+        ChallengeMade: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
         };
         /** Check */
         Check: {
@@ -2464,6 +3677,72 @@ export interface components {
              * @example true
              */
             ok: boolean;
+        };
+        /** ClaimPublic */
+        ClaimPublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Claim
+             * @example clm_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            claim: string;
+            /**
+             * Claimed At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            claimed_at: string;
+        };
+        /** ClaimWanted */
+        ClaimWanted: {
+            /**
+             * Code
+             * @example 7K3M-QX2A-9TBN
+             */
+            code: string;
+        };
+        /** CodeEntered */
+        CodeEntered: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Code
+             * @example 48151623
+             */
+            code: string;
+            identifier: components["schemas"]["Proved"];
+            /**
+             * Label
+             * @description What the device is called.
+             * @example Ada's telephone
+             */
+            label?: string | null;
+            /** @example null */
+            visitor?: components["schemas"]["Visitor"] | null;
+        };
+        /** CodeProved */
+        CodeProved: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Code
+             * @example 48151623
+             */
+            code: string;
+            identifier: components["schemas"]["Proved"];
+        };
+        /** CodeWanted */
+        CodeWanted: {
+            identifier: components["schemas"]["Proved"];
         };
         /**
          * CohortTold
@@ -2509,6 +3788,151 @@ export interface components {
              * @example 2933
              */
             renewed_of_burnt: string;
+        };
+        /**
+         * ConsentList
+         * @description Every word that was ever said, the oldest first; of a purpose and channel the last of each source counts.
+         */
+        ConsentList: {
+            /** Words */
+            words: components["schemas"]["ConsentPublic"][];
+        };
+        /** ConsentPublic */
+        ConsentPublic: {
+            /**
+             * At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            at: string;
+            /**
+             * Channel
+             * @example email
+             */
+            channel: string;
+            /**
+             * Granted
+             * @example true
+             */
+            granted: boolean;
+            /**
+             * Purpose
+             * @example marketing
+             */
+            purpose: string;
+            /**
+             * Said At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            said_at: string;
+            /**
+             * Source
+             * @example member
+             */
+            source: string;
+            /**
+             * Text Sha256
+             * @example 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
+             */
+            text_sha256: string;
+            /**
+             * Text Version
+             * @example 1
+             */
+            text_version: number;
+        };
+        /**
+         * ConsentReported
+         * @description A member's word as a brand reports it. said_at: when the member said it; now, where it is left out.
+         */
+        ConsentReported: {
+            /**
+             * Channel
+             * @example email
+             * @enum {string}
+             */
+            channel: "email" | "sms" | "push" | "inbox" | "post" | "any";
+            /**
+             * Granted
+             * @example true
+             */
+            granted: boolean;
+            /**
+             * Purpose
+             * @example marketing
+             * @enum {string}
+             */
+            purpose: "marketing" | "personalisation" | "matching" | "partner_sharing" | "research";
+            /**
+             * Said At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            said_at?: string | null;
+            /**
+             * Text Version
+             * @example 1
+             */
+            text_version: number;
+        };
+        /**
+         * ConsentSaid
+         * @description One word: agreed, or ended. text_version: of the text that was seen.
+         */
+        ConsentSaid: {
+            /**
+             * Channel
+             * @example email
+             * @enum {string}
+             */
+            channel: "email" | "sms" | "push" | "inbox" | "post" | "any";
+            /**
+             * Granted
+             * @example true
+             */
+            granted: boolean;
+            /**
+             * Purpose
+             * @example marketing
+             * @enum {string}
+             */
+            purpose: "marketing" | "personalisation" | "matching" | "partner_sharing" | "research";
+            /**
+             * Text Version
+             * @example 1
+             */
+            text_version: number;
+        };
+        /** ConsentTextPublic */
+        ConsentTextPublic: {
+            /**
+             * En
+             * @example Brands whose member I am may send me offers by this channel.
+             */
+            en: string;
+            /**
+             * Ko
+             * @example 제가 가입한 브랜드가 이 채널로 혜택 소식을 보내는 데 동의합니다.
+             */
+            ko: string;
+            /**
+             * Purpose
+             * @example marketing
+             */
+            purpose: string;
+            /**
+             * Sha256
+             * @example 9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f
+             */
+            sha256: string;
+            /**
+             * Version
+             * @example 1
+             */
+            version: number;
+        };
+        /** ConsentTexts */
+        ConsentTexts: {
+            /** Texts */
+            texts: components["schemas"]["ConsentTextPublic"][];
         };
         /**
          * ConsistencyProof
@@ -2576,6 +4000,87 @@ export interface components {
             witnesses: string[];
         };
         /**
+         * DataPage
+         * @description What is kept of people, made of the labels on the columns themselves.
+         */
+        DataPage: {
+            /** Fields */
+            fields: components["schemas"]["FieldKept"][];
+        };
+        /** DeviceList */
+        DeviceList: {
+            /** Devices */
+            devices: components["schemas"]["DevicePublic"][];
+        };
+        /**
+         * DevicePublic
+         * @description A device that signed in. means: how; ended_why: by whom or what it was signed out.
+         */
+        DevicePublic: {
+            /**
+             * Current
+             * @description It is the one that asks.
+             * @example true
+             */
+            current: boolean;
+            /**
+             * Ended At
+             * @example null
+             */
+            ended_at: string | null;
+            /**
+             * Ended Why
+             * @example null
+             */
+            ended_why: string | null;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Id
+             * @example 5f0c2a9b7d31
+             */
+            id: string;
+            /**
+             * Label
+             * @example Ada's telephone
+             */
+            label: string | null;
+            /**
+             * Last At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            last_at: string;
+            /**
+             * Made At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            made_at: string;
+            /**
+             * Means
+             * @example passkey
+             */
+            means: string;
+        };
+        /**
+         * Dropped
+         * @description An identifier that was left out, and why: it names nobody, or would make one person of two.
+         */
+        Dropped: {
+            /**
+             * Kind
+             * @example cookie
+             */
+            kind: string;
+            /**
+             * Why
+             * @example limit_account
+             */
+            why: string;
+        };
+        /**
          * Entry
          * @description One line of a member's history, with its place on the chain.
          */
@@ -2613,7 +4118,7 @@ export interface components {
             id: string;
             /**
              * Kind
-             * @description award, hold, capture, release, timeout, refund, expire, exchange_out, transfer_in, …
+             * @description award, return, debt_paid, hold, capture, release, timeout, refund, expire, exchange_out, …
              * @example award
              */
             kind: string;
@@ -2637,13 +4142,13 @@ export interface components {
             proof: components["schemas"]["EntryPlace"];
             /**
              * Reference
-             * @description The brand's order id.
+             * @description The brand's own id of the order, or of the return.
              * @example order-1
              */
             reference?: string | null;
             /**
              * Related
-             * @description Entries of the same transaction or hold; each of them names this one.
+             * @description Entries of the same transaction, hold or award; each of them names this one.
              * @example [
              *       "312"
              *     ]
@@ -2720,6 +4225,72 @@ export interface components {
              * @example true
              */
             verified: boolean;
+        };
+        /**
+         * ErasureMade
+         * @description A certificate, signed with the key `privacy/0` over everything above `signature`, as JSON with sorted keys.
+         *
+         *     Only `nonce`, told this once and not kept, ties it to a member: subjects are SHA-256 of nonce and member's id.
+         */
+        ErasureMade: {
+            /**
+             * Erased At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            erased_at: string;
+            /**
+             * Format
+             * @example moa-erasure/1
+             */
+            format: string;
+            /**
+             * Id
+             * @example ers_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            id: string;
+            /**
+             * Nonce
+             * @description In the first answer only.
+             * @example 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            nonce: string | null;
+            /**
+             * Public Key
+             * @example 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            public_key: string;
+            /**
+             * Removed
+             * @example {
+             *       "identifier_link": 2
+             *     }
+             */
+            removed: {
+                [key: string]: number;
+            };
+            /**
+             * Signature
+             * @example 5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            signature: string;
+            /**
+             * Subjects
+             * @example [
+             *       "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f"
+             *     ]
+             */
+            subjects: string[];
+        };
+        /**
+         * ErasureWanted
+         * @description confirm: the words `erase everything`.
+         */
+        ErasureWanted: {
+            /**
+             * Confirm
+             * @example erase everything
+             */
+            confirm: string;
         };
         /**
          * ExchangeCreate
@@ -2862,6 +4433,115 @@ export interface components {
              * @example hanok
              */
             to: string;
+        };
+        /**
+         * FieldKept
+         * @description A personal field: what it is, why it is kept, by which right, until when.
+         */
+        FieldKept: {
+            /**
+             * Dataset
+             * @example identifier_link
+             */
+            dataset: string;
+            /**
+             * Field
+             * @example sealed
+             */
+            field: string;
+            /**
+             * Ground
+             * @example contract
+             */
+            ground: string;
+            /**
+             * Kept
+             * @example As long as you are a member.
+             */
+            kept: string;
+            /**
+             * Retention S
+             * @example null
+             */
+            retention_s: number | null;
+            /**
+             * Sealed
+             * @description Encrypted under the member's own key.
+             * @example true
+             */
+            sealed: boolean;
+            /**
+             * What
+             * @example Your e-mail address.
+             */
+            what: string;
+            /**
+             * Why
+             * @example So that you can sign in.
+             */
+            why: string;
+        };
+        /**
+         * GatherPlace
+         * @description Moves all points of a brand from one of the person's members to the one that stands for the person.
+         */
+        GatherPlace: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * From
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            from: string;
+        };
+        /** GatheredPublic */
+        GatheredPublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * From
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            from: string;
+            operation: components["schemas"]["OperationPublic"];
+            /**
+             * To
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            to: string;
+        };
+        /**
+         * GuestMade
+         * @description A guest whose purchase may be reported, and the code for the receipt. `code` is shown this once.
+         */
+        GuestMade: {
+            /**
+             * Claim
+             * @example clm_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            claim: string;
+            /**
+             * Code
+             * @description In the first answer only.
+             * @example 7K3M-QX2A-9TBN
+             */
+            code: string | null;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
         };
         /** Health */
         Health: {
@@ -3009,6 +4689,109 @@ export interface components {
              * @example 100
              */
             points?: string | null;
+        };
+        /** IdentifierGiven */
+        IdentifierGiven: {
+            /**
+             * Kind
+             * @example email
+             * @enum {string}
+             */
+            kind: "account" | "email" | "phone" | "card" | "partner" | "till" | "wallet" | "cookie" | "device";
+            /**
+             * Value
+             * @example ada@example.com
+             */
+            value: string;
+        };
+        /** IdentifierList */
+        IdentifierList: {
+            /** Addresses */
+            addresses: components["schemas"]["MemberAddress"][];
+            /** Identifiers */
+            identifiers: components["schemas"]["IdentifierPublic"][];
+        };
+        /**
+         * IdentifierPublic
+         * @description An identifier as it is shown: masked. said_by: the brand that says so; null when the person proved it.
+         */
+        IdentifierPublic: {
+            /**
+             * First Seen At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            first_seen_at: string;
+            /**
+             * Id
+             * @example 17
+             */
+            id: string;
+            /**
+             * Kind
+             * @example email
+             */
+            kind: string;
+            /**
+             * Last Seen At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            last_seen_at: string;
+            /**
+             * Proven
+             * @example true
+             */
+            proven: boolean;
+            /**
+             * Said By
+             * @example null
+             */
+            said_by: string | null;
+            /**
+             * Shown
+             * @example a…@example.com
+             */
+            shown: string | null;
+        };
+        /**
+         * IdentityPolicy
+         * @description How people are told apart and put together. Never made tighter once there are data.
+         */
+        IdentityPolicy: {
+            /**
+             * Blocked Pattern
+             * @example ^[0-]*$
+             */
+            blocked_pattern: string;
+            /**
+             * Blocked Words
+             * @example [
+             *       "-1",
+             *       "null"
+             *     ]
+             */
+            blocked_words: string[];
+            /**
+             * Claim S
+             * @example 2592000
+             */
+            claim_s: number;
+            /** Kinds */
+            kinds: components["schemas"]["KindPolicy"][];
+            /**
+             * Members Max
+             * @example 32
+             */
+            members_max: number;
+            /**
+             * Undo S
+             * @example 2592000
+             */
+            undo_s: number;
+            /**
+             * Version
+             * @example 1
+             */
+            version: number;
         };
         /**
          * InclusionProof
@@ -3175,6 +4958,36 @@ export interface components {
              */
             registry: string;
         };
+        /** KindPolicy */
+        KindPolicy: {
+            /**
+             * Kind
+             * @example email
+             */
+            kind: string;
+            /**
+             * Limit
+             * @example 5
+             */
+            limit: number;
+            /**
+             * Priority
+             * @example 2
+             */
+            priority: number;
+            /**
+             * Proves
+             * @description Whether showing it proves who somebody is.
+             * @example true
+             */
+            proves: boolean;
+            /**
+             * Window S
+             * @description Within which the limit counts; null: ever.
+             * @example 31536000
+             */
+            window_s: number | null;
+        };
         /**
          * LiabilityThen
          * @description Points outstanding of a brand, by the second at which they end.
@@ -3204,6 +5017,12 @@ export interface components {
              * @example 2933
              */
             outstanding: string;
+            /**
+             * Owed
+             * @description By members, after returns; no part of what is outstanding.
+             * @example 0
+             */
+            owed: string;
             /**
              * Token
              * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
@@ -3296,6 +5115,38 @@ export interface components {
              * @example 2933
              */
             points: string;
+        };
+        /**
+         * MayPublic
+         * @description Whether it may be done now. Ask each time: a word counts from the next question on.
+         */
+        MayPublic: {
+            /**
+             * Allowed
+             * @example false
+             */
+            allowed: boolean;
+            /**
+             * Why
+             * @example no_consent
+             */
+            why: string;
+        };
+        /**
+         * MemberAddress
+         * @description An address at which the member's points lie.
+         */
+        MemberAddress: {
+            /**
+             * Address
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            address: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
         };
         /** MemberCard */
         MemberCard: {
@@ -3459,6 +5310,170 @@ export interface components {
              * @example 17
              */
             operation: string;
+        };
+        /** MergeConfirmed */
+        MergeConfirmed: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+        };
+        /** MergeList */
+        MergeList: {
+            /** Merges */
+            merges: components["schemas"]["MergePublic"][];
+        };
+        /**
+         * MergePreview
+         * @description What a merge would do. refused: the name of what speaks against it.
+         */
+        MergePreview: {
+            absorbed: components["schemas"]["MergeSide"];
+            /**
+             * Refused
+             * @example null
+             */
+            refused: string | null;
+            survivor: components["schemas"]["MergeSide"];
+            /**
+             * Undo For Days
+             * @example 30
+             */
+            undo_for_days: number;
+        };
+        /**
+         * MergePublic
+         * @description A merge that was made. why: kinds of identifiers, the brand that said them, the case; never a value.
+         */
+        MergePublic: {
+            /**
+             * Absorbed
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d11
+             */
+            absorbed: string;
+            /**
+             * Id
+             * @example mrg_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            id: string;
+            /**
+             * Made At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            made_at: string;
+            /**
+             * Reason
+             * @example proven
+             */
+            reason: string;
+            /**
+             * Survivor
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            survivor: string;
+            /**
+             * Undo Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            undo_until: string;
+            /**
+             * Undone At
+             * @example null
+             */
+            undone_at: string | null;
+            /**
+             * Why
+             * @example {
+             *       "kinds": [
+             *         "email"
+             *       ]
+             *     }
+             */
+            why: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * MergeSide
+         * @description One of the two sides: how many of what, and points by brand in base units. No identifier's value.
+         */
+        MergeSide: {
+            /**
+             * Addresses
+             * @example [
+             *       "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+             *     ]
+             */
+            addresses: string[];
+            /**
+             * Brands
+             * @example [
+             *       "cdnow"
+             *     ]
+             */
+            brands: string[];
+            /**
+             * Events
+             * @example 12
+             */
+            events: number;
+            /**
+             * Identifiers
+             * @example {
+             *       "email": 1
+             *     }
+             */
+            identifiers: {
+                [key: string]: number;
+            };
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Members
+             * @example [
+             *       "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+             *     ]
+             */
+            members: string[];
+            /**
+             * Points
+             * @example {
+             *       "cdnow": "4399"
+             *     }
+             */
+            points: {
+                [key: string]: string;
+            };
+            /**
+             * Proven
+             * @example true
+             */
+            proven: boolean;
+        };
+        /**
+         * MergeWanted
+         * @description Two members whom support found to be one person. case: where it is written down how.
+         */
+        MergeWanted: {
+            /**
+             * Case
+             * @example case/4711
+             */
+            case: string;
+            /**
+             * One
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            one: string;
+            /**
+             * Other
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d11
+             */
+            other: string;
         };
         /**
          * MoneyTold
@@ -3664,6 +5679,12 @@ export interface components {
              * @example award
              */
             kind: string;
+            /**
+             * Locked Until
+             * @description When locked: an award asked for from this second on, as the rule's lockSeconds have it.
+             * @example null
+             */
+            locked_until?: string | null;
             /** @example null */
             receipt?: components["schemas"]["Receipt"] | null;
             /**
@@ -3690,7 +5711,7 @@ export interface components {
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            state: "locked" | "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting" | "cancelled";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
@@ -3702,6 +5723,12 @@ export interface components {
          * @description An operation with the refusals that it had before, oldest first.
          */
         OperationTold: {
+            /**
+             * Award
+             * @description Of a return: the operation of its award.
+             * @example null
+             */
+            award?: string | null;
             /**
              * Brand
              * @example cdnow
@@ -3737,6 +5764,12 @@ export interface components {
              * @example award
              */
             kind: string;
+            /**
+             * Locked Until
+             * @description When locked: an award asked for from this second on, as the rule's lockSeconds have it.
+             * @example null
+             */
+            locked_until?: string | null;
             /** @example null */
             receipt?: components["schemas"]["Receipt"] | null;
             /**
@@ -3759,16 +5792,221 @@ export interface components {
              */
             retry_until?: string | null;
             /**
+             * Returns
+             * @description Of an award: the operations of its returns, oldest first.
+             * @default []
+             * @example [
+             *       "18"
+             *     ]
+             */
+            returns: string[];
+            /**
              * State
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            state: "locked" | "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting" | "cancelled";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
              */
             updated_at: string;
+        };
+        /** OutboxList */
+        OutboxList: {
+            /** Messages */
+            messages: components["schemas"]["OutboxShown"][];
+        };
+        /** OutboxShown */
+        OutboxShown: {
+            /**
+             * Channel
+             * @example email
+             */
+            channel: string;
+            /**
+             * Id
+             * @example 17
+             */
+            id: string;
+            /**
+             * Made At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            made_at: string;
+            /**
+             * Text
+             * @example 48151623 is your code for Moa.
+             */
+            text: string;
+            /**
+             * To
+             * @example ada@example.com
+             */
+            to: string;
+        };
+        /**
+         * PasskeyAdded
+         * @description credential: the PublicKeyCredential as its toJSON() gives it.
+         */
+        PasskeyAdded: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Credential
+             * @example {
+             *       "id": "…",
+             *       "rawId": "…",
+             *       "response": {},
+             *       "type": "public-key"
+             *     }
+             */
+            credential: {
+                [key: string]: unknown;
+            };
+            /**
+             * Label
+             * @example Ada's telephone
+             */
+            label?: string | null;
+        };
+        /**
+         * PasskeyEntered
+         * @description credential: the PublicKeyCredential as its toJSON() gives it.
+         */
+        PasskeyEntered: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Credential
+             * @example {
+             *       "id": "…",
+             *       "rawId": "…",
+             *       "response": {},
+             *       "type": "public-key"
+             *     }
+             */
+            credential: {
+                [key: string]: unknown;
+            };
+            /**
+             * Label
+             * @description What the device is called.
+             * @example Ada's telephone
+             */
+            label?: string | null;
+            /** @example null */
+            visitor?: components["schemas"]["Visitor"] | null;
+        };
+        /** PasskeyList */
+        PasskeyList: {
+            /** Passkeys */
+            passkeys: components["schemas"]["PasskeyPublic"][];
+        };
+        /**
+         * PasskeyOptions
+         * @description What navigator.credentials is to be asked: `publicKey`, in WebAuthn's own JSON.
+         */
+        PasskeyOptions: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Public Key
+             * @example {
+             *       "rpId": "localhost",
+             *       "userVerification": "required"
+             *     }
+             */
+            public_key: {
+                [key: string]: unknown;
+            };
+        };
+        /** PasskeyPublic */
+        PasskeyPublic: {
+            /**
+             * Id
+             * @example 17
+             */
+            id: string;
+            /**
+             * Label
+             * @example Ada's telephone
+             */
+            label: string | null;
+            /**
+             * Last At
+             * @example null
+             */
+            last_at: string | null;
+            /**
+             * Made At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            made_at: string;
+        };
+        /**
+         * Preferences
+         * @description Quiet hours in a time zone, and until when there is a pause. What is not given is not wanted.
+         */
+        Preferences: {
+            /**
+             * Paused Until
+             * @example null
+             */
+            paused_until?: string | null;
+            /**
+             * Quiet From
+             * @example 22:00
+             */
+            quiet_from?: string | null;
+            /**
+             * Quiet To
+             * @example 08:00
+             */
+            quiet_to?: string | null;
+            /**
+             * Zone
+             * @default UTC
+             * @example Asia/Seoul
+             */
+            zone: string;
+        };
+        /** PreferencesPublic */
+        PreferencesPublic: {
+            /**
+             * Paused Until
+             * @example null
+             */
+            paused_until: string | null;
+            /**
+             * Quiet From
+             * @example 22:00
+             */
+            quiet_from: string | null;
+            /**
+             * Quiet To
+             * @example 08:00
+             */
+            quiet_to: string | null;
+            /**
+             * Zone
+             * @example Asia/Seoul
+             */
+            zone: string;
         };
         /**
          * ProblemDocument
@@ -3807,6 +6045,59 @@ export interface components {
             type: string;
         } & {
             [key: string]: unknown;
+        };
+        /** ProgrammeRoleGiven */
+        ProgrammeRoleGiven: {
+            identifier: components["schemas"]["Proved"];
+            /**
+             * Role
+             * @example auditor
+             * @enum {string}
+             */
+            role: "operator" | "auditor";
+        };
+        /**
+         * ProofTaken
+         * @description added: it is the member's now. yours: it was already. merge: it is another member's, whom the same person proved
+         *     to be; `POST /v1/me/merges` with the challenge makes both one.
+         */
+        ProofTaken: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Outcome
+             * @example added
+             * @enum {string}
+             */
+            outcome: "added" | "yours" | "merge";
+            /** @example null */
+            preview?: components["schemas"]["MergePreview"] | null;
+        };
+        /**
+         * Proved
+         * @description An address of a person, to which a code can be sent.
+         */
+        Proved: {
+            /**
+             * Country
+             * @description For a telephone number that is written as at home.
+             * @example null
+             */
+            country?: string | null;
+            /**
+             * Kind
+             * @example email
+             * @enum {string}
+             */
+            kind: "email" | "phone";
+            /**
+             * Value
+             * @example ada@example.com
+             */
+            value: string;
         };
         /**
          * PurchaseAccepted
@@ -4028,6 +6319,22 @@ export interface components {
             tx_hash: string;
         };
         /**
+         * RefreshWanted
+         * @description attempt: one each time, the same when an answer was lost and is asked for again.
+         */
+        RefreshWanted: {
+            /**
+             * Attempt
+             * @example 5d1c7c1e-9a58-4a2f-8a55-1f4f2a7d9c10
+             */
+            attempt: string;
+            /**
+             * Refresh
+             * @example moa_r_5f0c2a9b7d31_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+             */
+            refresh: string;
+        };
+        /**
          * Refusal
          * @description A refusal after which the operation was asked again. fact: the order as it was, when it was corrected then.
          */
@@ -4124,6 +6431,12 @@ export interface components {
              */
             kind: string;
             /**
+             * Locked Until
+             * @description When locked: an award asked for from this second on, as the rule's lockSeconds have it.
+             * @example null
+             */
+            locked_until?: string | null;
+            /**
              * Order
              * @example order-19970101-00004
              */
@@ -4154,7 +6467,7 @@ export interface components {
              * @example queued
              * @enum {string}
              */
-            state: "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting";
+            state: "locked" | "queued" | "assigned" | "sent" | "mined" | "confirmed" | "failed" | "waiting" | "cancelled";
             /**
              * Updated At
              * @example 2026-11-21T22:15:00.000Z
@@ -4173,6 +6486,221 @@ export interface components {
             next_cursor?: string | null;
             /** Operations */
             operations: components["schemas"]["RefusedOperation"][];
+        };
+        /**
+         * ResolveWanted
+         * @description By what a brand knows somebody.
+         */
+        ResolveWanted: {
+            /** Identifiers */
+            identifiers: components["schemas"]["IdentifierGiven"][];
+        };
+        /**
+         * ResolvedPublic
+         * @description Whom the identifiers name. The id stays good whatever is merged later.
+         */
+        ResolvedPublic: {
+            /**
+             * Address
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            address: string;
+            /** Dropped */
+            dropped: components["schemas"]["Dropped"][];
+            /**
+             * Matched
+             * @example [
+             *       "email"
+             *     ]
+             */
+            matched: string[];
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Merge
+             * @example null
+             */
+            merge: string | null;
+            /**
+             * Outcome
+             * @example found
+             * @enum {string}
+             */
+            outcome: "found" | "created" | "added" | "merged";
+        };
+        /**
+         * ReturnAccepted
+         * @description The return counts. Its points are taken back when the operation is confirmed.
+         */
+        ReturnAccepted: {
+            /**
+             * Amount
+             * @description What comes back, in the currency's base units.
+             * @example 1000
+             */
+            amount: string;
+            /**
+             * Award
+             * @description The operation of the award that it takes from.
+             * @example 17
+             */
+            award: string;
+            /**
+             * Forgiven
+             * @description Points that were spent and are forgiven.
+             * @example null
+             */
+            forgiven: string | null;
+            /**
+             * Id
+             * @example return-19970102-00001
+             */
+            id: string;
+            /**
+             * Late
+             * @description It was reported more than a day after it happened.
+             * @example true
+             */
+            late: boolean;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Occurred At
+             * @description In UTC.
+             * @example 1997-01-02T00:00:00.000Z
+             */
+            occurred_at: string;
+            /** @description The return's own; the award's, where that was still locked and the goods came off it before. */
+            operation: components["schemas"]["OperationPublic"];
+            /**
+             * Order
+             * @example order-19970101-00004
+             */
+            order: string;
+            /**
+             * Owed
+             * @description Points that are owed instead, once confirmed.
+             * @example null
+             */
+            owed: string | null;
+            /**
+             * Received At
+             * @description When it was first reported.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            received_at: string;
+            /**
+             * Taken
+             * @description Points taken back, once confirmed.
+             * @example null
+             */
+            taken: string | null;
+        };
+        /**
+         * ReturnCreate
+         * @description Goods of a purchase came back, all or some. `id` is the brand's own id of the return and counts once.
+         *
+         *     What the order's points would be without them is the rule's to say, in the version by which they were awarded.
+         */
+        ReturnCreate: {
+            /**
+             * Amount
+             * @description Of what the purchase counted, in the same base units (cents); without it, all that is left of it.
+             * @example 1000
+             */
+            amount?: string | null;
+            /**
+             * Id
+             * @example return-19970102-00001
+             */
+            id: string;
+            /**
+             * Occurred At
+             * Format: date-time
+             * @description Not more than a minute ahead.
+             * @example 1997-01-02T00:00:00Z
+             */
+            occurred_at: string;
+            /**
+             * Order
+             * @description The purchase's own id.
+             * @example order-19970101-00004
+             */
+            order: string;
+            /** Retry For S */
+            retry_for_s?: number | null;
+        };
+        /** RoleList */
+        RoleList: {
+            /** Roles */
+            roles: components["schemas"]["RolePublic"][];
+        };
+        /** RolePublic */
+        RolePublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Id
+             * @example 5f0c2a9b7d31
+             */
+            id: string;
+            /**
+             * Made At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            made_at: string;
+            /**
+             * Role
+             * @example till
+             */
+            role: string;
+            /**
+             * Shown
+             * @description The address, masked.
+             * @example a…@example.com
+             */
+            shown: string;
+        };
+        /**
+         * RoleTaken
+         * @description A token of the role, for minutes. strong: it came by a passkey, and moves money too.
+         */
+        RoleTaken: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string | null;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Role
+             * @example till
+             */
+            role: string;
+            /**
+             * Strong
+             * @example true
+             */
+            strong: boolean;
+            /**
+             * Token
+             * @description In the first answer only.
+             * @example moa_s_5f0c2a9b7d31_…
+             */
+            token: string | null;
         };
         /**
          * RollForward
@@ -4243,6 +6771,21 @@ export interface components {
              * @example 1
              */
             numerator: string;
+            /**
+             * Return Window S
+             * @description For so long after an award its goods may come back; 0: never.
+             * @default 0
+             * @example 2592000
+             */
+            return_window_s: number;
+            /**
+             * Shortfall
+             * @description What becomes of returned goods' points that are spent by then: forgiven, or owed.
+             * @default forgive
+             * @example debt
+             * @enum {string}
+             */
+            shortfall: "forgive" | "debt";
             /**
              * Version
              * @example 1
@@ -4334,6 +6877,14 @@ export interface components {
              * @example 1/20
              */
             expected_breakage: string;
+        };
+        /**
+         * SignedOut
+         * @description How much was ended.
+         */
+        SignedOut: {
+            /** Devices */
+            devices: components["schemas"]["DevicePublic"][];
         };
         /**
          * StatementGiven
@@ -4450,6 +7001,203 @@ export interface components {
              * @enum {string}
              */
             finality: "latest" | "safe" | "final";
+        };
+        /**
+         * TokensMade
+         * @description What a device signs its requests with: `token` for minutes, `refresh` for the next ones, once.
+         */
+        TokensMade: {
+            /**
+             * Device
+             * @example 5f0c2a9b7d31
+             */
+            device: string;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Refresh
+             * @example moa_r_5f0c2a9b7d31_…
+             */
+            refresh: string;
+            /**
+             * Token
+             * @example moa_m_5f0c2a9b7d31_…
+             */
+            token: string;
+            /**
+             * Visitor
+             * @description What became of what was done before: it is the member's now, or stays apart.
+             * @example null
+             */
+            visitor?: ("nothing" | "stitched" | "apart") | null;
+        };
+        /**
+         * Unlocking
+         * @description Locked points that become spendable together, by the rule in force now.
+         */
+        Unlocking: {
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            until: string;
+        };
+        /**
+         * Visitor
+         * @description What the browser or device was called before the sign-in. brand: by whose site; without it, by ours.
+         */
+        Visitor: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand?: string | null;
+            /**
+             * Kind
+             * @example cookie
+             * @enum {string}
+             */
+            kind: "cookie" | "device";
+            /**
+             * Value
+             * @example c-7f0e2a9b7d315f0c2a9b
+             */
+            value: string;
+        };
+        /**
+         * VoteCast
+         * @description How the member votes on a proposal, with the points of one brand.
+         */
+        VoteCast: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "against" | "for" | "abstain";
+            /**
+             * Proposal
+             * @example 1
+             */
+            proposal: string;
+        };
+        /**
+         * VotePublic
+         * @description A vote that was signed and handed in. `points`: its weight, of the block before the proposal.
+         */
+        VotePublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Choice
+             * @enum {string}
+             */
+            choice: "against" | "for" | "abstain";
+            operation: components["schemas"]["OperationPublic"];
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Proposal
+             * @example 1
+             */
+            proposal: string;
+        };
+        /** WalletEntered */
+        WalletEntered: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Label
+             * @description What the device is called.
+             * @example Ada's telephone
+             */
+            label?: string | null;
+            /**
+             * Message
+             * @example localhost:8000 wants you to sign in…
+             */
+            message: string;
+            /**
+             * Signature
+             * @example 0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            signature: string;
+            /** @example null */
+            visitor?: components["schemas"]["Visitor"] | null;
+        };
+        /**
+         * WalletMessage
+         * @description The ERC-4361 message to be signed, word for word, by ERC-191 (`personal_sign`).
+         */
+        WalletMessage: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Message
+             * @example localhost:8000 wants you to sign in with your Ethereum account:
+             *     0x…
+             */
+            message: string;
+        };
+        /** WalletProved */
+        WalletProved: {
+            /**
+             * Challenge
+             * @example chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            challenge: string;
+            /**
+             * Message
+             * @example localhost:8000 wants you to sign in…
+             */
+            message: string;
+            /**
+             * Signature
+             * @example 0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
+             */
+            signature: string;
+        };
+        /** WalletWanted */
+        WalletWanted: {
+            /**
+             * Address
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            address: string;
         };
     };
     responses: never;
@@ -4715,7 +7463,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4822,7 +7570,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -4923,7 +7671,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5020,7 +7768,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5130,7 +7878,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5222,7 +7970,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5319,7 +8067,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5433,7 +8181,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5538,7 +8286,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5643,7 +8391,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5744,7 +8492,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5836,7 +8584,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -5942,7 +8690,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6068,7 +8816,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6196,7 +8944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6389,7 +9137,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6473,6 +9221,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "colour": "#3b5bdb",
+                 *       "country": "KR",
                  *       "currency": "USD",
                  *       "name": "CDNOW",
                  *       "slug": "cdnow",
@@ -6510,7 +9259,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6640,7 +9389,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6757,7 +9506,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6893,7 +9642,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -6948,6 +9697,160 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveOwner: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "email",
+                 *       "value": "ada@example.com"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Proved"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleGiven */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -7049,7 +9952,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7076,7 +9979,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description VersionChanged, OutBelowMinimum, OutTooLarge, ERC20InsufficientBalance */
+            /** @description VersionChanged, OutBelowMinimum, OutTooLarge, ERC20InsufficientBalance, PointsApart */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7197,7 +10100,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7333,7 +10236,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7416,6 +10319,130 @@ export interface operations {
             };
         };
     };
+    makeGuest: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestMade"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     findHold: {
         parameters: {
             query: {
@@ -7446,7 +10473,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7584,7 +10611,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7611,7 +10638,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description ERC20InsufficientBalance */
+            /** @description ERC20InsufficientBalance, PointsApart */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -7723,7 +10750,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7858,7 +10885,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8020,7 +11047,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8173,7 +11200,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8237,6 +11264,628 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    mergeMembers: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "case": "case/4711",
+                 *       "one": "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "other": "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d11"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MergeWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeRefused, MergeTooLarge */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    previewMerge: {
+        parameters: {
+            query: {
+                one: string;
+                other: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePreview"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeRefused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    undoMerge: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeUndone, UndoTooLate */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getIdentityPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityPolicy"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    resolveMember: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["ResolveWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeRefused, MergeTooLarge */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierMalformed, IdentifiersMissing, PhoneUnclear, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -8571,7 +12220,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8845,7 +12494,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -8966,7 +12615,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9126,6 +12775,190 @@ export interface operations {
             };
         };
     };
+    listMyAccesses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyBadges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getMyBalances: {
         parameters: {
             query?: {
@@ -9158,7 +12991,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9232,6 +13065,639 @@ export interface operations {
             };
         };
     };
+    claimReceipt: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "7K3M-QX2A-9TBN"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ClaimWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ClaimUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ClaimTaken, MergeRefused, MergeTooLarge */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ClaimExpired */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description TriesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyConsents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    sayConsent: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "email",
+                 *       "granted": true,
+                 *       "purpose": "marketing",
+                 *       "text_version": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConsentSaid"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, ConsentTextUnknown, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyDevices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    endMyDevice: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                device_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description DeviceUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listMyEntries: {
         parameters: {
             query?: {
@@ -9264,7 +13730,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9376,7 +13842,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9479,7 +13945,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9553,6 +14019,139 @@ export interface operations {
             };
         };
     };
+    eraseMe: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "confirm": "erase everything"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ErasureWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErasureMade"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, ErasureUnconfirmed, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getMyEvidence: {
         parameters: {
             query?: {
@@ -9560,6 +14159,8 @@ export interface operations {
                 block?: number | null;
                 /** @description Events from this block on; all of them without it. */
                 from_block?: number | null;
+                /** @description One of the member's own addresses. */
+                address?: string | null;
             };
             header?: never;
             path?: never;
@@ -9585,7 +14186,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9659,6 +14260,107 @@ export interface operations {
             };
         };
     };
+    exportMe: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A zip of JSON files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ExportTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listMyHolds: {
         parameters: {
             query?: {
@@ -9690,7 +14392,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9807,7 +14509,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -9836,6 +14538,552 @@ export interface operations {
             };
             /** @description HoldStateWrong, HoldBusy, HoldStepsTooMany */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyIdentifiers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentifierList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    proveIdentifier: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "code": "48151623",
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CodeProved"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired, CodeWrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LimitReached, MergeRefused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForProof: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CodeWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChallengeMade"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    removeIdentifier: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                identifier_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentifierList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description IdentifierUnknown, MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9937,7 +15185,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10045,7 +15293,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10128,9 +15376,1323 @@ export interface operations {
             };
         };
     };
-    getMyReceipt: {
+    listMyMerges: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergeList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    confirmMerge: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MergeConfirmed"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ProofMissing, MergeRefused, MergeTooLarge */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    undoMyMerge: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                merge_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MergePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MergeUndone, UndoTooLate */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyPasskeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    addPasskey: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "credential": {
+                 *         "id": "…",
+                 *         "rawId": "…",
+                 *         "response": {},
+                 *         "type": "public-key"
+                 *       },
+                 *       "label": "Ada's telephone"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasskeyAdded"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired, CodeWrong, PasskeyRefused */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description PasskeyTaken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForNewPasskey: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    removePasskey: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description PasskeyUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    gatherMyPoints: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "brand": "cdnow",
+                 *       "from": "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+                 *     }
+                 */
+                "application/json": components["schemas"]["GatherPlace"];
+            };
+        };
+        responses: {
+            /** @description Waited for: it is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatheredPublic"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GatheredPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ERC20InsufficientBalance */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getMyPreferences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesPublic"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    setMyPreferences: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "quiet_from": "22:00",
+                 *       "quiet_to": "08:00",
+                 *       "zone": "Asia/Seoul"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Preferences"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PreferencesPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, QuietHoursMalformed, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getMyReceipt: {
+        parameters: {
+            query?: {
+                /** @description One of the member's own addresses. */
+                address?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -10155,7 +16717,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10192,6 +16754,224 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    takeUpRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded, RoleNotYours */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10270,7 +17050,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10380,7 +17160,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10408,6 +17188,139 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    signOutEverywhere: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -10488,7 +17401,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10609,7 +17522,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10710,7 +17623,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10775,6 +17688,480 @@ export interface operations {
             };
         };
     };
+    castVote: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "brand": "cdnow",
+                 *       "proposal": "1"
+                 *     }
+                 */
+                "application/json": components["schemas"]["VoteCast"];
+            };
+        };
+        responses: {
+            /** @description Waited for: it is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VotePublic"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VotePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description VotingClosed, VoterNotListed, VoteUsed */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, ListUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    proveWallet: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "message": "localhost:8000 wants you to sign in…",
+                 *       "signature": "0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WalletProved"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired, WalletRefused */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LimitReached, MergeRefused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForMyWallet: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WalletWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletMessage"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     findMember: {
         parameters: {
             query: {
@@ -10804,7 +18191,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -10939,7 +18326,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11069,7 +18456,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11143,6 +18530,109 @@ export interface operations {
             };
         };
     };
+    listMemberBadges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getMemberBalances: {
         parameters: {
             query?: {
@@ -11177,7 +18667,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11251,6 +18741,260 @@ export interface operations {
             };
         };
     };
+    mayI: {
+        parameters: {
+            query: {
+                purpose: "marketing" | "personalisation" | "matching" | "partner_sharing" | "research";
+                channel: "email" | "sms" | "push" | "inbox" | "post" | "any";
+            };
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MayPublic"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    reportConsent: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "email",
+                 *       "granted": true,
+                 *       "purpose": "marketing",
+                 *       "said_at": "2026-11-21T22:15:00.000Z",
+                 *       "text_version": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConsentReported"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, ConsentNotYetSaid, ConsentTextUnknown, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listMemberEntries: {
         parameters: {
             query?: {
@@ -11284,7 +19028,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11367,6 +19111,244 @@ export interface operations {
             };
         };
     };
+    listIdentifiers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentifierList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    forgetPasskeys: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                member_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     listSessions: {
         parameters: {
             query?: never;
@@ -11396,7 +19378,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11522,7 +19504,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11657,7 +19639,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11793,7 +19775,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -11914,7 +19896,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12022,7 +20004,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12125,7 +20107,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12223,7 +20205,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12317,7 +20299,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12425,7 +20407,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12537,7 +20519,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12663,7 +20645,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12784,7 +20766,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -12894,7 +20876,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13000,7 +20982,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13126,7 +21108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13279,7 +21261,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13343,6 +21325,527 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listAllRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveProgrammeRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       },
+                 *       "role": "auditor"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProgrammeRoleGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleGiven */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    takeAnyRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getDataPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DataPage"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getConsentTexts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsentTexts"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13461,7 +21964,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13605,7 +22108,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13719,7 +22222,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -13793,6 +22296,1488 @@ export interface operations {
             };
         };
     };
+    returnGoods: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount": "1000",
+                 *       "id": "return-19970102-00001",
+                 *       "occurred_at": "1997-01-02T00:00:00Z",
+                 *       "order": "order-19970101-00004",
+                 *       "retry_for_s": 0
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReturnCreate"];
+            };
+        };
+        responses: {
+            /** @description Waited for: the return is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReturnAccepted"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReturnAccepted"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description OrderUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ReturnConflict, ReturnExceedsAward, ReturnTooLate, AwardUnknown */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, OccurredInFuture, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CodeWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChallengeMade"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    showOutbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutboxList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description OutboxClosed */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    enterPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "credential": {
+                 *         "id": "…",
+                 *         "rawId": "…",
+                 *         "response": {},
+                 *         "type": "public-key"
+                 *       },
+                 *       "label": "Ada's telephone"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasskeyEntered"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensMade"];
+                };
+            };
+            /** @description PasskeyRefused */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdentifierBlocked, IdentifierMalformed, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForPasskey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PasskeyOptions"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    refreshTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attempt": "5d1c7c1e-9a58-4a2f-8a55-1f4f2a7d9c10",
+                 *       "refresh": "moa_r_5f0c2a9b7d31_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RefreshWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensMade"];
+                };
+            };
+            /** @description KeyInvalid, SessionExpired, RefreshReused */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    enterCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "code": "48151623",
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       },
+                 *       "label": "Ada's telephone"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CodeEntered"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensMade"];
+                };
+            };
+            /** @description CodeWrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    enterWallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "label": "Ada's telephone",
+                 *       "message": "localhost:8000 wants you to sign in…",
+                 *       "signature": "0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WalletEntered"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokensMade"];
+                };
+            };
+            /** @description WalletRefused */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdentifierBlocked, IdentifierMalformed, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForWallet: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WalletWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WalletMessage"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listRoles: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    giveRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       },
+                 *       "role": "till"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BrandRoleGiven"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RolePublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleGiven */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    takeRole: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                role_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoleList"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RoleUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getSupply: {
         parameters: {
             query?: {
@@ -13827,7 +23812,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;

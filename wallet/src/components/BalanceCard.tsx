@@ -6,6 +6,7 @@ import { formatPoints, unitsOrNone } from "../money/points";
 import { Amount } from "../ui/Amount";
 import { Icon } from "../ui/Icon";
 import { brandColour } from "../view/colour";
+import { onItsWay } from "../view/unlocking";
 
 interface BalanceCardProps {
   balance: Balance;
@@ -62,7 +63,9 @@ export function BalanceCard({ balance, free, fold, onExchange, onRedeem }: Balan
               {messages.spendable}
             </p>
             <Split balance={balance} free={free} />
+            {unitsOrNone(balance.debt) > 0n && <p className="card-line">{messages.debtNote}</p>}
             <Lots balance={balance} />
+            <OnItsWay balance={balance} />
             {unitsOrNone(balance.expired) > 0n && (
               <p className="card-line" data-expired={balance.expired}>
                 {messages.justExpired(`${formatPoints(balance.expired, decimals, language)} ${brand.symbol}`)}
@@ -85,6 +88,7 @@ function Split({ balance, free }: { balance: Balance; free: string }) {
     ["pending", messages.pending, pending],
   ];
   if (leaving > 0n) parts.push(["leaving", messages.leaving, leaving.toString()]);
+  if (unitsOrNone(balance.debt) > 0n) parts.push(["debt", messages.debt, balance.debt]);
   return (
     <dl className="card-split">
       {parts.map(([name, label, points]) => (
@@ -133,6 +137,35 @@ function Change({ points, decimals }: { points: string; decimals: number }) {
     <span key={points} className="change" aria-hidden="true">
       {formatPoints(change, decimals, language, true)}
     </span>
+  );
+}
+
+/** What cannot be spent yet in one line, with the day of the first of it; every day when it is opened. */
+function OnItsWay({ balance }: { balance: Balance }) {
+  const { language, messages } = useLocale();
+  const { brand, decimals } = balance;
+  const coming = onItsWay(balance);
+  const first = coming?.days[0];
+  if (coming === null || first === undefined) return null;
+  return (
+    <details className="lots" data-locked={coming.points}>
+      <summary className="card-line">
+        {messages.onItsWay(
+          `${formatPoints(coming.points, decimals, language)} ${brand.symbol}`,
+          dateText(first.until, language),
+        )}
+        <Icon name="chevron" />
+      </summary>
+      <ul>
+        {coming.days.map((day) => (
+          <li key={day.until}>
+            <span>{dateText(day.until, language)}</span>
+            <Amount points={day.points} decimals={decimals} />
+          </li>
+        ))}
+      </ul>
+      <p className="lots-note">{messages.onItsWayNote}</p>
+    </details>
   );
 }
 

@@ -24,6 +24,8 @@ const ICONS: Record<string, IconName> = {
   unwind_out: "back",
   pay: "spend",
   burn: "fade",
+  return: "back",
+  debt_paid: "fade",
   leave_out: "spend",
   transfer_out: "spend",
 };

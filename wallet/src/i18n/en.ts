@@ -29,6 +29,10 @@ export const en = {
   held: "On hold",
   pending: "Arriving",
   leaving: "On its way out",
+  debt: "Owed after returns",
+  debtNote: "Your next points pay this first.",
+  onItsWay: (points: string, date: string) => `On its way: ${points} from ${date}`,
+  onItsWayNote: "Points of a purchase that may still come back. They cannot be spent before that day.",
   balanceSentence: (points: string, symbol: string, brand: string) => `${points} ${symbol} to spend at ${brand}.`,
   expires: (points: string, date: string) => `${points} expire ${date}`,
   neverExpire: "These points never expire",
@@ -58,6 +62,8 @@ export const en = {
 
   kinds: {
     award: "Earned",
+    return: "Goods returned",
+    debt_paid: "Paid what you owed",
     purchase: "Purchase",
     review: "Review",
     attendance: "Visit",
@@ -79,6 +85,7 @@ export const en = {
     transfer_out: "Sent",
     leave_in: "Moved to you",
     leave_out: "Moved to your own wallet",
+    opening: "Points from before",
     mint: "Issued",
     burn: "Taken back",
     other: "Entry",
@@ -101,6 +108,14 @@ export const en = {
   gave: "You gave",
   received: "You received",
   order: "Order",
+  goodsReturn: "Return",
+  owedInstead: "Owed, because it was spent",
+  forgivenInstead: "Not asked back, though it was spent",
+  returnsTaken: "Returns",
+  returnDays: (days: string, owed: boolean) =>
+    owed
+      ? `Within ${days} days; points you have spent by then are owed`
+      : `Within ${days} days; points you have spent by then are not asked back`,
   time: "Time",
   rule: "Rule",
   ruleVersion: (name: string, version: string) => `${name}, version ${version}`,
@@ -263,6 +278,10 @@ export const en = {
     ReceiptNotYet: "This is not on the chain yet. Please try again in a moment.",
     HistoryNotAvailable: "There is no history of that moment.",
     AsOfMalformed: "This moment was not understood.",
+    VotingClosed: "The members do not vote on this just now.",
+    VoteUsed: "Your vote has counted already.",
+    VoterNotListed: "You had no points of this brand when the vote was proposed.",
+    ListUnavailable: "The list of votes cannot be read just now. Please try again in a moment.",
     NotYours: "This does not belong to your wallet.",
     SessionExpired: "Your link has run out. Ask the brand for a new one.",
   } as Record<string, string>,

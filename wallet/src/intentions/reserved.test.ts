@@ -8,7 +8,7 @@ const BRAND = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", d
 
 function balance(spendable: string, reserved = "0"): Balance {
   return {
-    brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", reserved, expired: "0", expiring: [], exchange_to: [], token: "0x",
+    brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", reserved, expired: "0", debt: "0", expiring: [], exchange_to: [], locked: "0", unlocking: [], token: "0x",
   };
 }
 

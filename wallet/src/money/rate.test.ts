@@ -20,7 +20,9 @@ test("a factor is exact, however it must be written", () => {
 });
 
 test("a formula is told in whole units of money and of points", () => {
-  const rule = { id: "1", version: 1, name: "purchase", numerator: "5", denominator: "6" };
+  const rule = {
+    id: "1", version: 1, name: "purchase", numerator: "5", denominator: "6", return_window_s: 0, shortfall: "forgive" as const,
+  };
 
   const won = formulaText({ ...rule, base_amount: "4200", base_decimals: 0, currency: "KRW" }, 2, "en");
   const cents = formulaText({ ...rule, numerator: "3", denominator: "2", base_amount: "2933", base_decimals: 2, currency: "USD" }, 2, "en");

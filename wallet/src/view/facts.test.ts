@@ -62,13 +62,35 @@ test("a detail that is not what it should be is left out", () => {
 test("an award shows its formula and cites its rule", () => {
   const rule = {
     id: "1", version: 3, name: "purchase", base_amount: "2933", base_decimals: 2, currency: "USD",
-    numerator: "3", denominator: "2",
+    numerator: "3", denominator: "2", return_window_s: 2_592_000, shortfall: "debt" as const,
   };
   expect(told({ ...entry("award", "4399", {}), rule, reference: "order-7" })).toMatchObject({
     "Worked out as": "29.33 USD × 1.5 → 43.99 CAF",
     Rule: "Purchase, version 3",
     Order: "order-7",
+    Returns: "Within 30 days; points you have spent by then are owed",
   });
+});
+
+/** SPEC 10.27 */
+test.each([
+  [en, "en", "Goods returned", "Owed, because it was spent", "Paid what you owed"],
+  [ko, "ko", "반품 회수", "이미 써서 갚아야 할 포인트", "갚은 포인트"],
+])("goods that came back say what was taken, and what is owed or forgiven instead", (messages, language, kind, label, paid) => {
+  const lines = (detail: Entry["detail"]) =>
+    Object.fromEntries(
+      entryLines({ ...entry("return", "-300", detail), reference: "return-7" }, { language, messages, balances: [] }),
+    );
+  const owing = lines({ award: "1", base_amount: "1000", standing: "0", owed: "1200", forgiven: "0" });
+  const forgiving = lines({ award: "1", base_amount: "1000", standing: "0", owed: "0", forgiven: "1200" });
+
+  expect(kindText(entry("return", "-300", {}), messages.kinds)).toBe(kind);
+  expect(kindText(entry("debt_paid", "-300", {}), messages.kinds)).toBe(paid);
+  expect(owing[label]).toBe("12.00 CAF");
+  expect(owing[messages.goodsReturn]).toBe("return-7");
+  expect(owing).not.toHaveProperty(messages.forgivenInstead);
+  expect(forgiving[messages.forgivenInstead]).toBe("12.00 CAF");
+  expect(forgiving).not.toHaveProperty(label);
 });
 
 test.each([
@@ -91,7 +113,7 @@ function told(of: Entry): Record<string, string> {
 }
 
 function balance(brand: typeof CAFE, token: string): Balance {
-  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", expiring: [], exchange_to: [], token };
+  return { brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", debt: "0", expiring: [], exchange_to: [], locked: "0", unlocking: [], token };
 }
 
 function entry(kind: string, points: string, detail: Entry["detail"], held_delta = "0"): Entry {

@@ -59,7 +59,8 @@ export function entryLines(entry: Entry, reader: Reader): Line[] {
     ...exchangeLines(entry, reader),
     ...holdLines(entry, reader),
     ...expiryLines(entry, reader),
-    reference == null ? null : [messages.order, reference],
+    ...returnLines(entry, reader),
+    reference == null ? null : [entry.kind === "return" ? messages.goodsReturn : messages.order, reference],
     entry.occurred_at == null ? null : [messages.happened, whenText(entry.occurred_at, language)],
     [entry.occurred_at == null ? messages.time : messages.booked, when],
   ];
@@ -99,6 +100,23 @@ function holdLines(entry: Entry, { language, messages }: Reader): (Line | null)[
 function expiryLines(entry: Entry, { language, messages }: Reader): (Line | null)[] {
   const ended = entry.kind === "expire" ? units(entry, "expires_at") : null;
   return [ended === null ? null : [messages.ended, momentOf(ended, language)]];
+}
+
+const DAY_S = 86_400;
+
+/** Of a return what was spent by then; of an award how long its goods may come back. */
+function returnLines(entry: Entry, { language, messages }: Reader): (Line | null)[] {
+  const line = (label: string, name: string): Line | null => {
+    const points = entry.kind === "return" ? units(entry, name) : null;
+    return points === null || points === "0" ? null : [label, pointsText(points, entry, language)];
+  };
+  const window = entry.kind === "award" ? (entry.rule?.return_window_s ?? 0) : 0;
+  const days = new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(window / DAY_S);
+  return [
+    line(messages.owedInstead, "owed"),
+    line(messages.forgivenInstead, "forgiven"),
+    window === 0 ? null : [messages.returnsTaken, messages.returnDays(days, entry.rule?.shortfall === "debt")],
+  ];
 }
 
 function whenText(iso: string, language: string): string {

@@ -118,7 +118,7 @@ class Ledger {
     const expired = this.spendable(slug, this.block) - spendable;
     return {
       brand, decimals: 2, spendable: spendable.toString(), held: held.toString(), pending: "0", reserved: "0",
-      expired: expired.toString(), expiring: [], exchange_to: [], token: "0x",
+      debt: "0", expired: expired.toString(), expiring: [], exchange_to: [], locked: "0", unlocking: [], token: "0x",
     };
   }
 }

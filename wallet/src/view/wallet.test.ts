@@ -132,7 +132,7 @@ function asOf(block: number, reorganised = false): AsOf {
 const BRAND = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
 
 function view(block: number, spendable: string, reorganised = false): MemberView {
-  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", reserved: "0", expired: "0", expiring: [], exchange_to: [], token: "0x" };
+  const balance = { brand: BRAND, decimals: 2, spendable, held: "0", pending: "0", reserved: "0", expired: "0", debt: "0", expiring: [], exchange_to: [], locked: "0", unlocking: [], token: "0x" };
   return { member: { id: "mem", address: "0x" }, as_of: asOf(block, reorganised), balances: [balance] };
 }
 

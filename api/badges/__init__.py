@@ -1,0 +1,1 @@
+"""What a member has reached: tiers, missions and achievements, as the contract tells them."""

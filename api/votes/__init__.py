@@ -1,0 +1,1 @@
+"""A member's vote on a proposal: signed by the member's key, counted by the contract."""

@@ -1,0 +1,186 @@
+"""Badges and votes through the gateway, on Ganache: given, told to the member; voted by signature, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from api import migrate
+from api.app import create_app
+from api.kit.clock import now_ms
+from api.kit.settings import Settings
+from api.members import service as identity
+from api.programmes.catalogue import read_catalogue
+from api.votes import lists
+from chain.contracts.deployment import Deployment
+from chain.contracts.snapshots import Snapshot
+from chain.node.blocks import mined
+from chain.node.rpc import Rpc
+from chain.outbox import calls
+from chain.storage.database import engine as make_engine
+from chain.storage.database import snapshot
+from tests.api.conftest import documented
+from tests.chain.conftest import CDNOW, OnChain
+from tests.support.callers import Caller
+from tests.support.deployed import PASSWORD, deployed
+
+pytestmark = pytest.mark.slow
+
+DAY_S = 86_400
+ISSUER, TIER = 2, 0
+TEXT = "0x" + "7e" * 32
+
+
+@dataclass
+class Programme:
+    """A gateway on a chain of its own, with relayer and mirror that step when they are told."""
+
+    world: OnChain
+    client: TestClient
+    brands: dict[str, Caller]
+    operator: Caller
+
+    def member(self, identifier: str, base_amount: int = 0) -> tuple[Caller, str, str]:
+        """A member's session, id and address; with an award, if it is to have points."""
+        told = self.brands["cdnow"].write("/v1/members", {"identifier": identifier}).json()
+        token = self.operator.write(f"/v1/members/{told['id']}/sessions").json()["token"]
+        address = told["address"].lower()
+        if base_amount:
+            rule = self.world.brands["cdnow"].rules["purchase"]
+            self.world.enqueue(
+                calls.award(key=identifier, brand=CDNOW, member=address, rule=rule, base_amount=base_amount)
+            )
+            self.world.drain()
+        return Caller(self.client, token, told["id"]), told["id"], address
+
+    def send(self, contract: str, function: str, *values: Any, account: int = 1) -> None:
+        """A call by one of the node's accounts: 1 owns the first brand."""
+        data = "0x" + self.world.deployment.codec.calldata(contract, function, *values).hex()
+        sender = self.world.rpc.call("eth_accounts")[account]
+        asked = {"from": sender, "to": self.world.deployment.address(contract), "data": data, "gas": hex(3_000_000)}
+        receipt = mined(self.world.rpc, self.world.rpc.call("eth_sendTransaction", asked))
+        assert receipt["status"] == "0x1", (contract, function)
+        self.world.mirror.catch_up(timeout_s=60)
+
+    def read(self, contract: str, function: str, *values: Any) -> Any:
+        data = "0x" + self.world.deployment.codec.calldata(contract, function, *values).hex()
+        answer = self.world.rpc.call(
+            "eth_call", {"to": self.world.deployment.address(contract), "data": data}, "latest"
+        )
+        return self.world.deployment.codec.result(contract, function, answer)
+
+
+@pytest.fixture(scope="module")
+def programme(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programme]:
+    folder: Path = tmp_path_factory.mktemp("programme")
+    with deployed("ganache", folder) as chain, closing(Rpc(chain.node.url, timeout_s=30.0)) as rpc:
+        settings = Settings(
+            database_url=f"sqlite:///{folder}/moa.db",
+            rpc_url=chain.node.url,
+            chain_id=chain.node.chain_id,
+            deployments=chain.deployments,
+            keystore_path=chain.keystore_path,
+            keystore_password=PASSWORD,
+            wallet_dist=folder / "dist",
+        )
+        migrate.run(settings.database_url)
+        engine = make_engine(settings.database_url)
+        deployment = Deployment.load(chain.deployments, chain.node.chain_id)
+        where = folder, chain.keystore_path, chain.deployments
+        world = OnChain(chain.node, deployment, chain.keystore, engine, rpc, *where)
+        world.mirror.catch_up(timeout_s=60)
+        app = create_app(settings)
+        with TestClient(app, raise_server_exceptions=False) as client:
+            made = identity.bootstrap(app.state.moa.database, brand_keys=True)
+            client.event_hooks = {"response": [documented]}
+            brands = {slug: Caller(client, key or "", slug) for slug, key in made.brand_keys.items()}
+            yield Programme(world, client, brands, Caller(client, made.operator_key or "", "operator"))
+        world.close()
+        engine.dispose()
+
+
+def error(answer: Any) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]
+
+
+def test_a_badge_is_told_to_its_member_and_its_brand_alone(programme: Programme) -> None:
+    """SPEC 17.10"""
+    definition = [TIER, ISSUER, 3, True, 10, 2**39, DAY_S, "0x" + "6b" * 32]
+    ada, ada_id, address = programme.member("ada")
+    bob, bob_id, _ = programme.member("bob")
+    assert ada.get("/v1/me/badges").json()["badges"] == []
+
+    programme.send("Badges", "publish", CDNOW, definition)
+    programme.world.enqueue(calls.badges(key="gold", brand=CDNOW, definition_id=1, members=[address]))
+    programme.world.drain()
+
+    told = ada.get("/v1/me/badges").json()
+    (badge,) = told["badges"]
+    assert (badge["brand"], badge["definition"], badge["kind"], badge["level"]) == ("cdnow", "1", "tier", 3)
+    assert badge["given_at"] < badge["valid_until"]
+    assert told["block_number"] == int(programme.world.rpc.call("eth_blockNumber"), 16)
+    assert programme.brands["cdnow"].get(f"/v1/members/{ada_id}/badges").json()["badges"] == [badge]
+    assert bob.get("/v1/me/badges").json()["badges"] == []
+    assert programme.brands["cdnow"].get(f"/v1/members/{bob_id}/badges").json()["badges"] == []
+
+    assert error(programme.brands["hanok"].get(f"/v1/members/{ada_id}/badges")) == (404, "MemberUnknown")
+    assert error(programme.brands["cdnow"].get("/v1/me/badges")) == (403, "NotYours")
+    assert error(Caller(programme.client, "").get("/v1/me/badges")) == (401, "KeyMissing")
+
+    programme.world.enqueue(calls.badge_withdraw(key="gold back", brand=CDNOW, definition_id=1, member=address))
+    programme.world.drain()
+    assert ada.get("/v1/me/badges").json()["badges"] == []
+
+
+def test_a_member_votes_once_with_the_points_of_the_block_before(programme: Programme) -> None:
+    """SPEC 18.20, 18.6"""
+    world, governor = programme.world, "ProgrammeGovernor"
+    eve, _, _ = programme.member("eve", base_amount=1_000)
+    dan, _, _ = programme.member("dan", base_amount=200)
+    terms = programme.read("RewardRules", "ruleOf", CDNOW, 1)[0]
+    data = world.deployment.codec.calldata("RewardRules", "announceChange", CDNOW, 1, terms)
+    actions = [{"target": world.deployment.address("RewardRules"), "data": "0x" + data.hex()}]
+    vote = {"proposal": "1", "brand": "cdnow", "choice": "for"}
+
+    def ask(caller: Caller, **changes: str) -> Any:
+        return caller.write("/v1/me/votes", {**vote, **changes})
+
+    assert error(ask(eve)) == (409, "ProposalUnknown")
+    programme.send(governor, "proposeAsBrand", CDNOW, actions, TEXT)
+    late, _, _ = programme.member("late", base_amount=500)
+    assert error(ask(eve)) == (409, "VotingClosed")
+    assert error(ask(eve, brand="hanok")) == (409, "BrandNotAsked")
+    assert error(ask(eve, brand="nobody")) == (404, "BrandUnknown")
+    assert error(programme.brands["cdnow"].write("/v1/me/votes", vote)) == (403, "NotYours")
+
+    database = programme.client.app.state.moa.database  # type: ignore[attr-defined]
+    card = database.reads(lambda read: read_catalogue(read, at_ms=now_ms())).by_slug["cdnow"]
+    block = int(programme.read(governor, "proposalOf", 1)["blockNumber"])
+    with snapshot(world.engine) as connection:
+        listed = Snapshot.of(lists.balances(connection, card, block))
+    programme.send("Snapshots", "post", 1, CDNOW, [str(leaf) for leaf in listed.leaves], True, account=5)
+    world.rpc.call("evm_increaseTime", DAY_S + 60)
+    world.mine()
+    poster = world.rpc.call("eth_accounts")[5]
+    programme.send("Snapshots", "adopt", 1, CDNOW, poster, account=6)
+
+    answer = ask(eve)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["points"] == "1500"
+    again = ask(eve)
+    assert again.json()["operation"]["id"] == answer.json()["operation"]["id"]
+    assert error(ask(eve, choice="against")) == (409, "VoteUsed")
+    assert ask(dan, choice="abstain").json()["points"] == "300"
+    assert error(ask(late)) == (409, "VoterNotListed")
+    world.drain()
+
+    assert world.rows("SELECT kind, state FROM operation WHERE kind = 'vote'") == [("vote", "confirmed")] * 2
+    tally = programme.read(governor, "tallyOf", 1, CDNOW)
+    assert (tally["pointsFor"], tally["pointsAgainst"], tally["pointsAbstaining"]) == ("1500", "0", "300")
+    assert error(ask(eve)) == (409, "VoteUsed")
