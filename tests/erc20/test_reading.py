@@ -106,6 +106,14 @@ def test_an_answer_that_was_cut_short_is_put_right_at_its_end(node: ScriptedNode
     assert source._doubt.spans == DOUBT_SPANS
 
 
+def test_a_lie_at_the_end_puts_every_other_block_of_its_span_right(node: ScriptedNode, source: Source) -> None:
+    """SPEC 8.33"""
+    thinner: Callable[[Any], Any] = lambda logs: [*logs[:4], *logs[5:-1]]  # noqa: E731 - one of block 3, one of the last
+    with node.faults.add(faults.changes("thinner", thinner, LOGS)):
+        assert read(source).rows == truth(node)
+    assert source._doubt.spans == DOUBT_SPANS
+
+
 @pytest.mark.parametrize(("blocks", "asked"), [(SHORT_SPAN_BLOCKS, SHORT_SPAN_BLOCKS), (SHORT_SPAN_BLOCKS + 1, 1)])
 def test_every_block_of_a_short_span_is_read_from_receipts_and_of_a_long_one_the_last(
     node: ScriptedNode, source: Source, blocks: int, asked: int
