@@ -69,7 +69,8 @@ def refuse_shortage(session: Session, *, token: Address, address: Address, point
 
 def _is_moving(session: Session, address: Address) -> bool:
     mine = col(Operation.ordering_key) == address
-    return session.exec(select(Operation.id).where(mine, text(OPEN_OPERATION)).limit(1)).first() is not None
+    found = select(Operation.id).where(mine, text(OPEN_OPERATION)).order_by(col(Operation.id)).limit(1)
+    return session.exec(found).first() is not None
 
 
 def _spendable(session: Session, token: Address, address: Address) -> int:

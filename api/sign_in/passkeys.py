@@ -118,7 +118,7 @@ def add(
     except (WebAuthnException, ValueError, KeyError, TypeError):
         raise PasskeyRefused("This passkey is not for us, or did not verify its user.") from None
     credential_id = bytes_to_base64url(made.credential_id)
-    if session.exec(select(Passkey.id).where(Passkey.credential_id == credential_id)).first() is not None:
+    if session.exec(select(Passkey.id).where(Passkey.credential_id == credential_id)).one_or_none() is not None:
         raise PasskeyTaken("This passkey is known already.")
     if len(_of(session, member_ids)) >= PASSKEYS_MAX:
         raise PasskeyTaken(f"A member has at most {PASSKEYS_MAX} passkeys.")
