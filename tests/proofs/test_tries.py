@@ -82,6 +82,13 @@ def test_the_root_of_a_list_is_the_librarys(values: list[bytes]) -> None:
     assert tries.ordered_root(values) == reference_trie(values).root_hash
 
 
+@pytest.mark.parametrize("count", [1, 2, 16, 17, 128, 129, 130, 144, 145, 257])
+def test_the_root_of_a_list_of_any_shape_is_the_librarys(count: int) -> None:
+    """SPEC 12.3: the keys of 129 items and a few more share what no shorter list's do."""
+    values = [bytes([number % 251 + 1]) * (1 + number % 40) for number in range(count)]
+    assert tries.ordered_root(values) == reference_trie(values).root_hash
+
+
 def test_the_root_of_nothing_is_the_empty_root() -> None:
     """SPEC 12.3"""
     assert tries.ordered_root([]) == tries.EMPTY_ROOT == HexaryTrie({}).root_hash

@@ -49,8 +49,8 @@ def books(tmp_path_factory: pytest.TempPathFactory, prepared: Any) -> Any:
         )
         version(world, "obligation", f"{debtor}/{creditor}", row)
     for brand, token in TOKENS.items():
-        number = {"cdnow": "1", "beans": "2"}[brand]
-        version(world, "brand_token", token, {"token": token, "brand_id": number, "decimals": 2})
+        registered = {"cdnow": "1", "beans": "2"}[brand]
+        version(world, "brand_token", token, {"token": token, "brand_id": registered, "decimals": 2})
         version(world, "supply", token, {"token": token, "minted": "100", "burnt": "30"})
         version(world, "supply_lots", f"{token}/1", {"token": token, "expiry_epoch": 1, "points": "50"})
         world.run("INSERT INTO supply_lots (token, expiry_epoch, points) VALUES (:t, 1, '0')", t=token)
