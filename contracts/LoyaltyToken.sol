@@ -456,30 +456,10 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         uint256 packed = _packedTerms;
         (uint256 group, uint256 mask, uint256 shift) = _mintLot(packed);
         uint256 index = group % Lots.WORDS;
-        bool debts = packed >> DEBTORS_AT != 0;
-        uint256 sum = 0;
 
         emit LotNamed(group * Lots.LOTS + shift / Lots.BITS, lines.length);
 
-        for (uint256 k = 0; k < lines.length; ++k) {
-            uint256 line = lines[k];
-            // The upper 160 bits are an address.
-            // forge-lint: disable-next-line(unsafe-typecast)
-            (address member, uint256 points) = (address(uint160(line >> 96)), line & type(uint96).max);
-            // RewardRules has refused the receivers of `_checkReceiver` with MemberInvalid, item by item, and sends no
-            // line of 0.
-            uint256[4] storage words = _lots[member];
-            uint256 word = _addToLot(words[index], points, group, mask, shift);
-            words[index] = word;
-            // Each was at most LOT_MAX: 2^208 such lines would be needed.
-            unchecked {
-                sum += points;
-            }
-
-            emit Transfer(address(0), member, points);
-
-            if (debts && debtOf[member] != 0) sum -= _payDebt(member, points, index, shift);
-        }
+        uint256 sum = _mintLines(lines, group, mask, shift, packed >> DEBTORS_AT != 0);
         _supply[index] = _addToLot(_supply[index], sum, group, mask, shift);
     }
 
@@ -687,10 +667,53 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         _announce(member, changes);
     }
 
+    /// @dev Mints a batch, line by line as `_addToLot` and `emit Transfer` would: on an interpreter its steps are the time
+    /// of a batch. @param debts Whether anybody owes. @return sum What was minted and not burnt again.
+    function _mintLines(uint256[] calldata lines, uint256 group, uint256 mask, uint256 shift, bool debts)
+        private
+        returns (uint256 sum)
+    {
+        bytes32 topic = Transfer.selector;
+        for (uint256 k = 0; k < lines.length; ++k) {
+            // The upper 160 bits are an address. RewardRules has refused the receivers of `_checkReceiver` with
+            // MemberInvalid, item by item, and sends no line of 0.
+            uint256 member;
+            uint256 points;
+            bool full;
+            assembly ("memory-safe") {
+                points := calldataload(add(lines.offset, shl(5, k)))
+                member := shr(96, points)
+                points := and(points, 0xffffffffffffffffffffffff)
+                mstore(0, member)
+                mstore(0x20, _lots.slot)
+                // The word of the group: the group's number over four is its place.
+                let slot := add(keccak256(0, 0x40), and(group, 3))
+                let word := sload(slot)
+                let alive := mul(and(word, mask), eq(shr(240, word), group))
+                full := gt(points, sub(0xffffffffffff, and(shr(shift, alive), 0xffffffffffff)))
+                if iszero(full) {
+                    sstore(slot, or(shl(240, group), add(alive, shl(shift, points))))
+                    mstore(0, points)
+                    log3(0, 0x20, topic, 0, member)
+                }
+            }
+            // The same once more, which says what does not fit.
+            // forge-lint: disable-next-line(unsafe-typecast)
+            if (full) _addToLot(_lots[address(uint160(member))][group % Lots.WORDS], points, group, mask, shift);
+            // Each was at most LOT_MAX: 2^208 such lines would be needed.
+            unchecked {
+                sum += points;
+            }
+            // forge-lint: disable-next-line(unsafe-typecast)
+            if (debts) sum -= _payDebt(address(uint160(member)), points, group % Lots.WORDS, shift);
+        }
+    }
+
     /// @dev Burns of the points just minted what the member owes, at most these. Never does an award add to a debt.
     /// @return paid What was burnt again.
     function _payDebt(address member, uint256 points, uint256 index, uint256 shift) private returns (uint256 paid) {
         uint256 debt = debtOf[member];
+        if (debt == 0) return 0;
         paid = debt < points ? debt : points;
         debtOf[member] = debt - paid;
         if (debt == paid) _packedTerms -= 1 << DEBTORS_AT;

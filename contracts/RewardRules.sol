@@ -54,6 +54,8 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
     /// likewise; 0: none of them may come back.
     /// @param leaf Where the four words of a leaf lie in memory; the last one stays while the rule does.
     /// @param lines Of the token's batch. @param leaves Of the awards that may come back.
+    /// @param numerator Of a rule in force whose points are a rate rounded down without a cap a day; likewise its
+    /// denominator, which is 0 for every other rule, and the most that an award of it gives.
     struct Run {
         uint256 brandId;
         address token;
@@ -79,7 +81,26 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         uint256 leaf;
         uint256[] lines;
         uint256[] leaves;
+        uint256 numerator;
+        uint256 denominator;
+        uint256 ceiling;
     }
+
+    // Where `_countFrom` finds these of a Run, in bytes: each of its members is a word of memory.
+    uint256 private constant TOKEN_AT = 0x20;
+    uint256 private constant RULE_ID_AT = 0xa0;
+    uint256 private constant FREE_AT = 0x1c0;
+    uint256 private constant INDEX_AT = 0x1e0;
+    uint256 private constant BITS_AT = 0x200;
+    uint256 private constant RULE_TAIL_AT = 0x240;
+    uint256 private constant LOT_TAIL_AT = 0x260;
+    uint256 private constant TERMS_TAIL_AT = 0x280;
+    uint256 private constant LEAF_AT = 0x2a0;
+    uint256 private constant LINES_AT = 0x2c0;
+    uint256 private constant LEAVES_AT = 0x2e0;
+    uint256 private constant NUMERATOR_AT = 0x300;
+    uint256 private constant DENOMINATOR_AT = 0x320;
+    uint256 private constant CEILING_AT = 0x340;
 
     IPartnerRegistry private immutable REGISTRY;
     address private immutable DESK;
@@ -241,6 +262,14 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         _makeRoom(run, items.length);
 
         for (uint256 i = 0; i < items.length; ++i) {
+            {
+                (uint256 plain, uint256 sum) = _countPlain(run, items, i);
+                // At most 250 items of 48 bits each.
+                unchecked {
+                    (i, awarded, points) = (i + plain, awarded + plain, points + sum);
+                }
+                if (i == items.length) break;
+            }
             Item calldata item = items[i];
             if (item.operationId >> 8 != run.index || item.ruleId != run.ruleId) _turnTo(run, item);
             (uint256 itemPoints, bytes memory reason) = _assess(run, item);
@@ -488,6 +517,91 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         }
     }
 
+    /// @dev What `_turnTo`, `_assess` and `_count` do, for the items from `first` on that turn nothing, meet no limit and
+    /// earn by a plain rate: a fifth of their steps, which on an interpreter are the time of a batch. The first item that
+    /// is another is left to them.
+    /// @return counted How many. @return sum Their points.
+    function _countPlain(Run memory run, Item[] calldata items, uint256 first)
+        private
+        returns (uint256 counted, uint256 sum)
+    {
+        uint256 at;
+        uint256 end;
+        assembly ("memory-safe") {
+            at := add(items.offset, shl(7, first))
+            end := add(items.offset, shl(7, items.length))
+        }
+        (at, sum) = _countFrom(run, at, end, DESK);
+        assembly ("memory-safe") {
+            counted := sub(shr(7, sub(at, items.offset)), first)
+        }
+    }
+
+    /// @dev As `_countPlain`, by where the items lie. @return next Where the first one lies that is left.
+    function _countFrom(Run memory run, uint256 at, uint256 end, address desk)
+        private
+        returns (uint256 next, uint256 sum)
+    {
+        bytes32 topic = Awarded.selector;
+        assembly ("memory-safe") {
+            for {} lt(at, end) { at := add(at, 0x80) } {
+                let operationId := calldataload(at)
+                let member := calldataload(add(at, 0x40))
+                let base := calldataload(add(at, 0x60))
+                let points
+                {
+                    let bits := mload(add(run, BITS_AT))
+                    let bit := shl(and(operationId, 0xff), 1)
+                    // Another word of ids or another rule, an id that is used, a number too large, no receiver.
+                    let unfit := xor(shr(8, operationId), mload(add(run, INDEX_AT)))
+                    unfit := or(unfit, xor(calldataload(add(at, 0x20)), mload(add(run, RULE_ID_AT))))
+                    unfit := or(unfit, or(and(bits, bit), or(shr(96, base), shr(160, member))))
+                    unfit := or(unfit, or(iszero(member), or(eq(member, desk), eq(member, mload(add(run, TOKEN_AT))))))
+                    // 96 and 48 bits. By a denominator of 0 it gives 0.
+                    points := div(mul(base, mload(add(run, NUMERATOR_AT))), mload(add(run, DENOMINATOR_AT)))
+                    if gt(points, mload(add(run, CEILING_AT))) { points := mload(add(run, CEILING_AT)) }
+                    if or(unfit, or(iszero(points), gt(points, mload(add(run, FREE_AT))))) { break }
+                    mstore(add(run, BITS_AT), or(bits, bit))
+                }
+                sum := add(sum, points)
+                mstore(add(run, FREE_AT), sub(mload(add(run, FREE_AT)), points))
+                base := or(or(base, shl(96, points)), mload(add(run, RULE_TAIL_AT)))
+                mstore(0, base)
+                log4(0, 0x20, topic, mload(run), operationId, member)
+                member := shl(96, member)
+                {
+                    let list := mload(add(run, LINES_AT))
+                    let count := add(mload(list), 1)
+                    mstore(list, count)
+                    mstore(add(list, shl(5, count)), or(member, points))
+                }
+                // From here on `points` are the terms' part of a leaf.
+                points := mload(add(run, TERMS_TAIL_AT))
+                if points {
+                    let list := mload(add(run, LEAVES_AT))
+                    let count := mload(list)
+                    points := or(points, shl(240, count))
+                    count := add(count, 1)
+                    mstore(list, count)
+                    list := add(list, shl(5, count))
+                    count := mload(add(run, LEAF_AT))
+                    mstore(count, operationId)
+                    mstore(add(count, 0x20), or(member, mload(add(run, LOT_TAIL_AT))))
+                    mstore(add(count, 0x40), or(base, points))
+                    mstore(list, keccak256(count, 0x80))
+                }
+            }
+            next := at
+        }
+        if (sum == 0) return (next, 0);
+        // `free` was held against each; what it is of is counted once for all.
+        unchecked {
+            run.bitsChanged = true;
+            run.spent += sum;
+            run.room -= sum;
+        }
+    }
+
     /// @dev `Awarded`, without the encoder's way through free memory.
     function _tell(uint256 brandId, uint256 operationId, address member, uint256 word) private {
         bytes32 topic = Awarded.selector;
@@ -618,6 +732,9 @@ contract RewardRules is IRewardRules, BrandAccess, Signatures {
         run.spent = RuleCode.spent(run.life);
         uint256 remaining = _less(run.budget, run.spent);
         run.free = remaining < run.room ? remaining : run.room;
+        (run.numerator, run.denominator) = run.inWindow ? RuleCode.plainRate(run.rate) : (0, 0);
+        uint256 cap = RuleCode.capPerAward(run.rate);
+        run.ceiling = cap == 0 ? type(uint256).max : cap;
     }
 
     function _writeRule(Run memory run) private {

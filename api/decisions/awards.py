@@ -165,7 +165,9 @@ def facts_of(session: Session, operations: Sequence[int]) -> dict[int, tuple[str
             .join(Event, col(Event.id) == col(made.event))
             .where(col(made.operation).in_(operations))
         )
-        found |= {operation: (external_id, subject) for operation, external_id, subject in rows}
+        found |= {
+            operation: (external_id, subject) for operation, external_id, subject in rows if operation is not None
+        }
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -30,15 +30,18 @@ class Award(SQLModel, table=True):
 class GoodsReturn(SQLModel, table=True):
     """What a return of goods takes back of which award: `award` and `operation` are operations of the ledger.
 
+    operation: none where the award was still locked: what came back was taken off before it was asked for.
     base_amount: what came back, decimal text; the points are the operation's outcome, and are read from there.
     """
 
     __tablename__ = "goods_return"
 
-    operation: int = Field(
-        sa_column=Column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+    event: int = Field(
+        sa_column=Column(
+            BigInteger().with_variant(Integer, "sqlite"), ForeignKey("event.id"), primary_key=True, autoincrement=False
+        )
     )
-    event: int = Field(sa_type=BigInteger, foreign_key="event.id", unique=True)
+    operation: int | None = Field(default=None, sa_type=BigInteger, unique=True)
     award: int = Field(sa_type=BigInteger, index=True)
     base_amount: str
     decided_at_ms: int = Field(sa_type=BigInteger)

@@ -8,7 +8,6 @@ from typing import Final
 from sqlmodel import Session, col, select
 
 from api.decisions.models import GoodsReturn
-from api.events.models import Event
 from chain.outbox import operations
 from chain.outbox.operations import OperationView
 
@@ -18,7 +17,7 @@ RETURNS_MAX: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A return that was asked for, with its operation as it stands."""
+    """A return that is the contract's to take, with its operation as it stands."""
 
     row: GoodsReturn
     operation: OperationView
@@ -30,20 +29,17 @@ class Asked:
 
 
 def of_award(session: Session, award: int) -> list[Asked]:
-    """The returns of an award (its operation), oldest first."""
+    """The returns of an award (its operation) that the contract was asked for, oldest first."""
     rows = session.exec(
-        select(GoodsReturn).where(GoodsReturn.award == award).order_by(col(GoodsReturn.operation)).limit(RETURNS_MAX)
+        select(GoodsReturn)
+        .where(GoodsReturn.award == award, col(GoodsReturn.operation).is_not(None))
+        .order_by(col(GoodsReturn.operation))
+        .limit(RETURNS_MAX)
     ).all()
-    found = operations.get_many(session.connection(), [row.operation for row in rows])
-    return [Asked(row, found[row.operation]) for row in rows]
+    found = operations.get_many(session.connection(), [row.operation for row in rows if row.operation is not None])
+    return [Asked(row, found[row.operation]) for row in rows if row.operation is not None]
 
 
-def of_fact(session: Session, event: int) -> GoodsReturn:
-    """What a return that was reported became."""
-    return session.exec(select(GoodsReturn).where(GoodsReturn.event == event)).one()
-
-
-def of_operation(session: Session, operation: int) -> tuple[GoodsReturn, Event] | None:
-    """The return that made an operation, with what was reported; None when no return did."""
-    row = session.get(GoodsReturn, operation)
-    return None if row is None else (row, session.get_one(Event, row.event))
+def of_operation(session: Session, operation: int) -> GoodsReturn | None:
+    """The return that made an operation; None when no return did."""
+    return session.exec(select(GoodsReturn).where(GoodsReturn.operation == operation)).one_or_none()

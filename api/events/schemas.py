@@ -227,7 +227,9 @@ class ReturnAccepted(ResponseModel):
     received_at: str = Field(description="When it was first reported.", examples=[EXAMPLE_TIME])
     late: bool = Field(description="It was reported more than a day after it happened.", examples=[True])
     award: str = Field(description="The operation of the award that it takes from.", examples=["17"])
-    operation: OperationPublic
+    operation: OperationPublic = Field(
+        description="The return's own; the award's, where that was still locked and the goods came off it before."
+    )
     taken: str | None = Field(description="Points taken back, once confirmed.", examples=[None])
     owed: str | None = Field(description="Points that are owed instead, once confirmed.", examples=[None])
     forgiven: str | None = Field(description="Points that were spent and are forgiven.", examples=[None])

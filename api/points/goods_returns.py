@@ -30,14 +30,16 @@ from api.programmes.rates import return_terms
 from api.writes.backlog import refuse_full
 from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.mirror.queries import blocks, programmes
-from chain.outbox import calls, operations
+from chain.outbox import calls, locked, operations
 from chain.outbox.operations import Change, OperationView
 from chain.storage.looks import looking
 
 
-def take(session: Session, *, settings: Settings, caller: BrandCaller, wanted: ReturnCreate) -> int:
-    """Asks for a return; its operation. Reported again it is the one that it was given before; refused, it is asked
-    for again."""
+def take(session: Session, *, settings: Settings, caller: BrandCaller, wanted: ReturnCreate) -> None:
+    """Asks for a return. Reported again it is the one that it was before; refused, it is asked for again.
+
+    What comes back before its award was asked for (a rule's lock) is taken off it, with no operation of its own.
+    """
     brand = caller.registry_id
     lock(session, f"brand:{brand}")
     slug = identity.brand_of(session, brand).slug
@@ -57,14 +59,21 @@ def take(session: Session, *, settings: Settings, caller: BrandCaller, wanted: R
             raise ReturnConflict(
                 f"Return {wanted.id} was reported before with another content; it counts once.", id=wanted.id
             )
-        found = returns.of_fact(session, before.event)
-        if next(one for one in asked if one.row.operation == found.operation).counts:
-            return found.operation
+        found = session.get_one(GoodsReturn, before.event)
+        if found.operation is None or next(one for one in asked if one.operation.id == found.operation).counts:
+            return
         # Its amount stays what it was: it may still be on a branch of the chain that comes back.
         _refuse(session, brand=brand, given=given, asked=asked, amount=int(found.base_amount))
         refuse_full(session, settings, brand=brand)
         operations.again(session, found.operation, Change(retry_until_ms=until_ms))
-        return found.operation
+        return
+
+    taken_off = _take_off(session, given=given, amount=wanted.amount)
+    if taken_off is not None:
+        [event] = facts.store(session, [row])
+        session.add(GoodsReturn(event=event, award=given.id, base_amount=str(taken_off), decided_at_ms=at_ms))
+        session.flush()
+        return
 
     base_amount = _refuse(session, brand=brand, given=given, asked=asked, amount=wanted.amount)
     refuse_full(session, settings, brand=brand)
@@ -84,16 +93,18 @@ def take(session: Session, *, settings: Settings, caller: BrandCaller, wanted: R
         GoodsReturn(operation=operation, event=event, award=given.id, base_amount=str(base_amount), decided_at_ms=at_ms)
     )
     session.flush()
-    return operation
 
 
-def told_return(session: Session, operation: int) -> ReturnAccepted:
-    """The return that an operation is of, as it was first reported, and what it took once the chain has it."""
-    found = returns.of_operation(session, operation)
-    assert found is not None, "a return's rows are made in the transaction that names its operation"
-    row, fact = found
-    view = operations.get(session.connection(), operation)
-    result: dict[str, Any] = (view.result if view is not None else None) or {}
+def told_return(session: Session, *, brand: RegistryId, id: str) -> ReturnAccepted:
+    """A brand's return as it was first reported, and what it took once the chain has it."""
+    source = identity.brand_of(session, brand).slug
+    fact = session.get_one(Event, facts.known(session, source=source, kind=RETURN, ids=[id])[id].event)
+    row = session.get_one(GoodsReturn, fact.id)
+    # Before its award was asked for nothing was given, so nothing is taken.
+    result: dict[str, Any] = {"taken": "0", "missing": "0", "owes": "0"}
+    if row.operation is not None:
+        view = operations.get(session.connection(), row.operation)
+        result = (view.result if view is not None else None) or {}
     missing, owes = result.get("missing"), result.get("owes") == "1"
     return ReturnAccepted(
         id=fact.external_id,
@@ -104,7 +115,7 @@ def told_return(session: Session, operation: int) -> ReturnAccepted:
         received_at=rfc3339(fact.received_at_ms),
         late=is_late(occurred_at_ms=fact.occurred_at_ms, received_at_ms=fact.received_at_ms),
         award=str(row.award),
-        operation=told_operation_of(session, operation),
+        operation=told_operation_of(session, row.award if row.operation is None else row.operation),
         taken=result.get("taken"),
         owed=missing if missing is None or owes else "0",
         forgiven=missing if missing is None or not owes else "0",
@@ -116,6 +127,22 @@ def _award_of(session: Session, event: int) -> OperationView:
     found = operations.get(session.connection(), operation)
     assert found is not None, "a fact and its operation are rows of one transaction"
     return found
+
+
+def _take_off(session: Session, *, given: OperationView, amount: int | None) -> int | None:
+    """What comes off an award that is still locked; None where the contract is to take it back."""
+    if given.state not in (operations.LOCKED, operations.CANCELLED):
+        return None
+    wanted = int(given.payload["base_amount"]) if amount is None else amount
+    left = 0
+    if given.state == operations.LOCKED:
+        back = locked.give_back(session, given.id, wanted)
+        if back is None or back.kept < back.left or back.cancelled:
+            return None if back is None else wanted
+        left = back.left
+    raise ReturnExceedsAward(
+        f"{left} of this order is left, {wanted} was to come back.", baseAmount=str(wanted), left=str(left)
+    )
 
 
 def _refuse(

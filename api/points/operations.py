@@ -58,8 +58,8 @@ def operation_of(session: Session, *, caller: BrandCaller | MemberCaller, operat
             return OperationTold(
                 **told_operation(found, _slug(session, found)).model_dump(),
                 history=before,
-                award=None if taken is None else str(taken[0].award),
-                returns=[str(one.row.operation) for one in returns.of_award(session, operation_id)],
+                award=None if taken is None else str(taken.award),
+                returns=[str(one.operation.id) for one in returns.of_award(session, operation_id)],
             )
     raise OperationUnknown("There is no such operation of yours.", operation=str(operation_id))
 

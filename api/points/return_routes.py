@@ -47,10 +47,10 @@ async def return_goods(caller: ByBrand, wanted: ReturnCreate, write: Writes) -> 
     """Goods of a purchase came back: its award then stands at what the rule pays for what was kept."""
 
     def effect(session: Session) -> Answer:
-        made = goods_returns.take(session, settings=write.state.settings, caller=caller, wanted=wanted)
-        return Answer(told_return(session, made), 202)
+        goods_returns.take(session, settings=write.state.settings, caller=caller, wanted=wanted)
+        return Answer(told_return(session, brand=caller.registry_id, id=wanted.id), 202)
 
     def follow(session: Session, told: dict[str, Any]) -> ReturnAccepted:
-        return told_return(session, int(told["operation"]["id"]))
+        return told_return(session, brand=caller.registry_id, id=told["id"])
 
     return await write(caller, effect, follow=follow)

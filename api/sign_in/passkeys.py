@@ -123,7 +123,8 @@ def add(
     if len(_of(session, member_ids)) >= PASSKEYS_MAX:
         raise PasskeyTaken(f"A member has at most {PASSKEYS_MAX} passkeys.")
     refuse_erased(session, member_id)
-    member = session.get_one(Member, member_id, with_for_update=True, populate_existing=True)
+    # Of two at once one is first. Without the key: whoever else adds something of the member's has that shared.
+    member = session.get_one(Member, member_id, with_for_update={"key_share": True}, populate_existing=True)
     device = None if device_id is None else session.get_one(Device, device_id)
     strong = member.strong_since_ms is None or (device is not None and device.strong)
     member.strong_since_ms = member.strong_since_ms or now_ms()

@@ -21,7 +21,7 @@ from chain.model.policy import Policy
 
 REGISTRY: Final = "PartnerRegistry"
 NAME_BYTES_MAX: Final = 64
-SYMBOL_BYTES_MAX: Final = 16
+SYMBOL_BYTES_MAX: Final = 11
 EPOCH_S_MIN: Final = 3_600
 EPOCH_S_MAX: Final = 366 * 86_400
 LIFETIME_EPOCHS_MAX: Final = 15

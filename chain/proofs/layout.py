@@ -189,7 +189,7 @@ AGREEMENT_RATE: Final[Packing] = {
     "denominator": (48, 48),
     "feeBps": (96, 16),
     "dailyCap": (112, 48),
-    "noticeSeconds": (160, 32),
+    "fromBrandId": (160, 32),
     "version": (192, 24),
     "minimumIn": (216, 40),
 }

@@ -146,6 +146,13 @@ library RuleCode {
         }
     }
 
+    /// @notice Numerator and denominator of a rate that rounds down and has no cap per member and day; else 0 and 0.
+    function plainRate(uint256 rate) internal pure returns (uint256 numerator, uint256 denominator) {
+        bool plain = (rate >> KIND_AT) & 0xff == uint256(IRewardRules.Kind.Rate)
+            && (rate >> ROUNDING_AT) & 0xff == uint256(IRewardRules.Rounding.Down) && capPerMemberDay(rate) == 0;
+        if (plain) (numerator, denominator) = (rate & AMOUNT_MAX, (rate >> DENOMINATOR_AT) & AMOUNT_MAX);
+    }
+
     /// @notice The life of an announced change once it is in force: its own terms, what was spent before it.
     function promoted(uint256 old, uint256 announced) internal pure returns (uint256) {
         return announced | (old & (BUDGET_MAX << SPENT_AT));

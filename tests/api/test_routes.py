@@ -206,6 +206,7 @@ def test_write_without_a_good_idempotency_key_is_refused(
             "granted": True,
             "text_version": 1,
         },
+        "/v1/me/points/gather": {"brand": "cdnow", "from": MEMBER},
         "/v1/me/erasure": {"confirm": "erase everything"},
         "/v1/staff": {"identifier": EMAIL, "role": "till"},
         "/v1/brands/{slug}/owners": EMAIL,

@@ -19,6 +19,10 @@ ALLOWED = {
     ("reason", "bytes"),  # of a refused award: the contract's own error
     ("data", "bytes"),  # a call that is announced
     ("data", "bytes[]"),
+    # A storage proof against a list of balances: a block's header and nodes of its tries.
+    ("header", "bytes"),
+    ("account", "bytes[]"),
+    ("words", "bytes[][4]"),
     ("name", "string"),  # a token's
     ("symbol", "string"),
     ("uri", "string"),  # what a brand says of its token to everyone (ERC-7572)

@@ -106,6 +106,14 @@ def test_an_answer_that_was_cut_short_is_put_right_at_its_end(node: ScriptedNode
     assert source._doubt.spans == DOUBT_SPANS
 
 
+def test_a_lie_at_the_end_puts_every_other_block_of_its_span_right(node: ScriptedNode, source: Source) -> None:
+    """SPEC 8.33"""
+    thinner: Callable[[Any], Any] = lambda logs: [*logs[:4], *logs[5:-1]]  # noqa: E731 - one of block 3, one of the last
+    with node.faults.add(faults.changes("thinner", thinner, LOGS)):
+        assert read(source).rows == truth(node)
+    assert source._doubt.spans == DOUBT_SPANS
+
+
 @pytest.mark.parametrize(("blocks", "asked"), [(SHORT_SPAN_BLOCKS, SHORT_SPAN_BLOCKS), (SHORT_SPAN_BLOCKS + 1, 1)])
 def test_every_block_of_a_short_span_is_read_from_receipts_and_of_a_long_one_the_last(
     node: ScriptedNode, source: Source, blocks: int, asked: int
@@ -116,6 +124,25 @@ def test_every_block_of_a_short_span_is_read_from_receipts_and_of_a_long_one_the
     assert len(read(source, 1, blocks).rows) == 2 * blocks
 
     assert seen.hits == asked
+
+
+def test_in_doubt_every_block_that_shows_any_is_read_from_receipts(node: ScriptedNode, source: Source) -> None:
+    """SPEC 8.33: to the last span of it."""
+    source._doubt.spans = 1
+    seen = node.faults.add(faults.changes("seen", lambda receipts: receipts, RECEIPTS))
+
+    for asked in (BLOCKS - 1, 1):
+        before = seen.hits
+        read(source)
+        assert (seen.hits - before, source._doubt.spans) == (asked, 0)
+
+
+def test_a_single_transfer_of_a_block_is_its_own() -> None:
+    """SPEC 8.33"""
+    with ScriptedNode(seed=11) as node, closing(Source(node.url, TOKEN, 0)) as source:
+        Traffic(node.chain, TOKEN).mine(blocks=BLOCKS, transfers=1)
+        assert read(source).rows == truth(node)
+        assert source._doubt.spans == 0
 
 
 @pytest.mark.parametrize(
@@ -136,7 +163,7 @@ def test_receipts_that_cannot_be_the_blocks_are_refused(
         read(source, 2, 2)
 
 
-def test_a_node_without_receipts_of_blocks_gives_them_one_by_one(tmp_path: Any) -> None:
+def test_a_node_without_receipts_of_blocks_gives_them_one_by_one() -> None:
     """SPEC 8.33: and is not asked for those again."""
     with ScriptedNode(seed=11, dialect=GANACHE) as node, closing(Source(node.url, TOKEN, 0)) as source:
         Traffic(node.chain, TOKEN).mine(blocks=3, transfers=2)

@@ -7,6 +7,7 @@ import {IPartnerRegistry} from "../../contracts/interfaces/IPartnerRegistry.sol"
 import {Roles} from "../../contracts/libraries/Roles.sol";
 import {IAuthorised} from "../../contracts/interfaces/IAuthorised.sol";
 import {Signing} from "./support/Signing.sol";
+import {Vm} from "./support/Vm.sol";
 
 /// @title What a brand awards: by a rule, once, rounded as published, within caps and budgets.
 contract RulesTest is Signing {
@@ -250,5 +251,90 @@ contract RulesTest is Signing {
         vm.prank(issuer(CAFE));
         vm.expectRevert(abi.encodeWithSelector(IRewardRules.BatchSizeWrong.selector, 251, 250));
         rules.awardBatch(CAFE, items);
+    }
+
+    /* A BATCH IS ITS ITEMS */
+
+    /// @notice SPEC 2.14: a batch counts and refuses what its items would one by one, each after those before it. A batch
+    /// takes most of its items by a shorter way (`_countPlain`): here they are mixed with all that it must leave alone.
+    function testFuzz_a_batch_counts_what_its_items_would_one_by_one(uint256 seed) public {
+        uint256 alike = _alike();
+        IRewardRules.Item[] memory items = new IRewardRules.Item[](24);
+        bytes[] memory told = new bytes[](items.length);
+        for (uint256 i = 0; i < items.length; ++i) {
+            items[i] = _anyItem(uint256(keccak256(abi.encode(seed, i))));
+            // The same under the rules' twins, and ids far away.
+            IRewardRules.Item memory twin = IRewardRules.Item(
+                items[i].operationId + (1 << 20), items[i].ruleId + alike, items[i].member, items[i].baseAmount
+            );
+            vm.prank(issuer(CAFE));
+            try rules.award(CAFE, twin) returns (uint256 got) {
+                told[i] = abi.encode(got);
+            } catch (bytes memory reason) {
+                told[i] = _withoutIds(reason);
+            }
+        }
+        vm.recordLogs();
+        vm.prank(issuer(CAFE));
+        rules.awardBatch(CAFE, items);
+        _compare(items, told);
+        for (uint256 k = 1; k <= alike; ++k) {
+            (,, uint256 spent) = rules.ruleOf(CAFE, k);
+            (,, uint256 twins) = rules.ruleOf(CAFE, k + alike);
+            vm.assertEq(spent, twins, "of the budget");
+        }
+    }
+
+    /// @dev Four rules, and the same four again. @return count Four.
+    function _alike() private returns (uint256 count) {
+        count = 4;
+        for (uint256 k = 0; k < 2 * count; ++k) {
+            IRewardRules.Terms memory terms = rateRule(3, 2, IRewardRules.Rounding.Down);
+            if (k % count == 0) (terms.capPerAward, terms.returnWindow) = (400, 10 days);
+            if (k % count == 1) terms.rounding = IRewardRules.Rounding.Up;
+            if (k % count == 2) terms.budget = 900;
+            if (k % count == 3) terms.capPerMemberDay = 700;
+            vm.assertEq(publish(CAFE, terms), k + 1, "in order");
+        }
+    }
+
+    /// @dev Ids that come twice, in two words; one rule of ten unknown; receivers that are none; amounts far too large.
+    function _anyItem(uint256 roll) private view returns (IRewardRules.Item memory item) {
+        item.operationId = 240 + roll % 32;
+        item.ruleId = (roll >> 32) % 10 == 0 ? 99 : 1 + ((roll >> 64) % 4) / (1 + (roll >> 96) % 3);
+        address[6] memory to = [address(0), address(desk), address(token(CAFE)), members[0], members[1], members[2]];
+        item.member = to[(roll >> 128) % 4 == 0 ? (roll >> 160) % 6 : 3 + (roll >> 160) % 3];
+        item.baseAmount = (roll >> 192) % 500;
+        if ((roll >> 224) % 12 == 0) item.baseAmount = [uint256(0), 1 << 60, 1 << 96, type(uint256).max][(roll >> 240) % 4];
+    }
+
+    /// @dev What was told of each item, in order, is what it came to alone.
+    function _compare(IRewardRules.Item[] memory items, bytes[] memory told) private {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        uint256 next = 0;
+        for (uint256 i = 0; i < logs.length; ++i) {
+            bool awarded = logs[i].topics[0] == IRewardRules.Awarded.selector;
+            if (!awarded && logs[i].topics[0] != IRewardRules.AwardRefused.selector) continue;
+            vm.assertEq(uint256(logs[i].topics[2]), items[next].operationId, "of this item");
+            vm.assertEq(logs[i].topics[3], bytes32(uint256(uint160(items[next].member))), "of this member");
+            if (awarded) {
+                uint256 word = abi.decode(logs[i].data, (uint256));
+                vm.assertEq(abi.encode((word >> 96) & type(uint48).max), told[next], "as much");
+                vm.assertEq(word & type(uint96).max, items[next].baseAmount, "of as much");
+                vm.assertEq((word >> 144) & type(uint32).max, items[next].ruleId, "under its rule");
+            } else {
+                (, bytes memory reason) = abi.decode(logs[i].data, (uint256, bytes));
+                vm.assertEq(_withoutIds(reason), told[next], "refused alike");
+            }
+            ++next;
+        }
+        vm.assertEq(next, items.length, "each was told of");
+    }
+
+    /// @dev An error without what differs between twins: the ids that it names.
+    function _withoutIds(bytes memory reason) private pure returns (bytes memory) {
+        bytes4 selector = bytes4(reason);
+        bool named = selector == IRewardRules.OperationUsed.selector || selector == IRewardRules.RuleUnknown.selector;
+        return named ? abi.encode(selector) : reason;
     }
 }

@@ -60,7 +60,7 @@ def test_fields_packed_by_hand_are_those_of_the_sources() -> None:
         ("libraries/RuleCode.sol", layout.RULE_MORE, {"SHORTFALL_AT": "shortfall", "LOCK_AT": "lockSeconds",
          "DAY_START_AT": "dayStart", "SECOND_ABOVE_AT": "secondAbove"}),
         ("libraries/AgreementCode.sol", layout.AGREEMENT_RATE, {"FEE_AT": "feeBps", "DAILY_CAP_AT": "dailyCap",
-         "NOTICE_AT": "noticeSeconds", "VERSION_AT": "version", "MINIMUM_AT": "minimumIn"}),
+         "FROM_AT": "fromBrandId", "VERSION_AT": "version", "MINIMUM_AT": "minimumIn"}),
     ):  # fmt: skip
         text = (ROOT / "contracts" / source).read_text()
         for constant, field in names.items():

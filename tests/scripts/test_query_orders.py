@@ -18,7 +18,8 @@ TAKING = {"limit", "first"}
 WHETHER = {
     ("api/members/service.py", "_knows"),
     ("api/members/service.py", "bootstrap"),
-    ("api/points/balances.py", "refuse_shortage"),
+    ("api/points/balances.py", "_is_moving"),
+    ("api/sign_in/passkeys.py", "add"),
     ("chain/outbox/transactions.py", "any_mined"),
     # A walk from one brand to the next: its rows come in the order of the walk.
     ("chain/outbox/fair_queue.py", "_brands"),

@@ -13,13 +13,14 @@ def upgrade() -> None:
     op.create_table(
         "goods_return",
         sa.Column(
-            "operation",
+            "event",
             sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            sa.ForeignKey("event.id"),
             primary_key=True,
             autoincrement=False,
             nullable=False,
         ),
-        sa.Column("event", sa.BigInteger(), sa.ForeignKey("event.id"), nullable=False, unique=True),
+        sa.Column("operation", sa.BigInteger(), nullable=True, unique=True),
         sa.Column("award", sa.BigInteger(), nullable=False),
         sa.Column("base_amount", sa.String(), nullable=False),
         sa.Column("decided_at_ms", sa.BigInteger(), nullable=False),

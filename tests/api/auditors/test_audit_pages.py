@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -115,3 +116,22 @@ def test_pages_of_any_size_make_up_the_whole_in_its_order(world: World, auditor:
         full, rest = divmod(count, limit)
         # Full ones, then what is left; a page that holds the last item says that nothing follows.
         assert [len(each) for each in pages] == [limit] * full + ([rest] if rest else [])
+
+
+def test_the_chains_seconds_are_told_as_moments(world: World, auditor: Caller) -> None:
+    """SPEC 14.15"""
+    world.agreement()
+    world.run("UPDATE agreement SET ends_at = 61")
+
+    [first, *_] = auditor.get("/v1/audit/holds").json()["holds"]
+    assert (first["brand"], first["hold_until"]) == ("cdnow", "1970-01-01T00:00:09.000Z")
+    rules = auditor.get("/v1/audit/rules").json()["rules"]
+    assert [(rule["brand"], rule["in_force_at"]) for rule in rules] == [
+        ("cdnow", "1970-01-01T00:00:01.000Z"),
+        ("beans", "1970-01-01T00:00:01.000Z"),
+    ]
+    [agreement] = auditor.get("/v1/audit/agreements").json()["agreements"]
+    assert agreement["ends_at"] == "1970-01-01T00:01:01.000Z"
+    [(seconds,)] = world.rows("SELECT block_time FROM entry WHERE seq = 1")
+    told = auditor.get("/v1/audit/entries", limit=1).json()["entries"][0]["at"]
+    assert datetime.fromisoformat(told).timestamp() == seconds

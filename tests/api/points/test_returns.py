@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -239,3 +241,54 @@ def test_a_debt_is_in_the_views_of_the_member_and_of_its_brand_alone(world: Worl
     assert [(one["brand"]["slug"], one["debt"]) for one in told["balances"]] == [("cdnow", "1200")]
     other = world.other.get(f"/v1/members/{member['id']}/view").json()
     assert [(one["brand"]["slug"], one["debt"]) for one in other["balances"]] == [("beans", "0")]
+
+
+def locked_purchase(world: World) -> str:
+    """Order 1 under a rule with a lock of two weeks, bought a minute ago; its operation."""
+    world.run("UPDATE rule SET terms = :t WHERE brand_id = '1'", t=TERMS.replace("}", ', "lockSeconds": "1209600"}'))
+    world.member()
+    world.mirror()
+    at = datetime.fromtimestamp(int(time.time()) - 60, UTC).isoformat()
+    told = world.brand.write("/v1/purchases", purchase(occurred_at=at)).json()["operation"]
+    assert told["state"] == "locked"
+    return str(told["id"])
+
+
+def test_what_comes_back_while_an_award_is_locked_is_taken_off_it(world: World) -> None:
+    """SPEC 9.104"""
+    award = locked_purchase(world)
+
+    answer = give_back(world, goods(1, amount="1000"))
+
+    assert answer.status_code == 202, answer.text
+    told = answer.json()
+    assert (told["award"], told["operation"]["id"], told["operation"]["state"]) == (award, award, "locked")
+    assert (told["amount"], told["taken"], told["owed"], told["forgiven"]) == ("1000", "0", "0", "0")
+    assert asked(world) == [], "nothing of it is the contract's"
+    assert world.rows("SELECT payload FROM operation")[0][0].count('"1933"') == 1
+    assert give_back(world, goods(1, amount="1000")).json() == told
+    assert world.rows("SELECT payload FROM operation")[0][0].count('"1933"') == 1, "it counts once"
+    assert give_back(world, goods(1, amount="999")).json()["error"] == "ReturnConflict"
+
+    before = world.everything()
+    more = give_back(world, goods(2, amount="1934"))
+    assert (more.status_code, more.json()["error"], more.json()["left"]) == (409, "ReturnExceedsAward", "1933")
+    assert world.everything() == before
+
+    rest = give_back(world, goods(3)).json()
+    assert (rest["amount"], rest["operation"]["state"]) == ("1933", "cancelled")
+    assert give_back(world, goods(4)).json()["error"] == "ReturnExceedsAward"
+    assert give_back(world, goods(3)).json() == rest
+
+
+def test_what_came_off_before_the_lock_ended_is_no_part_of_what_the_contract_takes(world: World) -> None:
+    """SPEC 7.97, 9.104"""
+    award = locked_purchase(world)
+    give_back(world, goods(1, amount="1000"))
+    world.run("UPDATE operation SET state = 'queued' WHERE id = :i", i=int(award))
+
+    told = give_back(world, goods(2)).json()
+
+    assert told["amount"] == "1933"
+    assert [payload["base_amount"] for _, _, payload in asked(world)] == ["1933"]
+    assert give_back(world, goods(3, amount="1")).json()["error"] == "ReturnExceedsAward"

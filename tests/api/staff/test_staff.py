@@ -276,3 +276,13 @@ def test_an_erasure_takes_the_persons_roles_back(world: World) -> None:
     assert refusal(at_work.get("/v1/operations")) == (401, "KeyInvalid")
     assert [one["id"] for one in world.brand.get("/v1/staff").json()["roles"]] == [kept]
     assert caller(world, entered(world)).get("/v1/me/roles").json()["roles"] == []
+
+
+def test_of_two_passkeys_added_at_once_one_is_the_first(world: World) -> None:
+    """SPEC 21.15"""
+    tokens = [entered(world), entered(world)]
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda one: registered(world, one, Authenticator())[0], tokens))
+
+    assert [one.status_code for one in made] == [201, 201]
+    assert sorted(bool(strong) for (strong,) in world.rows("SELECT strong FROM passkey")) == [False, True]

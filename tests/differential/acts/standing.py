@@ -54,7 +54,7 @@ class StandingActs(ClearingActs):
                     {"name": ""},
                     {"name": "é" * 33},
                     {"symbol": ""},
-                    {"symbol": "S" * 17},
+                    {"symbol": "S" * 12},
                     {"epoch_s": HOUR - 1},
                     {"epoch_s": 366 * DAY + 1},
                     {"lifetime_epochs": 16},

@@ -125,10 +125,10 @@ def test_the_verdict_holds_only_if_every_part_of_it_does(
 
         return look
 
-    played = SimpleNamespace(**dict.fromkeys(("purchases", "redemptions", "exchanges"), lambda *_: None))
+    played = SimpleNamespace(**dict.fromkeys(("purchases", "redemptions", "exchanges", "goods_back"), lambda *_: None))
     played.enrol = lambda *_: {"cdnow-0001": "mem_1"}
     played.progress = lambda: nullcontext()
-    plan = SimpleNamespace(redemptions=[], exchanges=[], returns=[])
+    plan = SimpleNamespace(redemptions=[], exchanges=[], returns=[], goods_back=[])
     monkeypatch.setattr(demo, "replay", played)
     monkeypatch.setattr(demo, "expectation", lambda _: plan)
     monkeypatch.setattr(demo, "verdict", SimpleNamespace(judge=lambda *_: [], show=part("verdict")))

@@ -938,8 +938,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/me/badges": {
     "/v1/me/accesses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Accesses
+         * @description Who looked at the member and what was done about it, the newest first, each with its place in the log.
+         */
+        get: operations["listMyAccesses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/badges": {
         parameters: {
             query?: never;
             header?: never;
@@ -951,10 +970,6 @@ export interface paths {
          * @description The member's live badges at all brands, as the contract tells them now.
          */
         get: operations["listMyBadges"];
-         * List My Accesses
-         * @description Who looked at the member and what was done about it, the newest first, each with its place in the log.
-         */
-        get: operations["listMyAccesses"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1653,7 +1668,6 @@ export interface paths {
         trace?: never;
     };
     "/v1/me/votes": {
-    "/v1/me/wallets": {
         parameters: {
             query?: never;
             header?: never;
@@ -1667,6 +1681,22 @@ export interface paths {
          * @description Votes on a proposal with the points that the member had of a brand before it; signed by the member's key.
          */
         post: operations["castVote"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/wallets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
          * Prove Wallet
          * @description Adds a wallet as a way in. The member's points stay where they are.
          */
@@ -2305,7 +2335,6 @@ export interface paths {
         trace?: never;
     };
     "/v1/returns": {
-    "/v1/sign-in/codes": {
         parameters: {
             query?: never;
             header?: never;
@@ -2319,6 +2348,22 @@ export interface paths {
          * @description Goods of a purchase came back: its award then stands at what the rule pays for what was kept.
          */
         post: operations["returnGoods"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sign-in/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
          * Ask For Code
          * @description Sends a one-time code by e-mail or telephone. The answer is the same for everybody, member or not.
          */
@@ -6443,6 +6488,50 @@ export interface components {
             operations: components["schemas"]["RefusedOperation"][];
         };
         /**
+         * ResolveWanted
+         * @description By what a brand knows somebody.
+         */
+        ResolveWanted: {
+            /** Identifiers */
+            identifiers: components["schemas"]["IdentifierGiven"][];
+        };
+        /**
+         * ResolvedPublic
+         * @description Whom the identifiers name. The id stays good whatever is merged later.
+         */
+        ResolvedPublic: {
+            /**
+             * Address
+             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             */
+            address: string;
+            /** Dropped */
+            dropped: components["schemas"]["Dropped"][];
+            /**
+             * Matched
+             * @example [
+             *       "email"
+             *     ]
+             */
+            matched: string[];
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Merge
+             * @example null
+             */
+            merge: string | null;
+            /**
+             * Outcome
+             * @example found
+             * @enum {string}
+             */
+            outcome: "found" | "created" | "added" | "merged";
+        };
+        /**
          * ReturnAccepted
          * @description The return counts. Its points are taken back when the operation is confirmed.
          */
@@ -6476,32 +6565,6 @@ export interface components {
              * @example true
              */
             late: boolean;
-         * ResolveWanted
-         * @description By what a brand knows somebody.
-         */
-        ResolveWanted: {
-            /** Identifiers */
-            identifiers: components["schemas"]["IdentifierGiven"][];
-        };
-        /**
-         * ResolvedPublic
-         * @description Whom the identifiers name. The id stays good whatever is merged later.
-         */
-        ResolvedPublic: {
-            /**
-             * Address
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
-             */
-            address: string;
-            /** Dropped */
-            dropped: components["schemas"]["Dropped"][];
-            /**
-             * Matched
-             * @example [
-             *       "email"
-             *     ]
-             */
-            matched: string[];
             /**
              * Member
              * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
@@ -6513,6 +6576,7 @@ export interface components {
              * @example 1997-01-02T00:00:00.000Z
              */
             occurred_at: string;
+            /** @description The return's own; the award's, where that was still locked and the goods came off it before. */
             operation: components["schemas"]["OperationPublic"];
             /**
              * Order
@@ -6571,16 +6635,6 @@ export interface components {
             order: string;
             /** Retry For S */
             retry_for_s?: number | null;
-             * Merge
-             * @example null
-             */
-            merge: string | null;
-            /**
-             * Outcome
-             * @example found
-             * @enum {string}
-             */
-            outcome: "found" | "created" | "added" | "merged";
         };
         /** RoleList */
         RoleList: {
@@ -6949,10 +7003,81 @@ export interface components {
             finality: "latest" | "safe" | "final";
         };
         /**
+         * TokensMade
+         * @description What a device signs its requests with: `token` for minutes, `refresh` for the next ones, once.
+         */
+        TokensMade: {
+            /**
+             * Device
+             * @example 5f0c2a9b7d31
+             */
+            device: string;
+            /**
+             * Expires At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            expires_at: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            /**
+             * Refresh
+             * @example moa_r_5f0c2a9b7d31_…
+             */
+            refresh: string;
+            /**
+             * Token
+             * @example moa_m_5f0c2a9b7d31_…
+             */
+            token: string;
+            /**
+             * Visitor
+             * @description What became of what was done before: it is the member's now, or stays apart.
+             * @example null
+             */
+            visitor?: ("nothing" | "stitched" | "apart") | null;
+        };
+        /**
          * Unlocking
          * @description Locked points that become spendable together, by the rule in force now.
          */
         Unlocking: {
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            until: string;
+        };
+        /**
+         * Visitor
+         * @description What the browser or device was called before the sign-in. brand: by whose site; without it, by ours.
+         */
+        Visitor: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand?: string | null;
+            /**
+             * Kind
+             * @example cookie
+             * @enum {string}
+             */
+            kind: "cookie" | "device";
+            /**
+             * Value
+             * @example c-7f0e2a9b7d315f0c2a9b
+             */
+            value: string;
+        };
+        /**
          * VoteCast
          * @description How the member votes on a proposal, with the points of one brand.
          */
@@ -6995,71 +7120,10 @@ export interface components {
              */
             points: string;
             /**
-             * Until
-             * @example 2026-11-21T22:15:00.000Z
-             */
-            until: string;
              * Proposal
              * @example 1
              */
             proposal: string;
-         * TokensMade
-         * @description What a device signs its requests with: `token` for minutes, `refresh` for the next ones, once.
-         */
-        TokensMade: {
-            /**
-             * Device
-             * @example 5f0c2a9b7d31
-             */
-            device: string;
-            /**
-             * Expires At
-             * @example 2026-11-21T22:15:00.000Z
-             */
-            expires_at: string;
-            /**
-             * Member
-             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
-             */
-            member: string;
-            /**
-             * Refresh
-             * @example moa_r_5f0c2a9b7d31_…
-             */
-            refresh: string;
-            /**
-             * Token
-             * @example moa_m_5f0c2a9b7d31_…
-             */
-            token: string;
-            /**
-             * Visitor
-             * @description What became of what was done before: it is the member's now, or stays apart.
-             * @example null
-             */
-            visitor?: ("nothing" | "stitched" | "apart") | null;
-        };
-        /**
-         * Visitor
-         * @description What the browser or device was called before the sign-in. brand: by whose site; without it, by ours.
-         */
-        Visitor: {
-            /**
-             * Brand
-             * @example cdnow
-             */
-            brand?: string | null;
-            /**
-             * Kind
-             * @example cookie
-             * @enum {string}
-             */
-            kind: "cookie" | "device";
-            /**
-             * Value
-             * @example c-7f0e2a9b7d315f0c2a9b
-             */
-            value: string;
         };
         /** WalletEntered */
         WalletEntered: {
@@ -12711,7 +12775,6 @@ export interface operations {
             };
         };
     };
-    listMyBadges: {
     listMyAccesses: {
         parameters: {
             query?: never;
@@ -12727,7 +12790,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BadgeList"];
                     "application/json": components["schemas"]["AccessList"];
                 };
             };
@@ -12740,7 +12802,98 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyBadges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
@@ -12796,7 +12949,6 @@ export interface operations {
                 };
             };
             /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
-            /** @description ConnectionsTooMany, DatabaseUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -17537,7 +17689,6 @@ export interface operations {
         };
     };
     castVote: {
-    proveWallet: {
         parameters: {
             query?: never;
             header: {
@@ -17572,23 +17723,11 @@ export interface operations {
             };
             /** @description Successful Response */
             202: {
-                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
-                 *       "message": "localhost:8000 wants you to sign in…",
-                 *       "signature": "0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
-                 *     }
-                 */
-                "application/json": components["schemas"]["WalletProved"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["VotePublic"];
-                    "application/json": components["schemas"]["ProofTaken"];
                 };
             };
             /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
@@ -17601,7 +17740,6 @@ export interface operations {
                 };
             };
             /** @description KeyMissing, KeyInvalid, SessionExpired */
-            /** @description KeyMissing, KeyInvalid, SessionExpired, WalletRefused */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -17610,7 +17748,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
             /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
@@ -17621,7 +17758,6 @@ export interface operations {
                 };
             };
             /** @description BrandUnknown */
-            /** @description MemberUnknown */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -17640,7 +17776,6 @@ export interface operations {
                 };
             };
             /** @description VotingClosed, VoterNotListed, VoteUsed */
-            /** @description LimitReached, MergeRefused */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -17686,7 +17821,6 @@ export interface operations {
                 };
             };
             /** @description BacklogFull */
-            /** @description CodesTooMany */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -17714,6 +17848,167 @@ export interface operations {
                 };
             };
             /** @description ConnectionsTooMany, DatabaseUnavailable, ListUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    proveWallet: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "challenge": "chl_0190a3f27c1e4b0c9a5d2e6f8b7c4d10",
+                 *       "message": "localhost:8000 wants you to sign in…",
+                 *       "signature": "0x5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WalletProved"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired, WalletRefused */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description LimitReached, MergeRefused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CodesTooMany */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
@@ -18264,7 +18559,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -22010,10 +22305,6 @@ export interface operations {
                 /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
                 prefer?: string | null;
             };
-    askForCode: {
-        parameters: {
-            query?: never;
-            header?: never;
             path?: never;
             cookie?: never;
         };
@@ -22041,16 +22332,6 @@ export interface operations {
                     "application/json": components["schemas"]["ReturnAccepted"];
                 };
             };
-                 *       "identifier": {
-                 *         "kind": "email",
-                 *         "value": "ada@example.com"
-                 *       }
-                 *     }
-                 */
-                "application/json": components["schemas"]["CodeWanted"];
-            };
-        };
-        responses: {
             /** @description Successful Response */
             202: {
                 headers: {
@@ -22078,7 +22359,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description NotYours */
+            /** @description NotYours, SecondFactorNeeded */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -22094,7 +22375,6 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
-                    "application/json": components["schemas"]["ChallengeMade"];
                 };
             };
             /** @description RequestTimedOut */
@@ -22143,7 +22423,6 @@ export interface operations {
                 };
             };
             /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, OccurredInFuture, RequestMalformed */
-            /** @description CharacterRefused, FieldRepeated, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -22153,6 +22432,118 @@ export interface operations {
                 };
             };
             /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askForCode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "identifier": {
+                 *         "kind": "email",
+                 *         "value": "ada@example.com"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CodeWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChallengeMade"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
             /** @description CodesTooMany */
             429: {
                 headers: {

@@ -48,7 +48,7 @@ test.each([
 function earned(locked: string, unlocking: [points: string, until: string][]): Balance {
   const brand = { slug: "cafe", name: "Café", symbol: "CAF", colour: "#123456", decimals: 2 };
   return {
-    brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", expiring: [],
+    brand, decimals: 2, spendable: "0", held: "0", pending: "0", reserved: "0", expired: "0", debt: "0", expiring: [],
     exchange_to: [], token: "0x", locked, unlocking: unlocking.map(([points, until]) => ({ points, until })),
   };
 }
