@@ -157,7 +157,7 @@ def test_the_same_on_ganache(tmp_path: Path) -> None:
 def test_twenty_thousand_events_are_replayed_at_the_pace_of_an_audit() -> None:
     """100,000 events in 30 seconds on one core"""
     told = Told()
-    for batch in range(34):
+    for batch in range(51):
         first = 200 * batch
         told.award(*(Item(first + place, 1, address(1_000 + first + place), 10 + place) for place in range(1, 201)))
     events = sum(len(block.logs) for block in told.blocks)
