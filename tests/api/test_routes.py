@@ -218,6 +218,7 @@ def test_write_without_a_good_idempotency_key_is_refused(
             "amount": "1",
             "occurred_at": "2026-01-01T00:00:00Z",
         },
+        "/v1/returns": {"id": "r-1", "order": "1", "occurred_at": "2026-01-01T00:00:00Z"},
         "/v1/holds": {"member": {"identifier": "m-1"}, "points": "1"},
         "/v1/me/votes": {"proposal": "1", "brand": "cdnow", "choice": "for"},
         "/v1/exchanges": {"from": "cdnow", "to": "beans", "points_in": "1", "minimum_out": "1", "agreement_version": 1},

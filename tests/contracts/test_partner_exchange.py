@@ -271,7 +271,7 @@ def test_exposure_and_collateral_bound_what_is_owed(world, guest, member, third_
     """SPEC 5.5, 5.6"""
     award_rule = world.rules.publish(
         guest.id,
-        (b"purchase".ljust(32, b"\0"), 0, 0, 1, 1, 0, 0, 10**9, 0, FOREVER, HOUR, b"\1" * 32),
+        (b"purchase".ljust(32, b"\0"), 0, 0, 1, 1, 0, 0, 10**9, 0, FOREVER, HOUR, b"\1" * 32, 0, 0, 0, 0, 0),
         {"from": guest.owner},
     ).events["RulePublished"]["ruleId"]
     world.rules.award(guest.id, (1, award_rule, member.address, 1_000), {"from": guest.issuer})

@@ -118,7 +118,7 @@ def test_streams_are_counted_for_each_member_and_for_all(hub: Hub) -> None:
         hub.join("0x04")
     for stream in others:
         hub.leave(stream)
-    assert [hub.join(ADA).address, hub.join("0x04").address] == [ADA, "0x04"]
+    assert [hub.join(ADA).addresses, hub.join("0x04").addresses] == [(ADA,), ("0x04",)]
     with pytest.raises(StreamsTooMany):
         hub.join("0x05")
 
