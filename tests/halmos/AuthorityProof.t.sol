@@ -88,7 +88,7 @@ contract MintProof is TokenProof {
             abi.encodeCall(token.mintBatch, (lines)),
             abi.encodeCall(token.mintLots, (old)),
             abi.encodeCall(token.takeBack, (to, amount, lots[0], true)),
-            abi.encodeCall(token.restore, (to, lots)),
+            abi.encodeCall(token.restore, (to, lots, true)),
             abi.encodeCall(token.giveBack, (to, lots))
         ];
         for (uint256 i = 0; i < calls.length; ++i) {
@@ -259,7 +259,7 @@ contract OnceProof is TokenProof {
 
     /// @dev An agreement of 1 to 1 from brand 1 to brand 2.
     function _agree() private {
-        IPartnerExchange.Terms memory terms = IPartnerExchange.Terms(1, 1, 0, 1e12, 1e18, 1, 1, 1 days);
+        IPartnerExchange.Terms memory terms = IPartnerExchange.Terms(1, 1, 0, 1e12, 1e18, 1, 1, 1 days, 1, 1 days);
         exchange.propose(1, 1, 2, terms);
         exchange.accept(1, keccak256(abi.encode(terms)));
     }
