@@ -22,7 +22,7 @@ TYPES: Final[Mapping[str, str]] = {
     "uint256 nonce,uint256 deadline)",
     "PayAtPartner": "PayAtPartner(address member,uint256 agreementId,uint256 version,uint256 pointsIn,uint256 price,"
     "bytes32 rewardId,uint256 nonce,uint256 deadline)",
-    "Unwind": "Unwind(address member,bytes32 exchangeId,uint256 deadline)",
+    "Unwind": "Unwind(address member,bytes32 exchangeId,uint256 nonce,uint256 deadline)",
     "TransferAuthorisation": "TransferAuthorisation(address from,address to,uint256 points,uint256 nonce,"
     "uint256 deadline)",
     "Leave": "Leave(address member,address wallet,uint256 nonce,uint256 deadline)",
