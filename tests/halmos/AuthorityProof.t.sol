@@ -77,7 +77,13 @@ contract MintProof is TokenProof {
     }
 
     /// @notice Whoever is not one of Moa's contracts mints nothing, in any state, with any arguments.
-    function check_no_stranger_mints(address caller, address to, uint256 amount, uint256[4] memory lots) public {
+    function check_no_stranger_mints(
+        address caller,
+        address to,
+        uint256 amount,
+        uint256[4] memory lots,
+        bool graced
+    ) public {
         vm.assume(caller != RULES && caller != EXCHANGE && caller != DESK && caller != REGISTRY && caller != OPENINGS);
         uint256[] memory lines = new uint256[](1);
         lines[0] = amount;
@@ -88,7 +94,7 @@ contract MintProof is TokenProof {
             abi.encodeCall(token.mintBatch, (lines)),
             abi.encodeCall(token.mintLots, (old)),
             abi.encodeCall(token.takeBack, (to, amount, lots[0], true)),
-            abi.encodeCall(token.restore, (to, lots)),
+            abi.encodeCall(token.restore, (to, lots, graced)),
             abi.encodeCall(token.giveBack, (to, lots))
         ];
         for (uint256 i = 0; i < calls.length; ++i) {
@@ -259,7 +265,7 @@ contract OnceProof is TokenProof {
 
     /// @dev An agreement of 1 to 1 from brand 1 to brand 2.
     function _agree() private {
-        IPartnerExchange.Terms memory terms = IPartnerExchange.Terms(1, 1, 0, 1e12, 1e18, 1, 1, 1 days);
+        IPartnerExchange.Terms memory terms = IPartnerExchange.Terms(1, 1, 0, 1e12, 1e18, 1, 1, 1 days, 1, 1 days);
         exchange.propose(1, 1, 2, terms);
         exchange.accept(1, keccak256(abi.encode(terms)));
     }

@@ -49,6 +49,12 @@ library Lots {
         (taken, got) = take(0, wanted);
     }
 
+    function after_(uint256[4] memory, uint256) internal pure returns (uint256[4] memory later) {
+        for (uint256 i = 0; i < WORDS; ++i) {
+            later[i] = any();
+        }
+    }
+
     function merge(uint256, uint256, uint256) internal pure returns (uint256) {
         return any() & POINTS_MASK;
     }
