@@ -77,7 +77,13 @@ contract MintProof is TokenProof {
     }
 
     /// @notice Whoever is not one of Moa's contracts mints nothing, in any state, with any arguments.
-    function check_no_stranger_mints(address caller, address to, uint256 amount, uint256[4] memory lots) public {
+    function check_no_stranger_mints(
+        address caller,
+        address to,
+        uint256 amount,
+        uint256[4] memory lots,
+        bool graced
+    ) public {
         vm.assume(caller != RULES && caller != EXCHANGE && caller != DESK && caller != REGISTRY && caller != OPENINGS);
         uint256[] memory lines = new uint256[](1);
         lines[0] = amount;
@@ -88,7 +94,7 @@ contract MintProof is TokenProof {
             abi.encodeCall(token.mintBatch, (lines)),
             abi.encodeCall(token.mintLots, (old)),
             abi.encodeCall(token.takeBack, (to, amount, lots[0], true)),
-            abi.encodeCall(token.restore, (to, lots, true)),
+            abi.encodeCall(token.restore, (to, lots, graced)),
             abi.encodeCall(token.giveBack, (to, lots))
         ];
         for (uint256 i = 0; i < calls.length; ++i) {
