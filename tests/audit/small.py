@@ -50,6 +50,7 @@ class Small:
         )  # fmt: skip
         world.drain()
         self._redemptions()
+        self._owe("gus")
         world.enqueue(world.exchange("ada", 500), world.exchange("bob", 40))
         world.drain()
         self._send(0, "ClearingHouse", "net", 1, [1, 2])
@@ -81,6 +82,27 @@ class Small:
         world.enqueue(
             calls.refund(
                 key="refund ada", brand=CDNOW, member=ada, hold_id=self.holds["ada"], points=50, refunded_before=0
+            )
+        )
+        world.drain()
+
+    def _owe(self, member: str) -> None:
+        """Goods come back whose points lie at the till already."""
+        world = self.world
+        (award,) = world.enqueue(world.award(member, 1_000))
+        world.drain()
+        asked, self.holds[member] = world.hold(member, 1_200)
+        world.enqueue(asked)
+        world.drain()
+        given = world.operation(award)
+        assert given.operation_id is not None
+        world.enqueue(
+            calls.goods_return(
+                key=f"return {member}",
+                brand=CDNOW,
+                member=world.member(member),
+                award=given.operation_id,
+                base_amount=1_000,
             )
         )
         world.drain()

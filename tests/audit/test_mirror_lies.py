@@ -31,6 +31,7 @@ CHANGES = {
     "rule": ("in_force_at", "in_force_at - 1"),
     "agreement": ("proposed_by", "'9'"),
     "supply_lots": ("points", "'9'"),
+    "debt": ("points", "'9'"),
     "balance_version": ("log_index", "log_index + 1"),
     "ledger_version": ("row", "'{}'"),
 }
@@ -107,6 +108,7 @@ ADDITIONS = {
     "rule": {"version": "77"},
     "agreement": {"agreement_id": "'77'"},
     "supply_lots": {"expiry_epoch": "77"},
+    "debt": {"account": "'0x00000000000000000000000000000000000000aa'"},
     "balance_version": {"block_number": "1"},
     "ledger_version": {"block_number": "1"},
 }

@@ -26,7 +26,7 @@ class Asker:
         self._state: Any = SimpleNamespace(database=self.database, deployment=world.deployment, node=node)
 
     def __call__(self, row: Any) -> tuple[EntryProof, dict[str, bool]]:
-        told = prove(self._state, address=row.account, entry_id=row.seq)
+        told = prove(self._state, addresses=[row.account], entry_id=row.seq)
         return told, {check.name: check.ok for check in told.checks}
 
 

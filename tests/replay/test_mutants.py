@@ -29,6 +29,7 @@ NOT_SHOWN = {
     "minimum_ignored",
     "netting_makes_room",
     "obligation_rounded_each",
+    "plain_award_beyond_budget",
     "points_settle",
     "policy_at_once",
     "refund_while_stopped",

@@ -77,7 +77,7 @@ def _one(
     step = read(stage, label, data, tx["from"].lower(), at, signatures)
     facts: dict[str, list[tuple[str, tuple[Any, ...]]]] = {}
     for log in receipt["logs"]:
-        chain._note(log, facts)
+        chain._note(log, facts, at)
         decoded = chain.codec.log(log, chain.labels[log["address"].lower()])
         told.logs[tx["hash"], int(log["logIndex"], 16)] = (decoded.name, decoded.args) if decoded else ("", {})
     found = Outcome(facts) if counted else Outcome({}, chain.reason(tx["hash"]))
