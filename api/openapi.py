@@ -157,6 +157,10 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
         return _example(schemas[schema["$ref"].rsplit("/", 1)[1]], schemas)
     if "examples" in schema:
         return schema["examples"][0]
+    if "enum" in schema and "default" not in schema:
+        return schema["enum"][0]
+    if schema.get("type") == "array" and schema.get("minItems"):
+        return [_example(schema["items"], schemas)]
     if "properties" in schema:
         made = {name: _example(inner, schemas) for name, inner in schema["properties"].items()}
         return {name: value for name, value in made.items() if value is not None}

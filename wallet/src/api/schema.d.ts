@@ -11799,7 +11799,16 @@ export interface operations {
         };
         requestBody: {
             content: {
-                /** @example {} */
+                /**
+                 * @example {
+                 *       "identifiers": [
+                 *         {
+                 *           "kind": "email",
+                 *           "value": "ada@example.com"
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["ResolveWanted"];
             };
         };
@@ -17705,6 +17714,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "brand": "cdnow",
+                 *       "choice": "against",
                  *       "proposal": "1"
                  *     }
                  */
