@@ -14,7 +14,7 @@ Identifier = Annotated[
 ]
 MemberId = Annotated[str, patterned(r"^mem_[0-9a-f]{32}$", "a member's id is mem_ and 32 hex digits in lower case")]
 EXAMPLE_MEMBER = "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
-EXAMPLE_ADDRESS = "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+EXAMPLE_ADDRESS = "0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90"
 EXAMPLE_TIME = "2026-11-21T22:15:00.000Z"
 
 

@@ -21,6 +21,7 @@ from api.identity.errors import (
     PhoneUnclear,
 )
 from api.identity.schemas import MergePublic
+from api.kit.addresses import AddressMalformed
 from api.kit.clock import rfc3339
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
@@ -280,7 +281,7 @@ async def prove_identifier(caller: ByMember, wanted: CodeProved, write: Writes) 
     "/wallets/messages",
     operation_id="askForMyWallet",
     response_model=WalletMessage,
-    responses=responses(*PROBLEMS, CodesTooMany),
+    responses=responses(*PROBLEMS, AddressMalformed, CodesTooMany),
 )
 async def ask_for_my_wallet(caller: ByMember, wanted: WalletWanted, write: Writes) -> Response:
     """The message with which a wallet becomes a way in for the member."""

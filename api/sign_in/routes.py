@@ -20,6 +20,7 @@ from api.auth.errors import KeyInvalid, SessionExpired
 from api.auth.tokens import read_token
 from api.identity import groups
 from api.identity.errors import IdentifierBlocked, IdentifierMalformed, PhoneUnclear
+from api.kit.addresses import AddressMalformed
 from api.kit.clock import rfc3339
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
@@ -149,7 +150,7 @@ async def enter_passkey(request: Request, wanted: PasskeyEntered) -> Response:
     "/wallets/messages",
     operation_id="askForWallet",
     response_model=WalletMessage,
-    responses=responses(RequestMalformed, CodesTooMany),
+    responses=responses(RequestMalformed, AddressMalformed, CodesTooMany),
 )
 async def ask_for_wallet(request: Request, wanted: WalletWanted) -> Response:
     """The ERC-4361 message that this wallet is to sign. The answer is the same for everybody, member or not."""

@@ -2731,7 +2731,7 @@ export interface components {
         AuditBalance: {
             /**
              * Account
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             account: string;
             /**
@@ -2820,7 +2820,7 @@ export interface components {
             status: string | null;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
         };
@@ -2878,7 +2878,7 @@ export interface components {
         AuditEntry: {
             /**
              * Account
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             account: string;
             /**
@@ -2903,7 +2903,7 @@ export interface components {
             brand: string | null;
             /**
              * Contract
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             contract: string;
             /**
@@ -2952,7 +2952,7 @@ export interface components {
             points: string;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
             /**
@@ -2966,7 +2966,7 @@ export interface components {
         AuditHold: {
             /**
              * Account
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             account: string;
             /**
@@ -3369,7 +3369,7 @@ export interface components {
             spendable: string;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
             /**
@@ -3399,7 +3399,7 @@ export interface components {
             points: string;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
         };
@@ -3484,7 +3484,7 @@ export interface components {
             supply_on_chain: string | null;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
         };
@@ -3609,7 +3609,7 @@ export interface components {
             /**
              * Token
              * @description Address of the brand's token.
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
         };
@@ -4193,7 +4193,7 @@ export interface components {
             block_number: number;
             /**
              * Contract
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             contract: string;
             /**
@@ -5025,7 +5025,7 @@ export interface components {
             owed: string;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
         };
@@ -5139,7 +5139,7 @@ export interface components {
         MemberAddress: {
             /**
              * Address
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             address: string;
             /**
@@ -5152,7 +5152,7 @@ export interface components {
         MemberCard: {
             /**
              * Address
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             address: string;
             /**
@@ -5217,7 +5217,7 @@ export interface components {
         MemberPublic: {
             /**
              * Address
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             address: string;
             /**
@@ -5402,7 +5402,7 @@ export interface components {
             /**
              * Addresses
              * @example [
-             *       "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+             *       "0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90"
              *     ]
              */
             addresses: string[];
@@ -6304,7 +6304,7 @@ export interface components {
             block_number: number;
             /**
              * Contract
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             contract?: string | null;
             /**
@@ -6502,7 +6502,7 @@ export interface components {
         ResolvedPublic: {
             /**
              * Address
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             address: string;
             /** Dropped */
@@ -6971,7 +6971,7 @@ export interface components {
             minted: string;
             /**
              * Token
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
         };
@@ -7195,7 +7195,7 @@ export interface components {
         WalletWanted: {
             /**
              * Address
-             * @example 0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             address: string;
         };
@@ -18046,7 +18046,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "address": "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+                 *       "address": "0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90"
                  *     }
                  */
                 "application/json": components["schemas"]["WalletWanted"];
@@ -18125,7 +18125,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            /** @description AddressMalformed, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -23316,7 +23316,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "address": "0x3b0E1bD7D0c8F4a2E0c2F1d5bB1a9B0E6d7C8F90"
+                 *       "address": "0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90"
                  *     }
                  */
                 "application/json": components["schemas"]["WalletWanted"];
@@ -23368,7 +23368,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            /** @description AddressMalformed, CharacterRefused, FieldRepeated, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -282,6 +282,7 @@ export const en = {
     VoteUsed: "Your vote has counted already.",
     VoterNotListed: "You had no points of this brand when the vote was proposed.",
     ListUnavailable: "The list of votes cannot be read just now. Please try again in a moment.",
+    AddressMalformed: "This is no address, or it was mistyped.",
     SecondFactorNeeded: "Sign in with your passkey to do this.",
     PointsApart: "Your points lie at several addresses of yours. Bring them together first.",
     ClaimUnknown: "This receipt is not known, or was used already.",

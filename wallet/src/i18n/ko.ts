@@ -274,6 +274,7 @@ export const ko: Messages = {
     VoteUsed: "이미 투표하셨습니다.",
     VoterNotListed: "안건이 제안될 때 이 브랜드의 포인트가 없었습니다.",
     ListUnavailable: "지금은 투표 명부를 읽을 수 없습니다. 잠시 후 다시 시도해 주세요.",
+    AddressMalformed: "주소가 아니거나 잘못 적혔어요.",
     SecondFactorNeeded: "패스키로 로그인한 뒤에 할 수 있어요.",
     PointsApart: "포인트가 회원님의 여러 주소에 나뉘어 있어요. 먼저 한곳으로 모아 주세요.",
     ClaimUnknown: "알 수 없거나 이미 사용한 영수증이에요.",
