@@ -52,7 +52,7 @@ def halmos(target: Path, contract: str, check: str = "check_", *options: str) ->
         target,
         *(str(HALMOS), "--forge-build-out", "build/halmos/out", "--no-status", "--contract", contract),
         *("--function", check, "--loop", str(rounds), "--solver-threads", "1"),
-        *("--solver-timeout-assertion", "120s", "--solver-timeout-branching", branching, *options),
+        *("--solver-timeout-assertion", "400s", "--solver-timeout-branching", branching, *options),
         FOUNDRY_PROFILE="halmos",
     )
     return re.sub(r"\x1b\[[0-9;]*m", "", result.output)
