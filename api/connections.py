@@ -69,6 +69,7 @@ class Config(uvicorn.Config):
         self.header_timeout_s = settings.header_timeout.total_seconds()
         self.lines_timeout_s = settings.lines_timeout.total_seconds()
         self.body_idle_timeout_s = settings.body_idle_timeout.total_seconds()
+        self.write_timeout_s = settings.write_timeout.total_seconds()
         self.open_by_address: Counter[str] = Counter()
 
 
@@ -89,7 +90,8 @@ class Connection(HttpToolsProtocol):
         self._header_count = self._header_bytes = 0
         self._idle_bytes = 0
         self._body_due: float | None = None
-        self._write_paused = False
+        # By when what was written must be read; None: nothing waits to be read.
+        self._write_due: float | None = None
         self._counted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -189,14 +191,11 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._write_paused = True
-        self._wait(self._settings.write_timeout.total_seconds())
+        self._write_due = self.loop.time() + self.config.write_timeout_s
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._write_paused = False
-        if not self._awaits_body:
-            self.due = None
+        self._write_due = None
 
     def _refuse_size(self) -> None:
         bound = self._settings.header_bytes_max
@@ -208,10 +207,14 @@ class Connection(HttpToolsProtocol):
         """Looked at once a second: ends a connection that let its time pass."""
         if self.transport is None or self.transport.is_closing():
             return
+        if self._write_due is not None and now >= self._write_due:
+            # A caller that does not read gets no farewell either. Nothing that it sends meanwhile puts this off.
+            self.transport.abort()
+            return
         body_over = self._body_due is not None and now >= self._body_due
         if not body_over and (self.due is None or now < self.due):
             return
-        if self._awaits_body and not self._write_paused and not body_over and self.flow.read_paused:
+        if self._awaits_body and self._write_due is None and not body_over and self.flow.read_paused:
             # It is we who do not read: the caller's time stands still.
             self._wait(self.config.body_idle_timeout_s)
             return
@@ -219,8 +222,7 @@ class Connection(HttpToolsProtocol):
             # The answer to the request before is still ours to give; the one that comes slowly waits behind it.
             self._wait(self.config.header_timeout_s)
             return
-        if self._write_paused:
-            # A caller that does not read gets no farewell either.
+        if self._write_due is not None:
             self.transport.abort()
             return
         self.refuse(RequestTimedOut("The request did not come whole in time; nothing was changed."))
