@@ -234,4 +234,7 @@ def unwind_again(story: Story) -> None:
     story.nonce += 1
     values = first, made.exchange, story.nonce, 2**40, Signed(story.member)
     story.step("", "PartnerExchange", "unwind", values, till)
-    story.step("ExchangeNotOpen", "PartnerExchange", "unwind", values, till)
+    # Under another nonce: the exchange itself is what must not be open any more.
+    story.nonce += 1
+    again = first, made.exchange, story.nonce, 2**40, Signed(story.member)
+    story.step("ExchangeNotOpen", "PartnerExchange", "unwind", again, till)
