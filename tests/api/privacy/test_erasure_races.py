@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -12,11 +13,13 @@ import pytest
 
 from api.identity import merges
 from api.kit.clock import now_ms
+from api.kit.settings import Settings
 from api.members import devices
 from api.members.errors import MemberUnknown
 from api.privacy import erasure, tasks
+from api.vault.sealing import vault_of
 from tests.api.auth.test_access import refusal
-from tests.api.conftest import World, Worlds, purchase
+from tests.api.conftest import World, Worlds, purchase, state_without_node
 from tests.api.conftest import both as kind  # noqa: F401
 from tests.api.identity.test_who_is_who import merged, vault
 from tests.api.privacy.test_privacy import erased, said
@@ -124,35 +127,31 @@ def test_a_merge_at_once_with_an_erasure_is_before_it_or_after_it(world: World) 
     assert refusal(merged(world, one, other)) == (404, "MemberUnknown")
 
 
+def killed(settings: Settings, member_id: str) -> None:
+    """A gateway's process that ends by kill -9 once it has destroyed the keys, before it commits."""
+    state = state_without_node(settings)
+    keys = vault_of(state).keys
+    shred = keys.shred
+
+    def last(*subjects: str) -> None:
+        shred(*subjects)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    keys.shred = last  # type: ignore[method-assign]
+    with state.database.write() as session:
+        erasure.erase(session, vault_of(state), state.keystore, member_ids=[member_id], actor="command/test")
+
+
 def test_an_erasure_killed_before_its_commit_is_finished_whole(world: World) -> None:
     """SPEC 20.8: all keys of the person are gone or none is; and no restart is needed to finish it."""
     ada, bob = entered(world), entered(world, BOB)
     merged(world, ada["member"], bob["member"])
     stays = entered(world, {"kind": "email", "value": "eve@example.org"})
     sealed = {one: bytes(value) for one, value in world.rows("SELECT member_id, sealed FROM identifier_link")}
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        # Connections of the parent are not the child's: it makes its own.
-        world.database.engine.dispose(close=False)
-        world.database._writer.dispose(close=False)
-        keys = vault(world).keys
-        shred = keys.shred
-
-        def killed(*subjects: str) -> None:
-            shred(*subjects)
-            os.write(write, b"x")
-            os.kill(os.getpid(), signal.SIGKILL)
-
-        keys.shred = killed  # type: ignore[method-assign]
-        try:
-            erase(world, ada["member"])
-        finally:
-            os._exit(1)
-    os.close(write)
-    assert os.read(read, 1) == b"x", "it came as far as that"
-    os.close(read)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    process = multiprocessing.get_context("spawn").Process(target=killed, args=(world.settings, ada["member"]))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, "it came as far as that"
     gone = {ada["member"], bob["member"]}
     assert gone < set(alive(world)), "rolled back"
     assert {one for one, value in sealed.items() if vault(world).open(one, "identifier/email", value) is None} == gone
