@@ -253,6 +253,8 @@ def test_a_caller_who_does_not_read_is_let_go(make_world: Worlds) -> None:
     world = make_world(**{**PATIENT, "write_timeout": SOON})
 
     with served(world) as (url, server), Wire(url, receives=4_096) as wire:
+        # Not before it is there: else nobody was let go.
+        _until_open(server, 1)
         wire.send((b"GET /openapi.json HTTP/1.1\r\nHost: moa\r\n\r\n") * 40)
         _until_open(server, 0)
         assert lives(url)
