@@ -128,8 +128,12 @@ class Running:
         except BaseException as error:
             self.failures.append(error)
 
-    def end(self) -> None:
-        """Waits until it has ended, well. A failure that a test expects it takes out of `failures` itself."""
+    def end(self, *, succeeded: bool = False) -> None:
+        """
+        Waits until it has ended, well. A failure that a test expects it takes out of `failures` itself.
+
+        `succeeded`: another one leads from then on, so that nobody waits for a database without a leader.
+        """
         self.stop.set()
         self.heads.wake()
         assert self.thread is not None
@@ -137,7 +141,8 @@ class Running:
         assert not self.thread.is_alive(), f"the mirror did not end within {UNTIL_S:g} s"
         self.heads.close()
         self.follower.close()
-        given_back(self.follower.settings.database_url)
+        if not succeeded:
+            given_back(self.follower.settings.database_url)
         assert self.failures == [], "the mirror failed"
 
 
