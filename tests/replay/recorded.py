@@ -47,9 +47,7 @@ def recorded() -> Recorded:
             number=block["number"],
             time=block["time"],
             logs=[EventLog(**log) for log in block["logs"]],
-            sent={
-                each: Sent(one["by"], one["to"], bytes.fromhex(one["data"])) for each, one in block["sent"].items()
-            },
+            sent={each: Sent(one["by"], one["to"], bytes.fromhex(one["data"])) for each, one in block["sent"].items()},
         )
         for block in told["blocks"]
     ]
