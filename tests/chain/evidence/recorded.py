@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from chain.base.hashing import keccak
 
+from chain.base.hashing import keccak
 from chain.contracts import memos
 from chain.contracts.codec import Codec
 from chain.contracts.deployment import Contract, Deployment
@@ -92,9 +92,7 @@ def write(rpc: Any, deployment: Deployment, story: dict[str, Any]) -> None:
         "start_block": deployment.start_block,
         "genesis_hash": deployment.genesis_hash,
         "texts": [text for data in documents.values() for text in texts(data)],
-        "contracts": {
-            name: [one.name, one.address, one.bytecode_hash] for name, one in deployment.contracts.items()
-        },
+        "contracts": {name: [one.name, one.address, one.bytecode_hash] for name, one in deployment.contracts.items()},
     }
     FILE.write_bytes(gzip.compress(orjson.dumps(told), 9, mtime=0))
 
