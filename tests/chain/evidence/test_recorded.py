@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from chain.evidence.bundle import Maker
-from chain.evidence.errors import EvidenceError, EvidenceMissing
+from chain.evidence.claims import same
+from chain.evidence.errors import EvidenceError, EvidenceMissing, Refused
 from chain.evidence.verify import verify
 from tests.chain.evidence.bundles import Bundles
 from tests.chain.evidence.recorded import Tape, made, tape, write
@@ -71,6 +72,14 @@ def changed(value: Any, rng: random.Random) -> Any:
         return None
     at = rng.choice(places)
     return orjson.loads(text[:at] + ("1" if text[at] != "1" else "2") + text[at + 1 :])
+
+
+def test_a_value_that_is_refused_is_told_up_to_200_characters() -> None:
+    """SPEC 13.3"""
+    with pytest.raises(Refused) as refused:
+        same("text", "a" * 200, "b" * 201)
+
+    assert str(refused.value).endswith(f"text: claimed {'a' * 200}, proven {'b' * 200}…")
 
 
 @pytest.mark.slow
