@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
-from chain.evidence.bundle import Maker
+from chain.evidence.bundle import Maker, _rule
 from chain.evidence.claims import same
 from chain.evidence.errors import EvidenceError, EvidenceMissing, Refused
 from chain.evidence.verify import verify
+from chain.storage.documents import Documents
 from tests.chain.evidence.bundles import Bundles
 from tests.chain.evidence.recorded import Tape, made, tape, write
 from tests.chain.evidence.test_evidence import bundles
@@ -93,3 +94,20 @@ def test_the_recorded_answers_are_of_todays_maker(bundles: Bundles, tmp_path: Pa
         if name in bundles.documents:
             today = orjson.loads(bundles.documents[name])["body"]
             assert [claim["type"] for claim in today["claims"]] == [claim["type"] for claim in body["claims"]], name
+
+
+@pytest.mark.parametrize(("kind", "rounding"), [(0, 0), (1, 2), (2, 1)])
+def test_a_rule_is_told_by_the_bits_of_its_words(kind: int, rounding: int) -> None:
+    """SPEC 13.2: each value lies where the contract packed it."""
+    rate = 3 | 2 << 48 | 500 << 96 | 900 << 144 | 3_600 << 192 | kind << 224 | rounding << 232
+    life = 10_000 | 11 << 112 | 12 << 152 | 5 << 192
+
+    told = _rule("0x" + "aa" * 20, 1, 2, {4: rate, 5: life, 6: 0, 7: 9}, 4, Documents())
+
+    assert (told["kind"], told["rounding"]) == (
+        ("rate", "fixed", "correction")[kind],
+        ("down", "nearest", "up")[rounding],
+    )
+    assert (told["numerator"], told["denominator"], told["notice_seconds"]) == ("3", "2", "3600")
+    assert (told["cap_per_award"], told["cap_per_member_day"], told["budget"]) == ("500", "900", "10000")
+    assert (told["start"], told["end"], told["version"], told["rule_id"]) == ("11", "12", "5", "2")
