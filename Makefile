@@ -11,7 +11,7 @@ DEMO := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(PORT),--port $(PORT))
 
 .PHONY: help demo test check bench setup lint types layers citations unit unit-api unit-rest generate wallet-test forge-test fuzz proofs \
         mutants mutate \
-        slither gas slow-test slow-chain slow-end simulate contracts-test hooks locks clean generated
+        slither gas slow-test slow-chain slow-end simulate contracts-test hooks locks clean generated recorded
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -ts $$'\t'
@@ -49,6 +49,10 @@ citations: ## every rule of SPECIFICATION.md is cited by a test, and no other
 
 generate: ## ABI, storage layout, OpenAPI document and the wallet's client, made again
 	@$(PY) -m scripts.generate.abi && $(PY) -m scripts.generate.layout && $(PY) -m scripts.generate.openapi && npm run --silent client
+
+recorded: ## the chains that the quick tests of model, replay, reports and evidence know as files, walked anew on Anvil
+	@for walk in differential replay reports; do $(PY) -m tests.$$walk.recorded; done
+	@MOA_RECORD=1 $(PY) -m pytest -q -m slow tests/chain/evidence/test_recorded.py
 
 generated: generate
 	@git diff --exit-code --stat -- chain/contracts/abi chain/proofs/layout.json api/openapi.json wallet/src/api/schema.d.ts || \

@@ -201,7 +201,8 @@ def lots_of(words: Sequence[str], card: BrandCard, at_s: int) -> list[tuple[int,
     for row in words:
         for points, end in lots.expiring(row, card.clock, at_s):
             ends[end] = ends.get(end, 0) + points
-    return [(points, end) for end, points in sorted(ends.items(), key=lambda lot: (lot[0] is None, lot[0] or 0))]
+    # Of one token all lots end or none does.
+    return [(points, end) for end, points in sorted(ends.items(), key=lambda lot: lot[0] or 0)]
 
 
 def _expected(catalogue: Catalogue, card: BrandCard, payload: str) -> int:

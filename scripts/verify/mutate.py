@@ -1,8 +1,9 @@
 """Puts single-operator faults into the core, one at a time, and counts how many the quick tests catch.
 
-Which: drawn by a seed from every comparison, sum, constant, `and`, `not`, `min` in the functions of CORE. By whom: a
-fault is judged by the quick tests that call its function, quickest first, up to TESTS_S_MAX of them. It is caught when
-one fails (or hangs). Ends with 0 when enough are caught and each survivor is explained in tests/mutate/survivors.toml.
+Which: from every comparison, sum, constant, `and`, `not`, `min` in the functions of CORE; a seed draws by hash, so that
+most of a draw stays while the code grows. By whom: a fault is judged by the quick tests that call its function,
+quickest first, up to TESTS_S_MAX of them. It is caught when one fails (or hangs). Ends with 0 when enough are caught
+and each survivor is explained in tests/mutate/survivors.toml.
 
     make mutate                       # MUTANTS=60 SEED=1
     make mutate MUTANTS=200 SEED=7
@@ -15,7 +16,6 @@ import contextlib
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +90,17 @@ def candidates() -> list[Mutant]:
     return [Mutant(file, site) for file in files for site in operators.sites((ROOT / file).read_text())]
 
 
+def drawn(every: Sequence[Mutant], seed: int, count: int) -> list[Mutant]:
+    """The faults of a seed: those of the smallest hashes. A change elsewhere in the code leaves the others drawn."""
+    times: Counter[str] = Counter()
+    placed: list[tuple[bytes, int]] = []
+    for number, mutant in enumerate(every):
+        times[mutant.key] += 1
+        said = f"{seed} {times[mutant.key]} {mutant.key}".encode()
+        placed.append((hashlib.sha256(said).digest(), number))
+    return [every[number] for _, number in sorted(placed)[:count]]
+
+
 def copy_tree(target: Path) -> None:
     """What is tracked or new, and links to what set-up made."""
     listed = subprocess.run(
@@ -143,18 +156,20 @@ def who_calls(tree: Path) -> Called:
 
 
 def judges(called: Called, mutant: Mutant) -> list[str]:
-    """The tests that run for a fault: quickest first, one of each test function before a second of any."""
+    """The tests that run for a fault: one of each test function before a second of any, those of the fault's own room
+    first, the quickest first."""
     place = f"{mutant.file}:{mutant.site.function}"
     callers = sorted((took_s, name) for name, (took_s, places) in called.items() if place in places)
     seen: dict[str, int] = {}
     ranked = []
+    room = f"tests/{Path(mutant.file).parent}/"
     for took_s, name in callers:
         function = name.split("[", 1)[0]
         seen[function] = seen.get(function, 0) + 1
-        ranked.append((seen[function], took_s, name))
+        ranked.append((seen[function], not name.startswith(room), took_s, name))
     chosen: list[str] = []
     total_s = 0.0
-    for _, took_s, name in sorted(ranked):
+    for _, _, took_s, name in sorted(ranked):
         total_s += took_s
         if len(chosen) == TESTS_MAX or (chosen and total_s > TESTS_S_MAX):
             break
@@ -191,7 +206,7 @@ def main() -> int:
     begin = time.monotonic()
     explained: dict[str, str] = tomllib.loads(SURVIVORS.read_text())["survivors"]
     every = [one for one in candidates() if wanted.only in one.file]
-    chosen = random.Random(wanted.seed).sample(every, min(wanted.mutants, len(every)))  # noqa: S311
+    chosen = drawn(every, wanted.seed, wanted.mutants)
     print(f"mutate: {len(chosen)} of {len(every)} faults, seed {wanted.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="moa-mutate-") as folder:
         trees = [Path(folder) / str(number) for number in range(WORKERS)]

@@ -13,6 +13,7 @@ from chain.node.rpc import Rpc
 from chain.replay import Block, Facts
 from tests.replay.chain_of import blocks_of, facts_of
 from tests.replay.mutants import Stage, staged
+from tests.replay.recorded import Recorded, recorded
 
 # The chain on which lies are told is the same each time; MOA_SEED walks another.
 SEED = int(os.environ.get("MOA_SEED") or 7)
@@ -34,6 +35,12 @@ class Walked:
     def events_only(self) -> list[Block]:
         """The blocks without their transactions."""
         return [replace(block, sent={}) for block in self.blocks]
+
+
+@pytest.fixture(scope="session")
+def chain() -> Recorded:
+    """The recorded chain: what needs no node."""
+    return recorded()
 
 
 @pytest.fixture(scope="session")

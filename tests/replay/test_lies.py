@@ -9,7 +9,7 @@ import pytest
 from chain.contracts.codec import EventLog
 from chain.replay import replay
 from tests.replay import lies
-from tests.replay.conftest import SEED, Walked
+from tests.replay.recorded import SEED, Recorded
 
 PLACES = 3
 SHUFFLED = 0.1
@@ -131,15 +131,15 @@ LIES: dict[str, tuple[str, Callable[[EventLog], bool], lies.Change, str, str]] =
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_planted_lie_is_found_named_and_told_once(walked: Walked, lie: str) -> None:
+def test_a_planted_lie_is_found_named_and_told_once(chain: Recorded, lie: str) -> None:
     """SPEC 12.15, 12.16, 12.17, 12.18"""
     event, fits, change, what, rule = LIES[lie]
-    blocks = walked.events_only
+    blocks = chain.events_only
     found_at = lies.places(blocks, event, fits)
     assert found_at, f"the walk of MOA_SEED={SEED} has no such {event}"
 
     for place in random.Random(SEED).sample(found_at, min(PLACES, len(found_at))):
-        result = replay(lies.told(blocks, place, change), walked.facts)
+        result = replay(lies.told(blocks, place, change), chain.facts)
         told = [str(each) for each in result.differences]
         assert result.found == 1, "\n".join([f"MOA_SEED={SEED}", str(place), *told])
         difference = result.differences[0]
@@ -149,11 +149,11 @@ def test_a_planted_lie_is_found_named_and_told_once(walked: Walked, lie: str) ->
         assert str(difference.said) != str(difference.right)
 
 
-def test_no_nonsense_stops_the_replay(walked: Walked) -> None:
+def test_no_nonsense_stops_the_replay(chain: Recorded) -> None:
     """Events dropped, doubled, changed and swapped anywhere: differences at most, never an end."""
     rng = random.Random(SEED)
     for _ in range(12):
-        blocks = list(walked.blocks)
+        blocks = list(chain.blocks)
         for _ in range(25):
             number = rng.randrange(len(blocks))
             at = rng.randrange(len(blocks[number].logs))
@@ -164,6 +164,6 @@ def test_no_nonsense_stops_the_replay(walked: Walked) -> None:
                 rng.shuffle(logs)
             if logs:
                 blocks[number] = replace(blocks[number], logs=logs)
-        result = replay(blocks, walked.facts)
+        result = replay(blocks, chain.facts)
         assert result.found > 0
         assert len(result.state()) > 0

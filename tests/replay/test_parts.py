@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain.contracts.codec import EventLog
 from chain.model.desk import Hold, HoldState
 from chain.model.rules import BASE_AMOUNT_MAX, Rounding, RuleKind
 from chain.replay import Replay, replay
 from chain.replay.acts import Reader
 from chain.replay.awards import base_amount
 from chain.replay.decoding.packing import pack, unpack
+from chain.replay.evidence import assigned
 from chain.replay.operations import Operations
 from chain.replay.state import StateInvalid
 from chain.replay.tokens import NO_WORDS, written
@@ -117,3 +119,25 @@ def test_an_event_of_a_contract_that_nobody_invited_is_told_once() -> None:
 
     assert found.found == 1
     assert "unknown contract" in found.differences[0].what
+
+
+def test_lots_follow_their_transfer_in_whichever_order_a_members_awards_were_minted() -> None:
+    """SPEC 12.15"""
+
+    def log(name: str, **args: str) -> EventLog:
+        return EventLog(7, "0x07", "0x01", 0, 0, TOKEN, name, name, args)
+
+    member = address(3)
+    awards = [log("Awarded", member=member, operationId=str(number), points=str(10 * number)) for number in (1, 2)]
+    moves = [
+        log("Transfer", to=member, value="20"),
+        log("LotsChanged", account=member, words="second"),
+        log("Transfer", to=member, value="10"),
+        log("LotsChanged", account=member, words="first"),
+    ]
+
+    found, left = assigned(awards, moves)
+
+    assert [[one.args["words"] for one in each.lots] for each in found] == [["first"], ["second"]]
+    assert [[one.args["value"] for one in each.transfers] for each in found] == [["10"], ["20"]]
+    assert left == []

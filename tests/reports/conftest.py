@@ -15,8 +15,7 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import SQLModel
 
 import chain.tables  # noqa: F401 - makes the tables known
-from chain.contracts.codec import Codec
-from chain.contracts.deployment import Contract, Deployment
+from chain.contracts.deployment import Deployment
 from chain.devnet.supervisor import Anvil
 from chain.mirror.loop import Mirror
 from chain.mirror.settings import MirrorSettings
@@ -25,6 +24,7 @@ from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot
 from tests.differential.run import run
 from tests.differential.world import TwoSides
+from tests.reports.recorded import Answers, deployment_of, recorded
 
 STEPS = int(os.environ.get("MOA_REPORT_STEPS", "500"))
 SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
@@ -32,12 +32,12 @@ SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))
 
 @dataclass(frozen=True)
 class Walked:
-    """A walk on a running node, its mirror, and a client of that node."""
+    """A walk, its mirror, and who answers for its node; of a recorded walk nobody knows the world."""
 
-    world: TwoSides
+    world: TwoSides | None
     deployment: Deployment
     engine: Engine
-    rpc: Rpc
+    rpc: Rpc | Answers
 
     @contextmanager
     def looking(self) -> Iterator[Connection]:
@@ -53,15 +53,24 @@ def walk_on_anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tw
         yield world, rpc, deployment_of(world, rpc, node.chain_id)
 
 
-@pytest.fixture(scope="session", params=["SQLite", "PostgreSQL"])
-def walked(
-    request: pytest.FixtureRequest,
-    walk_on_anvil: tuple[TwoSides, Rpc, Deployment],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Walked]:
-    """The walk in a mirror of each database."""
-    world, rpc, deployment = walk_on_anvil
+@pytest.fixture(
+    scope="session",
+    params=[
+        "recorded",
+        pytest.param("SQLite", marks=pytest.mark.slow),
+        pytest.param("PostgreSQL", marks=pytest.mark.slow),
+    ],
+)
+def walked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
+    """The recorded walk; a walk of today in a mirror of each database."""
     folder = tmp_path_factory.mktemp("mirror")
+    if request.param == "recorded":
+        url, deployment, answers = recorded(folder)
+        engine = make_engine(url)
+        yield Walked(None, deployment, engine, answers)
+        engine.dispose()
+        return
+    world, rpc, deployment = request.getfixturevalue("walk_on_anvil")
     with database(folder, request.param) as url:
         engine = make_engine(url)
         SQLModel.metadata.create_all(engine)
@@ -80,14 +89,3 @@ def database(folder: Path, kind: str) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
-
-
-def deployment_of(world: TwoSides, rpc: Rpc, chain_id: int) -> Deployment:
-    """The walk's contracts as a deployment file would name them; all brands are learnt from the chain."""
-    return Deployment(
-        chain_id=chain_id,
-        start_block=0,
-        genesis_hash=rpc.call("eth_getBlockByNumber", "0x0", False)["hash"],
-        contracts={name: Contract(name, address, "0x" + "00" * 32) for name, address in world.chain.addresses.items()},
-        codec=Codec.load(),
-    )

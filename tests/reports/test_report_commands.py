@@ -99,6 +99,7 @@ def test_what_cannot_be_answered_ends_with_2_and_a_sentence(moa: Command, words:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("walked", ["SQLite", "PostgreSQL"], indirect=True)
 def test_as_of_answers_agree_with_each_other(moa: Command, walked: Walked) -> None:
     """SPEC 15.1, 15.2"""
     with walked.looking() as connection:
@@ -125,6 +126,7 @@ def test_as_of_answers_agree_with_each_other(moa: Command, walked: Walked) -> No
     assert {one["brand_id"] for one in balances["balances"]} == set(supply)
 
 
+@pytest.mark.parametrize("walked", ["SQLite", "PostgreSQL"], indirect=True)
 def test_a_roll_forward_adds_up_and_an_export_gives_its_inputs_again(
     moa: Command, walked: Walked, tmp_path: Path
 ) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import inspect, select
 
 from chain.base.errors import HistoryNotAvailable
 from chain.contracts import lots
 from chain.contracts.lots import Clock
-from chain.mirror import history
+from chain.mirror import history, models
 from chain.mirror.models import Entry
 from chain.reports import bundle, recomputed
 from chain.reports.breakage import Cohort, expected_breakage, position
@@ -31,10 +31,11 @@ from chain.reports.income import income
 from chain.reports.liability import liability, token_of
 from chain.reports.movements import movements
 from chain.storage.columns import table_of
+from chain.storage.database import engine as make_engine
 from tests.differential.world import BRANDS
 from tests.reports.conftest import SEED, Walked
+from tests.reports.recorded import recorded
 
-pytestmark = pytest.mark.slow
 entries = table_of(Entry)
 BRAND_IDS = range(1, len(BRANDS) + 1)
 BLOCKS_LOOKED_AT = 12
@@ -359,3 +360,14 @@ def test_an_export_of_one_brand_names_no_other(walked: Walked, tmp_path: Path) -
         told = {row[column] for row in bundle.rows_of(tmp_path / "out", bundle.manifest_of(tmp_path / "out"), name)}
         assert token in told, name
         assert not told & others, name
+
+
+def test_the_recorded_mirror_has_todays_tables(tmp_path: Path) -> None:
+    """When this fails, `python -m tests.reports.recorded` records it anew."""
+    url, _, _ = recorded(tmp_path)
+    engine = make_engine(url)
+    kinds = [kind for kind in vars(models).values() if isinstance(kind, type) and hasattr(kind, "__table__")]
+    assert len(kinds) > 10
+    for table in map(table_of, kinds):
+        assert {column["name"] for column in inspect(engine).get_columns(table.name)} == set(table.columns.keys())
+    engine.dispose()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from api.health import service
+from api.health.schemas import Ready
 from tests.api.conftest import World, purchase
 
 
@@ -46,6 +48,16 @@ def test_health_needs_nothing_but_the_process(world: World) -> None:
 def test_ready_names_everything_that_is_missing(world: World) -> None:
     """SPEC 9.14"""
     assert failing(world) == {"node", "mirror", "relayer loop", "mirror loop"}
+
+
+def test_ready_is_200_when_nothing_is_missing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 9.14: a balancer reads nothing but the status."""
+
+    async def all_there(state: object) -> Ready:
+        return Ready(ready=True, checks=[])
+
+    monkeypatch.setattr(service, "ready", all_there)
+    assert world.client.get("/ready").status_code == 200
 
 
 def test_ready_needs_fresh_loops_and_a_live_mirror(world: World) -> None:

@@ -126,3 +126,13 @@ def test_a_database_that_is_away_is_told_as_such(world: World) -> None:
     world.run("ALTER TABLE operation RENAME TO gone")
 
     assert value(page(world), "moa_database_up") == 0
+
+
+def test_the_age_of_the_queue_is_that_of_its_oldest(world: World) -> None:
+    """SPEC 8.22"""
+    world.member()
+    for number in (1, 2):
+        world.brand.write("/v1/purchases", purchase(number))
+    world.run("UPDATE operation SET created_at_ms = created_at_ms - 50000 WHERE id = 1")
+
+    assert 50 <= value(page(world), "moa_queue_oldest_seconds") < 110

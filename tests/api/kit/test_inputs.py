@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from api.app import openapi
 from api.kit.clock import now_ms
-from api.kit.problems import SENTENCES, Problem
-from api.kit.strict_json import parse
+from api.kit.problems import SENTENCES, Problem, RequestMalformed
+from api.kit.strict_json import DEPTH_MAX, FieldRepeated, parse
 from api.kit.texts import has_invisible
 from api.openapi import KEY, LINES, VISIBLE
 from tests.api.conftest import NDJSON, Caller, World, purchase
@@ -489,3 +489,21 @@ def test_an_address_with_a_checksum_needs_the_right_one(
     assert answer.status_code == (200 if good else 422), answer.text
     if not good:
         assert answer.json()["error"] == "AddressMalformed"
+
+
+def test_the_field_that_is_named_twice_is_the_one_that_is_told() -> None:
+    """SPEC 9.41"""
+    with pytest.raises(FieldRepeated) as refused:
+        parse(b'{"first": 1, "second": 2, "second": 3}')
+    assert "'second'" in str(refused.value)
+
+
+@pytest.mark.parametrize(("levels", "fits"), [(DEPTH_MAX - 1, True), (DEPTH_MAX, False)])
+def test_the_deepest_level_that_fits_is_looked_at(levels: int, fits: bool) -> None:
+    """SPEC 9.41: texts are looked at as deep as a body may go, and refused beyond."""
+    body = b"[" * levels + rb'"\\"' + b"]" * levels
+    if fits:
+        assert parse(body) is not None
+    else:
+        with pytest.raises(RequestMalformed, match=f"at most {DEPTH_MAX} levels"):
+            parse(body)

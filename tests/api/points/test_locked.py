@@ -191,6 +191,17 @@ def test_an_order_that_is_sent_again_is_the_one_that_is_locked_or_cancelled(
     assert world.brand.get("/v1/operations/refused").json()["operations"] == []
 
 
+def test_the_last_unit_comes_back_as_any_other(world: World, bought: Any) -> None:
+    """SPEC 9.114"""
+    id = int(bought[1]["operation"]["id"])
+    with writing(world.database.engine) as connection:
+        assert locked.give_back(connection, id, 2932) == locked.GivenBack(2933, 1, False)
+        for amount in (0, 2, -1):
+            assert locked.give_back(connection, id, amount) == locked.GivenBack(1, 1, False)
+        assert locked.give_back(connection, id, 1) == locked.GivenBack(1, 0, True)
+        assert locked.give_back(connection, id, 1) is None
+
+
 def test_what_came_back_in_part_is_told_as_what_was_kept(world: World, bought: Any) -> None:
     """SPEC 9.114"""
     member, told, _ = bought

@@ -94,6 +94,7 @@ def test_a_corrected_order_is_taken_and_what_it_said_before_stays_known(world: W
     assert [(orjson.loads(data), subject) for data, subject in world.rows("SELECT data, subject FROM event")] == [
         ({"amount": "900", "currency": "USD"}, other["id"])
     ]
+    assert world.rows("SELECT base_amount FROM award") == [("900",)]
     [before] = operation(world, id)["history"]
     assert (before["error"], before["fact"]["data"]["amount"]) == ("BudgetExceeded", "90000")
     assert world.brand.write("/v1/purchases", corrected).json()["operation"]["id"] == id
@@ -117,8 +118,11 @@ def test_an_order_is_corrected_only_when_no_reorg_can_count_what_it_said_before(
         return
     assert (answer.status_code, answer.json()["error"]) == (409, "RefusalNotFinal")
     assert answer.headers["Retry-After"] == "2"
+    world.run("UPDATE operation SET log_index = 0")
     assert world.brand.write("/v1/purchases", purchase()).status_code == 202
     refuse(world, "BrandNotIssuing", {})
+    [earlier] = world.brand.get("/v1/operations/1").json()["history"]
+    assert (earlier["receipt"]["block_number"], earlier["receipt"]["log_index"]) == (5, 0)
     answer = world.brand.write("/v1/purchases", purchase(amount="5"))
     assert answer.json()["error"] == "RefusalNotFinal", "the earlier transaction may still come back"
 

@@ -31,6 +31,7 @@ class Bundles:
     memo: list[memos.Field]
     members: dict[str, str]
     registry: str
+    story: dict[str, Any]
 
     def sealed(self, document_: dict[str, Any]) -> bytes:
         """The document sealed and signed again, whatever was altered in its body."""
@@ -87,7 +88,16 @@ def told(world: Any) -> Bundles:
     }
     members = {name: world.member(name) for name in ("ada", "m0", "nobody")}
     registry = world.deployment.address("PartnerRegistry").lower()
-    return Bundles(documents, maker, world.keystore, memo, members, registry)
+    story = {
+        "ada": ada,
+        "nobody": world.member("nobody"),
+        "award": award,
+        "award_at": [place.block, place.tx_hash],
+        "exchange_at": [exchange.block_number, exchange.tx_hash],
+        "memo": [[field.name, field.value, field.salt.hex()] for field in memo],
+        "items": [[number, root and root.hex()] for number, root in items],
+    }
+    return Bundles(documents, maker, world.keystore, memo, members, registry, story)
 
 
 def anchor(data: bytes) -> str:
