@@ -84,7 +84,8 @@ def _in_turn(bench: Bench) -> tuple[float, float]:
     """Seconds that a batch of awards takes, and a loop of as many plain mints to the same members: the medians."""
     brand = registered(bench.rpc, bench.deployment)[0]
     rules = bench.deployment.address("RewardRules")
-    awards, mints = [], []
+    awards: list[float] = []
+    mints: list[float] = []
     for number in range(WARMING + ROUNDS):
         members = [_member(number if i % 2 else 0, i) for i in range(ITEMS)]
         items = [(number * ITEMS + i, brand.rules["purchase"], member, 2_933) for i, member in enumerate(members)]
