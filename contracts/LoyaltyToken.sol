@@ -9,6 +9,7 @@ import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {ILoyaltyToken} from "./interfaces/ILoyaltyToken.sol";
 import {IAuthorised} from "./interfaces/IAuthorised.sol";
+import {IERC7818Views} from "./interfaces/IERC7818Views.sol";
 import {Authorised} from "./base/Authorised.sol";
 import {BrandAccess} from "./base/BrandAccess.sol";
 import {Lots} from "./libraries/Lots.sol";
@@ -177,11 +178,6 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
     }
 
     /// @inheritdoc ILoyaltyToken
-    function currentEpoch() external view returns (uint256) {
-        return _clock(_packedTerms);
-    }
-
-    /// @inheritdoc ILoyaltyToken
     function expiryEpochOfMint() external view returns (uint256) {
         uint256 packed = _packedTerms;
         return _mintEpoch(packed, _clock(packed));
@@ -239,6 +235,51 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
         uint256 packed = _packedTerms;
         return _lifetime(packed) == 0 ? type(uint256).max : _lifetime(packed) * _epochSeconds(packed);
     }
+
+    /* READING: ERC-7818, what is true of it */
+
+    /// @inheritdoc IERC7818Views
+    function currentEpoch() external view returns (uint256) {
+        return _clock(_packedTerms);
+    }
+
+    /// @inheritdoc IERC7818Views
+    function epochLength() external view returns (uint256) {
+        uint256 packed = _packedTerms;
+        return _lifetime(packed) == 0 ? type(uint256).max : _epochSeconds(packed);
+    }
+
+    /// @inheritdoc IERC7818Views
+    function epochType() external pure returns (EPOCH_TYPE) {
+        return EPOCH_TYPE.TIME_BASED;
+    }
+
+    /// @inheritdoc IERC7818Views
+    function validityDuration() external view returns (uint256) {
+        return _validity(_packedTerms);
+    }
+
+    /// @inheritdoc IERC7818Views
+    function isEpochExpired(uint256 epoch) external view returns (bool) {
+        uint256 packed = _packedTerms;
+        uint256 clock = _clock(packed);
+        // The clock is at least the epoch where it is subtracted.
+        unchecked {
+            return epoch < clock && clock - epoch >= _validity(packed);
+        }
+    }
+
+    /// @inheritdoc IERC7818Views
+    function balanceOfAtEpoch(uint256 epoch, address account) external view returns (uint256 points) {
+        // No lot is named beyond, and below it the sum is small.
+        if (epoch > Lots.EPOCH_MAX) return 0;
+        uint256 packed = _packedTerms;
+        unchecked {
+            (points,) = _firstOf(_lots[account], Lots.LOT_MAX, epoch + _validity(packed), _clock(packed));
+        }
+    }
+
+    /* READING: WHAT ELSE IT TELLS */
 
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) external pure returns (bool) {
@@ -1044,6 +1085,13 @@ contract LoyaltyToken is ILoyaltyToken, Authorised, BrandAccess {
 
     function _lifetime(uint256 packed) private pure returns (uint256) {
         return (packed >> LIFETIME_AT) & type(uint8).max;
+    }
+
+    /// @dev In how many epochs points are valid, that of their minting included.
+    function _validity(uint256 packed) private pure returns (uint256) {
+        unchecked {
+            return 1 + _lifetime(packed);
+        }
     }
 
     function _grace(uint256 packed) private pure returns (uint256) {

@@ -48,6 +48,22 @@ class Clock:
         """How long any point surely lives."""
         return FOREVER if self.stands else self.lifetime_epochs * self.epoch_s
 
+    # --- ERC-7818's words for the same: an epoch names the points that end with those minted in it
+
+    @property
+    def epoch_length(self) -> int:
+        """Seconds of an epoch; that of points without end does not end."""
+        return FOREVER if self.stands else self.epoch_s
+
+    @property
+    def validity(self) -> int:
+        """In how many epochs points are valid, that of their minting included."""
+        return 1 + self.lifetime_epochs
+
+    def is_expired(self, epoch: int, at: int) -> bool:
+        """Whether points minted in `epoch` are gone at `at`."""
+        return epoch + self.validity <= self.epoch(at)
+
     def check(self, expiry_epoch: int) -> None:
         """Refuses an expiry epoch at which the token's clock has run out."""
         if expiry_epoch > EXPIRY_EPOCH_MAX:

@@ -90,6 +90,10 @@ class Token:
         """Live points."""
         return lot.total(self.lots_of(account, at))
 
+    def balance_of_epoch(self, epoch: int, account: str, at: int) -> int:
+        """Live points that end with those minted in `epoch` (ERC-7818)."""
+        return self.lots_of(account, at).get(epoch + self.clock.validity, 0)
+
     def supply_by_expiry(self, at: int) -> Lots:
         """The live supply, oldest first."""
         return lot.live(self.supply, self.clock.epoch(at))

@@ -43,6 +43,10 @@ BATCH_BASE_GAS: Final = 300_000
 # The dearest item there is: a new member, under a rule of its own with a cap per day (tests/forge/Gas.t.sol). So a
 # batch of 200 stays below 15 million, and every chain's cap of a transaction (EIP-7825: 16.78 million).
 ITEM_GAS: Final = 73_000
+# No transaction of ours may burn more: EIP-7825 takes none above 16.78 million.
+TRANSACTION_GAS_MAX: Final = 15_000_000
+# So many awards fit below it, whatever the settings allow.
+AWARDS_MAX: Final = (TRANSACTION_GAS_MAX - BATCH_BASE_GAS) // ITEM_GAS
 BATCH_SELECTOR: Final = keccak_text("awardBatch(uint256,(uint256,uint256,address,uint256)[])")[:4]
 # Selector, brand and offset lie before the count of items; an item has four words.
 BATCH_COUNT_AT: Final = 4 + 2 * 32

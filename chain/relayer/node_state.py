@@ -32,7 +32,7 @@ class NodeState:
         self.settings = settings
         self._deployment = deployment
         self._signers = tuple(signers)
-        self.items_max = self._room = settings.batch_items_max
+        self.items_max = self._room = min(settings.batch_items_max, calls.AWARDS_MAX)
         self._refused_size = 0
         # Ganache may forget in its pool a transaction that arrives while the one before it is being mined, until it is
         # offered again: there, nothing is sent before the nonce in front of it is counted.
@@ -109,7 +109,7 @@ class NodeState:
             room = int(int(block["gasLimit"], 16) * BLOCK_GAS_SHARE) - calls.BATCH_BASE_GAS
         cap = self.settings.fee_cap_wei
         self._fees = Fees(min(cap, 2 * base + self.settings.tip_wei), min(cap, self.settings.tip_wei))
-        self._room = max(1, min(self.settings.batch_items_max, room // calls.ITEM_GAS))
+        self._room = max(1, min(self.settings.batch_items_max, calls.AWARDS_MAX, room // calls.ITEM_GAS))
         self.items_max = min(self._room, self.items_max) if self._refused_size else self._room
         self._head_at = now
 

@@ -7,6 +7,7 @@ import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.so
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
 import {IAuthorised} from "./IAuthorised.sol";
 import {IBrandAccess} from "./IBrandAccess.sol";
+import {IERC7818Views} from "./IERC7818Views.sol";
 
 /// @title A brand's points: an ERC-20 whose points lie in lots that expire by themselves.
 /// @notice Time is cut into epochs of `epochSeconds`, counted from the token's creation (`origin`).
@@ -22,7 +23,15 @@ import {IBrandAccess} from "./IBrandAccess.sol";
 /// of the live window (epoch+1 .. epoch+16); anything else is a stale word of an older turn of the ring.
 /// A word without points is stored as 0.
 /// @dev Points move oldest lot first, and each part keeps its own expiry at the receiver.
-interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IERC165, IAuthorised, IBrandAccess {
+interface ILoyaltyToken is
+    IERC20Metadata,
+    IERC20Permit,
+    IERC20Errors,
+    IERC165,
+    IERC7818Views,
+    IAuthorised,
+    IBrandAccess
+{
     /// @notice Who may use transfer and transferFrom.
     /// Closed: nobody, only Moa's contracts move points. AllowList: anyone, to receivers on the brand's list. Open: anyone.
     enum Policy {
@@ -106,8 +115,6 @@ interface ILoyaltyToken is IERC20Metadata, IERC20Permit, IERC20Errors, IERC165, 
     function terms() external view returns (Terms memory);
     /// @notice The second in which epoch 0 began: the token's creation.
     function origin() external view returns (uint256);
-    /// @notice The epoch of `block.timestamp`; always 0 for points that never expire.
-    function currentEpoch() external view returns (uint256);
     /// @notice The expiry epoch that points minted now receive.
     function expiryEpochOfMint() external view returns (uint256);
     /// @notice The expiry epoch that points minted at second `mintedAt` (not before `origin`) received.

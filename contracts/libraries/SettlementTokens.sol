@@ -4,7 +4,7 @@ pragma solidity 0.8.30;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Metadata} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol";
 import {IClearingHouse} from "../interfaces/IClearingHouse.sol";
-import {ILoyaltyToken} from "../interfaces/ILoyaltyToken.sol";
+import {IERC7818Views} from "../interfaces/IERC7818Views.sol";
 
 /// @title Which ERC-20 may settle what brands owe each other.
 /// @notice Fit is a contract that tells `decimals` of at most 18, `totalSupply` and `balanceOf`, and is no brand's
@@ -24,7 +24,7 @@ library SettlementTokens {
         (told,) = _ask(token, abi.encodeCall(IERC20.balanceOf, (address(this))));
         if (!told) revert IClearingHouse.SettlementTokenUnfit(token, "balanceOf");
         // Points expire: whoever holds them as collateral would hold less by itself.
-        (told,) = _ask(token, abi.encodeCall(ILoyaltyToken.currentEpoch, ()));
+        (told,) = _ask(token, abi.encodeCall(IERC7818Views.currentEpoch, ()));
         if (told) revert IClearingHouse.SettlementTokenUnfit(token, "points");
     }
 

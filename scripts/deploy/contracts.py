@@ -25,12 +25,14 @@ from pathlib import Path
 from brownie import accounts, network, project, web3
 from web3.middleware import Web3Middleware
 
+from scripts.deploy.page import contract_uri
+
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = Path(__file__).with_name("plan.toml")
 OWNER, ISSUER, TILL, TREASURER, GUARDIAN = 1, 2, 3, 4, 5
 OPERATOR, MOA_GUARDIAN = 1, 2
 # Where the contracts' structures have what is asked for here, and what they call its states.
-METADATA_HASH, STATUS, TEXT_HASH = 5, 1, 11
+TOKEN, METADATA_HASH, STATUS, TEXT_HASH = 0, 5, 1, 11
 INVITED, PROPOSED, AGREED = 1, 1, 2
 SIGNER_FUNDS_WEI = 10**21
 SIGNER_FUNDS_MIN_WEI = 10**18
@@ -250,11 +252,14 @@ def _invite(plan, actors, record, brand, metadata_hash):
 
 
 def _equip(plan, actors, record, brand, brand_id):
-    """What a brand needs to issue: roles, collateral, its activation. What is there is left alone."""
+    """What a brand needs to issue: its token's page, roles, collateral, its activation. What is there is left alone."""
     operator, owner = actors[plan["moa"]["operator"]], actors[brand["owner"]]
     registry, manager = _at(record, "PartnerRegistry"), _at(record, "AccessManager")
     if registry.brandOf(brand_id)[STATUS] != INVITED:
         return
+    token = project.get_loaded_projects()[0].LoyaltyToken.at(registry.brandOf(brand_id)[TOKEN], persist=False)
+    if not token.contractURI():
+        token.setContractURI(contract_uri(brand["name"], brand["symbol"], brand["colour"]), {"from": owner})
     for kind in (TILL, TREASURER, GUARDIAN):
         if not manager.hasRole(brand_id * 256 + kind, owner)[0]:
             manager.grantRole(brand_id * 256 + kind, owner, 0, {"from": owner})

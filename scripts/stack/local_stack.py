@@ -290,7 +290,12 @@ def _deployed_of(state: Path, chain_id: int, signers: Sequence[str]) -> str:
     """One hash over all that a deployment follows from, and over what it wrote."""
     found = hashlib.sha256("\n".join(signers).encode())
     made_of = ROOT / "scripts" / "deploy"
-    sources = [made_of / "plan.toml", made_of / "contracts.py", *sorted(ROOT.glob("contracts/**/*.sol"))]
+    sources = [
+        made_of / "plan.toml",
+        made_of / "contracts.py",
+        made_of / "page.py",
+        *sorted(ROOT.glob("contracts/**/*.sol")),
+    ]
     written = state / "deployments"
     documents = sorted((written / "documents").glob("0x*"))
     for path in (*sources, written / f"{chain_id}.json", *documents):

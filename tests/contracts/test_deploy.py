@@ -1,11 +1,15 @@
 """scripts/deploy: a declared plan, safe to repeat, refused when chain, record and sources do not fit together."""
 
+import base64
 import json
+from xml.etree import ElementTree
 
 import pytest
 from brownie import chain, web3
 
 from scripts.deploy import contracts
+from scripts.deploy.page import URI_BYTES_MAX, contract_uri
+from tests.contracts.world import refused
 
 SIGNER, TILL = "0x" + "51" * 20, "0x" + "71" * 20
 
@@ -76,6 +80,30 @@ def test_a_key_that_awards_is_no_till(deployed, monkeypatch):
         contracts.main()
 
 
+def told(uri, kind):
+    head, body = uri.split(",")
+    assert head == f"data:{kind};base64"
+    return base64.b64decode(body, validate=True).decode()
+
+
+def drawn(page):
+    """The logo's two parts."""
+    return ElementTree.fromstring(told(page["image"], "image/svg+xml"))  # noqa: S314 - our own text
+
+
+def test_the_longest_name_has_a_page_that_the_token_takes(world):
+    """SPEC 1.26"""
+    owner = {"from": world.cafe.owner}
+    uri = contract_uri("&" + "é" * 31, "S" * 11, "#a1b2c3")
+
+    world.cafe.token.setContractURI(uri, owner)
+
+    page = json.loads(told(world.cafe.token.contractURI(), "application/json"))
+    assert [each.text for each in drawn(page)] == [None, "&"]
+    with refused("TermsInvalid", "contractURI"):
+        world.cafe.token.setContractURI.call("x" * (URI_BYTES_MAX + 1), owner)
+
+
 def test_the_record_names_the_contracts_and_the_chain_has_what_the_plan_declares(deployed, world):
     """SPEC 7.40"""
     record = json.loads(deployed.read_text())
@@ -106,6 +134,12 @@ def test_the_record_names_the_contracts_and_the_chain_has_what_the_plan_declares
         shown = [(deployed.parent / "documents" / web3.to_hex(one)).read_text() for one in hashes]
         assert [web3.keccak(text=one) for one in shown] == [bytes(web3.to_bytes(hexstr=web3.to_hex(h))) for h in hashes]
         names.append(json.loads(shown[0])["slug"])
+        brand, token = json.loads(shown[0]), registry.brandOf(brand_id)[contracts.TOKEN]
+        uri = world.build.LoyaltyToken.at(token, persist=False).contractURI()
+        page = json.loads(told(uri, "application/json"))
+        assert {key: page[key] for key in ("name", "symbol")} == {key: brand[key] for key in ("name", "symbol")}
+        square, letter = drawn(page)
+        assert (square.get("fill"), letter.text) == (brand["colour"], brand["name"][0])
     assert names == ["cdnow", "hanok"]
     assert [tuple(exchange.agreementOf(one)[:3]) for one in (1, 2)] == [
         (1, 2, contracts.AGREED),

@@ -153,6 +153,27 @@ def test_points_of_a_brand_without_lifetime_never_go(world, holder):
     assert token.currentEpoch() == 0
 
 
+def test_epochs_are_told_in_the_words_of_erc_7818(world, holder, third_party):
+    """SPEC 1.27"""
+    token, shop = world.cafe.token, world.shop.token
+    assert (token.epochType(), token.epochLength(), token.validityDuration()) == (1, DAY, 4)
+    assert (shop.epochType(), shop.epochLength(), shop.validityDuration()) == (1, 2**256 - 1, 1)
+    first = token.currentEpoch()
+    award(world, world.cafe, holder, 100)
+    later(DAY)
+    award(world, world.cafe, holder, 7)
+    token.transfer(third_party, 60, {"from": holder})
+
+    assert [token.balanceOfAtEpoch(first + k, holder) for k in (0, 1, 2)] == [40, 7, 0]
+    assert [token.balanceOfAtEpoch(first + k, third_party) for k in (0, 1)] == [60, 0]
+    at(token.origin() + (first + 4) * DAY - 1)
+    assert not token.isEpochExpired(first)
+    at(token.origin() + (first + 4) * DAY)
+    assert [token.isEpochExpired(first + k) for k in (0, 1, 9)] == [True, False, False]
+    assert [token.balanceOfAtEpoch(first + k, holder) for k in (0, 1)] == [0, token.balanceOf(holder)] == [0, 7]
+    assert token.balanceOfAtEpoch(2**256 - 1, holder) == 0
+
+
 def test_supply_by_expiry_is_the_sum_of_the_accounts_lot_by_lot(world, holder, third_party, member):
     """SPEC 1.6"""
     token = world.cafe.token

@@ -106,8 +106,15 @@ def account_reads(world: TwoSides, brand_id: int, account: str, at: int) -> list
     words = world.chain.words.get((contract, account), [0] * 4)
     check(f"lots of {account} by events alone", lots, lot.live(lot.unpacked(words), token.clock.epoch(at)))
     shown = tuple((expiry, token.clock.expires_at(expiry), points) for expiry, points in lots.items())
+    # The epoch that ends next, and that of the newest lot.
+    ends = (token.clock.epoch(at) + 1, max(lots, default=0))
+    epochs = sorted({max(0, end - token.clock.validity) for end in ends})
     return [
         ((contract, "balanceOf", (account,)), lot.total(lots)),
+        *(
+            ((contract, "balanceOfAtEpoch", (epoch, account)), token.balance_of_epoch(epoch, account, at))
+            for epoch in epochs
+        ),
         ((contract, "lotsOf", (account,)), shown),
         ((contract, "debtOf", (account,)), token.debt_of(account)),
         ((contract, "packedLotsOf", (account,)), tuple(words)),
@@ -120,11 +127,16 @@ def supply_reads(world: TwoSides, brand_id: int, at: int) -> list[tuple[Read, An
     token, contract = world.ledger.tokens[brand_id], f"{TOKEN} {brand_id}"
     supply = token.supply_by_expiry(at)
     shown = tuple((expiry, token.clock.expires_at(expiry), points) for expiry, points in supply.items())
+    # The last epoch that has expired, and the first that has not.
+    last = max(0, token.clock.epoch(at) - token.clock.validity)
     reads: list[tuple[Read, Any]] = [
         ((contract, "totalSupply", ()), lot.total(supply)),
         ((contract, "supplyByExpiry", ()), shown),
         ((contract, "currentEpoch", ()), token.clock.epoch(at)),
         ((contract, "graceClock", ()), token.clock.too_late(at)),
+        ((contract, "epochLength", ()), token.clock.epoch_length),
+        ((contract, "validityDuration", ()), token.clock.validity),
+        *(((contract, "isEpochExpired", (epoch,)), token.clock.is_expired(epoch, at)) for epoch in (last, last + 1)),
     ]
     if token.clock.expiry_of_mint(at) <= EXPIRY_EPOCH_MAX:
         reads.append(((contract, "mintable", ()), token.mintable(at)))

@@ -78,3 +78,28 @@ def test_a_clock_that_has_run_out_refuses() -> None:
     CLOCK.check(327_679)
     with pytest.raises(EpochOutOfRange):
         CLOCK.check(327_680)
+
+
+@given(windows(), st.integers(0, 300_020), st.integers(0, DAY - 1))
+def test_an_epoch_names_the_points_that_end_with_those_minted_in_it(
+    window: tuple[int, lot.Lots], epoch: int, second: int
+) -> None:
+    """SPEC 1.27"""
+    now, lots = window
+    at = CLOCK.origin + now * DAY + second
+    minted_at = CLOCK.origin + epoch * DAY + second
+
+    assert CLOCK.expiry_of_mint(minted_at) == epoch + CLOCK.validity
+    assert CLOCK.is_expired(epoch, at) == (CLOCK.expires_at(epoch + CLOCK.validity) <= at)
+    assert not CLOCK.is_expired(epoch, minted_at + CLOCK.epoch_length * (CLOCK.validity - 1))
+    assert CLOCK.is_expired(epoch, minted_at + CLOCK.epoch_length * CLOCK.validity)
+    valid = range(now + 1 - CLOCK.validity, now + 1)
+    assert sum(lots.get(each + CLOCK.validity, 0) for each in valid) == lot.total(lots)
+
+
+def test_the_epoch_of_points_without_end_does_not_end() -> None:
+    """SPEC 1.27"""
+    clock = Clock(origin=1_000_000, epoch_s=DAY, lifetime_epochs=0, grace_s=0)
+
+    assert (clock.epoch_length, clock.validity) == (FOREVER, 1)
+    assert not clock.is_expired(0, 10**12)

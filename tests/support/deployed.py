@@ -27,7 +27,7 @@ SIGNERS = 2
 NODES: dict[str, type[Node]] = {"ganache": Ganache, "anvil": Anvil}
 MADE_OF = (
     "brownie-config.yaml", "package-lock.json", "requirements/contracts.txt", "scripts/deploy/contracts.py",
-    "scripts/deploy/plan.toml",
+    "scripts/deploy/page.py", "scripts/deploy/plan.toml",
     "chain/devnet/ganache.cjs", "chain/devnet/supervisor.py", "chain/storage/keystore.py", "tests/support/deployed.py",
 )  # fmt: skip
 

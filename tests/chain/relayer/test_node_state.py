@@ -148,6 +148,19 @@ def test_the_blocks_gas_is_looked_at_once_a_second_and_bounds_a_batch(watched: W
     assert watched.line.items_max == 1
 
 
+def test_no_transaction_passes_fifteen_million_gas_whatever_block_and_settings_would_take(watched: Watched) -> None:
+    """SPEC 7.5"""
+    watched.node.gas_limit = 1_000_000_000
+    generous = RelayerSettings(batch_items_max=10_000)
+    line = NodeState(cast(Rpc, watched.node), generous, cast(Deployment, watched.contracts), [SIGNER, OTHER])
+    unseen = line.items_max
+    line.look()
+    assert line.items_max == unseen, "nor before the block was looked at"
+    assert calls.batch_gas(line.items_max) <= 15_000_000 < calls.batch_gas(line.items_max + 1)
+    assert RelayerSettings().batch_items_max <= line.items_max, "the default is what 7.5 says"
+    assert max(calls.GAS.values()) <= 15_000_000
+
+
 def test_a_refusal_for_gas_halves_the_batches_until_larger_ones_pass_again(watched: Watched) -> None:
     """SPEC 7.5"""
     watched.line.look()

@@ -143,7 +143,7 @@ abstract contract World is Test {
         uint256 lifetimeEpochs,
         uint256 graceSeconds,
         ILoyaltyToken.Policy policy
-    ) private {
+    ) internal {
         uint256 brandId = tokens.length + 1;
         vm.prank(OPERATOR);
         (, address made) = registry.invite(
