@@ -109,6 +109,7 @@ def show_income(
     table = sheet(f"Contract liability of {title}, minor units", "", "money")
     for name, amount in (
         ("opening", lines.opening), ("deferred by awards", lines.deferred), ("renewed by grace", lines.renewed),
+        ("taken back with the goods", -lines.taken_back),
         ("used", -lines.used), ("breakage", -lines.breakage), ("closing", lines.closing),
     ):  # fmt: skip
         table.add_row(name, f"{amount:,}")
