@@ -59,9 +59,11 @@ def test_schedules_hold_every_kind_of_step_operation_reorg_and_fault() -> None:
         for step in schedule(seed).steps:
             seen.add(type(step).__name__)
             seen |= {asked.kind for asked in getattr(step, "asked", ())}
+            seen |= {f"a locked {asked.kind}" for asked in getattr(step, "asked", ()) if asked.seconds}
             seen |= {str(getattr(step, name)) for name in ("kind", "place", "how", "name") if hasattr(step, name)}
 
     kinds = {"award", "hold", "capture", "release", "timeout", "refund", "exchange", "pay", "unwind", "transfer"}
+    kinds |= {"return", "a locked award"}
     wanted = {*kinds, "leave", *steps.REORGS, *steps.KILL_PLACES, *TROUBLES, "SIGTERM", "Steal", "Away", "Clearing"}
     assert wanted <= seen
 
