@@ -33,6 +33,7 @@ class BalanceThen(ResponseModel):
     token: str = Field(examples=[EXAMPLE_ADDRESS])
     decimals: int = Field(examples=[2])
     points: Points
+    debt: Points = Field(description="What was owed to the brand; no part of `points`.", examples=["0"])
     lots: list[Bucket]
 
 

@@ -6,7 +6,7 @@ they ask for may come back, in part or whole. Which of both was first, the datab
 them at a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,14 @@ def next_due_ms(connection: Connection) -> int | None:
     statement = f"SELECT MIN(due_at_ms) FROM operation {chosen} WHERE {LOCKED_OPERATION}"  # noqa: S608
     found: int | None = connection.exec_driver_sql(statement).scalar_one()
     return found
+
+
+def due_ms_of(connection: Connection | Session, ids: Sequence[int]) -> dict[int, int]:
+    """Of these operations those that are locked, with their second in unix milliseconds."""
+    if not ids:
+        return {}
+    asked = select(table.c.id, table.c.due_at_ms).where(table.c.id.in_(ids), table.c.state == LOCKED)
+    return dict(connection.execute(asked).tuples().all())
 
 
 def queue_due(connection: Connection, at_ms: int, count_max: int, backlog_max: Mapping[int, int] = BACKLOG_MAX) -> int:

@@ -265,6 +265,25 @@ def show_holds(database: str, account: str | None, block: int | None, time: str 
     return console.print(table)
 
 
+def show_debts(database: str, account: str | None, block: int | None, time: str | None, json: bool) -> None:
+    """What members owed to brands, after goods came back."""
+    wanted = None if account is None else _address(account)
+    with looking(database) as connection:
+        at = chosen(connection, block, time)
+        tokens = {token["token"]: token for token in history.tokens(connection, at.number)}
+        rows = history.debts(connection, at.number, account=wanted)
+    if json:
+        return say({**moment_to_public(at), "debts": [
+            {"token": row["token"], "brand_id": int(tokens[row["token"]]["brand_id"]), "account": row["account"],
+             "points": row["points"]}
+            for row in rows
+        ]})  # fmt: skip
+    table = sheet(f"Debts at block {at.number:,}", "token", "member", "owed")
+    for row in rows:
+        table.add_row(tokens[row["token"]]["symbol"], row["account"], points(int(row["points"])))
+    return console.print(table)
+
+
 def show_obligations(database: str, block: int | None, time: str | None, json: bool) -> None:
     """What each brand owed each other, in units of the settlement token."""
     with looking(database) as connection:
