@@ -176,6 +176,12 @@ def aimed(plant: str, seed: int) -> Schedule:
             steps.Let(40, 200),
             steps.Ask((Asked("release", 3, 0, subject=6),)),
         ),
+        "fold forgets debts": (
+            steps.Ask((Asked("hold", 3, 0, 150, seconds=3_600),)),
+            steps.Let(40, 200),
+            steps.Ask((Asked("return", 3, 0, 100, subject=0),)),
+            steps.Let(60, 300),
+        ),
         "rows stay after a reorg": (steps.Let(60, 300), steps.Reorg(dice.randint(2, 6), "dropped"), steps.Let(60, 200)),
         "empty answers are believed": (steps.Trouble("empty logs", 0.7, 40), steps.Ask(awards), steps.Let(100, 400)),
     }
