@@ -250,4 +250,7 @@ class PurchaseLine(ResponseModel):
     late: bool | None = Field(
         default=None, description="It was reported more than a day after it happened.", examples=[True]
     )
+    locked_until: str | None = Field(
+        default=None, description="When locked: the award is asked for from this second on.", examples=[None]
+    )
     problem: dict[str, Any] | None = Field(default=None, examples=[None])

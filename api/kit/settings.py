@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from chain.outbox.fair_queue import BACKLOG_MAX, BULK, PERSON
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -49,8 +51,8 @@ class Settings:
     lines_max: int = 100_000
     chunk_lines: int = 500
     # Operations of one brand that may wait in the queue: single requests, and lines of NDJSON bodies.
-    backlog_max: int = 5_000
-    backlog_lines_max: int = 50_000
+    backlog_max: int = BACKLOG_MAX[PERSON]
+    backlog_lines_max: int = BACKLOG_MAX[BULK]
     waiters_max: int = 256
     streams_max: int = 1_000
     streams_per_member_max: int = 8

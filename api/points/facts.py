@@ -34,7 +34,7 @@ from api.writes.ndjson import Line, LineMalformed, LinesAnswer, line_to_public, 
 from api.writes.unit_of_work import UnitOfWork
 from chain.contracts.memos import Field, memo_root
 from chain.mirror.queries.checkpoint import checkpoint
-from chain.outbox import operations
+from chain.outbox import locked, operations
 from chain.outbox.operations import Change, OperationView
 from chain.storage.looks import looking
 
@@ -153,7 +153,9 @@ def count_lines(
     read = [_read(kind, line, settings.programme_start) for line in lines]
     at_ms = now_ms()
     wanted = [one for one in read if isinstance(one, FactCreate)]
-    counted = iter(count(session, settings=settings, brand=brand, kind=kind, wanted=wanted, bulk=True))
+    results = count(session, settings=settings, brand=brand, kind=kind, wanted=wanted, bulk=True)
+    due_ms = locked.due_ms_of(session, [one.operation for one in results if isinstance(one, Counted)])
+    counted = iter(results)
     answers = []
     for line, one in zip(lines, read, strict=True):
         if isinstance(one, Problem):
@@ -165,6 +167,8 @@ def count_lines(
         else:
             before = {"error": result.error, "error_args": result.error_args} if result.status == "retried" else {}
             occurred_at_ms = int(one.occurred_at.timestamp() * 1000)
+            if result.operation in due_ms:
+                before["locked_until"] = rfc3339(due_ms[result.operation])
             answers.append(
                 line_to_public(
                     line.number,

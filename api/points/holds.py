@@ -42,7 +42,7 @@ from api.writes.backlog import refuse_full
 from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domain
-from chain.mirror.queries import holds
+from chain.mirror.queries import accounts, holds
 from chain.mirror.queries.holds import Hold
 from chain.outbox import calls, operations
 from chain.outbox.models import Operation
@@ -234,6 +234,7 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
         if placed.state == "failed":
             # Whatever was asked of it since can only fail too; the reason is the one for which it was never placed.
             state, operation = "refused", placed
+    brand = session.get_one(Brand, request.brand)
     return HoldPublic(
         id=request.id,
         code=request.code,
@@ -242,7 +243,8 @@ def to_public(session: Session, request: HoldRequest) -> HoldPublic:
         points=request.points,
         captured="0" if hold is None else hold.captured,
         refunded="0" if hold is None else hold.refunded,
-        decimals=session.get_one(Brand, request.brand).decimals,
+        debt=str(accounts.debt(looking(session), token=brand.token, account=_address(session, request))),
+        decimals=brand.decimals,
         reward=request.reward,
         state=state,
         placed_at=rfc3339(request.created_at_ms),

@@ -66,6 +66,10 @@ class HoldPublic(ResponseModel):
     points: Points
     captured: Points = Field(examples=["0"])
     refunded: Points = Field(examples=["0"])
+    debt: Points = Field(
+        description="What the member owes this brand now: points of goods that came back, spent by then.",
+        examples=["0"],
+    )
     decimals: int = Field(examples=[2])
     reward: str = Field(examples=["coffee-large"])
     state: HoldState = Field(examples=["requested"])

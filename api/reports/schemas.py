@@ -33,6 +33,7 @@ class BalanceThen(ResponseModel):
     token: str = Field(examples=[EXAMPLE_ADDRESS])
     decimals: int = Field(examples=[2])
     points: Points
+    debt: Points = Field(description="What was owed to the brand; no part of `points`.", examples=["0"])
     lots: list[Bucket]
 
 
@@ -95,6 +96,7 @@ class CohortTold(ResponseModel):
     entered: Points
     renewed: Points = Field(description="Of these, given new life by grace: deferred in an earlier cohort.")
     renewed_of_burnt: Points = Field(description="Of the renewed, those that had been used and were given back.")
+    taken_back: Points = Field(description="Burnt for goods that came back, or for a debt that these left.")
     outstanding: Points
     over: bool = Field(description="Whether they have expired.", examples=[False])
 
@@ -125,12 +127,14 @@ class MovementsTold(ResponseModel):
 
 
 class MoneyTold(ResponseModel):
-    """Minor units: opening + deferred + renewed - used - breakage = closing. A line is negative where it was taken
-    back. renewed: revenue taken back, because points that had expired or been used live once more by grace."""
+    """Minor units: opening + deferred + renewed - taken_back - used - breakage = closing. A line is negative where it
+    was taken back. renewed: revenue taken back, because points that had expired or been used live once more by grace.
+    taken_back: deferred for goods that came back, and never revenue."""
 
     opening: str = Field(examples=["108000"])
     deferred: str = Field(examples=["33000"])
     renewed: str = Field(examples=["0"])
+    taken_back: str = Field(examples=["0"])
     used: str = Field(examples=["12000"])
     breakage: str = Field(examples=["600"])
     closing: str = Field(examples=["128400"])

@@ -74,12 +74,18 @@ async def balances(
         told = []
         for token in _tokens(connection, moment, only):
             lots = _lots_of(connection, token["token"], addresses, moment.number)
+            owed = [
+                int(row["points"])
+                for address in addresses
+                for row in history.debts(connection, moment.number, token["token"], account=address)
+            ]
             told.append(
                 schemas.BalanceThen(
                     brand=token["slug"],
                     token=checksum(token["token"]),
                     decimals=int(token["decimals"]),
                     points=str(sum(lot.points for lot in lots)),
+                    debt=str(sum(owed)),
                     lots=[_bucket(lot) for lot in lots],
                 )
             )

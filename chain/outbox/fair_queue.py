@@ -21,6 +21,8 @@ from chain.storage.bulk import PLACE, indexed_by
 # A person waits for it; one of many lines.
 PERSON: Final = 0
 BULK: Final = 1
+# So much of a brand may be queued, of either; a gateway takes no more (SPEC 9.23).
+BACKLOG_MAX: Final = {PERSON: 5_000, BULK: 50_000}
 # So many brands are looked at in one round; the next round begins after the last that was served.
 BRANDS_MAX: Final = 64
 HEAD_MIN: Final = 32

@@ -32,6 +32,7 @@ class Operation(SQLModel, table=True):
         partial("operation_refused", "brand", "id", where=REFUSED_OPERATION),
         partial("operation_waiting", "retry_at_ms", "id", where="state = 'waiting'"),
         partial("operation_locked", "due_at_ms", "id", where=LOCKED_OPERATION),
+        partial("operation_locked_brand", "bulk", "brand", "due_at_ms", "id", where=LOCKED_OPERATION),
         partial("operation_locked_ordering_key", "ordering_key", "due_at_ms", "id", where=LOCKED_OPERATION),
         {"sqlite_autoincrement": True},
     )

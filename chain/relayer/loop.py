@@ -198,7 +198,7 @@ class Relayer:
                 if retried:
                     looked = operations.again_in_time(connection, now_ms(), most)
                 if unlocked is not None:
-                    queued = locked.queue_due(connection, unlocked, most)
+                    queued = locked.queue_due(connection, unlocked, most, self.settings.backlog())
         self._retry_at = now if most in (looked, queued) else now + self.settings.retry_every_s
         return looked + queued > 0
 

@@ -37,6 +37,8 @@ WINDOWS_MAX: Final = 8
 SIMULATION_PAUSE_S: Final = 0.5
 # An operation that a receipt or the mirror has found on the chain.
 OF_CHAIN: Final = (operations.MINED, operations.CONFIRMED)
+# What is in none of these states may still come to the chain.
+NOT_COMING: Final = (operations.FAILED, operations.WAITING, operations.CANCELLED)
 
 # What a payload that is not as the makers in chain.outbox.calls give it may raise.
 MISFIT: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
@@ -394,7 +396,7 @@ class Scheduler:
         if found is not None:
             self._doubtful.pop(item.id, None)
             return found
-        is_refused = given is None or given.state in (operations.FAILED, operations.WAITING)
+        is_refused = given is None or given.kind != AWARD or given.state in NOT_COMING
         if is_there or is_refused or self._lacked_too_long(item):
             self._refuse(item, "AwardUnknown", {"brandId": str(brand), "operationId": award})
         return None

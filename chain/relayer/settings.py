@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from chain.outbox.fair_queue import BACKLOG_MAX, BULK, PERSON
+
 
 @dataclass(frozen=True)
 class RelayerSettings:
@@ -48,6 +50,9 @@ class RelayerSettings:
     # How often the waiting and the locked are looked at, and how many of each are queued in one round.
     retry_every_s: float = 1.0
     retries_max: int = 500
+    # Of a brand's locked no more are queued than bring its queue to what the gateway takes at most.
+    backlog_max: int = BACKLOG_MAX[PERSON]
+    backlog_lines_max: int = BACKLOG_MAX[BULK]
     simulation_patience_s: float = 60.0
     # A transaction the node refuses for a reason nobody knows gives its nonce up after this time.
     refusal_patience_s: float = 60.0
@@ -62,3 +67,7 @@ class RelayerSettings:
     breaker_pause_s_max: float = 15.0
     # A node that shows another chain, or our contracts gone, for so long is believed, and the relayer stops.
     replaced_after_s: float = 3.0
+
+    def backlog(self) -> dict[int, int]:
+        """What a brand's queue may hold of single requests and of lines."""
+        return {PERSON: self.backlog_max, BULK: self.backlog_lines_max}

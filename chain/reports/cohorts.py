@@ -19,15 +19,19 @@ FRESH_KINDS: Final = ("award", "exchange_in", "mint")
 OPENING: Final = "opening"
 # Where expired lots may have lived on by the brand's grace (SPEC 3.14).
 RENEWING_KINDS: Final = ("refund",)
+# Goods that came back, and debts that awards paid: the entry's detail tells the lots that were burnt (SPEC 15.13).
+TAKING_KINDS: Final = ("return", "debt_paid")
 
 
 @dataclass(slots=True)
 class Entered:
-    """Points that came to be in each lot, by expiry epoch; of them the renewed ones, and of these the once burnt."""
+    """Points that came to be in each lot, by expiry epoch; of them the renewed ones, and of these the once burnt; and
+    of all, what goods that came back took out of the lot."""
 
     points: Counter[int] = field(default_factory=Counter)
     renewed: Counter[int] = field(default_factory=Counter)
     of_burnt: Counter[int] = field(default_factory=Counter)
+    taken_back: Counter[int] = field(default_factory=Counter)
 
     def renew(self, expiry: int, points: int, of_burnt: int) -> None:
         """Points of earlier lots that grace gave new life."""
@@ -40,6 +44,11 @@ class Entered:
         for expiry, points in detail["lots"].items():
             self.points[int(expiry)] += int(points)
 
+    def take_back(self, detail: Mapping[str, Any]) -> None:
+        """Points that were burnt for goods that came back."""
+        for expiry, points in detail.get("lots", {}).items():
+            self.taken_back[int(expiry)] += int(points)
+
     def cohort(self, clock: Clock, expiry: int, outstanding: int) -> Cohort:
         """The cohort of a lot of which so much is or was left."""
         return Cohort(
@@ -49,6 +58,7 @@ class Entered:
             outstanding,
             renewed=self.renewed[expiry],
             renewed_of_burnt=self.of_burnt[expiry],
+            taken_back=self.taken_back[expiry],
         )
 
 
@@ -89,6 +99,8 @@ def _entered(connection: Connection, token: Mapping[str, Any], clock: Clock, blo
         entered.points[epoch + 1 + clock.lifetime_epochs] += points
     for entry in sums.details(connection, token["token"], (OPENING,), up_to=block):
         entered.open(entry.detail)
+    for entry in sums.details(connection, token["token"], TAKING_KINDS, up_to=block):
+        entered.take_back(entry.detail)
     for expiry, points, of_burnt in renewals(connection, token, up_to=block):
         entered.renew(expiry, points, of_burnt)
     return entered

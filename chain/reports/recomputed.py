@@ -14,7 +14,7 @@ from chain.contracts.lots import Clock
 from chain.contracts.named_lots import LOTS_CHANGED, NAMES, NamedLots, account_of
 from chain.reports import bundle
 from chain.reports.breakage import Cohort
-from chain.reports.cohorts import FRESH_KINDS, OPENING, RENEWING_KINDS, Entered, renewal
+from chain.reports.cohorts import FRESH_KINDS, OPENING, RENEWING_KINDS, TAKING_KINDS, Entered, renewal
 from chain.reports.datasets import DATASETS
 from chain.reports.errors import ExportInvalid
 
@@ -54,6 +54,8 @@ def _entered(folder: Path, manifest: Any, token: Any, clock: Clock, last: int) -
             entered.points[clock.epoch(row["block_time"]) + 1 + clock.lifetime_epochs] += row["points"]
         elif row["kind"] == OPENING:
             entered.open(orjson.loads(row["detail"]))
+        elif row["kind"] in TAKING_KINDS:
+            entered.take_back(orjson.loads(row["detail"]))
         elif row["kind"] in RENEWING_KINDS:
             for expiry, renewed, of_burnt in renewal(orjson.loads(row["detail"])):
                 entered.renew(expiry, renewed, of_burnt)

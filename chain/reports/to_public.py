@@ -47,6 +47,7 @@ def income_to_public(found: Income) -> dict[str, Any]:
             "opening": str(lines.opening),
             "deferred": str(lines.deferred),
             "renewed": str(lines.renewed),
+            "taken_back": str(lines.taken_back),
             "used": str(lines.used),
             "breakage": str(lines.breakage),
             "closing": str(lines.closing),
@@ -71,6 +72,7 @@ def cohort_to_public(cohort: Cohort, at: int) -> dict[str, Any]:
         "entered": str(cohort.entered),
         "renewed": str(cohort.renewed),
         "renewed_of_burnt": str(cohort.renewed_of_burnt),
+        "taken_back": str(cohort.taken_back),
         "outstanding": str(cohort.outstanding),
         "over": cohort.over(at),
     }

@@ -20,7 +20,9 @@ Json = Annotated[bool, typer.Option("--json", help="machine-readable answer")]
 
 report = typer.Typer(help="What a brand owes in points, and what of it became revenue.", no_args_is_help=True)
 exports = typer.Typer(help="The books as files that add up.", no_args_is_help=True)
-as_of = typer.Typer(help="Balances, supply, holds and obligations as of any block or time.", no_args_is_help=True)
+as_of = typer.Typer(
+    help="Balances, supply, holds, debts and obligations as of any block or time.", no_args_is_help=True
+)
 COMMANDS: dict[str, typer.Typer] = {"report": report, "export": exports, "as-of": as_of}
 
 
@@ -145,6 +147,20 @@ def show_holds(
     from scripts.cli import reporting
 
     reporting.show_holds(database, account, block, time, json)
+
+
+@as_of.command("debts")
+def show_debts(
+    database: DatabaseUrl,
+    account: Annotated[str | None, typer.Option(help="only of this address")] = None,
+    block: Block = None,
+    time: Time = None,
+    json: Json = False,
+) -> None:
+    """What members owed to brands, after goods came back."""
+    from scripts.cli import reporting
+
+    reporting.show_debts(database, account, block, time, json)
 
 
 @as_of.command("obligations")

@@ -109,6 +109,7 @@ def show_income(
     table = sheet(f"Contract liability of {title}, minor units", "", "money")
     for name, amount in (
         ("opening", lines.opening), ("deferred by awards", lines.deferred), ("renewed by grace", lines.renewed),
+        ("taken back with the goods", -lines.taken_back),
         ("used", -lines.used), ("breakage", -lines.breakage), ("closing", lines.closing),
     ):  # fmt: skip
         table.add_row(name, f"{amount:,}")
@@ -261,6 +262,25 @@ def show_holds(database: str, account: str | None, block: int | None, time: str 
     table = sheet(f"Open holds at block {at.number:,}", "hold", "member", "until", "points")
     for row in rows:
         table.add_row(row["hold_id"], row["account"], moment_text(row["hold_until"]), points(int(row["points"])))
+    return console.print(table)
+
+
+def show_debts(database: str, account: str | None, block: int | None, time: str | None, json: bool) -> None:
+    """What members owed to brands, after goods came back."""
+    wanted = None if account is None else _address(account)
+    with looking(database) as connection:
+        at = chosen(connection, block, time)
+        tokens = {token["token"]: token for token in history.tokens(connection, at.number)}
+        rows = history.debts(connection, at.number, account=wanted)
+    if json:
+        return say({**moment_to_public(at), "debts": [
+            {"token": row["token"], "brand_id": int(tokens[row["token"]]["brand_id"]), "account": row["account"],
+             "points": row["points"]}
+            for row in rows
+        ]})  # fmt: skip
+    table = sheet(f"Debts at block {at.number:,}", "token", "member", "owed")
+    for row in rows:
+        table.add_row(tokens[row["token"]]["symbol"], row["account"], points(int(row["points"])))
     return console.print(table)
 
 

@@ -184,7 +184,9 @@ class OnChain:
                 while self._mirrored():
                     pass
             decided = (
-                "('confirmed', 'failed', 'waiting')" if mirrored else "('mined', 'confirmed', 'failed', 'waiting')"
+                "('confirmed', 'failed', 'waiting', 'cancelled')"
+                if mirrored
+                else "('mined', 'confirmed', 'failed', 'waiting', 'cancelled')"
             )
             open_ = self.count("operation", f"state NOT IN {decided}")
             open_ += self.count("chain_transaction", "state IN ('assigned', 'signed', 'sent')")

@@ -17,13 +17,15 @@ def cohorts(draw: st.DrawFn) -> Cohort:
     entered = draw(st.integers(0, 2**48))
     expires_at = draw(st.one_of(st.none(), st.integers(1, 1_000)))
     renewed = draw(st.integers(0, entered))
+    outstanding = draw(st.integers(0, entered))
     return Cohort(
         draw(st.integers(1, 100)),
         expires_at,
         entered,
-        draw(st.integers(0, entered)),
+        outstanding,
         renewed=renewed,
         renewed_of_burnt=draw(st.integers(0, renewed)),
+        taken_back=draw(st.integers(0, entered - outstanding)),
     )
 
 
@@ -81,8 +83,8 @@ def test_money_deferred_is_used_broken_or_owed_and_none_is_negative(
 ) -> None:
     """SPEC 15.6"""
     told = position(found, at=at, price=price, breakage=share)
-    assert told.deferred + told.renewed == told.used + told.breakage + told.liability
-    assert min(told.deferred, told.renewed, told.used, told.breakage) >= 0
+    assert told.deferred + told.renewed == told.taken_back + told.used + told.breakage + told.liability
+    assert min(told.deferred, told.renewed, told.taken_back, told.used, told.breakage) >= 0
     # Two sums are each rounded down, so the rest may be a unit more, never less than nothing.
     assert told.liability >= 0
 
@@ -95,7 +97,8 @@ def test_a_roll_forward_adds_up_to_the_unit(
     opening = position(first, at=10, price=price, breakage=share)
     closing = position(second, at=500, price=price, breakage=later)
     lines = roll_forward(opening, closing)
-    assert lines.opening + lines.deferred + lines.renewed - lines.used - lines.breakage == lines.closing
+    came = lines.opening + lines.deferred + lines.renewed
+    assert came - lines.taken_back - lines.used - lines.breakage == lines.closing
 
 
 @given(st.lists(cohorts(), min_size=1, max_size=8), st.integers(0, 1_100))
@@ -161,3 +164,33 @@ def test_a_cohort_never_has_more_renewed_than_entered(renewed: tuple[int, int]) 
     """SPEC 15.4"""
     with pytest.raises(ValueError, match="renewed"):
         Cohort(1, None, 10, 5, renewed=renewed[0], renewed_of_burnt=renewed[1])
+
+
+@pytest.mark.parametrize("taken_back", [-1, 6])
+def test_a_cohort_never_has_more_taken_back_than_left_it(taken_back: int) -> None:
+    """SPEC 15.13"""
+    with pytest.raises(ValueError, match="taken back"):
+        Cohort(1, None, 10, 5, taken_back=taken_back)
+
+
+def test_goods_that_came_back_are_no_revenue_and_owe_nothing() -> None:
+    """SPEC 15.13: 1,000 awarded, 400 taken back, 150 used: what is owed is the other 450, and 150 is revenue."""
+    found = [Cohort(1, 100, 1_000, 450, taken_back=400)]
+    told = position(found, at=99, price=Fraction(1), breakage=Fraction(0))
+    assert (told.deferred, told.taken_back, told.used, told.breakage, told.liability) == (1_000, 400, 150, 0, 450)
+    over = position(found, at=100, price=Fraction(1), breakage=Fraction(0))
+    assert (over.used, over.breakage, over.liability) == (150, 450, 0)
+    assert expected_breakage(found, 100) == Fraction(450, 600)
+    assert expected_breakage([Cohort(1, 100, 1_000, 0, taken_back=1_000)], 100) == 0
+
+
+@given(st.lists(cohorts(), min_size=1, max_size=6), PRICES, SHARES, st.integers(0, 1_100))
+def test_what_was_taken_back_is_as_if_it_had_never_been_awarded(
+    found: list[Cohort], price: Fraction, share: Fraction, at: int
+) -> None:
+    """SPEC 15.13"""
+    never = [Cohort(one.expiry_epoch, one.expires_at, one.kept, one.outstanding) for one in found]
+    told, other = (position(each, at=at, price=price, breakage=share) for each in (found, never))
+    assert (told.used, told.breakage) == (other.used, other.breakage)
+    # Sums are rounded down one by one.
+    assert abs(told.liability - other.liability) <= 1

@@ -20,7 +20,7 @@ from chain.base.errors import HistoryNotAvailable
 from chain.contracts import lots
 from chain.contracts.lots import Clock
 from chain.mirror import history, models
-from chain.mirror.models import Entry
+from chain.mirror.models import Entry, LedgerEvent
 from chain.reports import bundle, recomputed
 from chain.reports.breakage import Cohort, expected_breakage, position
 from chain.reports.cohorts import cohorts
@@ -72,6 +72,14 @@ def on_chain(walked: Walked, token: str, function: str, block: int, *values: Any
     data = "0x" + codec.calldata("LoyaltyToken", function, *values).hex()
     answer = walked.rpc.call("eth_call", {"to": token, "data": data}, hex(block))
     return int(codec.result("LoyaltyToken", function, answer))
+
+
+def words_of(walked: Walked, token: str, account: str, block: int) -> str:
+    """An account's lots as the chain has them in storage."""
+    codec = walked.deployment.codec
+    data = "0x" + codec.calldata("LoyaltyToken", "packedLotsOf", account).hex()
+    answer = walked.rpc.call("eth_call", {"to": token, "data": data}, hex(block))
+    return lots.pack([int(word) for word in codec.result("LoyaltyToken", "packedLotsOf", answer)])
 
 
 def test_a_brand_that_never_was_has_no_liability(walked: Walked) -> None:
@@ -204,14 +212,62 @@ def test_a_renewal_is_a_line_of_its_own_and_raises_no_estimate(walked: Walked) -
             share = expected_breakage(found, at.time)
             told = position(found, at=at.time, price=Fraction(1), breakage=share)
             assert told.renewed == whole.renewed
+            assert told.taken_back == whole.taken_back
+            left = whole.redeemed + whole.exchanged_out + whole.unwound + whole.burnt_otherwise
+            assert told.used == left - whole.returned
             assert told.deferred == whole.awarded + whole.exchanged_in + whole.minted_otherwise
             # Had nothing been given new life, what is renewed would have been used or would have expired before.
-            plain = [Cohort(one.expiry_epoch, one.expires_at, one.fresh, min(one.fresh, one.outstanding))
+            plain = [Cohort(one.expiry_epoch, one.expires_at, one.fresh, min(one.fresh, one.outstanding),
+                            taken_back=min(one.taken_back, one.fresh - min(one.fresh, one.outstanding)))
                      for one in found]  # fmt: skip
             assert told.liability >= 0
             assert share <= expected_breakage(plain, at.time)
             renewed += whole.renewed
     assert renewed, "nothing was renewed: this shows too little"
+
+
+def test_goods_that_came_back_leave_the_lots_that_the_chains_own_words_lost(walked: Walked) -> None:
+    """SPEC 15.13: lot by lot, from what the chain answers before and after each return and each award to a debtor."""
+    events = table_of(LedgerEvent)
+    query = select(events.c.block_number, events.c.name, events.c.address, events.c.args)
+    with walked.looking() as connection:
+        last = history.span(connection).last
+        tokens = history.tokens(connection, last.number)
+        rows = list(
+            connection.execute(
+                query.where(events.c.name.in_(("Returned", "DebtChanged"))).order_by(
+                    query.selected_columns.block_number
+                )
+            )
+        )
+        found = {row["token"]: cohorts(connection, row, last) for row in tokens}
+        times = {row.block_number: history.moment(connection, row.block_number).time for row in rows}
+    clocks = {row["token"]: Clock(row["origin"], row["epoch_s"], row["lifetime_epochs"]) for row in tokens}
+    by_brand = {str(row["brand_id"]): row["token"] for row in tokens}
+    lost: Counter[tuple[str, int]] = Counter()
+    seen: Counter[str] = Counter()
+    for block, name, address, args in rows:
+        if name == "Returned":
+            token = by_brand[args["brandId"]]
+            epoch = clocks[token].epoch(times[block])
+            before, after = (
+                dict(lots.live(words_of(walked, token, args["member"], at), epoch)) for at in (block - 1, block)
+            )
+            taken = {expiry: before[expiry] - after.get(expiry, 0) for expiry in before}
+            assert sum(taken.values()) == int(args["taken"])
+            lost.update({(token, expiry): points for expiry, points in taken.items()})
+            seen["lots of one return"] = max(seen["lots of one return"], sum(map(bool, taken.values())))
+        else:
+            paid = on_chain(walked, address, "debtOf", block - 1, args["member"]) - int(args["debt"])
+            clock = clocks[address]
+            lost[address, clock.epoch(times[block]) + 1 + clock.lifetime_epochs] += max(0, paid)
+            seen["debts paid"] += paid > 0
+    told = {(token, one.expiry_epoch): one.taken_back for token, each in found.items() for one in each}
+    assert {key: points for key, points in told.items() if points} == +lost
+    print(seen)
+    # The story that every walk begins with has them (tests/differential/story.py).
+    assert lost
+    assert seen["debts paid"]
 
 
 def test_the_lines_of_every_period_add_up(walked: Walked) -> None:
@@ -250,10 +306,11 @@ def test_the_roll_forward_of_a_period_is_the_sum_of_its_parts(walked: Walked) ->
                 for start, end in ((first, last), (first, middle), (middle, last))
             )
         assert (whole.lines.opening, whole.lines.closing) == (early.lines.opening, late.lines.closing)
-        for name in ("deferred", "renewed", "used", "breakage"):
+        for name in ("deferred", "renewed", "taken_back", "used", "breakage"):
             assert getattr(whole.lines, name) == getattr(early.lines, name) + getattr(late.lines, name)
         lines = whole.lines
-        assert lines.opening + lines.deferred + lines.renewed - lines.used - lines.breakage == lines.closing
+        came = lines.opening + lines.deferred + lines.renewed
+        assert came - lines.taken_back - lines.used - lines.breakage == lines.closing
 
 
 @pytest.fixture(params=["csv", "jsonl", "parquet"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import Engine, select
@@ -11,9 +12,12 @@ from sqlalchemy import Engine, select
 from chain.base.hashing import keccak
 from chain.contracts import authorisation
 from chain.contracts.authorisation import Domains
-from chain.outbox import calls, operations
+from chain.mirror.queries import award_proofs
+from chain.outbox import calls, locked, operations
 from chain.outbox.operations import NewOperation
+from chain.relayer.scheduler import OF_CHAIN
 from chain.storage.database import reading, writing
+from chain.storage.looks import looking
 from tests.differential.steps import Signed
 from tests.simulation.schedule import Ask, Asked
 from tests.simulation.stage import Stage
@@ -22,7 +26,7 @@ DAY: Final = 86_400
 RECORD_S_MAX: Final = 0.15
 RECORD_POLL_S: Final = 0.01
 REWARD: Final = "0x" + "5e" * 32
-TILL_ACTS: Final = ("capture", "release", "timeout", "refund", "unwind")
+TILL_ACTS: Final = ("capture", "release", "timeout", "refund", "return", "unwind")
 
 
 @dataclass
@@ -40,6 +44,8 @@ class Asker:
     refunded: dict[str, int] = field(default_factory=dict)
     signatures: dict[bytes, Signed] = field(default_factory=dict)
     skipped: int = 0
+    # What came back before the award's second, by what became of it.
+    given_back: Counter[str] = field(default_factory=Counter)
 
     def ask(self, ask: Ask) -> list[int]:
         """Writes all of it in one SQL transaction; the rows' ids."""
@@ -53,7 +59,7 @@ class Asker:
             written = iter(operations.enqueue_many(connection, [one for one in made if one is not None]))
         ids = [None if one is None else next(written) for one in made]
         self.ids += ids
-        self.skipped += ids.count(None)
+        self.skipped += sum(one is None and asked.kind == "unwind" for one, asked in zip(ids, ask.asked, strict=True))
         for at in ask.third_party:
             if ids[at] is not None:
                 self._submit_as_stranger(ids[at], ask.asked[at])
@@ -70,7 +76,13 @@ class Asker:
             data = deployment.codec.calldata("RewardRules", "awardBatch", asked.brand, [item])
             self.stage.send(cast[f"issuer{asked.brand}"], deployment.address("RewardRules"), data)
             return
-        made = calls.single(deployment, row.kind, row.ordering_key, row.payload, token=self.stage.token(row.brand))
+        payload = row.payload
+        if row.kind == operations.RETURN:
+            proof = self._proof(row.brand, row.payload["award"])
+            if proof is None:
+                return
+            payload = calls.with_proof(payload, return_id=row.operation_id or "0", **proof._asdict())
+        made = calls.single(deployment, row.kind, row.ordering_key, payload, token=self.stage.token(row.brand))
         assert made is not None, "every brand of the walk has a token"
         target, data = made
         by = cast[f"till{asked.brand}"] if row.kind in TILL_ACTS else cast["stranger"]
@@ -89,7 +101,37 @@ class Asker:
         return made
 
     def _award(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation:
-        return calls.award(key=key, brand=asked.brand, member=member, rule=asked.rule, base_amount=asked.points)
+        self.records[index] = key
+        made = calls.award(key=key, brand=asked.brand, member=member, rule=asked.rule, base_amount=asked.points)
+        return replace(made, due_at_ms=1000 * (now + asked.seconds)) if asked.seconds else made
+
+    def _return(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation | None:
+        """As the gateway does it: off an award that is locked still, else by the contract."""
+        id = self.ids[asked.subject] if asked.subject < len(self.ids) else None
+        if id is None:
+            return None
+        with writing(self.engine) as connection:
+            award = operations.get(connection, id)
+            assert award is not None
+            given = locked.give_back(connection, id, asked.points) if award.brand == asked.brand else None
+        if given is not None:
+            self.given_back["whole" if given.cancelled else "part" if given.kept < given.left else "refused"] += 1
+            return None
+        return calls.goods_return(
+            key=key, brand=asked.brand, member=member, award=award.operation_id or "0", base_amount=asked.points
+        )
+
+    def _proof(self, brand: int, award: str) -> award_proofs.AwardProof | None:
+        """What a return brings of its award, once the mirror has it."""
+        with reading(self.engine) as connection:
+            given = operations.get_counted(connection, brand, award)
+            if given is None or given.block_number is None or given.state not in OF_CHAIN:
+                return None
+            place = given.block_number, given.log_index or 0, given.block_hash or ""
+            look = looking(connection)
+            if not award_proofs.is_there(look, brand=brand, award=award, place=place):
+                return None
+            return award_proofs.award_proof(look, brand=brand, award=award, place=place, tx_hash=given.tx_hash or "")
 
     def _hold(self, asked: Asked, key: str, member: str, now: int, index: int) -> NewOperation:
         values = {

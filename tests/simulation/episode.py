@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from chain.contracts.authorisation import Domains
-from chain.mirror.models import MirrorCheckpoint
+from chain.mirror.models import Debt, MirrorCheckpoint
 from chain.outbox import operations, transactions
 from chain.storage.columns import table_of
 from chain.storage.database import engine as make_engine
@@ -36,6 +36,7 @@ POLL_S: Final = 0.002
 BLOCK_S: Final = 0.012
 LOG_TAIL: Final = 3_000
 WAITING_SHOWN_MAX: Final = 20
+DONE: Final = (operations.CONFIRMED, operations.FAILED, operations.CANCELLED)
 # How a difference begins that says only that the time was over.
 NOT_SETTLED: Final = "not settled"
 
@@ -122,6 +123,7 @@ class Theatre:
                 "breaker_pause_s_max": 0.2,
                 "replaced_after_s": 1.5,
                 "look_s": 0.02,
+                "retry_every_s": 0.05,
                 "poll_s": 0.005,
             },
             "mirror": {
@@ -165,11 +167,17 @@ class Episode:
         tally.faults.update(self.proxy.faults.counts())
         tally.differences.update(["episodes with a difference"] if differences else [])
         with suppress(SQLAlchemyError), reading(self.asker.engine) as connection:
+            debts = connection.execute(
+                select(func.count()).select_from(table_of(Debt)).where(table_of(Debt).c.points != "0")
+            )
+            tally.events["a member's debt at the end"] += debts.scalar_one()
             table = operations.table
             for kind, state, error in connection.execute(select(table.c.kind, table.c.state, table.c.error)):
                 tally.operations[f"{kind} {state}"] += 1
                 if error:
                     tally.refusals[error] += 1
+        for what, count in self.asker.given_back.items():
+            tally.operations[f"return off a locked award: {what}"] += count
         if self.asker.skipped:
             tally.operations["unwind not asked: its exchange was not known yet"] += self.asker.skipped
         return tally
@@ -316,11 +324,23 @@ class Episode:
             if not self.workers.alive():
                 # The one before still had a place to die at, or ended with something left.
                 self.workers.start()
+            if f"operations {operations.LOCKED}" in missing:
+                self._unlock()
             if "mirror" not in missing and "operations mined" in missing and not self.stage.waiting():
                 # What is mined is confirmed only some blocks later.
                 self.stage.mine()
             self._pass(0.03)
         return []
+
+    def _unlock(self) -> None:
+        """The chain's clock goes on to the second of the award that is locked longest."""
+        table = operations.table
+        with reading(self.asker.engine) as connection:
+            query = select(func.max(table.c.due_at_ms)).where(table.c.state == operations.LOCKED)
+            last_ms = connection.execute(query).scalar_one()
+        left = 0 if last_ms is None else last_ms // 1000 + 1 - int(self.stage.head()["timestamp"], 16)
+        if left > 0:
+            self.stage.jump(left)
 
     def _open_at_the_end(self) -> dict[str, Any]:
         """What came up while the workers ended."""
@@ -337,7 +357,7 @@ class Episode:
                 mined = [rpc.call("eth_getTransactionReceipt", one) is not None for one in hashes]
                 told.append(f"transaction {row.id} {row.kind}, nonce {row.nonce}: {row.state}, on the chain {mined}")
             for row in connection.execute(select(operations.table)).all():
-                if row.state not in (operations.CONFIRMED, operations.FAILED):
+                if row.state not in DONE:
                     name = f"operation {row.id} {row.kind} {row.brand} {row.operation_id or ''}"
                     told.append(f"{name}: {row.state}, transaction {row.transaction_id}")
         counts = [rpc.call("eth_getTransactionCount", address, "latest") for address in self.stage.signers]
@@ -351,11 +371,7 @@ class Episode:
             states = Counter(connection.execute(select(operations.table.c.state)).scalars())
             open_ = Counter(connection.execute(select(transactions.table.c.state)).scalars())
             tip = connection.execute(select(point.c.block_hash, point.c.state)).one_or_none()
-        found: dict[str, Any] = {
-            f"operations {state}": count
-            for state, count in states.items()
-            if state not in (operations.CONFIRMED, operations.FAILED)
-        }
+        found: dict[str, Any] = {f"operations {state}": count for state, count in states.items() if state not in DONE}
         found |= {f"transactions {state}": count for state, count in open_.items() if state in transactions.OPEN}
         if tip is None or tuple(tip) != (self.stage.head()["hash"], "live"):
             found["mirror"] = None if tip is None else tuple(tip)

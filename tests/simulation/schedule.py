@@ -18,6 +18,11 @@ from tests.simulation.node.troubles import TROUBLES
 BAD_SHARE: Final = 0.1
 BRAND_IDS: Final = (1, 2, 3, 4)
 # The agreements that the base has made: (from, to) by agreement id.
+# The rules that the base publishes, by what becomes of goods that come back.
+OWING_RULE: Final = 1
+FORGIVING_RULES: Final = (2, 3)
+# A lock as the gateway sets it: what a rule's terms name, from the fact's second on.
+LOCKS_S: Final = (5, 40, 2 * 3_600)
 AGREEMENTS: Final = {1: (1, 2), 2: (2, 1), 3: (1, 3), 4: (3, 1), 5: (4, 1), 6: (1, 4)}
 HOUR: Final = 3_600
 KILL_PLACES: Final = (
@@ -48,7 +53,8 @@ class Shown:
 
 @dataclass(frozen=True, repr=False)
 class Asked(Shown):
-    """One operation. `subject`: index of the earlier operation (hold, exchange) that it is about."""
+    """One operation. `subject`: index of the earlier operation (award, hold, exchange) that it is about. `seconds`: how
+    long a hold may last, or how long an award is locked."""
 
     kind: str
     brand: int
@@ -241,6 +247,8 @@ class Author:
     holds: list[tuple[int, int, int, int]] = field(default_factory=list)
     captured: list[tuple[int, int, int, int]] = field(default_factory=list)
     exchanges: list[tuple[int, int, int]] = field(default_factory=list)
+    # Purchases of which goods may come back: index, brand, member, base amount that is left.
+    purchases: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def write(self) -> Iterator[Step]:
         """The whole episode; what ends it (an honest line, a worker, quiet) is not part of it."""
@@ -311,7 +319,9 @@ class Author:
         if kind == "mine":
             yield Mine(dice.choice((1, 2, 10, 40)))
         elif kind == "jump":
-            yield Jump(dice.choice((30, 700, HOUR, 2 * HOUR, 26 * HOUR)))
+            yield Jump(dice.choice((30, 700, HOUR, 2 * HOUR, 26 * HOUR, 121 * HOUR)))
+            # After a leap of days what comes back is too late.
+            yield Ask(tuple(self._return() for _ in range(2) if self.purchases))
         elif kind == "away":
             yield Away(dice.choice((10, 60, 200)), dice.choice((0, 0, 1, 4)))
         elif kind == "drop":
@@ -352,9 +362,13 @@ class Author:
         brand = brand or self.dice.choice(BRAND_IDS)
         member, base = self.dice.randrange(MEMBERS), self.dice.choice((0, 1, 7, 100, 2_000, 6_000))
         rule = self.dice.choice((1, 1, 1, 2, 3, 5)) if not self._bad() else self.dice.choice((4, 9))
-        self._next()
-        self.book[brand, member] += {1: base * 3 // 2, 2: base // 100, 3: 250, 5: 2 * base}.get(rule, 0)
-        return Asked("award", brand, member, points=base, rule=rule)
+        index = self._next()
+        lock = self.dice.choice(LOCKS_S) if self.dice.random() < 0.25 else 0
+        if not lock:
+            self.book[brand, member] += {1: base * 3 // 2, 2: base // 100, 3: 250, 5: 2 * base}.get(rule, 0)
+        if rule in (OWING_RULE, *FORGIVING_RULES) or lock:
+            self.purchases.append((index, brand, member, base))
+        return Asked("award", brand, member, points=base, rule=rule, seconds=lock)
 
     def _rich(self) -> tuple[int, int, int]:
         """(brand, member, points) of someone who has some."""
@@ -367,10 +381,25 @@ class Author:
     def _single(self) -> Asked:
         kinds = ["hold"] * 4 + ["transfer"] * 2 + ["exchange"] * 3 + ["pay", "leave"]
         kinds += ["capture", "release", "timeout"] * (2 if self.holds else 0)
+        kinds += ["return"] * (6 if self.purchases else 0)
         kinds += ["refund"] * (2 if self.captured else 0) + ["unwind"] * (2 if self.exchanges else 0)
         kind = self.dice.choice(kinds)
         asked: Asked = getattr(self, f"_{kind}")()
         return asked
+
+    def _return(self) -> Asked:
+        """Goods of a purchase come back: whole, in part, more than there were, again, or to another brand's till."""
+        dice = self.dice
+        at = dice.randrange(len(self.purchases))
+        index, brand, member, left = self.purchases[at]
+        self._next()
+        if self._bad():
+            return Asked("return", dice.choice(BRAND_IDS), member, dice.choice((left + 1, left, 0)), subject=index)
+        base = dice.choice((left, left, max(1, left // 2), 1)) if left else 0
+        # What is back already is sometimes brought once more.
+        self.purchases[at] = index, brand, member, max(0, left - base)
+        self.book[brand, member] = max(0, self.book[brand, member] - 3 * base // 2)
+        return Asked("return", brand, member, base, subject=index)
 
     def _wrong(self) -> str:
         return self.dice.choice(("signature", "deadline", "again")) if self._bad() else ""

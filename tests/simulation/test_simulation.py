@@ -59,9 +59,11 @@ def test_schedules_hold_every_kind_of_step_operation_reorg_and_fault() -> None:
         for step in schedule(seed).steps:
             seen.add(type(step).__name__)
             seen |= {asked.kind for asked in getattr(step, "asked", ())}
+            seen |= {f"a locked {asked.kind}" for asked in getattr(step, "asked", ()) if asked.seconds}
             seen |= {str(getattr(step, name)) for name in ("kind", "place", "how", "name") if hasattr(step, name)}
 
     kinds = {"award", "hold", "capture", "release", "timeout", "refund", "exchange", "pay", "unwind", "transfer"}
+    kinds |= {"return", "a locked award"}
     wanted = {*kinds, "leave", *steps.REORGS, *steps.KILL_PLACES, *TROUBLES, "SIGTERM", "Steal", "Away", "Clearing"}
     assert wanted <= seen
 
@@ -173,6 +175,12 @@ def aimed(plant: str, seed: int) -> Schedule:
             steps.Ask((Asked("hold", 3, 0, 10, seconds=3_600),)),
             steps.Let(40, 200),
             steps.Ask((Asked("release", 3, 0, subject=6),)),
+        ),
+        "fold forgets debts": (
+            steps.Ask((Asked("hold", 3, 0, 150, seconds=3_600),)),
+            steps.Let(40, 200),
+            steps.Ask((Asked("return", 3, 0, 100, subject=0),)),
+            steps.Let(60, 300),
         ),
         "rows stay after a reorg": (steps.Let(60, 300), steps.Reorg(dice.randint(2, 6), "dropped"), steps.Let(60, 200)),
         "empty answers are believed": (steps.Trouble("empty logs", 0.7, 40), steps.Ask(awards), steps.Let(100, 400)),

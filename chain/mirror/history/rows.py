@@ -66,9 +66,9 @@ def obligations(connection: Connection, block: int) -> list[Row]:
     return as_of(connection, "obligation", block)
 
 
-def debts(connection: Connection, block: int, token: str | None = None) -> list[Row]:
+def debts(connection: Connection, block: int, token: str | None = None, *, account: str | None = None) -> list[Row]:
     """What members owed to brands, by token and account; without those who owed nothing any more."""
-    return [row for row in as_of(connection, "debt", block, token=token) if row["points"] != "0"]
+    return [row for row in as_of(connection, "debt", block, token=token, account=account) if row["points"] != "0"]
 
 
 def collateral(connection: Connection, block: int) -> list[Row]:

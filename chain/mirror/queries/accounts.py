@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from chain.base.scalars import Address
+from chain.base.scalars import Address, BaseUnits
 from chain.storage.looks import Look
 
 BALANCE: Final = "balance"
@@ -16,6 +16,9 @@ _OF_ACCOUNT: Final = (
     " (SELECT 'hold', token, points FROM hold WHERE account = ? AND state = 'held' ORDER BY hold_id LIMIT ?) AS h"
     " UNION ALL SELECT 'debt', token, points FROM debt WHERE account = ? AND points <> '0'"
 )
+
+
+_DEBT: Final = "SELECT points FROM debt WHERE token = ? AND account = ?"
 
 
 # (what, where, value). BALANCE: `value` the packed lots of the token `where`. HOLD: `value` points of that token, set
@@ -36,3 +39,9 @@ def facts(look: Look, asked: str, *, account: Address, holds_max: int, parameter
     parameters. Balances come first, then at most `holds_max` holds, then debts."""
     rows = look.rows(asked, account, account, holds_max, account, *parameters)
     return cast(Sequence[Fact], rows)
+
+
+def debt(look: Look, *, token: Address, account: Address) -> BaseUnits:
+    """What the account owes the token's brand, after goods came back."""
+    row = look.row(_DEBT, token, account)
+    return BaseUnits(0 if row is None else int(row[0]))

@@ -255,6 +255,7 @@ class Projector:
             "standing": args["standing"],
             "owed": missing if owes else "0",
             "forgiven": "0" if owes else missing,
+            "lots": self._burnt_lots(token, args["member"]) if taken else {},
         }
         self._entry(log, token, args["member"], "return", -taken, operation_id=args["returnId"], detail=detail)
 
@@ -267,7 +268,21 @@ class Projector:
         self.ledger.put("debt", {"token": log.address, "account": account, "points": str(debt), **place})
         if debt < owed:
             self._claim(log.address, account, ZERO)
-            self._entry(log, log.address, account, "debt_paid", debt - owed, detail={"debt": str(debt)})
+            # Of the lot that this block's awards mint into; its own LotsChanged follows.
+            clock = self._clock(log.address)
+            lot = {str(clock.epoch(self._time) + 1 + clock.lifetime_epochs): str(owed - debt)}
+            self._entry(log, log.address, account, "debt_paid", debt - owed, detail={"debt": str(debt), "lots": lot})
+
+    def _burnt_lots(self, token: Address, member: Address) -> dict[str, str]:
+        """What the last change of a member's lots took from each that still lived, by expiry epoch."""
+        if self._gained[:2] != (token, member):
+            return {}
+        epoch, clock = self._clock(token).epoch(self._time), self._clock(token)
+        return {
+            str(expiry): str(-points)
+            for expiry, points in sorted(self._gained[2].items())
+            if points < 0 and (expiry > epoch or not clock.lifetime_epochs)
+        }
 
     def _rule(self, log: EventLog, args: Mapping[str, Any]) -> None:
         self.ledger.put(

@@ -79,7 +79,13 @@ def test_the_lines_of_a_file_are_locked_each_until_its_own_second(world: World) 
     days = [today(60), today(LOCK_S - 60), today(LOCK_S + 60), "1997-01-01T00:00:00Z"]
     body = b"\n".join(orjson.dumps(purchase(n, occurred_at=at)) for n, at in enumerate(days))
     answer = world.brand.write("/v1/purchases", body, **NDJSON)
-    assert [orjson.loads(line)["status"] for line in answer.content.splitlines()] == ["accepted"] * 4
+    told = [orjson.loads(line) for line in answer.content.splitlines()]
+    assert [line["status"] for line in told] == ["accepted"] * 4
+    again = [orjson.loads(line) for line in world.brand.write("/v1/purchases", body, **NDJSON).content.splitlines()]
+    assert [line["status"] for line in again] == ["replayed"] * 4
+    for lines in (told, again):
+        seconds = [second_of(line["locked_until"]) if "locked_until" in line else None for line in lines]
+        assert seconds == [due_s(days[0]), due_s(days[1]), None, None]
     found = world.rows("SELECT state, due_at_ms FROM operation ORDER BY id")
     assert found == [
         (state, due_s(at) * 1000) for state, at in zip(["locked", "locked", "queued", "queued"], days, strict=True)

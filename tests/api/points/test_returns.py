@@ -243,6 +243,25 @@ def test_a_debt_is_in_the_views_of_the_member_and_of_its_brand_alone(world: Worl
     assert [(one["brand"]["slug"], one["debt"]) for one in other["balances"]] == [("beans", "0")]
 
 
+def test_a_hold_tells_its_member_and_its_brand_what_is_owed_to_that_brand(world: World) -> None:
+    """SPEC 9.90"""
+    member = world.member()
+    world.member("b-1", brand=world.other)
+    world.mirror()
+    for brand, account in (("cdnow", member["address"].lower()), ("beans", "0x" + "0d" * 20)):
+        world.holds_points(member["address"], 300, brand=brand)
+        world.run(
+            "INSERT INTO debt (token, account, points, block_number, log_index) VALUES (:t, :a, '1200', 7, 0)",
+            t=TOKENS[brand],
+            a=account,
+        )
+    asked = {"member": {"id": member["id"]}, "points": "100"}
+    own, other = (caller.write("/v1/holds", asked).json() for caller in (world.brand, world.other))
+    assert (own["debt"], other["debt"]) == ("1200", "0")
+    mine = world.session(member).get("/v1/me/holds").json()["holds"]
+    assert {one["brand"]: one["debt"] for one in mine} == {"cdnow": "1200", "beans": "0"}
+
+
 def locked_purchase(world: World) -> str:
     """Order 1 under a rule with a lock of two weeks, bought a minute ago; its operation."""
     world.run("UPDATE rule SET terms = :t WHERE brand_id = '1'", t=TERMS.replace("}", ', "lockSeconds": "1209600"}'))

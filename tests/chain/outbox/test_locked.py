@@ -81,6 +81,67 @@ def test_so_many_are_queued_in_a_round_the_oldest_second_first(engine: Engine) -
         assert sorted(queued(connection)) == sorted([ids[4], ids[5], ids[2]])
 
 
+def locked_of(connection: Connection, brand: int, count: int, due_ms: int, *, bulk: bool = False) -> list[int]:
+    made = [
+        replace(calls.award(key=f"{brand} {bulk} {n}", brand=brand, member=ADA, rule=1, base_amount=9), bulk=bulk)
+        for n in range(count)
+    ]
+    return [operations.enqueue(connection, replace(one, due_at_ms=due_ms)) for one in made]
+
+
+def send(connection: Connection, id: int) -> None:
+    """It leaves the queue."""
+    connection.execute(text("UPDATE operation SET state = 'confirmed' WHERE id = :id"), {"id": id})
+
+
+def test_locks_that_end_together_take_no_brand_past_its_bound_and_hold_up_no_other(engine: Engine) -> None:
+    """SPEC 7.96, 9.23"""
+    due_ms, bounds = soon(), {PERSON: 5, BULK: 3}
+    with writing(engine) as connection:
+        before = [asked(connection, "one"), asked(connection, "two")]
+        many = locked_of(connection, 1, 9, due_ms)
+        lines = locked_of(connection, 1, 4, due_ms, bulk=True)
+        other = locked_of(connection, 2, 2, due_ms + 1)
+        assert locked.queue_due(connection, due_ms + 1, 100, bounds) == 3 + 3 + 2
+        assert sorted(queued(connection)) == sorted([*before, *many[:3], *lines[:3], *other])
+        assert locked.queue_due(connection, due_ms + 1, 100, bounds) == 0, "full"
+        # What is due and finds no room may come back still.
+        assert locked.give_back(connection, many[3], 9) == GivenBack(9, 0, True)
+        left = {*many[4:], lines[3]}
+        while left:
+            send(connection, min(set(queued(connection)) & {*before, *many}))
+            send(connection, min(set(queued(connection)) & {*lines}, default=0))
+            assert locked.queue_due(connection, due_ms + 1, 100, bounds) > 0
+            left -= set(queued(connection))
+            assert fair_queue.backlog(connection, 1, PERSON, 100) == bounds[PERSON]
+            assert fair_queue.backlog(connection, 1, BULK, 100) <= bounds[BULK]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_however_brands_fill_and_empty_no_bound_is_passed_and_everything_goes(engine: Engine, seed: int) -> None:
+    """SPEC 7.96, 9.23"""
+    print(f"seed {seed}")
+    rng, due_ms = random.Random(seed), soon()
+    bounds = {PERSON: rng.randint(1, 4), BULK: rng.randint(1, 4)}
+    with writing(engine) as connection:
+        ids = [
+            id
+            for brand in range(1, 5)
+            for bulk in (False, True)
+            for id in locked_of(connection, brand, rng.randint(0, 9), due_ms + rng.randrange(3), bulk=bulk)
+        ]
+        rounds = 0
+        while {standing(connection, id)[0] for id in ids} != {"confirmed"}:
+            assert (rounds := rounds + 1) < 500, "something never goes"
+            locked.queue_due(connection, due_ms + 3, rng.randint(1, 6), bounds)
+            for brand in range(1, 5):
+                for bulk in (PERSON, BULK):
+                    assert fair_queue.backlog(connection, brand, bulk, 100) <= bounds[bulk]
+            for id in queued(connection):
+                if rng.random() < 0.4:
+                    send(connection, id)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_over_any_times_nothing_is_queued_before_its_second_and_everything_at_the_first_look_after_it(
     engine: Engine, seed: int

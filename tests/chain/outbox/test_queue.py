@@ -227,5 +227,9 @@ def test_no_look_into_the_queue_walks_through_what_is_queued_or_done(engine: Eng
         of_a_member = "SELECT id FROM operation WHERE ordering_key = '0x7' AND state = 'locked'"
         connection.exec_driver_sql(f"{of_a_member} ORDER BY ordering_key, due_at_ms, id LIMIT 10")
         operations.refused_ids(connection, ANT, ("failed", "waiting"), 100, 10)
+    with writing(engine) as connection:
+        # One brand has room for what is due.
+        connection.execute(text("UPDATE operation SET state = 'confirmed' WHERE state = 'queued' AND brand = 4"))
+        assert locked.queue_due(connection, ROWS, 10, {PERSON: 100, BULK: 100}) == 10
     event.remove(engine, "before_cursor_execute", plan)
     assert not walks, "\n\n".join(walks)

@@ -1,11 +1,13 @@
 """Returns go to the chain through a till, with the award's words and proof rebuilt from the mirror."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from chain.outbox import calls
+from chain.outbox import calls, locked, operations
 from chain.outbox.operations import NewOperation
+from chain.storage.database import writing
 from tests.chain.conftest import CDNOW, OnChain
 
 pytestmark = pytest.mark.slow
@@ -129,3 +131,28 @@ def test_a_return_that_cannot_be_fails_with_the_contracts_error_and_spends_no_no
     world.drain()
     assert world.operation(late).error == "ReturnTooLate"
     assert world.balance_on_chain("ada") == 1500
+
+
+def test_what_is_no_award_or_was_cancelled_is_unknown_at_once_and_holds_up_nobody(world: OnChain) -> None:
+    """SPEC 7.87: an id that a return has, even its own, and an award whose goods came back before its second."""
+    due_ms = operations.now_ms() + 1000 * DAY_S
+    award, cancelled = world.enqueue(world.award("ada", 1000), replace(world.award("ada", 10), due_at_ms=due_ms))
+    with writing(world.engine) as connection:
+        assert locked.give_back(connection, cancelled, 10) is not None
+    (part,) = world.enqueue(returned(world, award, 400, key="part"))
+    world.drain()
+    own = str(int(world.operation(part).operation_id or 0) + 3)
+    wanted = world.enqueue(
+        returned(world, part, 1, key="of a return"),
+        returned(world, cancelled, 10, key="of a cancelled one"),
+        calls.goods_return(key="of itself", brand=CDNOW, member=world.member("ada"), award=own, base_amount=1),
+        returned(world, award, 600, key="rest"),
+    )
+    for _ in range(40):
+        world.relayer.step()
+
+    assert world.operation(wanted[2]).operation_id == own
+    assert [world.operation(id).error for id in wanted] == ["AwardUnknown"] * 3 + [None]
+    world.drain()
+    assert world.operation(wanted[3]).state == "confirmed"
+    assert world.balance_on_chain("ada") == 0

@@ -53,6 +53,7 @@ def judge(stage: Stage, asker: Asker, rebuilt_url: str) -> list[str]:
         lambda: _balances(stage, asker.engine, told),
         lambda: _holds(asker.engine, told),
         lambda: _debts(asker.engine, told),
+        lambda: _member_debts(asker.engine, told),
         lambda: _supplies(stage, asker.engine, told),
         lambda: _histories(stage, asker.engine, told),
         lambda: _operations(stage, asker.engine, told),
@@ -126,6 +127,19 @@ def _debts(engine: Engine, told: Told) -> Iterator[str]:
             yield f"collateral of brand {row.brand_id}: mirror {row.collateral}, model {account.collateral}"
 
 
+def _member_debts(engine: Engine, told: Told) -> Iterator[str]:
+    """What members owe after goods came back."""
+    rows = {(row.token, row.account): int(row.points) for row in _rows(engine, _mirror_table("debt"))}
+    mine = {key: points for key, points in rows.items() if points}
+    theirs = {
+        (token.address, account): points
+        for token in told.ledger.tokens.values()
+        for account, points in token.debts.items()
+    }
+    for token, account in sorted(mine.keys() ^ theirs.keys() | {key for key in mine if theirs.get(key) != mine[key]}):
+        yield f"debt of {account} in {token}: mirror {mine.get((token, account))}, model {theirs.get((token, account))}"
+
+
 def _supplies(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
     """Supply on the chain, sum of balances in the mirror, and the entries of brands whose points never expire."""
     at = int(told.head["timestamp"], 16)
@@ -159,9 +173,10 @@ def _histories(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
 
 def _operations(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
     """Each operation is finished, and what it says of the chain is there."""
+    senders = {tx_hash: sender for tx_hash, sender, *_ in told.transactions}
     for row in _rows(engine, operations.table):
         name = f"operation {row.id} ({row.kind} {row.brand} {row.operation_id or ''})"
-        if row.state not in (operations.CONFIRMED, operations.FAILED):
+        if row.state not in (operations.CONFIRMED, operations.FAILED, operations.CANCELLED):
             yield f"{name} is {row.state}"
             continue
         if row.state == operations.FAILED and (row.error is None or row.error in NO_REASONS):
@@ -176,9 +191,14 @@ def _operations(stage: Stage, engine: Engine, told: Told) -> Iterator[str]:
             continue
         if row.log_index is not None:
             said, values = told.logs.get((row.tx_hash, row.log_index), ("nothing", {}))
-            wrong = row.kind == operations.AWARD and values.get("operationId") != row.operation_id
-            if said == "nothing" or wrong:
+            own = {operations.AWARD: "operationId", operations.RETURN: "returnId"}.get(row.kind)
+            if said == "nothing" or (own is not None and values.get(own) != row.operation_id):
                 yield f"{name} names log {row.log_index} of {row.tx_hash}, which says {said} {values}"
+            by_us = senders[row.tx_hash] in stage.signers
+            if by_us and row.kind in (operations.AWARD, operations.RETURN) and row.state == operations.CONFIRMED:
+                base = values.get("baseAmount")
+                if base != str(row.payload["base_amount"]):
+                    yield f"{name} is of {row.payload['base_amount']}, the chain has {base}"
 
 
 def _once(stage: Stage, asker: Asker, told: Told) -> Iterator[str]:
@@ -199,12 +219,16 @@ def _once(stage: Stage, asker: Asker, told: Told) -> Iterator[str]:
                 # Time owed a release, and somebody else ended the hold: theirs is the effect.
                 continue
         name = f"operation {row.id} ({row.kind} {row.brand} {row.operation_id or ''}, {row.state} {row.error or ''})"
-        if row.kind == operations.AWARD:
+        if row.kind in (operations.AWARD, operations.RETURN):
             key = row.brand, int(row.operation_id)
-            effects = told.awarded[key]
-            if effects != (row.state == operations.CONFIRMED):
-                yield f"{name} counted {effects} times on the chain"
+            effects = (told.awarded if row.kind == operations.AWARD else told.returned)[key]
             senders = {tx_hash: (sender, done) for tx_hash, sender, _, _, done in told.transactions}
+            # What was taken back before its second is never sent; a stranger who was quicker may be on the chain.
+            strange = row.state == operations.CANCELLED and all(
+                senders[one][0] not in ours for one in told.carried.get(key, [])
+            )
+            if effects != (row.state == operations.CONFIRMED) and not (strange and effects <= 1):
+                yield f"{name} counted {effects} times on the chain"
             offered = [one for one in told.carried.get(key, []) if senders[one][0] in ours and senders[one][1]]
             if len([one for one in offered if one not in again]) > 1:
                 yield f"{name} was sent {len(offered)} times by us: {offered}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from eth_abi import decode
@@ -37,7 +39,9 @@ class Told:
     transactions: list[tuple[str, str, str, str, bool]] = field(default_factory=list)
     # (brand id, operation id) -> how often awarded, by the events.
     awarded: Counter[tuple[int, int]] = field(default_factory=Counter)
-    # (brand id, operation id) -> transactions that carried it.
+    # (brand id, return id) -> how often taken back, by the events.
+    returned: Counter[tuple[int, int]] = field(default_factory=Counter)
+    # (brand id, operation id or return id) -> transactions that carried it.
     carried: dict[tuple[int, int], list[str]] = field(default_factory=dict)
     # Where each transaction lies: (block number, block hash).
     places: dict[str, tuple[int, str]] = field(default_factory=dict)
@@ -81,10 +85,14 @@ def _one(
         decoded = chain.codec.log(log, chain.labels[log["address"].lower()])
         told.logs[tx["hash"], int(log["logIndex"], 16)] = (decoded.name, decoded.args) if decoded else ("", {})
     found = Outcome(facts) if counted else Outcome({}, chain.reason(tx["hash"]))
-    expected = apply(told.ledger, step, data)
+    with proven(told.ledger, step):
+        expected = apply(told.ledger, replace(step, values=step.values[:4]) if is_return(step) else step, data)
     check(f"error of {step}", expected.error, found.error)
     for contract in sorted({*expected.facts, *found.facts}):
         check(f"{contract} in {step}", expected.facts.get(contract), found.facts.get(contract))
+    if is_return(step):
+        told.carried.setdefault(step.values[:2], []).append(tx["hash"])
+        told.returned[step.values[:2]] += sum(name == "Returned" for name, _ in facts.get("RewardRules", []))
     if step.function in ("award", "awardBatch"):
         items = step.values[1] if step.function == "awardBatch" else [step.values[1]]
         for item in items:
@@ -92,6 +100,29 @@ def _one(
         for name, values in facts.get("RewardRules", []):
             if name == "Awarded":
                 told.awarded[values[0], values[1]] += 1
+
+
+def is_return(step: Step) -> bool:
+    """Whether goods come back; its values are the model's four, then words and proof as they were brought."""
+    return step.function == "takeReturn"
+
+
+@contextmanager
+def proven(ledger: Ledger, step: Step) -> Iterator[None]:
+    """The model knows an award by its operation id alone: one whose words or proof are not the award's (a block later,
+    since a reorg, is another leaf) is unknown to it as it is to the contract."""
+    awards, key = ledger.rules.awards, (step.values[0], step.values[3]) if is_return(step) else None
+    known = awards.get(key) if key is not None else None
+    if known is None or ledger.rules.proof(*key) == (step.values[4], list(step.values[5])):
+        yield
+        return
+    kept = dict(awards)
+    del awards[key]
+    try:
+        yield
+    finally:
+        awards.clear()
+        awards.update(kept)
 
 
 def read(stage: Stage, label: str, data: bytes, by: str, at: int, signatures: dict[bytes, Signed]) -> Step:
@@ -107,6 +138,11 @@ def read(stage: Stage, label: str, data: bytes, by: str, at: int, signatures: di
             made.append(signatures.get(bytes(value), Signed("", honest=False)))
         elif (contract, name) == ("RewardRules", "awardBatch") and place == 1:
             made.append([Item(*plain(one)) for one in value])
+        elif (contract, name, place) == ("RewardRules", "takeReturn", 3):
+            # The first word is the operation id; the model's four values first, then what was brought.
+            made.append(int(value[0]))
+        elif (contract, name, place) == ("RewardRules", "takeReturn", 4):
+            made += [tuple(values[3]), tuple(value)]
         elif (contract, name, place) in STRUCTS:
             made.append(STRUCTS[contract, name, place](*plain(value)))  # type: ignore[arg-type]
         else:

@@ -60,6 +60,11 @@ def fold_forgets_releases() -> None:
     del projection._HANDLERS["HoldReleased"]
 
 
+def fold_forgets_debts() -> None:
+    """What a member owes after goods came back is not in the mirror."""
+    del projection._HANDLERS["DebtChanged"]
+
+
 def rows_stay_after_a_reorg() -> None:
     """A rollback deletes what was appended and forgets what was changed."""
     row_cache.roll_back = lambda connection, above_block: None
@@ -79,6 +84,7 @@ PLANTS: Final[dict[str, Callable[[], None]]] = {
     "new nonces after a restart": new_nonces_after_a_restart,
     "checkpoint in a second transaction": checkpoint_in_a_second_transaction,
     "fold forgets releases": fold_forgets_releases,
+    "fold forgets debts": fold_forgets_debts,
     "rows stay after a reorg": rows_stay_after_a_reorg,
     "operations stay after a reorg": operations_stay_after_a_reorg,
     "empty answers are believed": empty_answers_are_believed,

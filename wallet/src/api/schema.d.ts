@@ -3386,6 +3386,12 @@ export interface components {
              */
             brand: string;
             /**
+             * Debt
+             * @description What was owed to the brand; no part of `points`.
+             * @example 0
+             */
+            debt: string;
+            /**
              * Decimals
              * @example 2
              */
@@ -3788,6 +3794,12 @@ export interface components {
              * @example 2933
              */
             renewed_of_burnt: string;
+            /**
+             * Taken Back
+             * @description Burnt for goods that came back, or for a debt that these left.
+             * @example 2933
+             */
+            taken_back: string;
         };
         /**
          * ConsentList
@@ -4635,6 +4647,12 @@ export interface components {
              */
             deadline: string;
             /**
+             * Debt
+             * @description What the member owes this brand now: points of goods that came back, spent by then.
+             * @example 0
+             */
+            debt: string;
+            /**
              * Decimals
              * @example 2
              */
@@ -5477,8 +5495,9 @@ export interface components {
         };
         /**
          * MoneyTold
-         * @description Minor units: opening + deferred + renewed - used - breakage = closing. A line is negative where it was taken
-         *     back. renewed: revenue taken back, because points that had expired or been used live once more by grace.
+         * @description Minor units: opening + deferred + renewed - taken_back - used - breakage = closing. A line is negative where it
+         *     was taken back. renewed: revenue taken back, because points that had expired or been used live once more by grace.
+         *     taken_back: deferred for goods that came back, and never revenue.
          */
         MoneyTold: {
             /**
@@ -5506,6 +5525,11 @@ export interface components {
              * @example 0
              */
             renewed: string;
+            /**
+             * Taken Back
+             * @example 0
+             */
+            taken_back: string;
             /**
              * Used
              * @example 12000
@@ -6228,6 +6252,13 @@ export interface components {
              * @example 500
              */
             line: number;
+            /**
+             * Locked Until
+             * @description When locked: the award is asked for from this second on.
+             * @default null
+             * @example null
+             */
+            locked_until: string | null;
             /**
              * Occurred At
              * @description In UTC.
