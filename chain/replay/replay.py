@@ -28,7 +28,7 @@ from chain.replay.acts import AWARDS, MOVES, ZERO, Act, Reader
 from chain.replay.authority import SOMEBODY
 from chain.replay.awards import SELECTORS, Awards
 from chain.replay.books import Books
-from chain.replay.compare import Mismatch, expected_of, mismatches
+from chain.replay.compare import Mismatch, expected_of, grace_was_spent, mismatches
 from chain.replay.decoding.facts import GOVERNOR, TOKEN, Facts, Sent
 from chain.replay.decoding.inputs import Inputs, items_of
 from chain.replay.decoding.plain import shown
@@ -294,7 +294,7 @@ class Replay:
         if "AssertionError" in reason and any(each[0] == "lots" for each in doubts):
             return
         # A refund of which nothing certain was told may have given grace: the next one of these points gives none.
-        if not refused and any(each[0] == "grace" for each in doubts) and wrong[0].what.startswith("renewed of"):
+        if not refused and any(each[0] == "grace" for each in doubts) and grace_was_spent(wrong):
             return
         if not refused and doubts and all(each.event and doubts & subjects(each.event) for each in wrong):
             return
