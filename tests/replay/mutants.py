@@ -167,8 +167,11 @@ def put(rpc: Rpc, chain: ChainSide, contract: str, code: str) -> None:
     rpc.call("anvil_setCode", place, rpc.call("eth_getCode", made, "latest"))
 
 
-def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
-    """The honest world with its story and a walk, ready to be played on broken contracts."""
+def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int, returns: bool = False) -> Stage:
+    """The honest world with its story and a walk, ready to be played on broken contracts.
+
+    returns: goods that come back wrongly are part of the story.
+    """
     world = TwoSides(rpc, chain_id, anvil=True)
     snapshot, clock = rpc.call("evm_snapshot"), world.chain.clock
     began = len(world.record)
@@ -188,7 +191,8 @@ def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
         settle_again(story)
         refund_again(story)
         unwind_again(story)
-        return_again(story)
+        if returns:
+            return_again(story)
         told = len(world.record) - began
         for _ in range(steps):
             world.do(walk.next(world.at))
