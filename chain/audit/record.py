@@ -18,7 +18,7 @@ from chain.audit.expected import Expected
 from chain.mirror.rows.lot_ends import Place
 from chain.mirror.rows.row_cache import KEYS, Row
 
-MAGIC: Final = b"moa-audit/2 "
+MAGIC: Final = b"moa-audit/3 "
 FILE_BYTES_MAX: Final = 2 << 30
 
 
@@ -34,6 +34,10 @@ class Record:
     roles: list[list[Any]]
     operations: list[list[Any]]
     spent: list[list[Any]]
+    # Every award with its rule and base amount, what came back of awards in parts, and every root.
+    awards: list[list[Any]]
+    returned: list[list[Any]]
+    roots: list[list[Any]]
     # Each lot that an account ever had points of (its end, token, account) and in which block it began.
     lot_ends: list[list[Any]]
     # The second of the block.
@@ -90,9 +94,12 @@ def of(expected: Expected, *, chain_id: int, genesis_hash: str, number: int, has
         hash=hash_,
         rows={str(name): list(rows.values()) for name, rows in expected.ledger.rows.items()},
         roles=[[*key, since] for key, since in expected.roles.items()],
-        # Words of 256 bits do not fit JSON's numbers everywhere.
-        operations=[[*key, str(bits)] for key, bits in expected.operations.items()],
+        # Words of 256 bits do not fit JSON's numbers everywhere, and neither do the ids of operations.
+        operations=[[brand_id, str(index), str(bits)] for (brand_id, index), bits in expected.operations.items()],
         spent=[[*key, str(points)] for key, points in expected.spent.items()],
+        awards=[[brand_id, str(each), *map(str, award)] for (brand_id, each), award in expected.awards.items()],
+        returned=[[brand_id, str(each), str(base)] for (brand_id, each), base in expected.returned.items()],
+        roots=[list(root) for root in sorted(expected.roots)],
         lot_ends=[[*place, block] for place, block in expected.lot_ends.blocks.items()],
         time=expected.time or 0,
         replay=replay.decode(),
@@ -106,8 +113,11 @@ def restore(record: Record, expected: Expected) -> None:
     for row in record.rows["brand_token"]:
         expected.projector.context.add(row["brand_id"], row["token"])
     expected.roles = {(int(role_id), account): since for role_id, account, since in record.roles}
-    expected.operations = {(brand_id, index): int(bits) for brand_id, index, bits in record.operations}
+    expected.operations = {(brand_id, int(index)): int(bits) for brand_id, index, bits in record.operations}
     for expires_at, token, account, block in record.lot_ends:
         expected.lot_ends.began(Place(expires_at, token, account), block)
     expected.time = record.time
     expected.spent = {(brand_id, rule_id): int(points) for brand_id, rule_id, points in record.spent}
+    expected.awards = {(brand_id, int(each)): (int(rule), int(base)) for brand_id, each, rule, base in record.awards}
+    expected.returned = {(brand_id, int(each)): int(base) for brand_id, each, base in record.returned}
+    expected.roots = {(brand_id, root) for brand_id, root in record.roots}

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
-from chain.audit import against_storage, links, record, rows, sampling, streams, tokens
+from chain.audit import against_storage, links, record, rows, sampling, streams, tokens, votes
 from chain.audit.blocks import Block, Fetched, Reader
 from chain.audit.errors import MirrorMissing, PinMissing, PinUnusable, RecordInvalid, Stopped
 from chain.audit.expected import Expected
@@ -28,6 +28,7 @@ from chain.proofs import hexes, transactions
 from chain.proofs.headers import ProvenHeader
 from chain.replay import Facts, Replay, Sent, TokenTerms
 from chain.replay.state import StateInvalid
+from chain.replay.votes import StatedGovernor
 from chain.storage.database import snapshot
 
 LOGS_PER_BATCH: Final = 3_000
@@ -108,7 +109,7 @@ class Audit:
             chain = links.read(self._rpc, header, first, contracts.addresses, self._progress.walked)
             self.report.count("headers", header.number - first + 1)
             self._check_first(chain, finished)
-        expected, replay = self._begin(contracts, finished)
+        expected, replay = self._begin(contracts, storage, finished)
         with snapshot(self._engine) as connection:
             extent = self._extent(connection, chain)
             if plan.sample is not None:
@@ -158,15 +159,15 @@ class Audit:
                 )
             )  # fmt: skip
 
-    def _begin(self, contracts: Contracts, finished: record.Record | None) -> tuple[Expected, Replay]:
+    def _begin(self, contracts: Contracts, storage: Storage, finished: record.Record | None) -> tuple[Expected, Replay]:
         expected = Expected(contracts.address("RedemptionDesk"), contracts.rows)
-        facts = self._facts(contracts)
+        facts = self._facts(contracts, storage)
         if finished is None:
             return expected, Replay(facts)
         record.restore(finished, expected)
         return expected, Replay.restore(facts, finished.replay.encode())
 
-    def _facts(self, contracts: Contracts) -> Facts:
+    def _facts(self, contracts: Contracts, storage: Storage) -> Facts:
         def terms(token: str) -> TokenTerms:
             row = contracts.rows[Address(token)]
             return TokenTerms(
@@ -175,6 +176,7 @@ class Audit:
             )  # fmt: skip
 
         later = {name: at for at, name in contracts.names.items()}
+        timelock, rules_of_votes = votes.terms_of(self._rpc, storage, contracts, self._deployment.codec)
         return Facts(
             registry=contracts.address("PartnerRegistry"),
             rules=contracts.address("RewardRules"),
@@ -189,6 +191,8 @@ class Audit:
             badges=later.get("Badges", ""),
             governor=later.get("ProgrammeGovernor", ""),
             snapshots=later.get("Snapshots", ""),
+            timelock=timelock,
+            votes=rules_of_votes,
         )
 
     def _extent(self, connection: Connection, chain: Links) -> rows.Extent:
@@ -247,7 +251,8 @@ class Audit:
             ended = expected.pass_time(number, hexes.shown(chain.hash(number)), at)
             mirrored, entries = expected.block(number, at, block.logs)
             history.block(number, mirrored, ended + entries)
-            replay.block(number, at, block.logs, _sent(block))
+            before = chain.time(number - 1) if number > chain.first else None
+            replay.block(number, at, block.logs, _sent(block), before)
             self.report.count("events", len(block.logs))
             self.report.count("transactions", block.transactions)
             self.report.count("blocks rebuilt")
@@ -335,6 +340,10 @@ class Audit:
         if openings:
             facts = against_storage.facts_of_openings(openings)
             asked.append(("OpeningBalances", address("OpeningBalances"), facts))
+        governor = replay.books.governor
+        if isinstance(governor, StatedGovernor):
+            asked.append((votes.GOVERNOR, address(votes.GOVERNOR), votes.facts_of_governor(governor)))
+            asked.append((votes.SNAPSHOTS, address(votes.SNAPSHOTS), votes.facts_of_snapshots(governor)))
         asked += [
             ("LoyaltyToken", token, against_storage.facts_of_token(expected, token, replay.supply(token)))
             for token in contracts.rows

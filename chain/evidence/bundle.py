@@ -10,8 +10,10 @@ from typing import Any, Final
 from chain.base.scalars import Address
 from chain.contracts import lots, memos
 from chain.contracts.deployment import Deployment
-from chain.evidence import claims, document, events
-from chain.evidence.claims import Claim, Known, slot
+from chain.contracts.snapshots import Snapshot
+from chain.evidence import claims, document, events, programme
+from chain.evidence.claims import Claim, Known
+from chain.evidence.comparing import address_of, bits, raw, slot
 from chain.evidence.errors import EvidenceMissing, EvidenceTooLarge, Refused
 from chain.evidence.gather import HEADERS_MAX, Gatherer, HeaderCache
 from chain.evidence.shapes import EVIDENCE
@@ -84,7 +86,7 @@ class Maker:
         draft.read()
         for brand_id, token in draft.token_of.items():
             draft.token_claim(brand_id)
-            draft.claims.append(draft.lots_claim("balance", token, slot(0, claims.raw(account)), account=account))
+            draft.claims.append(draft.lots_claim("balance", token, slot(0, raw(account)), account=account))
         found = draft.history(account, first)
         told = [events.values(one) | {"contract": one["address"]} for one in found if one["event"] == "Awarded"]
         draft.rule_claims({(int(one["brandId"]), int(one["ruleId"])) for one in told})
@@ -123,7 +125,7 @@ class Maker:
         draft.read()
         draft.token_claim(brand_id)
         draft.claims.append(draft.lots_claim("supply", token, 1))
-        draft.claims.append(draft.lots_claim("balance", token, slot(0, claims.raw(desk)), account=desk))
+        draft.claims.append(draft.lots_claim("balance", token, slot(0, raw(desk)), account=desk))
         count = draft.word("RewardRules", slot(0, brand_id))
         draft.rule_claims({(brand_id, rule_id) for rule_id in range(1, min(count, RULES_MAX) + 1)})
         draft.books_claims(brand_id, pairs)
@@ -166,6 +168,115 @@ class Maker:
         if award is not None and memo is not None:
             draft.memo_claim(place.block, index, award, memo)
         return self._sealed(draft, labels)
+
+    def badge(
+        self,
+        brand_id: int,
+        definition_id: int,
+        member: str,
+        *,
+        place: Place | None = None,
+        block: int | None = None,
+        anchor: int | None = None,
+    ) -> bytes:
+        """Whether a member has a badge at `block`, and what the transaction at `place` did with it."""
+        at, last = self._range(block, anchor)
+        draft = self._draft(at if place is None else min(place.block, at), last, at)
+        badges = draft.address("Badges")
+        token = brand_id << 192 | definition_id << 160 | int(member, 16)
+        definition, owner, term = slot(7, brand_id, definition_id), slot(2, token), slot(10, token)
+        draft.modules()
+        draft.want(badges, definition, definition + 1, owner, term)
+        draft.read()
+        packed, held = draft.word("Badges", definition + 1), draft.word("Badges", owner) != 0
+        given_at, until = bits(draft.word("Badges", term), 0, 40), bits(draft.word("Badges", term), 40, 40)
+        live = held and (until == 0 or draft.gathered.header(at).time < until)
+        draft.claims.append(
+            {
+                "type": "badge",
+                "brand_id": str(brand_id),
+                "contract": badges,
+                "definition_id": str(definition_id),
+                "given_at": str(given_at),
+                "held": "yes" if held else "no",
+                "kind": programme.KINDS[min(bits(packed, 0, 8), 2)],
+                "level": str(bits(packed, 16, 8)),
+                "live": "yes" if live else "no",
+                "member": member.lower(),
+                "metadata_hash": f"0x{draft.word('Badges', definition):064x}",
+                "valid_until": "never" if held and until == 0 else str(until),
+            }
+        )
+        if place is not None:
+            draft.events_of(place, {badges: ("BadgeGiven", "BadgeWithdrawn", "BadgeRefused")})
+        return self._sealed(draft, None)
+
+    def vote(
+        self,
+        proposal_id: int,
+        brand_id: int,
+        *,
+        leaves: Sequence[int] = (),
+        member: str | None = None,
+        places: Sequence[Place] = (),
+        block: int | None = None,
+        anchor: int | None = None,
+    ) -> bytes:
+        """A house's tally, the list that was adopted, and with its leaves a member's vote; places: transactions that
+        posted it, or cast votes."""
+        at, last = self._range(block, anchor)
+        draft = self._draft(min([at, *(each.block for each in places)]), last, at)
+        governor, lists = draft.address("ProgrammeGovernor"), draft.address("Snapshots")
+        house, adopted = slot(6, proposal_id, brand_id), slot(2, proposal_id, brand_id)
+        draft.gathered.state({lists: [adopted]})
+        poster = address_of(draft.word("Snapshots", adopted))
+        ids = {"brand_id": str(brand_id), "poster": poster, "proposal_id": str(proposal_id)}
+        key = programme.key_of(ids)
+        first, chunk, position, found = slot(0, key), 0, 0, Snapshot(leaves)
+        if member is not None:
+            try:
+                chunk, position = found.place_of(member)
+            except KeyError:
+                raise EvidenceMissing(f"{member} is not in the list.") from None
+            draft.want(lists, slot(1, key, chunk))
+            draft.want(governor, slot(7, proposal_id, brand_id, chunk))
+        draft.modules()
+        draft.want(governor, house)
+        draft.want(lists, adopted, first, first + 1)
+        draft.read()
+        said = draft.word("ProgrammeGovernor", house)
+        points = {name: str(bits(said, bit, 64)) for bit, name in programme.SAID}
+        total = str(bits(draft.word("Snapshots", adopted), 160, 56))
+        draft.claims.append({"type": "tally", "contract": governor, "snapshots": lists, "total": total} | ids | points)
+        posted, more = draft.word("Snapshots", first), draft.word("Snapshots", first + 1)
+        numbers = {
+            "accounts": bits(more, 32, 48),
+            "chunks": bits(more, 0, 32),
+            "completed_at": bits(posted, 216, 40),
+            "total": bits(posted, 160, 56),
+        }
+        out = "yes" if bits(more, 80, 8) else "no"
+        told = {name: str(value) for name, value in numbers.items()}
+        draft.claims.append({"type": "list", "contract": lists, "contradicted": out} | ids | told)
+        if member is not None:
+            counted = draft.word("ProgrammeGovernor", slot(7, proposal_id, brand_id, chunk)) >> position & 1
+            draft.claims.append(
+                {
+                    "type": "vote",
+                    "chunk": str(chunk),
+                    "contract": governor,
+                    "counted": "yes" if counted else "no",
+                    "member": member.lower(),
+                    "path": ["0x" + one.hex() for one in found.siblings(chunk, position)],
+                    "points": str(found.leaf_at(chunk, position) & (1 << programme.POINTS_AT) - 1),
+                    "position": str(position),
+                    "snapshots": lists,
+                }
+                | ids
+            )
+        for place in places:
+            draft.events_of(place, {governor: ("VoteCast", "VoiceCast"), lists: ("SnapshotPosted", "SnapshotAdopted")})
+        return self._sealed(draft, None)
 
     def find_award(self, brand_id: int, operation_id: int, *, last: int | None = None) -> Place:
         """The transaction in which an award counted or, failing that, was last refused, asked of the node."""
@@ -256,6 +367,22 @@ class Draft:
         registry = self.address("PartnerRegistry")
         self.gathered.state({registry: [0]})
         return list(range(1, min(self.gathered.words[registry, 0], BRANDS_MAX) + 1))
+
+    def modules(self) -> None:
+        """The registry alone, with what it leads to."""
+        self.want(self.address("PartnerRegistry"), 2, 3, 4, 5, 6)
+
+    def events_of(self, place: Place, names: Mapping[str, Sequence[str]]) -> None:
+        """Claims of what a transaction left, by contract and names."""
+        receipts = self.gathered.receipts([place.block])[place.block]
+        hashes = self.gathered.hashes(place.block)
+        if place.tx_hash not in hashes:
+            raise EvidenceMissing(f"Block {place.block} has no transaction {place.tx_hash}.")
+        index = hashes.index(place.tx_hash)
+        wanted = {(raw(address), events.TOPICS[name]) for address, of in names.items() for name in of}
+        for log in logs(receipts[index]):
+            if log.topics and (log.address, log.topics[0]) in wanted:
+                self.claims.append({"type": "event", "event": claims.told(place.block, index, log)})
 
     def tokens(self, brands: Sequence[int]) -> None:
         """The brands whose tokens are claimed."""
@@ -348,8 +475,8 @@ class Draft:
 
     def history(self, account: str, first: int) -> list[dict[str, Any]]:
         """Every event of the followed contracts that names the account."""
-        followed = {claims.raw(address) for address in self.followed()}
-        topic = claims.raw(account).rjust(32, b"\0")
+        followed = {raw(address) for address in self.followed()}
+        topic = raw(account).rjust(32, b"\0")
         mask, masks = bloom_mask(topic), [bloom_mask(address) for address in followed]
         blocks = []
         for number in range(first, self.gathered.block + 1):
@@ -361,7 +488,7 @@ class Draft:
             claims.told(number, index, log)
             for number in blocks
             for index, receipt in enumerate(receipts[number])
-            for log in logs(receipt, claims.raw(account))
+            for log in logs(receipt, raw(account))
             if log.address in followed and topic in log.topics[1:]
         ]
 
@@ -372,7 +499,7 @@ class Draft:
         if place.tx_hash not in hashes:
             raise EvidenceMissing(f"Block {place.block} has no transaction {place.tx_hash}.")
         index = hashes.index(place.tx_hash)
-        followed = {claims.raw(address) for address in self.followed()}
+        followed = {raw(address) for address in self.followed()}
         wanted = None if award is None else tuple(number.to_bytes(32) for number in award)
         names = (events.TOPICS["Awarded"], events.TOPICS["AwardRefused"])
         found = [
@@ -409,7 +536,7 @@ class Draft:
 
 
 def _lot_slots(account: str) -> list[int]:
-    first = slot(0, claims.raw(account))
+    first = slot(0, raw(account))
     return [(first + place) % 2**256 for place in range(lots.WORDS)]
 
 

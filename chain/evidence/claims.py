@@ -11,7 +11,8 @@ from typing import Any, Final
 from chain.base.hashing import keccak
 from chain.contracts import memos
 from chain.contracts.lots import POINTS_MASK, SLOT_BITS, SLOT_MASK, SLOTS, TAG_SHIFT, WINDOW_EPOCHS, WORDS
-from chain.evidence import events, rlp
+from chain.evidence import events, programme, rlp
+from chain.evidence.comparing import address_of, number, raw, same, slot
 from chain.evidence.errors import Refused
 from chain.evidence.witness_store import WitnessedHeader, WitnessedLog, WitnessStore, bloom_mask, logs, proofs, status
 
@@ -83,42 +84,17 @@ class Known:
     def _leads(self, address: str) -> bool:
         """Whether the registry leads to what has this name at this address."""
         name = self.contracts[address]
+        if name in NAMED:
+            # One of each: the reader says which, and without a word of the reader nothing is proven of it.
+            return [one for one, other in self.contracts.items() if other == name] == [address]
+        if name == "Snapshots":
+            return any(self.contracts[one] == "ProgrammeGovernor" and programme.made_by(one) == address
+                       for one in self.contracts)  # fmt: skip
         return self.modules.get(name) == address or (name == "LoyaltyToken" and address in self.tokens)
 
     def word(self, address: str, slot: int) -> int:
         """A word of storage."""
         return self.store.storage(raw(address), slot)
-
-
-def raw(text: str) -> bytes:
-    """The bytes of 0x hex."""
-    return bytes.fromhex(text[2:])
-
-
-def slot(position: int, *keys: int | bytes) -> int:
-    """Where a mapping in slot `position` keeps the value of its keys."""
-    for key in keys:
-        word = key.to_bytes(32) if isinstance(key, int) else key.rjust(32, b"\0")
-        position = int.from_bytes(keccak(word + position.to_bytes(32)))
-    return position
-
-
-def number(text: str) -> int:
-    """A number of a claim; more than 256 bits are ClaimFalse: nothing on a chain has so many."""
-    value = int(text)
-    if value >> 256:
-        raise Refused("ClaimFalse", f"{text} has more than 256 bits")
-    return value
-
-
-def same(what: str, claimed: Any, proven: Any) -> None:
-    """Raises ClaimFalse unless the two are equal."""
-    if claimed != proven:
-        raise Refused("ClaimFalse", f"{what}: claimed {_short(claimed)}, proven {_short(proven)}")
-
-
-def _short(value: Any) -> str:
-    return text if len(text := str(value)) <= 200 else text[:200] + "…"
 
 
 def contract(known: Known, claim: Claim) -> str:
@@ -136,7 +112,7 @@ def modules(known: Known, claim: Claim) -> str:
     same("a bundle's one registry", registry, known.registry or registry)
     names = ("token_implementation", "reward_rules", "redemption_desk", "partner_exchange", "clearing_house")
     for position, name in enumerate(names, 2):
-        same(name, claim[name], _address(known.word(registry, position)))
+        same(name, claim[name], address_of(known.word(registry, position)))
     known.registry = registry
     known.implementations[registry] = claim["token_implementation"]
     known.modules = {name: claim[part] for name, part in MODULES.items()}
@@ -151,7 +127,7 @@ def token(known: Known, claim: Claim) -> str:
     if implementation is None:
         raise Refused("ContractUnknown", f"no claim names the modules of {registry}")
     brand_id = number(claim["brand_id"])
-    same("token", address, _address(known.word(registry, slot(7, brand_id))))
+    same("token", address, address_of(known.word(registry, slot(7, brand_id))))
     code = keccak(bytes.fromhex(CLONE[0]) + raw(implementation) + bytes.fromhex(CLONE[1]))
     same("the token's code", "0x" + known.store.account(raw(address)).code_hash.hex(), "0x" + code.hex())
     terms = known.word(address, 6)
@@ -278,7 +254,7 @@ def obligation(known: Known, claim: Claim) -> str:
 
 def event(known: Known, claim: Claim) -> str:
     said = claim["event"]
-    known.contract(said["address"], *FOLLOWED)
+    known.contract(said["address"], *FOLLOWED, *NAMED, "Snapshots")
     block, index, log = (number(said[name]) for name in ("block", "index", "log"))
     receipt = known.store.receipt(block, index)
     if receipt is None:
@@ -471,10 +447,6 @@ def carried(transaction: bytes) -> tuple[int, list[int], bytes]:
     return brand_id, ids, data[-memos.SUFFIX_BYTES : -32]
 
 
-def _address(word: int) -> str:
-    return f"0x{word & (1 << 160) - 1:040x}"
-
-
 ITEM: Final = "(uint256,uint256,address,uint256)"
 SELECTORS: Final = tuple(
     keccak(name.encode())[:4] for name in (f"award(uint256,{ITEM})", f"awardBatch(uint256,{ITEM}[])")
@@ -486,6 +458,8 @@ MODULES: Final[Mapping[str, str]] = {
     "ClearingHouse": "clearing_house",
 }
 FOLLOWED: Final = ("LoyaltyToken", "RewardRules", "RedemptionDesk", "PartnerExchange")
+# Contracts to which no storage of the registry leads: the reader names them.
+NAMED: Final = ("Badges", "ProgrammeGovernor")
 CHECKS: Final[dict[str, Callable[[Known, Claim], str]]] = {
     "contract": contract,
     "modules": modules,
@@ -499,4 +473,8 @@ CHECKS: Final[dict[str, Callable[[Known, Claim], str]]] = {
     "event": event,
     "history": history,
     "memo": memo,
+    "badge": programme.badge,
+    "list": programme.list_,
+    "tally": programme.tally,
+    "vote": programme.vote,
 }

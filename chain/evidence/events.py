@@ -33,6 +33,18 @@ HoldPaid(bytes32,uint256,address,uint256,bytes32,uint256[4]) *holdId *brandId *m
 Exchanged(bytes32,uint256,address,uint256,(address,uint256,uint256,uint256,uint256,uint256,uint256,uint256[4])) *exchangeId *agreementId *member nonce exchange
 PaidAtPartner(bytes32,bytes32,uint256,bytes32) *exchangeId *holdId price rewardId
 Unwound(bytes32,uint256,address,uint256,uint256,uint256,uint256) *exchangeId *agreementId *member pointsBurnt returned renewed lapsed
+BadgeGiven(uint256,uint256,address,uint256,uint256,bool) *brandId *operationId *member definitionId validUntil renewed
+BadgeRefused(uint256,uint256,address,uint256,bytes) *brandId *operationId *member definitionId reason
+BadgeWithdrawn(uint256,uint256,address,uint256) *brandId *operationId *member definitionId
+ProposalMade(uint256,address,uint256,(address,bytes)[],(bytes32,bytes32,bytes32,uint256,uint256,uint256,uint256,uint256,uint256,uint256,uint256,uint8)) *proposalId *proposer *brandId proposed
+ProposalQueued(uint256,uint256) *proposalId readyAt
+ProposalExecuted(uint256) *proposalId
+ProposalVetoed(uint256,uint256) *proposalId brandId
+SnapshotPosted(uint256,uint256,address,uint256,bytes32[],uint256,bool) *proposalId *brandId *poster firstChunk posted
+SnapshotContradicted(uint256,uint256,address,address,uint256,uint256) *proposalId *brandId *poster account stated proven
+SnapshotAdopted(uint256,uint256,address,uint256) *proposalId *brandId *poster total
+VoteCast(uint256,uint256,address,uint256,uint256,uint256) *proposalId *brandId *member place choice points
+VoiceCast(uint256,uint256,uint256) *proposalId *brandId choice
 """  # noqa: E501
 UNKNOWN: Final = "Unknown"
 

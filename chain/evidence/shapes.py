@@ -19,6 +19,7 @@ WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 TEXT: Final = re.compile(r"[^\x00-\x09\x0b-\x1f]*")
 EXPIRY: Final = re.compile(r"never|0|[1-9][0-9]{0,77}")
 YES: Final = re.compile(r"yes|no")
+BADGE_KIND: Final = re.compile(r"tier|mission|achievement")
 KIND: Final = re.compile(r"rate|fixed|correction")
 ROUNDING: Final = re.compile(r"down|nearest|up")
 FINALITY: Final = re.compile(r"latest|safe|final")
@@ -103,6 +104,54 @@ CLAIMS: Final[dict[str, dict[str, Any]]] = {
         "memo_root": HASH,
         "operation_id": NUMBER,
         "path": PATH,
+    },
+    "badge": {
+        "brand_id": NUMBER,
+        "contract": ADDRESS,
+        "definition_id": NUMBER,
+        "given_at": NUMBER,
+        "held": YES,
+        "kind": BADGE_KIND,
+        "level": NUMBER,
+        "live": YES,
+        "member": ADDRESS,
+        "metadata_hash": HASH,
+        "valid_until": EXPIRY,
+    },
+    "list": {
+        "accounts": NUMBER,
+        "brand_id": NUMBER,
+        "chunks": NUMBER,
+        "completed_at": NUMBER,
+        "contract": ADDRESS,
+        "contradicted": YES,
+        "poster": ADDRESS,
+        "proposal_id": NUMBER,
+        "total": NUMBER,
+    },
+    "tally": {
+        "brand_id": NUMBER,
+        "contract": ADDRESS,
+        "points_abstaining": NUMBER,
+        "points_against": NUMBER,
+        "points_for": NUMBER,
+        "poster": ADDRESS,
+        "proposal_id": NUMBER,
+        "snapshots": ADDRESS,
+        "total": NUMBER,
+    },
+    "vote": {
+        "brand_id": NUMBER,
+        "chunk": NUMBER,
+        "contract": ADDRESS,
+        "counted": YES,
+        "member": ADDRESS,
+        "path": [HASH, 8, 8],
+        "points": NUMBER,
+        "position": NUMBER,
+        "poster": ADDRESS,
+        "proposal_id": NUMBER,
+        "snapshots": ADDRESS,
     },
 }
 CLAIM_SHAPES: Final = {name: {**fields, "type": re.compile(name)} for name, fields in CLAIMS.items()}

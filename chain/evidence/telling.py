@@ -19,6 +19,10 @@ SUBJECTS: Final = (
     "version",
     "debtor_id",
     "creditor_id",
+    "definition_id",
+    "member",
+    "proposal_id",
+    "poster",
 )
 
 

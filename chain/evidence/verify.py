@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chain.evidence import document
-from chain.evidence.claims import Known, raw
+from chain.evidence.claims import NAMED, Known
+from chain.evidence.comparing import raw
 from chain.evidence.errors import Refused
 from chain.evidence.shapes import EVIDENCE, FRAUD, RECEIPT
 from chain.evidence.telling import says, subject
@@ -61,19 +62,34 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What the reader knows from elsewhere, in lower-case 0x hex: a block's hash, the signer's key, the registry."""
+    """What the reader knows from elsewhere, in lower-case 0x hex: a block's hash, the signer's key, Moa's contracts to
+    which nothing leads."""
 
     pin: str | None = None
     key: str | None = None
     registry: str | None = None
+    badges: str | None = None
+    governor: str | None = None
+
+    def named(self, name: str) -> str | None:
+        """The address that the reader gives a contract of this name."""
+        return {"Badges": self.badges, "ProgrammeGovernor": self.governor}[name]
 
 
-def verify(data: bytes, *, pin: str | None = None, key: str | None = None, registry: str | None = None) -> Verdict:
-    """The verdict on a document. pin: block hash that the reader trusts; key: the signer's public key; registry: the
-    address of Moa's PartnerRegistry; all 0x hex in lower case."""
+def verify(
+    data: bytes,
+    *,
+    pin: str | None = None,
+    key: str | None = None,
+    registry: str | None = None,
+    badges: str | None = None,
+    governor: str | None = None,
+) -> Verdict:
+    """The verdict on a document. pin: block hash that the reader trusts; key: the signer's public key; registry,
+    badges, governor: the addresses of Moa's PartnerRegistry, Badges and ProgrammeGovernor; all 0x hex in lower case."""
     try:
         found = document.read(data)
-        return _CHECKS[found["format"]](found, Trusted(pin, key, registry))
+        return _CHECKS[found["format"]](found, Trusted(pin, key, registry, badges, governor))
     except Refused as error:
         return Verdict(REFUSED, error=error.name, detail=error.detail, claim=error.claim)
 
@@ -107,6 +123,7 @@ def _evidence(found: dict[str, Any], trusted: Trusted) -> Verdict:
     if pin is not None and pin != "0x" + anchor.hash.hex():
         raise Refused("PinMismatch", f"the bundle stands on block {anchor.number}, 0x{anchor.hash.hex()}, not on {pin}")
     _check_registry(body["claims"], trusted.registry)
+    unnamed = _check_named(body["claims"], trusted)
     store = WitnessStore(headers, (raw(one) for one in body["nodes"]), int(body["block"]))
     known = Known(store)
     proven = tuple(
@@ -116,7 +133,7 @@ def _evidence(found: dict[str, Any], trusted: Trusted) -> Verdict:
     known.finish()
     store.finish()
     return Verdict(
-        CONSISTENT if trusted.registry is None else PROVEN,
+        CONSISTENT if trusted.registry is None or unnamed else PROVEN,
         format=EVIDENCE,
         block=(store.block.number, "0x" + store.block.hash.hex()),
         block_time=store.block.time,
@@ -136,6 +153,18 @@ def _check_registry(claims: list[dict[str, Any]], registry: str | None) -> None:
     if of != {registry}:
         named = ", ".join(sorted(of)) or "none"
         raise Refused("RegistryMismatch", f"the bundle is of the registry {named}, not of {registry}")
+
+
+def _check_named(claims: list[dict[str, Any]], trusted: Trusted) -> bool:
+    """The same of contracts to which no registry leads; whether the bundle names one that the reader did not."""
+    unnamed = False
+    for claim in claims:
+        if claim["type"] == "contract" and claim["name"] in NAMED:
+            right = trusted.named(claim["name"])
+            unnamed = unnamed or right is None
+            if right not in (None, claim["address"]):
+                raise Refused("RegistryMismatch", f"{claim['name']} is {claim['address']} here, not {right}")
+    return unnamed
 
 
 def _receipt(found: dict[str, Any], trusted: Trusted) -> Verdict:

@@ -51,6 +51,8 @@ class Awards:
         self._before = 0
         # Two have signed the call, or nobody knows.
         self._signed = False
+        # Parts of a payment in this call that were excused: by payer and event.
+        self._excused: set[tuple[str, str]] = set()
 
     def replay(self, logs: Sequence[EventLog], call: Call, asked: list[Item] | None) -> None:
         """The events of one `award` or `awardBatch`; asked: its items by the calldata."""
@@ -81,6 +83,7 @@ class Awards:
             each.paid = [log for move in each.transfers for log in payments.pop(move.log_index, [])]
         left = sorted([*left, *(log for logs in payments.values() for log in logs)], key=lambda log: log.log_index)
         self._partial = bool(left)
+        self._excused = set()
         self._signed = call.by == SOMEBODY or call.data[:4] == SELECTORS[2]
         mints = sum(log.name == "Transfer" and log.args["from"] == ZERO for log in moves)
         self._named(names, token, {len(paid), mints}, run[0], call.at)
@@ -316,7 +319,7 @@ class Awards:
     def _strays(self, left: Sequence[EventLog], token: StatedToken, at: int) -> None:
         """Movements that no award of the call made."""
         # What a debtor pays, and was told not to be as the rules say, is told with its award.
-        strange = [log for log in left if ("debt", token.name, _payer(log)) not in self.findings.doubts]
+        strange = [log for log in left if not self._excused_payment(log, token)]
         if strange:
             self._tell(strange[0], f"event {strange[0].name} without a cause", shown(strange[0].args), None, "1.11")
             self.findings.lost[token.name] += 1
@@ -327,6 +330,17 @@ class Awards:
                 token.debts[log.args["member"]] = int(log.args["debt"])
             if log.name == "Transfer" and log.args["from"] == ZERO:
                 token.receive(log.args["to"], int(log.args["value"]), at)
+
+    def _excused_payment(self, log: EventLog, token: StatedToken) -> bool:
+        """Whether it belongs to the one payment that a debtor may have made whose debt is in doubt: a burn, the debt,
+        the lots, each once in a call."""
+        payer = _payer(log)
+        part = payer, log.name
+        burnt = log.name != "Transfer" or log.args["to"] == ZERO
+        if not burnt or part in self._excused or ("debt", token.name, payer) not in self.findings.doubts:
+            return False
+        self._excused.add(part)
+        return True
 
     def _check_order(
         self, paid: Sequence[EventLog], moves: Sequence[EventLog], minted: Sequence[Minted], left: list[EventLog]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from chain.contracts.codec import Codec
 from chain.model.agreements import Agreements
 from chain.model.badges import Badges
 from chain.model.call import Call
@@ -20,6 +21,7 @@ from chain.replay.authority import StatedRoles
 from chain.replay.decoding.facts import Facts, TokenTerms
 from chain.replay.operations import Operations
 from chain.replay.tokens import StatedToken
+from chain.replay.votes import StatedGovernor, voting_of
 
 
 @dataclass(slots=True)
@@ -78,10 +80,18 @@ class Books(Ledger):
             self.desk,
             self.journal,
         )
+        if parties.voting is not None:
+            self.governor = StatedGovernor(
+                parties.voting, self.registry, self.agreements, self.tokens, self.roles, self.journal
+            )
 
     @classmethod
     def of(cls, facts: Facts) -> "Books":
         """The empty books of a deployment."""
+        addresses = {name: address for address, name in facts.labels().items()}
+        voting = None
+        if facts.governor and facts.votes is not None:
+            voting = voting_of(addresses, facts.timelock, facts.votes, Codec.load().selector)
         return cls(
             Parties(
                 desk=facts.desk,
@@ -91,6 +101,7 @@ class Books(Ledger):
                 operator="",
                 guardian="",
                 badges=facts.badges,
+                voting=voting,
             )
         )
 
@@ -136,6 +147,8 @@ class Books(Ledger):
         later than UTC), and awards that can no longer come back."""
         day = day_of(at) - 1
         self.rules.forget(at)
+        if isinstance(self.governor, StatedGovernor):
+            self.governor.forget(at)
         for rules in self.rules.rules.values():
             for rule in rules:
                 if rule.by_day:

@@ -72,6 +72,21 @@ def mismatches(expected: Sequence[Expected], stated: Sequence[Event], anchor: st
     return sorted(found, key=lambda each: _rank(each, anchor))
 
 
+def grace_was_spent(wrong: Sequence[Mismatch]) -> bool:
+    """Whether all that is wrong is that points were given back lapsed for which the model still had grace.
+
+    So many fewer are renewed as more have lapsed, and beside that only the mint and the lots of it differ.
+    """
+    first, *others = wrong
+    if not first.what.startswith("renewed of ") or int(first.said) >= int(first.right):
+        return False
+    lapsed = [each for each in others if each.what.startswith("lapsed of ")]
+    moved = {each.event.name if each.event else each.expected[1] if each.expected else "" for each in others
+             if each not in lapsed}  # fmt: skip
+    fewer = int(first.right) - int(first.said)
+    return moved <= {"Transfer", "LotsChanged"} and [int(each.said) - int(each.right) for each in lapsed] == [fewer]
+
+
 def _rank(each: Mismatch, anchor: str) -> tuple[bool, bool]:
     name = each.event.name if each.event else each.expected[1] if each.expected else ""
     return name != anchor, each.event is None

@@ -28,13 +28,15 @@ def in_order(awards: Sequence[EventLog], moves: Sequence[EventLog]) -> bool:
 
 
 def parted(moves: Sequence[EventLog]) -> tuple[list[EventLog], dict[int, list[EventLog]]]:
-    """The movements without what debtors paid; and that, by the log index of the movement before it."""
+    """The movements without what debtors paid; and that, by the log index of the mint of which it was paid."""
     left: list[EventLog] = []
     paid: dict[int, list[EventLog]] = {}
     at = 0
     while at < len(moves):
         if left and pays(moves, at):
-            paid.setdefault(left[-1].log_index, []).extend(moves[at : at + 3])
+            payer = moves[at].args["from"]
+            mints = (each for each in reversed(left) if each.name == "Transfer" and each.args["to"] == payer)
+            paid.setdefault(next(mints, left[-1]).log_index, []).extend(moves[at : at + 3])
             at += 3
         else:
             left.append(moves[at])

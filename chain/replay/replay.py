@@ -11,7 +11,7 @@ lie is one difference.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,7 +28,7 @@ from chain.replay.acts import AWARDS, MOVES, ZERO, Act, Reader
 from chain.replay.authority import SOMEBODY
 from chain.replay.awards import SELECTORS, Awards
 from chain.replay.books import Books
-from chain.replay.compare import Mismatch, expected_of, mismatches
+from chain.replay.compare import Mismatch, expected_of, grace_was_spent, mismatches
 from chain.replay.decoding.facts import GOVERNOR, TOKEN, Facts, Sent
 from chain.replay.decoding.inputs import Inputs, items_of
 from chain.replay.decoding.plain import shown
@@ -36,10 +36,11 @@ from chain.replay.decoding.shapes import Event, Shapes
 from chain.replay.findings import Findings, Subject, described, main_subjects, subjects
 from chain.replay.reexecution.adopt_terms import GAP_MAX
 from chain.replay.reexecution.call_context import CallContext
-from chain.replay.reexecution.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, WITHOUT_MEANING
+from chain.replay.reexecution.handlers import CALLS, FORCES, FUNCTIONS, OF_ROLES, OF_VOTES, WITHOUT_MEANING
 from chain.replay.reexecution.preconditions import OF_LOST, assume_preconditions
 from chain.replay.state import Place, dump, load
 from chain.replay.tokens import Words
+from chain.replay.votes import StatedGovernor
 
 NOTHING_SENT: Final[Mapping[str, Sent]] = {}
 MOA_ROLES: Final = 255
@@ -50,12 +51,13 @@ IMPOSSIBLE: Final = (AssertionError, KeyError, ValueError, IndexError, Arithmeti
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block's events of Moa's contracts, in their order. time: unix seconds."""
+    """One block's events of Moa's contracts, in their order. time: unix seconds; before: that of the block before."""
 
     number: int
     time: int
     logs: list[EventLog]
     sent: Mapping[str, Sent]
+    before: int | None = None
 
 
 class Replay:
@@ -128,12 +130,24 @@ class Replay:
 
     # --- the chain
 
-    def block(self, number: int, time: int, logs: Iterable[EventLog], sent: Mapping[str, Sent] = NOTHING_SENT) -> None:
-        """The next block that holds events of ours; sent: its transactions by hash, where they are known."""
+    def block(
+        self,
+        number: int,
+        time: int,
+        logs: Sequence[EventLog],
+        sent: Mapping[str, Sent] = NOTHING_SENT,
+        before: int | None = None,
+    ) -> None:
+        """The next block that holds events of ours; sent: its transactions by hash, where they are known.
+
+        before: second of the block before it, in which those who vote are weighed; not told, this block's own.
+        """
         if time // DAY_S != self.time // DAY_S:
             self.books.forget_days(time)
         self.number, self.time = number, time
         self.books.stated_roles.now = time
+        if isinstance(self.books.governor, StatedGovernor):
+            self.books.governor.weigh(logs, time if before is None else before)
         for tx_hash, group in groupby(logs, key=lambda log: log.tx_hash):
             for act in self._reader.acts([log for log in group if self._known(log)]):
                 self._act(act, sent.get(tx_hash))
@@ -144,8 +158,9 @@ class Replay:
         if log.name == "BrandInvited":
             self._labels.setdefault(log.args["token"], f"{TOKEN} {log.args['brandId']}")
         if log.address in self._labels:
-            # The governor's announcements and cancelled nonces decide on nothing that is replayed.
-            return not (self._labels[log.address] == GOVERNOR and log.name in OF_ITSELF)
+            # Where votes are not counted, the governor's announcements and cancelled nonces decide on nothing.
+            aside = self.books.governor is None and self._labels[log.address] == GOVERNOR
+            return not (aside and log.name in OF_ITSELF)
         if self.findings.first(log.address):
             look = "No BrandInvited names this address."
             self.findings.add(log, f"event {log.name} of an unknown contract", shown(log.args), None, "6.4", look)
@@ -179,7 +194,7 @@ class Replay:
 
     def _play(self, context: CallContext) -> None:
         """Makes the act's call, compares, and follows the chain where it went another way."""
-        if context.kind in WITHOUT_MEANING:
+        if context.kind in WITHOUT_MEANING or (self.books.governor is None and context.kind in OF_VOTES):
             return
         call = CALLS.get(context.kind)
         wrong = self._called_otherwise(context)
@@ -279,7 +294,7 @@ class Replay:
         if "AssertionError" in reason and any(each[0] == "lots" for each in doubts):
             return
         # A refund of which nothing certain was told may have given grace: the next one of these points gives none.
-        if not refused and any(each[0] == "grace" for each in doubts) and wrong[0].what.startswith("renewed of"):
+        if not refused and any(each[0] == "grace" for each in doubts) and grace_was_spent(wrong):
             return
         if not refused and doubts and all(each.event and doubts & subjects(each.event) for each in wrong):
             return
@@ -353,5 +368,5 @@ def replay(blocks: Iterable[Block], facts: Facts) -> Replay:
     """The replay of all blocks."""
     found = Replay(facts)
     for block in blocks:
-        found.block(block.number, block.time, block.logs, block.sent)
+        found.block(block.number, block.time, block.logs, block.sent, block.before)
     return found

@@ -23,8 +23,10 @@ from chain.replay.decoding.packing import pack, unpack
 from chain.replay.findings import Findings
 from chain.replay.operations import Operations
 from chain.replay.tokens import StatedToken, Words
+from chain.replay.votes import StatedGovernor
+from chain.replay.votes_state import VotesState, fill_votes, votes_state
 
-FORMAT: Final = "moa-replay/2"
+FORMAT: Final = "moa-replay/3"
 
 
 class StateInvalid(ValueError):
@@ -81,6 +83,7 @@ class BooksState:
     records: dict[str, Record | None]
     ready_at: dict[str, dict[str, int]]
     since: dict[str, dict[str, int]]
+    votes: VotesState | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,10 @@ def _difference(said: dict[str, Any]) -> Difference:
 
 def _announcements(books: Books) -> dict[str, Announcements]:
     parts = (books.registry, books.rules, books.desk, books.clearing, books.agreements, books.openings, books.badges)
-    return {part.announcements.contract: part.announcements for part in parts}
+    found = {part.announcements.contract: part.announcements for part in parts}
+    if books.governor is not None:
+        found[books.governor.announcements.contract] = books.governor.announcements
+    return found
 
 
 def _books_state(books: Books) -> BooksState:
@@ -163,6 +169,7 @@ def _books_state(books: Books) -> BooksState:
         records=books.exchanges.records,
         ready_at={name: each.ready_at for name, each in _announcements(books).items()},
         since={name: each.since for name, each in _announcements(books).items()},
+        votes=votes_state(books.governor) if isinstance(books.governor, StatedGovernor) else None,
     )
 
 
@@ -211,3 +218,5 @@ def _fill(books: Books, state: BooksState) -> None:
     books.badges.definitions, books.badges.used = state.definitions, state.badge_operations
     for name, announcements in _announcements(books).items():
         announcements.ready_at, announcements.since = state.ready_at[name], state.since[name]
+    if isinstance(books.governor, StatedGovernor) and state.votes is not None:
+        fill_votes(books.governor, state.votes)

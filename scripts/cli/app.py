@@ -434,12 +434,17 @@ def verify(
         Path | None, typer.Option("--deployments", envvar="MOA_DEPLOYMENTS", help="the registry is that of its file")
     ] = None,
     chain_id: Annotated[int | None, typer.Option("--chain-id", envvar="MOA_CHAIN_ID", help="for --deployments")] = None,
+    badges: Annotated[str | None, typer.Option(envvar="MOA_BADGES", help="address of Moa's Badges")] = None,
+    governor: Annotated[
+        str | None, typer.Option(envvar="MOA_GOVERNOR", help="address of Moa's ProgrammeGovernor")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Check evidence, with no database and no network.
 
     0: proven, or signed. 1: refused. 2: unreadable, or wrong use. 3: fraud. 4: finality broken. 5: consistent, but
-    nobody said whose registry it is of (--registry, or --deployments and --chain-id).
+    nobody said whose registry it is of (--registry, or --deployments and --chain-id), or whose Badges or
+    ProgrammeGovernor (--badges, --governor).
     """
     from scripts.cli.evidence import check
 
@@ -452,6 +457,8 @@ def verify(
             registry=registry,
             deployments=deployments,
             chain_id=chain_id,
+            badges=badges,
+            governor=governor,
         )
     )
 

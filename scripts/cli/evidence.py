@@ -25,13 +25,25 @@ SAID_LINES_MAX: Final = 24
 OFF_CHAIN: Final = "Points and money are in base units. Names in labels are the signer's word only."
 
 
-def registry_of(deployments: Path | None, chain_id: int | None) -> str | None:
-    """The registry's address in the deployment file of a chain; None when no file is named. Raises ChainError."""
+# The contracts that a reader names, by the options that name them.
+READERS: Final[Mapping[str, str]] = {
+    "registry": "PartnerRegistry",
+    "badges": "Badges",
+    "governor": "ProgrammeGovernor",
+}
+
+
+def named_in(deployments: Path | None, chain_id: int | None) -> dict[str, str]:
+    """The addresses of these contracts in the deployment file of a chain; none when no file is named, and of a
+    deployment from before badges and votes only the registry's. Raises ChainError."""
     if deployments is None or chain_id is None:
-        return None
+        return {}
     from chain.contracts.deployment import Deployment
 
-    return Deployment.load(deployments, chain_id).address("PartnerRegistry").lower()
+    found = Deployment.load(deployments, chain_id)
+    registry = {"registry": found.address("PartnerRegistry").lower()}
+    later = {option: name for option, name in READERS.items() if name in found.contracts}
+    return registry | {option: found.address(name).lower() for option, name in later.items()}
 
 
 def check(
@@ -43,10 +55,13 @@ def check(
     registry: str | None = None,
     deployments: Path | None = None,
     chain_id: int | None = None,
+    badges: str | None = None,
+    governor: str | None = None,
 ) -> int:
     """Verifies one document, or two receipts against each other. 0 to 5, as EXITS and UNREADABLE say.
 
-    registry: the address of Moa's registry; without it, that of the deployment file where one is named.
+    registry, badges, governor: the addresses of Moa's contracts of these names; without one, that of the deployment
+    file where one is named.
     """
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -58,9 +73,12 @@ def check(
         Console(stderr=True).print("Give one document, or two receipts.")
         return UNREADABLE
     try:
-        trusted = Trusted(_lower(pin), _lower(key), _lower(registry) or registry_of(deployments, chain_id))
-        if trusted.registry is not None and not ADDRESS.fullmatch(trusted.registry):
-            raise ChainError(f"{registry} is no address.")
+        said = {"registry": _lower(registry), "badges": _lower(badges), "governor": _lower(governor)}
+        named = named_in(deployments, chain_id) | {name: one for name, one in said.items() if one is not None}
+        for address in named.values():
+            if not ADDRESS.fullmatch(address):
+                raise ChainError(f"{address} is no address.")
+        trusted = Trusted(_lower(pin), _lower(key), **named)
     except (ChainError, OSError) as error:
         Console(stderr=True).print(f"[bold red]No registry:[/] {plain(error)}", highlight=False, soft_wrap=True)
         return UNREADABLE
@@ -69,7 +87,7 @@ def check(
     elif b'"moa-fork/' in data[0][:256]:
         return _fork(data[0], key, as_json, console)
     else:
-        found = verify(data[0], pin=trusted.pin, key=trusted.key, registry=trusted.registry)
+        found = verify(data[0], pin=trusted.pin, key=trusted.key, **named)
     if as_json:
         console.out(orjson.dumps(told(found), option=orjson.OPT_INDENT_2).decode(), highlight=False)
     else:
@@ -190,4 +208,4 @@ def _block(block: tuple[int, str] | None) -> dict[str, Any] | None:
     return None if block is None else {"number": str(block[0]), "hash": block[1]}
 
 
-__all__ = ["check", "read", "registry_of", "show", "told"]
+__all__ = ["check", "named_in", "read", "show", "told"]

@@ -12,13 +12,16 @@ SOLC = ROOT / "scripts" / "solc" / "solc-v0.8.30"
 LIBRARY = "@openzeppelin/contracts/"
 TARGETS = {
     "AccessManager": LIBRARY + "access/manager/AccessManager.sol",
+    "Badges": "contracts/Badges.sol",
     "ClearingHouse": "contracts/ClearingHouse.sol",
     "LoyaltyToken": "contracts/LoyaltyToken.sol",
     "OpeningBalances": "contracts/OpeningBalances.sol",
     "PartnerExchange": "contracts/PartnerExchange.sol",
     "PartnerRegistry": "contracts/PartnerRegistry.sol",
+    "ProgrammeGovernor": "contracts/ProgrammeGovernor.sol",
     "RedemptionDesk": "contracts/RedemptionDesk.sol",
     "RewardRules": "contracts/RewardRules.sol",
+    "Snapshots": "contracts/Snapshots.sol",
 }
 COMPILE_S_MAX = 120
 

@@ -20,7 +20,7 @@ from chain.model.proposals import Ground, hash_of_actions
 from chain.node.blocks import mined
 from chain.node.rpc import Rpc
 from tests.differential.cast import Cast
-from tests.differential.steps import TOKEN, Outcome, Proven, Signed, Step, plain
+from tests.differential.steps import TOKEN, OfAnother, Outcome, Proven, Signed, Step, plain
 
 # Another build can be walked as well: Brownie's folder of artifacts, or forge's (`--out`).
 ARTIFACTS = Path(os.environ.get("MOA_ARTIFACTS") or Path(__file__).resolve().parents[2] / "build" / "contracts")
@@ -236,6 +236,9 @@ class ChainSide:
         if step.function == "correct":
             return values
         brand_id, return_id, base_amount, operation_id = values
+        if isinstance(operation_id, OfAnother):
+            like, proof = self.ledger.rules.proof(brand_id, operation_id.like)
+            return [brand_id, return_id, base_amount, [int(operation_id), *like[1:]], proof]
         if (brand_id, operation_id) not in self.ledger.rules.awards:
             words: tuple[int, ...] = (operation_id, 0, 0, 0)
             return [brand_id, return_id, base_amount, list(words), []]

@@ -24,6 +24,18 @@ class Signed:
     honest: bool = True
 
 
+class OfAnother(int):
+    """The id of an award that was never made, with which a return brings the words and the proof of this other one."""
+
+    like: int
+
+    def __new__(cls, operation_id: int, like: int) -> "OfAnother":
+        """A number like any other, for the model."""
+        made = super().__new__(cls, operation_id)
+        made.like = like
+        return made
+
+
 @dataclass(frozen=True)
 class Proven:
     """A proof of words of storage, as the contract reads it; honest: of the block that it must be of."""

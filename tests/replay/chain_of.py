@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from chain.contracts.codec import Codec, EventLog
+from chain.model.proposals import GovernorTerms
 from chain.node.rpc import Rpc
 from chain.replay import Block, Facts, Sent, TokenTerms
 from tests.differential.chain_side import ChainSide
@@ -20,6 +21,8 @@ OURS = (
     "ClearingHouse",
     "OpeningBalances",
     "Badges",
+    "ProgrammeGovernor",
+    "Snapshots",
     "Authority",
 )
 
@@ -46,6 +49,10 @@ def facts_of(chain: ChainSide) -> Facts:
         terms=terms,
         openings=at["OpeningBalances"],
         badges=at["Badges"],
+        governor=at["ProgrammeGovernor"],
+        snapshots=at["Snapshots"],
+        timelock=at["TimelockController"],
+        votes=GovernorTerms(*chain.read("ProgrammeGovernor", "terms")),
     )
 
 
@@ -56,10 +63,16 @@ def blocks_of(rpc: Rpc, chain: ChainSide, *, calldata: bool) -> list[Block]:
     logs = _logs(rpc, labels)
     numbers = sorted(logs)
     raw = rpc.batch([("eth_getBlockByNumber", [hex(number), calldata]) for number in numbers])
+    parents = rpc.batch([("eth_getBlockByNumber", [hex(max(0, number - 1)), False]) for number in numbers])
     return [
-        Block(number, int(block["timestamp"], 16), logs[number], sent_of(block) if calldata else {})
-        for number, block in zip(numbers, raw, strict=True)
+        Block(number, seconds_of(block), logs[number], sent_of(block) if calldata else {}, seconds_of(parent))
+        for number, block, parent in zip(numbers, raw, parents, strict=True)
     ]
+
+
+def seconds_of(block: dict[str, Any]) -> int:
+    """The block's second."""
+    return int(block["timestamp"], 16)
 
 
 def _logs(rpc: Rpc, labels: dict[str, str]) -> dict[int, list[EventLog]]:

@@ -18,8 +18,8 @@ from chain.model.rules import Item
 from chain.node.rpc import Rpc
 from scripts.verify import tree
 from tests.differential.chain_side import COVER_BPS, ChainSide
-from tests.differential.steps import TOKEN, Signed
-from tests.differential.story import Story
+from tests.differential.steps import TOKEN, OfAnother, Signed
+from tests.differential.story import BRAND, Story
 from tests.differential.walk import Walk
 from tests.differential.world import HOUR, Made, TwoSides
 
@@ -167,8 +167,11 @@ def put(rpc: Rpc, chain: ChainSide, contract: str, code: str) -> None:
     rpc.call("anvil_setCode", place, rpc.call("eth_getCode", made, "latest"))
 
 
-def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
-    """The honest world with its story and a walk, ready to be played on broken contracts."""
+def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int, returns: bool = False) -> Stage:
+    """The honest world with its story and a walk, ready to be played on broken contracts.
+
+    returns: goods that come back wrongly are part of the story.
+    """
     world = TwoSides(rpc, chain_id, anvil=True)
     snapshot, clock = rpc.call("evm_snapshot"), world.chain.clock
     began = len(world.record)
@@ -188,6 +191,8 @@ def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int) -> Stage:
         settle_again(story)
         refund_again(story)
         unwind_again(story)
+        if returns:
+            return_again(story)
         told = len(world.record) - began
         for _ in range(steps):
             world.do(walk.next(world.at))
@@ -222,6 +227,24 @@ def refund_again(story: Story) -> None:
     story.step("", "RedemptionDesk", "capture", (hold_id, 90), till)
     story.step("", "RedemptionDesk", "refund", (hold_id, 20, 0), till)
     story.step("RefundOutOfDate", "RedemptionDesk", "refund", (hold_id, 20, 0), till)
+
+
+def return_again(story: Story) -> None:
+    """SPEC 2.15, 2.21, 2.23: a return sent twice under its own id, more in parts than was bought, and the proof of an
+    award brought for one that was never made."""
+    buyer = story.world.cast.members[3]
+
+    def back(error: str, return_id: int, base: int, operation: int) -> None:
+        story.step(error, "RewardRules", "takeReturn", (BRAND, return_id, base, operation), story.till)
+
+    story.operation += 1
+    bought = story.operation
+    story.step("", "RewardRules", "award", (BRAND, Item(bought, 2, buyer, 100_000)), story.issuer)
+    back("", bought + 1, 40_000, bought)
+    back("OperationUsed", bought + 1, 10_000, bought)
+    back("ReturnExceedsAward", bought + 2, 70_000, bought)
+    back("AwardUnknown", bought + 3, 5_000, OfAnother(bought + 10**6, bought))
+    story.operation += 3
 
 
 def unwind_again(story: Story) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,7 +41,7 @@ class Claimed:
         at = max(number for number, block in enumerate(blocks) if any(log.name == name for log in block.logs))
         logs = list(blocks[at].logs)
         place = max(number for number, log in enumerate(logs) if log.name == name)
-        args = {key: list(value) if isinstance(value, list) else value for key, value in logs[place].args.items()}
+        args = deepcopy(dict(logs[place].args))
         change(args)
         logs[place] = replace(logs[place], args=args)
         blocks[at] = replace(blocks[at], logs=logs)

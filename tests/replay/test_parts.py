@@ -22,7 +22,7 @@ from tests.replay.told import FACTS, RULE, TOKEN, Item, Told, address
 AMOUNT = st.integers(min_value=1, max_value=2**48 - 1)
 
 
-@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"format":"moa-replay/0"}', b'{"format":"moa-replay/1"}'])
+@pytest.mark.parametrize("text", [b"", b"{}", b"[]", b'{"format":"moa-replay/0"}', b'{"format":"moa-replay/2"}'])
 def test_what_is_no_state_is_refused(text: bytes) -> None:
     """SPEC 12.21: a file that was cut or changed is no state."""
     with pytest.raises(StateInvalid):

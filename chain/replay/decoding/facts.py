@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from chain.model.proposals import GovernorTerms
+
 TOKEN: Final = "LoyaltyToken"  # noqa: S105
 GOVERNOR: Final = "ProgrammeGovernor"
 
@@ -37,6 +39,9 @@ class Facts:
     badges: str = ""
     governor: str = ""
     snapshots: str = ""
+    # Without these, votes are told and not counted again.
+    timelock: str = ""
+    votes: GovernorTerms | None = None
 
     def labels(self) -> dict[str, str]:
         """The contracts' names by address, as the model's journal calls them."""

@@ -26,6 +26,9 @@ TYPES: Final = {
         "transferWithAuthorisation": "TransferAuthorisation(address from,address to,uint256 points,uint256 nonce,"
         "uint256 deadline)",
         "leave": "Leave(address member,address wallet,uint256 nonce,uint256 deadline)",
+        "proposeAsMember": "ProposeAsMember(address member,uint256 brandId,bytes32 actionsHash,bytes32 textHash,"
+        "uint256 nonce,uint256 deadline)",
+        "castVote": "Vote(uint256 proposalId,address member,uint256 choice)",
         "permit": "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)",
     }.items()
 }

@@ -7,7 +7,7 @@ from chain.replay.books import Books
 from chain.replay.decoding.shapes import Event
 from chain.replay.reexecution import adopt_points as fp
 from chain.replay.reexecution import adopt_terms as ft
-from chain.replay.reexecution import badges, openings
+from chain.replay.reexecution import badges, openings, votes
 from chain.replay.reexecution import reexecute_points as points
 from chain.replay.reexecution import reexecute_terms as terms
 from chain.replay.reexecution.call_context import CallContext
@@ -44,6 +44,16 @@ CALLS: Final[dict[str, Call]] = {
     "BadgeGiven": badges.given,
     "BadgeRefused": badges.given,
     "BadgeWithdrawn": badges.withdrawn,
+    "ProposalMade": votes.made,
+    "ProposalVetoed": votes.vetoed,
+    "SnapshotPosted": votes.posted,
+    "SnapshotContradicted": votes.contradicted,
+    "SnapshotAdopted": votes.adopted,
+    "VoteCast": votes.cast,
+    "VoiceCast": votes.voice,
+    "ProposalQueued": votes.queued,
+    "ProposalExecuted": votes.executed,
+    "ProgrammeTextChanged": votes.text_changed,
     "AgreementProposed": terms.agreement_proposed,
     "AgreementAccepted": terms.agreement_accepted,
     "ChangeProposed": terms.change_proposed,
@@ -105,6 +115,16 @@ FUNCTIONS: Final[dict[str, tuple[str, ...]]] = {
     "BadgeGiven": ("give", "giveBatch"),
     "BadgeRefused": ("giveBatch",),
     "BadgeWithdrawn": ("withdraw",),
+    "ProposalMade": ("proposeAsBrand", "proposeAsMember"),
+    "ProposalVetoed": ("veto",),
+    "SnapshotPosted": ("post",),
+    "SnapshotContradicted": ("contradictLeaf", "contradictTotal"),
+    "SnapshotAdopted": ("adopt",),
+    "VoteCast": ("castVote", "castVotes"),
+    "VoiceCast": ("castVoice",),
+    "ProposalQueued": ("queue",),
+    "ProposalExecuted": ("execute",),
+    "ProgrammeTextChanged": ("execute",),
     "AgreementProposed": ("propose",),
     "AgreementAccepted": ("accept",),
     "ChangeProposed": ("proposeChange",),
@@ -175,6 +195,16 @@ FORCES: Final[dict[str, Force]] = {
     "DefinitionPublished": badges.state_published,
     "BadgeGiven": badges.state_given,
     "BadgeWithdrawn": badges.state_withdrawn,
+    "ProposalMade": votes.state_made,
+    "ProposalVetoed": votes.state_vetoed,
+    "SnapshotPosted": votes.state_posted,
+    "SnapshotContradicted": votes.state_contradicted,
+    "SnapshotAdopted": votes.state_adopted,
+    "VoteCast": votes.state_cast,
+    "VoiceCast": votes.state_voice,
+    "ProposalQueued": votes.state_queued,
+    "ProposalExecuted": votes.state_executed,
+    "ProgrammeTextChanged": votes.state_text,
     "AgreementProposed": ft.agreement_proposed,
     "AgreementAccepted": ft.agreement_accepted,
     "ChangeProposed": ft.change_proposed,
@@ -207,19 +237,11 @@ WITHOUT_MEANING: Final = frozenset(
         "ShortfallShared",
         "SurplusSkimmed",
     }
-    # Votes are proven to be there, and not counted again: what they bring about is judged where it happens.
-    | {
-        "ProposalMade",
-        "VoteCast",
-        "VoiceCast",
-        "ProposalQueued",
-        "ProposalExecuted",
-        "ProposalVetoed",
-        "ProgrammeTextChanged",
-        "SnapshotPosted",
-        "SnapshotContradicted",
-        "SnapshotAdopted",
-    }
+)
+# Counted again where the governor's terms are known; else they are told, and judged by what they bring about.
+OF_VOTES: Final = frozenset(
+    {"ProposalMade", "ProposalVetoed", "SnapshotPosted", "SnapshotContradicted", "SnapshotAdopted", "VoteCast"}
+    | {"VoiceCast", "ProposalQueued", "ProposalExecuted", "ProgrammeTextChanged"}
 )
 # These change who may act: for a brand only its invitation says them (SPEC 6.8, 6.10).
 OF_ROLES: Final = frozenset({"RoleAdminChanged", "RoleGuardianChanged", "RoleGrantDelayChanged"})

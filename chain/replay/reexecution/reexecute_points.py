@@ -110,6 +110,8 @@ def cancelled(books: Books, context: CallContext) -> None:
         books.desk.cancel_authorisation(call, nonce)
     elif context.named.contract == "PartnerExchange":
         books.exchanges.cancel_authorisation(call, nonce)
+    elif context.named.contract == "ProgrammeGovernor" and books.governor is not None:
+        books.governor.nonces.cancel_authorisation(call, nonce)
     else:
         token_of(books, context).nonces.cancel_authorisation(call, nonce)
 

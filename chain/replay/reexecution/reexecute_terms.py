@@ -20,7 +20,7 @@ from chain.model.registry import Invitation
 from chain.model.rules import Rounding, RuleKind, RuleTerms, Shortfall
 from chain.replay.authority import SOMEBODY, StatedGrant
 from chain.replay.books import Books
-from chain.replay.decoding.facts import TOKEN, TokenTerms
+from chain.replay.decoding.facts import GOVERNOR, TOKEN, TokenTerms
 from chain.replay.reexecution.call_context import CallContext
 
 AUTHORITY = "Authority"
@@ -307,6 +307,8 @@ def announcements_of(books: Books, contract: str) -> Announcements:
     """The announcements made to a contract."""
     if contract.startswith(TOKEN):
         return books.token(int(contract.removeprefix(TOKEN))).announcements
+    if contract == GOVERNOR and books.governor is not None:
+        return books.governor.announcements
     return {
         "PartnerRegistry": books.registry.announcements,
         "RewardRules": books.rules.announcements,

@@ -5,7 +5,7 @@ python -m tests.chain.evidence.corpus        writes chain/evidence/samples/corpu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +14,9 @@ import rlp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain.contracts import memos
-from chain.evidence import document
-from chain.evidence.claims import SELECTORS, slot
+from chain.evidence import document, events
+from chain.evidence.claims import SELECTORS
+from chain.evidence.comparing import slot
 from tests.chain.evidence import forged
 from tests.chain.evidence.forged import (
     ADA,
@@ -76,7 +77,7 @@ def refused(name: str, data: bytes, error: str, claim: int | None = None, option
 def cases() -> list[Case]:
     """All of them, in the order of the format's sections."""
     made = [*_documents(), *_signatures(), *_registries(), *_names(), *_balances(), *_rules(), *_operations()]
-    return [*made, *_histories(), *_numbers(), *_memos(), *_receipts()]
+    return [*made, *_histories(), *_numbers(), *_memos(), *_receipts(), *_badges(), *_votes()]
 
 
 def _documents() -> Iterator[Case]:
@@ -399,6 +400,142 @@ def _receipts() -> Iterator[Case]:
     yield case("two contents of one block", fraud(one, other), "fraud")
     yield refused("two receipts alike", fraud(one, one), "NotConflicting")
     yield refused("one receipt in two orders is no fraud", fraud(one, turned), "NotCanonical")
+
+
+def _badges() -> Iterator[Case]:
+    """Given, renewed until a second, withdrawn, live: section 5. Badges is for the reader to name."""
+    ours = dict(OURS) | {"badges": forged.BADGES}
+    live = forged.badge(given_at=9, valid_until=str(forged.NOW + 1))
+    over = forged.badge("yes", "no", given_at=9, valid_until=str(forged.NOW))
+    none = forged.badge("no", "no")
+
+    def of(chain: Chain, *claims: Claim) -> bytes:
+        return chain.sealed([*forged.WITH_BADGES, *claims])
+
+    def lasting() -> Chain:
+        return Chain().defined().given(9, forged.NOW + 1)
+
+    yield case("a live badge", of(lasting(), live), options=ours)
+    yield case("a live badge, and nobody says whose Badges it is", of(lasting(), live), "consistent")
+    other = dict(OURS) | {"badges": FAKE}
+    yield refused("another Badges is asked for", of(lasting(), live), "RegistryMismatch", options=other)
+    yield case("a badge for ever", of(Chain().defined().given(9, 0), forged.badge(given_at=9, valid_until="never")), options=ours)  # noqa: E501  # fmt: skip
+    ended = Chain().defined().given(9, forged.NOW)
+    yield case("a badge in the second in which it ends", of(ended, over), options=ours)
+    yield refused("a badge that has ended is said to live", of(ended, {**over, "live": "yes"}), "ClaimFalse", 3, ours)
+    yield case("a badge that was withdrawn, or never given", of(Chain().defined(), none), options=ours)
+    yield refused("a badge that nobody gave", of(Chain().defined(), live), "ClaimFalse", 3, ours)
+    yield refused("a badge said to be withdrawn that is not", of(lasting(), none), "ClaimFalse", 3, ours)
+    for name, value in (
+        ("given_at", "8"),
+        ("valid_until", "never"),
+        ("level", "4"),
+        ("kind", "mission"),
+        ("metadata_hash", "0x" + "00" * 32),
+        ("live", "no"),
+        ("brand_id", str(2**64 + 1)),
+        ("definition_id", str(2**32 + 1)),
+        ("level", TOO_LARGE),
+    ):
+        yield refused(f"a badge of {name} {value[:24]}", of(lasting(), {**live, name: value}), "ClaimFalse", 3, ours)
+    yield refused("another member's badge", of(lasting(), {**live, "member": BEN}), "ClaimFalse", 3, ours)
+    yield refused("a definition that is not there", of(Chain().programme(), none), "ClaimFalse", 3, ours)
+    stranger = forged.contracts(FAKE)[0] | {"name": "Badges"}
+    two = Chain().defined().sealed([*forged.WITH_BADGES, stranger])
+    yield refused("two Badges", two, "ContractUnknown", 1)
+    as_rules = Chain().defined().sealed([*BASE, {**none, "contract": RULES}])
+    yield refused("a badge of a contract with another name", as_rules, "ContractUnknown", 3)
+    data = padded(1) + padded(0) + padded(0)
+    given = log(forged.BADGES, [_topic("BadgeGiven"), padded(1), padded(5), padded(ADA)], data)
+    names = ("brandId", "operationId", "member", "definitionId", "validUntil", "renewed")
+    said = _said(forged.BADGES, "BadgeGiven", zip(names, ("1", "5", ADA, "1", "0", "0"), strict=True))
+    chain = Chain(blocks=[[[given]]]).defined()
+    yield case("a badge was given", of(chain, forged.event(said)), options=ours)
+    lie = {**said, "fields": [*said["fields"][:-1], {"name": "renewed", "value": "1"}]}
+    yield refused("a badge was given, told otherwise", of(chain, forged.event(lie)), "ClaimFalse", 3, ours)
+    gone = log(forged.BADGES, [_topic("BadgeWithdrawn"), padded(1), padded(6), padded(ADA)], padded(1))
+    names = ("brandId", "operationId", "member", "definitionId")
+    said = _said(forged.BADGES, "BadgeWithdrawn", zip(names, ("1", "6", ADA, "1"), strict=True))
+    chain = Chain(blocks=[[[gone]]]).defined()
+    yield case("a badge was taken back", of(chain, forged.event(said), none), options=ours)
+    yield refused("a badge was taken back and is claimed", of(chain, forged.event(said), live), "ClaimFalse", 4, ours)
+
+
+def _votes() -> Iterator[Case]:
+    """A list posted and adopted, votes cast and counted, a house's tally."""
+    ours = dict(OURS) | {"governor": forged.GOVERNOR}
+    leaves = [int(ADA, 16) << 96 | 30, int(BEN, 16) << 96 | 12]
+    tally, counted = forged.tally((30, 0, 12), 42), forged.vote(leaves, 0, "yes")
+
+    def voted() -> Chain:
+        return Chain().listed(leaves).voted(0, said=(30, 0, 12))
+
+    def of(*claims: Claim, chain: Chain | None = None) -> bytes:
+        return (chain or voted()).sealed([*forged.WITH_VOTES, *claims])
+
+    yield case("a list, a tally and a vote", of(forged.posted(leaves), tally, counted), options=ours)
+    yield case("the same, and nobody says whose governor it is", of(tally, counted), "consistent")
+    other = dict(OURS) | {"governor": FAKE}
+    yield refused("another governor is asked for", of(tally), "RegistryMismatch", options=other)
+    yield case("a vote that has not counted", of(forged.vote(leaves, 1, "no")), options=ours)
+    yield refused("a vote that has not counted is said to", of(forged.vote(leaves, 1, "yes")), "ClaimFalse", 4, ours)
+    yield refused("a vote that counted is said not to", of({**counted, "counted": "no"}), "ClaimFalse", 4, ours)
+    for name, value in (
+        ("points", "31"),
+        ("points", "0"),
+        ("points", str(2**96)),
+        ("member", STRANGER),
+        ("position", "1"),
+        ("position", "256"),
+        ("chunk", "1"),
+        ("chunk", TOO_LARGE),
+        ("poster", ADA),
+        ("path", list(reversed(counted["path"]))),
+    ):
+        yield refused(f"a vote of {name} {str(value)[:24]}", of({**counted, name: value}), "ClaimFalse", 4, ours)
+    for name in ("points_for", "points_against", "points_abstaining", "total"):
+        more = {**tally, name: str(int(tally[name]) + 1)}
+        yield refused(f"a tally of other {name}", of(more), "ClaimFalse", 4, ours)
+    yield refused("a tally by another's list", of({**tally, "poster": ADA}), "ClaimFalse", 4, ours)
+    yield refused("a tally's total beyond 2^256", of({**tally, "total": TOO_LARGE}), "ClaimFalse", 4, ours)
+    none = forged.tally((0, 0, 0), 0) | {"poster": "0x" + "00" * 20}
+    yield case("no list is adopted", of(none, chain=Chain().programme()), options=ours)
+    out = Chain().listed(leaves, contradicted=True)
+    yield case("a list that was contradicted", of(forged.posted(leaves, contradicted="yes"), chain=out), options=ours)
+    yield refused("it is said to stand", of(forged.posted(leaves), chain=out), "ClaimFalse", 4, ours)
+    for name in ("accounts", "chunks", "completed_at", "total"):
+        more = {**forged.posted(leaves), name: str(int(forged.posted(leaves)[name]) + 1)}
+        yield refused(f"a list of other {name}", of(more), "ClaimFalse", 4, ours)
+    yield refused("lists that the governor did not make", of({**tally, "snapshots": forged.GOVERNOR}), "ContractUnknown", 4, ours)  # noqa: E501  # fmt: skip
+    stranger = forged.contracts(FAKE)[0] | {"name": "Snapshots"}
+    yield refused("Snapshots of nobody", of(stranger), "ContractUnknown", 4, ours)
+    alone = voted().sealed([*forged.contracts(REGISTRY, forged.SNAPSHOTS), forged.modules(), forged.posted(leaves)])
+    yield refused("Snapshots without its governor", alone, "ContractUnknown", 3, ours)
+    topics = [_topic("VoteCast"), padded(1), padded(1), padded(ADA)]
+    cast = log(forged.GOVERNOR, topics, padded(0) + padded(1) + padded(30))
+    names = ("proposalId", "brandId", "member", "place", "choice", "points")
+    said = _said(forged.GOVERNOR, "VoteCast", zip(names, ("1", "1", ADA, "0", "1", "30"), strict=True))
+    chain = Chain(blocks=[[[cast]]]).listed(leaves).voted(0, said=(30, 0, 0))
+    yield case("a vote was cast and has counted", of(forged.event(said), counted, chain=chain), options=ours)
+    lie = {**said, "fields": [*said["fields"][:-1], {"name": "points", "value": "31"}]}
+    yield refused("a vote was cast, told otherwise", of(forged.event(lie), chain=chain), "ClaimFalse", 4, ours)
+    roots = padded(0) + padded(128) + padded(42) + padded(1) + padded(1) + bytes(32)
+    topics = [_topic("SnapshotPosted"), padded(1), padded(1), padded(BEN)]
+    posted = log(forged.SNAPSHOTS, topics, roots)
+    names = ("proposalId", "brandId", "poster", "firstChunk", "posted")
+    values = ("1", "1", BEN, "0", "0x" + roots[32:].hex())
+    said = _said(forged.SNAPSHOTS, "SnapshotPosted", zip(names, values, strict=True))
+    chain = Chain(blocks=[[[posted]]]).programme()
+    yield case("a list was posted", of(forged.event(said), chain=chain), options=ours)
+
+
+def _topic(name: str) -> bytes:
+    return events.TOPICS[name]
+
+
+def _said(address: str, name: str, fields: Iterable[tuple[str, str]]) -> Claim:
+    told_ = [{"name": one, "value": value} for one, value in fields]
+    return {"address": address, "block": "7", "event": name, "fields": told_, "index": "0", "log": "0"}
 
 
 def told_in_json(found: list[Case]) -> bytes:

@@ -14,10 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from trie import HexaryTrie
 
 from chain.base.hashing import keccak, keccak_text
+from chain.contracts import snapshots
 from chain.evidence import document
-from chain.evidence.claims import Known, slot
+from chain.evidence.claims import Known
+from chain.evidence.comparing import slot
 from chain.evidence.errors import Refused
+from chain.evidence.programme import made_by
 from chain.evidence.witness_store import WitnessStore, linked
+from chain.model import chunks
 
 Claim = dict[str, Any]
 KEY: Final = Ed25519PrivateKey.from_private_bytes(b"\x05" * 32)
@@ -26,7 +30,13 @@ ADA, BEN, STRANGER = (f"0x{number:040x}" for number in (0xADA, 0xBE4, 0x57A))
 REGISTRY, IMPLEMENTATION, RULES, DESK, EXCHANGE, HOUSE, TOKEN = (f"0x{number:040x}" for number in range(0x101, 0x108))
 # Another registry on the same chain, with the true implementation and a clone of its own.
 FAKE, FAKE_TOKEN = f"0x{0x666:040x}", f"0x{0x667:040x}"
+# Contracts to which no registry leads, and the lists that the governor made.
+BADGES, GOVERNOR = f"0x{0xBAD:040x}", f"0x{0x60F:040x}"
+SNAPSHOTS: Final = made_by(GOVERNOR)
 NAMES: Final = {
+    BADGES: "Badges",
+    GOVERNOR: "ProgrammeGovernor",
+    SNAPSHOTS: "Snapshots",
     REGISTRY: "PartnerRegistry",
     RULES: "RewardRules",
     DESK: "RedemptionDesk",
@@ -116,6 +126,37 @@ class Chain:
         """Rule 1 of brand 1: so many points for each unit."""
         rate = numerator | 1 << 48 | cap << 96 | kind << 224 | rounding << 232
         return self.put(RULES, slot(1, 1, 1), rate, version << 192, 0, int.from_bytes(keccak(b"text")))
+
+    def programme(self) -> Chain:
+        """With badges, a governor and its lists: a chain without them has other roots."""
+        for name in (BADGES, GOVERNOR, SNAPSHOTS):
+            self.storage.setdefault(name, {})
+        return self
+
+    def defined(self, *, kind: int = 0, level: int = 3, limit: int = 9) -> Chain:
+        """Definition 1 of brand 1."""
+        packed = kind | level << 16 | limit << 32
+        return self.programme().put(BADGES, slot(7, 1, 1), int.from_bytes(keccak(b"badge")), packed)
+
+    def given(self, at: int, until: int, *, owner: str = ADA) -> Chain:
+        """A badge of definition 1 of brand 1 to Ada."""
+        token = 1 << 192 | 1 << 160 | int(ADA, 16)
+        return self.put(BADGES, slot(2, token), int(owner, 16)).put(BADGES, slot(10, token), at | until << 40)
+
+    def listed(self, leaves: Sequence[int], *, completed: int = 100, contradicted: bool = False) -> Chain:
+        """Ben's list for brand 1 in proposal 1, which is adopted."""
+        total = sum(one & 2**96 - 1 for one in leaves)
+        first = slot(0, list_key())
+        self.programme().put(SNAPSHOTS, first, total << 160 | completed << 216,
+                             1 | len(leaves) << 32 | contradicted << 80)  # fmt: skip
+        self.put(SNAPSHOTS, slot(1, list_key(), 0), int.from_bytes(chunks.roots(leaves)[0]))
+        return self.put(SNAPSHOTS, slot(2, 1, 1), int(BEN, 16) | total << 160)
+
+    def voted(self, *positions: int, said: tuple[int, int, int] = (0, 0, 0)) -> Chain:
+        """What brand 1's members said to proposal 1: for, against, abstaining; and whose votes counted."""
+        house = said[0] | said[1] << 64 | said[2] << 128
+        self.put(GOVERNOR, slot(6, 1, 1), house)
+        return self.put(GOVERNOR, slot(7, 1, 1, 0), sum(1 << one for one in positions))
 
     def counted(self, *operations: int) -> Chain:
         return self.put(RULES, slot(2, 1, 0), sum(1 << one for one in operations))
@@ -214,6 +255,59 @@ def operation(number: int, counted: str) -> Claim:
     return {"type": "operation", "contract": RULES, "brand_id": "1", "operation_id": str(number), "counted": counted}
 
 
+def badge(held: str = "yes", live: str = "yes", *, given_at: int = 0, valid_until: str = "0", level: int = 3) -> Claim:
+    """Of definition 1 of brand 1 and Ada."""
+    return {
+        "type": "badge",
+        "brand_id": "1",
+        "contract": BADGES,
+        "definition_id": "1",
+        "given_at": str(given_at),
+        "held": held,
+        "kind": "tier",
+        "level": str(level),
+        "live": live,
+        "member": ADA,
+        "metadata_hash": "0x" + keccak(b"badge").hex(),
+        "valid_until": valid_until,
+    }
+
+
+OF_LIST: Final = {"brand_id": "1", "poster": BEN, "proposal_id": "1"}
+
+
+def list_key() -> bytes:
+    return keccak((1).to_bytes(32) + (1).to_bytes(32) + raw(BEN).rjust(32, b"\0"))
+
+
+def posted(leaves: Sequence[int], *, completed: int = 100, contradicted: str = "no") -> Claim:
+    total = sum(one & 2**96 - 1 for one in leaves)
+    numbers = {"accounts": len(leaves), "chunks": 1, "completed_at": completed, "total": total}
+    told = {name: str(value) for name, value in numbers.items()}
+    return {"type": "list", "contract": SNAPSHOTS, "contradicted": contradicted} | OF_LIST | told
+
+
+def tally(said: tuple[int, int, int], total: int) -> Claim:
+    names = ("points_for", "points_against", "points_abstaining")
+    told = {name: str(value) for name, value in zip(names, said, strict=True)}
+    return {"type": "tally", "contract": GOVERNOR, "snapshots": SNAPSHOTS, "total": str(total)} | OF_LIST | told
+
+
+def vote(leaves: Sequence[int], position: int, counted: str) -> Claim:
+    found, leaf = snapshots.Snapshot(leaves), leaves[position]
+    return {
+        "type": "vote",
+        "chunk": "0",
+        "contract": GOVERNOR,
+        "counted": counted,
+        "member": chunks.account_of(leaf),
+        "path": ["0x" + one.hex() for one in found.siblings(0, position)],
+        "points": str(chunks.points_of(leaf)),
+        "position": str(position),
+        "snapshots": SNAPSHOTS,
+    } | OF_LIST
+
+
 def event(said: Claim) -> Claim:
     return {"type": "event", "event": said}
 
@@ -224,6 +318,8 @@ def history(*events: Claim, contracts: Sequence[str] = (RULES,), from_block: str
 
 
 BASE: Final = [*contracts(REGISTRY, RULES), modules()]
+WITH_BADGES: Final = [*contracts(REGISTRY, BADGES), modules()]
+WITH_VOTES: Final = [*contracts(REGISTRY, GOVERNOR, SNAPSHOTS), modules()]
 WITH_TOKEN: Final = [*contracts(REGISTRY, TOKEN), modules(), token()]
 
 

@@ -18,7 +18,8 @@ from chain.contracts import memos
 from chain.contracts.deployment import Contract, Deployment
 from chain.evidence import document, receipts
 from chain.evidence.bundle import Maker, Memo, Place
-from chain.evidence.claims import CLONE, slot
+from chain.evidence.claims import CLONE
+from chain.evidence.comparing import slot
 from chain.evidence.errors import EvidenceError
 from chain.evidence.verify import verify
 from chain.node.rpc import Rpc

@@ -1,7 +1,7 @@
 /**
  * Runs the verifier under node, as `npm run --silent verifier` bundles it into build/verify.mjs:
  *
- *     node build/verify.mjs [--pin HASH] [--key KEY] [--registry ADDRESS] FILE…
+ *     node build/verify.mjs [--pin HASH] [--key KEY] [--registry ADDRESS] [--badges ADDRESS] [--governor ADDRESS] FILE…
  *     node build/verify.mjs --lines          one line of JSON of standard input for each document: {"path", "pin"?, …}
  *
  * One line of JSON for each document. Exit codes are those of `moa verify`: 0 proven or signed, 1 refused, 2 unreadable
@@ -14,12 +14,15 @@ import { verify, type Options } from "./verify";
 type Wanted = { path: string } & Options;
 const EXITS: Record<string, number> = { proven: 0, signed: 0, refused: 1, fraud: 3, finality_broken: 4, consistent: 5 };
 const WRONG_USE = 2;
-const names = ["pin", "key", "registry"] as const;
+const names = ["pin", "key", "registry", "badges", "governor"] as const;
 
 function wanted(): Wanted[] {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { pin: { type: "string" }, key: { type: "string" }, registry: { type: "string" }, lines: { type: "boolean" } },
+    options: {
+      ...Object.fromEntries(names.map((name) => [name, { type: "string" } as const])) as Record<(typeof names)[number], { type: "string" }>,
+      lines: { type: "boolean" },
+    },
   });
   if (values.lines) return readFileSync(0, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as Wanted);
   const options: Options = Object.fromEntries(names.flatMap((name) => (values[name] ? [[name, values[name].toLowerCase()]] : [])));
