@@ -8,13 +8,14 @@ changes, and `test_the_recorded_chain_is_of_todays_events` says so.
 import gzip
 import tempfile
 from contextlib import closing
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 
 import orjson
 
 from chain.contracts.codec import EventLog
 from chain.devnet.supervisor import Anvil
+from chain.model.proposals import GovernorTerms
 from chain.node.rpc import Rpc
 from chain.replay import Block, Facts, Sent, TokenTerms
 from tests.replay.chain_of import blocks_of, facts_of
@@ -47,23 +48,27 @@ def recorded() -> Recorded:
             number=block["number"],
             time=block["time"],
             logs=[EventLog(**log) for log in block["logs"]],
+            before=block["before"],
             sent={each: Sent(one["by"], one["to"], bytes.fromhex(one["data"])) for each, one in block["sent"].items()},
         )
         for block in told["blocks"]
     ]
-    return Recorded(blocks, Facts(**told["facts"], terms=terms.__getitem__))
+    facts = {**told["facts"], "votes": GovernorTerms(*told["facts"]["votes"]), "terms": terms.__getitem__}
+    return Recorded(blocks, Facts(**facts))
 
 
 def record(blocks: list[Block], facts: Facts, tokens: list[str]) -> bytes:
     """The file's bytes; the same for the same chain."""
     plain = {each.name: getattr(facts, each.name) for each in fields(facts) if each.name != "terms"}
+    assert facts.votes is not None
     told = {
-        "facts": plain,
+        "facts": {**plain, "votes": astuple(facts.votes)},
         "terms": {token: asdict(facts.terms(token)) for token in tokens},
         "blocks": [
             {
                 "number": block.number,
                 "time": block.time,
+                "before": block.before,
                 "logs": [asdict(log) for log in block.logs],
                 "sent": {
                     each: {"by": one.by, "to": one.to, "data": one.data.hex()} for each, one in block.sent.items()

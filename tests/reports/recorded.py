@@ -116,12 +116,34 @@ def answers(rpc: Rpc, made: Deployment, file: Path) -> dict[str, Any]:
             calls.append({"to": token, "data": "0x" + codec.calldata("LoyaltyToken", function, *values).hex()})
     for block in range(int(rpc.call("eth_blockNumber"), 16) + 1):
         asked += [("eth_call", [call, hex(block)]) for call in calls]
+    asked += returned(codec, file)
     found: dict[str, Any] = {}
     for start in range(0, len(asked), 500):
         part = asked[start : start + 500]
         for (method, params), answer in zip(part, rpc.batch(part), strict=True):
             found[question(method, params)] = answer
     return found
+
+
+def returned(codec: Codec, file: Path) -> list[tuple[str, list[Any]]]:
+    """The lots of each member whose goods came back, before and after, and the debt before each change of it."""
+    with closing(sqlite3.connect(file)) as connection:
+        token_of = dict(connection.execute("SELECT brand_id, token FROM brand_token"))
+        rows = connection.execute(
+            "SELECT block_number, name, address, args FROM ledger_event WHERE name IN ('Returned', 'DebtChanged')"
+            " ORDER BY block_number, log_index"
+        ).fetchall()
+    asked: list[tuple[str, list[Any]]] = []
+    for block, name, address, args in rows:
+        values = orjson.loads(args)
+        token, function, blocks = (
+            (token_of[values["brandId"]], "packedLotsOf", (block - 1, block))
+            if name == "Returned"
+            else (address, "debtOf", (block - 1,))
+        )
+        call = {"to": token, "data": "0x" + codec.calldata("LoyaltyToken", function, values["member"]).hex()}
+        asked += [("eth_call", [call, hex(at)]) for at in blocks]
+    return asked
 
 
 if __name__ == "__main__":
