@@ -34,6 +34,7 @@ class Story:
         self.debts()
         self.changes()
         self.standing()
+        self.second_thoughts()
         self.payment_and_default()
         self.ring()
         self.refunds_end()
@@ -263,6 +264,22 @@ class Story:
         self.step("", "PartnerRegistry", "resumeAll", (), self.cast["operator"])
         self.step("RoleMissing", "PartnerRegistry", "resume", (BRAND,), guardian)
         self.step("", "PartnerRegistry", "resume", (BRAND,), owner)
+
+    def second_thoughts(self) -> None:
+        """SPEC 6.6, 6.13, 1.22: a treasury and a call that were announced are taken back; a policy is said again."""
+        owner, guardian, slow = (self.cast[f"{each}{BRAND}"] for each in ("owner", "guardian", "slow"))
+        self.step("", "PartnerRegistry", "announceTreasury", (BRAND, self.cast["stranger"]), owner)
+        self.step("RoleMissing", "PartnerRegistry", "withdrawTreasury", (BRAND,), self.till)
+        self.step("", "PartnerRegistry", "withdrawTreasury", (BRAND,), guardian)
+        self.step("NoTreasuryPending", "PartnerRegistry", "withdrawTreasury", (BRAND,), owner)
+        role = role_of(BRAND, Kind.TREASURER)
+        data = self.world.chain.calldata(Step("ClearingHouse", "withdraw", (BRAND, 1, owner), slow))
+        self.step("", "ClearingHouse", "announce", (role, data), slow)
+        self.step("RoleMissing", "ClearingHouse", "retract", (slow, role, data), self.till)
+        self.step("", "ClearingHouse", "retract", (slow, role, data), owner)
+        self.step("CallNotAnnounced", "ClearingHouse", "retract", (slow, role, data), owner)
+        policy = self.world.ledger.tokens[BRAND].policy_at(self.world.at)
+        self.step("", f"{TOKEN} {BRAND}", "setPolicy", (policy,), owner)
 
     def payment_and_default(self) -> None:
         """SPEC 4.12, 4.13, 5.8, 5.12, 5.13"""
