@@ -43,8 +43,10 @@ TRANSITIONS: Final = OPERATION.steps
 OPEN: Final = (QUEUED, ASSIGNED, SENT)
 AWARD: Final = "award"
 RETURN: Final = "return"
+# An award with the second signature that its rule asks for.
+CORRECT: Final = "correct"
 # What the contract counts once for a brand, by one row of ids (SPEC 2.15, 2.23).
-COUNTED: Final = frozenset({AWARD, RETURN})
+COUNTED: Final = frozenset({AWARD, RETURN, CORRECT})
 KEYS_PER_QUERY_MAX: Final = 500
 FIRST_OPERATION_ID: Final = 1
 
@@ -70,6 +72,8 @@ class NewOperation:
     retry_until_ms: int | None = None
     # Not sent before this second (chain.outbox.locked); None, or one that is over: at once.
     due_at_ms: int | None = None
+    # The id that the contract counts, where it was taken before (take_id): it was signed for.
+    operation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +183,11 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
                 _same_or_refuse(fresh[key], row)
                 ids[key] = row.id
     return [ids[operation.key] for operation in operations]
+
+
+def take_id(connection: Connection | Session, brand: RegistryId) -> str:
+    """The brand's next operation id, for what is signed before it is asked for. One that is never used is nobody's."""
+    return str(_take_ids(connection, brand, 1))
 
 
 def get(connection: Connection | Session, id: int) -> OperationView | None:
@@ -598,14 +607,14 @@ def _same_or_refuse(asked: NewOperation, row: Any) -> None:
 def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[dict[str, Any]]:
     wanted: dict[int, int] = {}
     for operation in operations:
-        if operation.kind in COUNTED:
+        if operation.kind in COUNTED and operation.operation_id is None:
             wanted[operation.brand] = wanted.get(operation.brand, 0) + 1
     following = {brand: _take_ids(connection, brand, count) for brand, count in wanted.items()}
     at_ms = now_ms()
     rows = []
     for operation in operations:
-        operation_id = None
-        if operation.kind in COUNTED:
+        operation_id = operation.operation_id
+        if operation.kind in COUNTED and operation_id is None:
             operation_id = str(following[operation.brand])
             following[operation.brand] += 1
         rows.append(

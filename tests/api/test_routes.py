@@ -48,6 +48,7 @@ FILL = {
     "{merge_id}": "mrg_" + "0" * 32,
     "{identifier_id}": "1",
     "{passkey_id}": "1",
+    "{correction_id}": "cor_" + "0" * 32,
     "{role_id}": "0" * 12,
     "{device_id}": "0" * 12,
     "{key}": "k-1",
