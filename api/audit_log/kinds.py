@@ -44,6 +44,8 @@ KINDS: Final[dict[str, Kind]] = {
     "correction.approved": _kind("Points by hand were signed for by a second one.", "brand", "correction"),
     "correction.refused": _kind("Points by hand were refused by a second one.", "brand", "correction"),
     "correction.withdrawn": _kind("Whoever wanted points given by hand took it back.", "brand", "correction"),
+    "badges.given": _kind("A brand gives badges.", "brand", "definition", "operation"),
+    "badge.withdrawn": _kind("A brand takes a badge back.", "brand", "definition", "operation"),
     "signin.done": _kind("A person signed in.", "means"),
     "device.ended": _kind("A device was signed out.", "why"),
     "refresh.reused": _kind("A token that was used came again: its device was signed out."),

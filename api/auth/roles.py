@@ -35,7 +35,7 @@ MAY: Final[Mapping[Role, frozenset[str]]] = {
     }),
     "support": _SEES_MEMBERS | _SEES_OPERATIONS | {"mayI", "getMemo", "eraseMemo", "releaseHold", "refundHold"}
     | _SEES_CORRECTIONS | {"askCorrection", "withdrawCorrection"},
-    "marketer": frozenset({"quoteAward", "mayI", "reportConsent", "getSupply"}),
+    "marketer": frozenset({"giveBadges", "withdrawBadge", "quoteAward", "mayI", "reportConsent", "getSupply"}),
     "treasurer": _SEES_BOOKS | _SEES_OPERATIONS | _SEES_CORRECTIONS
     | {"getExport", "refundHold", "approveCorrection", "refuseCorrection"},
     "viewer": _SEES_BOOKS | {"operationCounts"},

@@ -18,6 +18,7 @@ from api.corrections.errors import (
 )
 from api.corrections.models import Correction
 from api.corrections.schemas import CorrectionApproval
+from api.kit.addresses import checksum
 from api.kit.clock import now_ms
 from api.kit.container import State
 from api.kit.database import lock
@@ -43,11 +44,11 @@ def examined(state: State, *, caller: BrandCaller, id: str, wanted: CorrectionAp
     rpc, deployment = state.node.rpc, state.deployment
     if not corrections.is_owner(rpc, deployment, brand=caller.registry_id, account=signer):
         role = str(corrections.owner_role(caller.registry_id))
-        raise RoleMissing("This account does not hold the brand's owner role.", who=wanted.signer, role=role)
+        raise RoleMissing("This account does not hold the brand's owner role.", who=checksum(signer), role=role)
     digest = authorisation.digest(state.node.domain(corrections.CONTRACT), "Correction", message)
     recovered = signer_of(digest, bytes.fromhex(wanted.signature[2:]))
     if recovered != signer and not corrections.has_code(rpc, signer):
-        raise SignatureInvalid("This is not the account's signature over this correction.", signer=wanted.signer)
+        raise SignatureInvalid("This is not the account's signature over this correction.", signer=checksum(signer))
 
 
 def approve(session: Session, state: State, *, caller: BrandCaller, id: str, wanted: CorrectionApproval) -> Correction:

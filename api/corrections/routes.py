@@ -38,6 +38,7 @@ from api.corrections.schemas import (
     MyCorrectionList,
 )
 from api.events.errors import RuleMissing, RuleUnread
+from api.kit.addresses import AddressMalformed
 from api.kit.amounts import AMOUNT_PROBLEMS
 from api.kit.container import State, state_of
 from api.kit.problems import NodeUnavailable, RequestMalformed, responses
@@ -154,6 +155,7 @@ async def get_correction(request: Request, caller: ByBrand, correction_id: Corre
         SecondSignerSame,
         CorrectionExpired,
         MemberUnknown,
+        AddressMalformed,
         RoleMissing,
         SignatureInvalid,
         NodeUnavailable,

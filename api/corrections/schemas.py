@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from api.events.schemas import OperationPublic
+from api.kit.addresses import Address
 from api.kit.amounts import Amount, Points
 from api.kit.schemas import EXAMPLE_ADDRESS, EXAMPLE_MEMBER, EXAMPLE_TIME, Identifier, RequestModel, ResponseModel
 from api.kit.texts import patterned
@@ -16,7 +17,6 @@ from api.members.schemas import MemberReference
 Purpose = Literal["goodwill", "correction"]
 CorrectionState = Literal["waiting", "expired", "withdrawn", "refused", "asked"]
 CorrectionId = Annotated[str, patterned(r"^cor_[0-9a-f]{32}$", "a correction's id is cor_ and 32 hex digits")]
-Account = Annotated[str, patterned(r"^0x[0-9a-fA-F]{40}$", "an account is 0x and 40 hex digits")]
 Signature = Annotated[
     str, patterned(r"^0x([0-9a-fA-F]{2}){65,2048}$", "a signature is 0x and the hex digits of 65 to 2,048 bytes")
 ]
@@ -43,7 +43,7 @@ class CorrectionCreate(RequestModel):
 class CorrectionApproval(RequestModel):
     """The second signature: of an account that holds the brand's owner role, over `to_sign` of the correction."""
 
-    signer: Account = Field(examples=[EXAMPLE_ADDRESS])
+    signer: Address = Field(examples=[EXAMPLE_ADDRESS])
     signature: Signature = Field(examples=["0x" + "1b" * 65])
 
 

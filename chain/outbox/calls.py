@@ -13,7 +13,7 @@ from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import memos
 from chain.contracts.codec import address_word, uint_word
 from chain.contracts.deployment import Deployment
-from chain.outbox.operations import AWARD, CORRECT, RETURN, NewOperation
+from chain.outbox.operations import AWARD, CORRECT, RETURN, VOTE, NewOperation
 
 # What one call may burn at most. The simulation runs under the same bound, so a call that passes it fits. Unused gas
 # is not paid for.
@@ -304,7 +304,22 @@ def votes(*, key: str, brand: RegistryId, proposal_id: int, ballots: Sequence[Ma
     """Signed votes of a brand's members, each with its place in the adopted list (chain.contracts.snapshots)."""
     _check_size(len(ballots))
     payload = {"brand": str(brand), "proposal_id": str(proposal_id), "ballots": list(ballots)}
-    return NewOperation(key, "vote", brand, f"vote/{brand}/{proposal_id}", payload)
+    # Votes have no order among each other: the same voter's is one, whatever key it came under.
+    voters = keccak_text("/".join(f"{ballot.get('chunk')}.{ballot.get('position')}" for ballot in ballots)).hex()
+    return NewOperation(key, VOTE, brand, f"vote/{brand}/{proposal_id}/{voters[:16]}", payload)
+
+
+def vote_key(proposal_id: int | str, brand: RegistryId | str, member: Address | str) -> str:
+    """The key of a member's one vote on a proposal, with a brand's points."""
+    return f"vote/{proposal_id}/{brand}/{member}"
+
+
+def gathered(payloads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Votes of one brand and proposal as the payload of one call."""
+    first = payloads[0]
+    if any((one["brand"], one["proposal_id"]) != (first["brand"], first["proposal_id"]) for one in payloads):
+        raise OperationInvalid("Votes of two proposals are no one call.")
+    return {**first, "ballots": [ballot for one in payloads for ballot in one["ballots"]]}
 
 
 def _check_size(items: int) -> None:

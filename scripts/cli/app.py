@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import typer
 
 from scripts.cli.access_commands import COMMANDS as ACCESS
+from scripts.cli.badges import COMMANDS as BADGES
 from scripts.cli.corrections import COMMANDS as CORRECTIONS
 from scripts.cli.log.commands import log, witness
 from scripts.cli.openings import opening
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _name, _group in {**REPORTING, **ACCESS, **PRIVACY, **CORRECTIONS}.items():
+for _name, _group in {**REPORTING, **ACCESS, **PRIVACY, **CORRECTIONS, **BADGES}.items():
     app.add_typer(_group, name=_name)
 app.add_typer(log, name="log")
 app.add_typer(opening, name="opening")

@@ -3,9 +3,7 @@ back. Whoever approves signs here; the gateway never sees the key."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
@@ -13,11 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from scripts.cli.over_http import asked, post
+
 if TYPE_CHECKING:
     from scripts.stack.gateway import Gateway
 
-REFUSED: Final = 1
-WRONG: Final = 2
 PAGE: Final = 200
 KEY_BYTES: Final = 32
 corrections = typer.Typer(help="Points by hand: goodwill and corrections, above a limit by two.", no_args_is_help=True)
@@ -37,14 +35,14 @@ def list_corrections(
 ) -> None:
     """Show the brand's points by hand, the newest 200 first."""
     query = {"limit": str(PAGE), **({"state": state} if state else {})}
-    told = _with(url, key, lambda gateway: gateway.get("/v1/corrections", **query))
+    told = asked(url, key, lambda gateway: gateway.get("/v1/corrections", **query))
     _tell(told["corrections"], json)
 
 
 @corrections.command("show")
 def show(id: Id, url: Url, key: Key, json: Json = False) -> None:
     """Show one with its reason and what a second one signs."""
-    _tell([_with(url, key, lambda gateway: gateway.get(f"/v1/corrections/{id}"))], json)
+    _tell([asked(url, key, lambda gateway: gateway.get(f"/v1/corrections/{id}"))], json)
 
 
 @corrections.command("ask")
@@ -66,7 +64,7 @@ def ask(
         "purpose": purpose,
         "reason": reason,
     }
-    _tell([_with(url, key, lambda gateway: _post(gateway, "/v1/corrections", body))], json)
+    _tell([asked(url, key, lambda gateway: post(gateway, "/v1/corrections", body))], json)
 
 
 @corrections.command("approve")
@@ -85,21 +83,21 @@ def approve(
         told = gateway.get(f"/v1/corrections/{id}")
         if told["to_sign"] is None:
             raise typer.BadParameter(f"Nothing is to be signed: this correction is {told['state']}.")
-        return _post(gateway, f"/v1/corrections/{id}/approval", _signed(told, owner_key))
+        return post(gateway, f"/v1/corrections/{id}/approval", _signed(told, owner_key))
 
-    _tell([_with(url, key, act)], json)
+    _tell([asked(url, key, act)], json)
 
 
 @corrections.command("refuse")
 def refuse(id: Id, url: Url, key: Key, json: Json = False) -> None:
     """Refuse one that waits. By another key than asked for it."""
-    _tell([_with(url, key, lambda gateway: _post(gateway, f"/v1/corrections/{id}/refusal", {}))], json)
+    _tell([asked(url, key, lambda gateway: post(gateway, f"/v1/corrections/{id}/refusal", {}))], json)
 
 
 @corrections.command("withdraw")
 def withdraw(id: Id, url: Url, key: Key, json: Json = False) -> None:
     """Take back one that waits. By the key that asked for it."""
-    _tell([_with(url, key, lambda gateway: _post(gateway, f"/v1/corrections/{id}/withdrawal", {}))], json)
+    _tell([asked(url, key, lambda gateway: post(gateway, f"/v1/corrections/{id}/withdrawal", {}))], json)
 
 
 def _signed(told: Mapping[str, Any], owner_key: str) -> dict[str, str]:
@@ -125,24 +123,6 @@ def _signed(told: Mapping[str, Any], owner_key: str) -> dict[str, str]:
     made = signing.sign_recoverable(authorisation.digest(domain, "Correction", message), hasher=None)
     signer = "0x" + keccak(signing.public_key.format(compressed=False)[1:])[12:].hex()
     return {"signer": signer, "signature": "0x" + (made[:64] + bytes([made[64] + 27])).hex()}
-
-
-def _post(gateway: Gateway, path: str, body: object) -> Any:
-    return gateway.post(path, body, key=f"moa-{secrets.token_hex(12)}")
-
-
-def _with(url: str, key: str, act: Callable[[Gateway], Any]) -> Any:
-    import httpx
-
-    from scripts.stack.gateway import Gateway, Refused
-
-    try:
-        opened: AbstractContextManager[Gateway] = Gateway(url, key)
-        with opened as gateway:
-            return act(gateway)
-    except (Refused, httpx.HTTPError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False)
-        raise typer.Exit(REFUSED if isinstance(error, Refused) else WRONG) from error
 
 
 def _tell(found: list[dict[str, Any]], as_json: bool) -> None:

@@ -12,6 +12,10 @@ from scripts.generate.openapi import TARGET
 from tests.api.conftest import Caller, World
 
 PUBLIC = {
+    "/v1/brands/{slug}/badges",
+    "/v1/brands/{slug}/badges/{address}",
+    "/v1/proposals",
+    "/v1/proposals/{proposal}",
     "/.well-known/moa-keys.json",
     "/health",
     "/ready",
@@ -45,6 +49,7 @@ FILL = {
     "{hold_id}": HOLD,
     "{operation_id}": "1",
     "{entry_id}": "1",
+    "{proposal}": "1",
     "{merge_id}": "mrg_" + "0" * 32,
     "{identifier_id}": "1",
     "{passkey_id}": "1",
