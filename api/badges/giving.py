@@ -19,7 +19,7 @@ from api.badges.errors import (
 from api.badges.schemas import BadgeOperation, BadgeRefused, BadgesGive, BadgeWithdraw
 from api.kit.container import State
 from api.kit.database import lock
-from api.kit.problems import RequestMalformed
+from api.kit.problems import ContractRefused, RequestMalformed
 from api.members import service as identity
 from api.members.errors import MemberUnknown
 from api.members.living import refuse_erased
@@ -37,6 +37,8 @@ GIVER = "issuer"
 
 def refuse_definition(state: State, *, brand: RegistryId, definition: str, giving: bool) -> None:
     """Refuses what no gift of this definition could pass. Raises Reverted with DefinitionUnknown."""
+    if badges.CONTRACT not in state.deployment.contracts:
+        raise ContractRefused("DefinitionUnknown", {"brandId": str(brand), "definitionId": definition})
     at_s, found = badges.definition(state.node.rpc, state.deployment, brand=brand, number=int(definition))
     if found.giver != GIVER:
         raise BadgeGiverElsewhere(f"Badges of definition {definition} are given by the brand's {found.giver}.")

@@ -82,7 +82,7 @@ class BadgeRefused(ResponseModel):
 
     member: str = Field(examples=[EXAMPLE_MEMBER])
     error: str = Field(examples=["BadgeHeld"])
-    error_args: dict[str, Any] | None
+    error_args: dict[str, Any] | None = Field(examples=[{"limit": "1000"}])
 
 
 class BadgeOperation(ResponseModel):

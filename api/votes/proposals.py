@@ -7,6 +7,7 @@ from typing import Any
 from api.kit.addresses import checksum
 from api.kit.clock import rfc3339
 from api.kit.container import State
+from api.kit.problems import ContractRefused
 from api.programmes.catalogue import Catalogue, Catalogues
 from api.votes.schemas import PostedListPublic, ProposalList, ProposalPublic, ProposalTold, TallyPublic
 from chain.contracts import proposals
@@ -29,8 +30,10 @@ def page(state: State, *, before: int | None, limit: int) -> ProposalList:
 
 
 def one(state: State, *, proposal: int) -> ProposalTold:
-    """Raises Reverted with ProposalUnknown."""
+    """Raises ContractRefused with ProposalUnknown."""
     catalogue, reading = _catalogue(state), proposals.Reading(state.node.rpc, state.deployment)
+    if proposal > reading.count():
+        raise ContractRefused("ProposalUnknown", {"proposalId": str(proposal)})
     [found] = reading.proposals([proposal])
     tallies = reading.tallies(found)
     lists = reading.lists(found, tallies)

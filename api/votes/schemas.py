@@ -46,8 +46,8 @@ class ProposalPublic(ResponseModel):
     voted_until: str = Field(examples=[EXAMPLE_TIME])
     voices_for: int = Field(description="Brands, by one voice each.", examples=[1])
     voices_against: int = Field(examples=[0])
-    brands_agree: bool = Field(description="The brands' house, up to now.")
-    members_agree: bool = Field(description="The members' house, up to now.")
+    brands_agree: bool = Field(description="The brands' house, up to now.", examples=[True])
+    members_agree: bool = Field(description="The members' house, up to now.", examples=[False])
 
 
 class TallyPublic(ResponseModel):

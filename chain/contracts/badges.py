@@ -86,7 +86,10 @@ def held(rpc: Rpc, deployment: Deployment, *, brands: Sequence[RegistryId], memb
 def defined(rpc: Rpc, deployment: Deployment, *, brand: RegistryId, after: int, limit: int) -> Defined:
     """A brand's definitions with numbers above `after`, at most `limit`, as they stand in the newest block."""
     newest = rpc.call("eth_getBlockByNumber", "latest", False)
-    block, where = str(newest["number"]), deployment.address(CONTRACT)
+    block, time = str(newest["number"]), int(str(newest["timestamp"]), 16)
+    if CONTRACT not in deployment.contracts:
+        return Defined(int(block, 16), BlockHash(newest["hash"]), time, (), more=False)
+    where = deployment.address(CONTRACT)
 
     def asked(function: str, *values: object) -> tuple[str, list[object]]:
         data = "0x" + deployment.codec.calldata(CONTRACT, function, *values).hex()
@@ -100,8 +103,8 @@ def defined(rpc: Rpc, deployment: Deployment, *, brand: RegistryId, after: int, 
         some = wanted[first : first + CALLS_AT_ONCE]
         answers = rpc.batch([asked("definitionOf", brand, number) for number in some])
         found += [_definition(deployment, number, answer) for number, answer in zip(some, answers, strict=True)]
-    number, time = int(block, 16), int(str(newest["timestamp"]), 16)
-    return Defined(number, BlockHash(newest["hash"]), time, tuple(found), count > after + limit)
+    more = count > after + limit
+    return Defined(int(block, 16), BlockHash(newest["hash"]), time, tuple(found), more)
 
 
 def definition(rpc: Rpc, deployment: Deployment, *, brand: RegistryId, number: int) -> tuple[int, Definition]:

@@ -50,15 +50,7 @@ def _of_transaction(logs: Sequence[EventLog], deployment: Deployment) -> list[Ou
     if main.name == "VoteCast":
         return _of_votes([log for log in mains if log.name == main.name])
     each = _of_badges(mains, deployment) if main.name in BADGES else {}
-    return [
-        Outcome(
-            tx_hash=main.tx_hash,
-            block_number=main.block_number,
-            block_hash=main.block_hash,
-            log_index=main.log_index,
-            result={"event": main.name, **main.args, **each},
-        )
-    ]
+    return [_placed(main, {"event": main.name, **main.args, **each})]
 
 
 def _of_votes(logs: Sequence[EventLog]) -> list[Outcome]:
@@ -67,16 +59,21 @@ def _of_votes(logs: Sequence[EventLog]) -> list[Outcome]:
     told = []
     for log in logs:
         args = log.args
-        where = {
-            "tx_hash": log.tx_hash,
-            "block_number": log.block_number,
-            "block_hash": log.block_hash,
-            "log_index": log.log_index,
-        }
-        key = calls.vote_key(args["proposalId"], args["brandId"], args["member"])
-        told.append(Outcome(**where, key=key, result={"event": log.name, **args}))
+        one = _placed(log, {"event": log.name, **args})
+        one.key = calls.vote_key(args["proposalId"], args["brandId"], args["member"])
+        told.append(one)
     of_all = {name: logs[0].args[name] for name in ("proposalId", "brandId")}
-    return [*told, Outcome(**where, result={"event": logs[0].name, **of_all})]
+    return [*told, _placed(logs[-1], {"event": logs[-1].name, **of_all})]
+
+
+def _placed(log: EventLog, result: dict[str, Any]) -> Outcome:
+    return Outcome(
+        tx_hash=log.tx_hash,
+        block_number=log.block_number,
+        block_hash=log.block_hash,
+        log_index=log.log_index,
+        result=result,
+    )
 
 
 def _of_badges(logs: Sequence[EventLog], deployment: Deployment) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
 import typer
@@ -15,6 +15,9 @@ from chain.base.addresses import parse_address
 from chain.base.errors import AddressMalformed, ChainError
 from chain.base.hashing import keccak_text
 from scripts.cli.over_http import REFUSED, asked, post
+
+if TYPE_CHECKING:
+    from scripts.stack.gateway import Gateway
 
 badges = typer.Typer(help="Tiers, missions and achievements of a brand.", no_args_is_help=True)
 COMMANDS = {"badges": badges}
@@ -97,16 +100,7 @@ def list_definitions(
     if account:
         _tell(asked(url, None, lambda gateway: gateway.get(f"{path}/{account}"))["badges"], json)
         return
-    found: list[dict[str, Any]] = []
-    cursor: str | None = None
-    for _ in range(PAGES_MAX):
-        query = {} if cursor is None else {"cursor": cursor}
-        page = asked(url, None, lambda gateway, asking=query: gateway.get(path, **asking))
-        found += page["definitions"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    _tell(found, json)
+    _tell(asked(url, None, lambda gateway: _pages(gateway, path)), json)
 
 
 @badges.command("give")
@@ -135,6 +129,17 @@ def withdraw(
     """Take a member's badge back, where its definition allows that."""
     body = {"reference": reference, "definition": definition, "member": {"identifier": member}}
     _tell([asked(url, key, lambda gateway: post(gateway, "/v1/badges/withdrawals", body))], json)
+
+
+def _pages(gateway: Gateway, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    page = gateway.get(path)
+    for _ in range(PAGES_MAX):
+        found += page["definitions"]
+        if page["next_cursor"] is None:
+            break
+        page = gateway.get(path, cursor=page["next_cursor"])
+    return found
 
 
 def _tell(found: list[dict[str, Any]], as_json: bool) -> None:

@@ -20,6 +20,7 @@ TIER = Definition(1, "tier", "issuer", 3, True, 10, 0, 2_000, 86_400, "0x" + "6b
 def definitions(monkeypatch: pytest.MonkeyPatch) -> dict[int, Definition]:
     """What the node would tell, at second 1,000; on a real one: tests/end_to_end/test_badges_over_http.py."""
     known = {1: TIER, 2: replace(TIER, number=2)}
+    monkeypatch.setattr(giving.badges, "CONTRACT", "RewardRules")
     monkeypatch.setattr(giving.badges, "definition", lambda *_, number, **__: (1_000, known[number]))
     return known
 
