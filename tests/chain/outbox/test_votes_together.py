@@ -91,13 +91,17 @@ def test_each_vote_is_told_its_own_outcome_and_a_strangers_says_nothing(tmp_path
             ],
         )
         connection.exec_driver_sql(
-            "INSERT INTO chain_transaction_hash (tx_hash, transaction_id, raw, created_at_ms) VALUES ('0xaa', 1, '', 1)"
+            "INSERT INTO chain_transaction_hash (tx_hash, transaction_id, raw, created_at_ms)"
+            " VALUES ('0xaa', 1, '', 1), ('0xdd', 9, '', 1)"
         )
         # The first three went together; of the third somebody else had brought the vote. The fourth is not sent.
         connection.exec_driver_sql("UPDATE operation SET state = 'sent', transaction_id = 1 WHERE id <= ?", (ids[2],))
         logs = [cast(members[0], "1", 1), cast(members[1], "0", 2), cast(members[3], "2", 1, tx="0xbb")]
         for state in (operations.MINED, operations.CONFIRMED, operations.CONFIRMED):
-            operations.record_outcomes(connection, outcomes(logs, None), state)  # type: ignore[arg-type]
+            # Something else that is told of all of its transaction stands before them.
+            first = operations.Outcome("0xdd", 5, "0x05", 0, result={"event": "HoldReleased"})
+            told = [first, *outcomes(logs, None)]  # type: ignore[arg-type]
+            operations.record_outcomes(connection, told, state)
             found = operations.get_many(connection, ids)
             assert [found[id].state for id in ids] == [state] * 3 + ["queued"]
             assert [(found[id].result or {}).get("choice") for id in ids] == ["1", "0", None, None]
