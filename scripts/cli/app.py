@@ -20,6 +20,7 @@ from scripts.cli.corrections import COMMANDS as CORRECTIONS
 from scripts.cli.log.commands import log, witness
 from scripts.cli.openings import opening
 from scripts.cli.privacy import COMMANDS as PRIVACY
+from scripts.cli.proposals import COMMANDS as PROPOSALS
 from scripts.cli.report_commands import COMMANDS as REPORTING
 from scripts.stack.processes import end_with_parent
 
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _name, _group in {**REPORTING, **ACCESS, **PRIVACY, **CORRECTIONS, **BADGES}.items():
+for _name, _group in {**REPORTING, **ACCESS, **PRIVACY, **CORRECTIONS, **BADGES, **PROPOSALS}.items():
     app.add_typer(_group, name=_name)
 app.add_typer(log, name="log")
 app.add_typer(opening, name="opening")

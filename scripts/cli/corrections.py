@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from scripts.cli.over_http import asked, post
 
@@ -126,20 +125,15 @@ def _signed(told: Mapping[str, Any], owner_key: str) -> dict[str, str]:
 
 
 def _tell(found: list[dict[str, Any]], as_json: bool) -> None:
+    """A line each: what is copied into the next command is whole, however narrow the screen."""
     console = Console(highlight=False, soft_wrap=True)
     if as_json:
         console.out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode(), highlight=False)
         return
-    table = Table("id", "reference", "member", "points", "state", "ledger", "asked by", "decided by")
     for one in found:
-        ledger = "" if one["operation"] is None else one["operation"]["state"]
-        table.add_row(
-            *(one[name] for name in ("id", "reference", "member", "points", "state")),
-            ledger,
-            one["asked_by"],
-            one["decided_by"] or "",
-        )
-    console.print(table)
-    for one in found:
+        ledger = "" if one["operation"] is None else f" ({one['operation']['state']})"
+        decided = f", decided by {one['decided_by']}" if one["decided_by"] else ""
+        said = f"{one['id']}  {one['reference']}  {one['member']}  {one['points']}  {one['state']}{ledger}"
+        console.print(f"{said}  asked by {one['asked_by']}{decided}", markup=False)
         if one.get("reason"):
-            console.print(f"{one['id']}: {one['reason']}", markup=False)
+            console.print(f"    {one['reason']}", markup=False)
