@@ -18,6 +18,7 @@ from api.audit_log.refusals import noting
 from api.auditors.log_routes import router as log_of_acts
 from api.auditors.routes import router as auditors
 from api.badges.routes import router as badges
+from api.corrections.routes import router as corrections
 from api.evidence.routes import router as evidence
 from api.health.routes import router as health
 from api.identity.member_routes import router as my_identity
@@ -134,6 +135,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         points,
         my_points,
         programmes,
+        corrections,
         badges,
         votes,
         members,

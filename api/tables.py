@@ -13,6 +13,7 @@ from api.audit_log.models import (
     LogState,
     LogTile,
 )
+from api.corrections.models import Correction
 from api.decisions.models import Award, GoodsReturn
 from api.events.memos import Memo
 from api.events.models import Event
@@ -53,6 +54,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     HoldRequest,
     HoldStep,
     ExchangeRequest,
+    Correction,
     ActPending,
     ActTally,
     ActSalt,

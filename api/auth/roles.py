@@ -26,22 +26,26 @@ _SEES_OPERATIONS: Final = frozenset(
     }
 )
 _SEES_BOOKS: Final = frozenset({"getSupply", "getObligations", "getLiability", "getRollForward"})
+_SEES_CORRECTIONS: Final = frozenset({"listCorrections", "getCorrection"})
 MAY: Final[Mapping[Role, frozenset[str]]] = {
     "owner": frozenset(),  # everything, see `may`
     "till": frozenset({
         "findMember", "getMember", "getMemberView", "enrolMember", "resolveMember", "makeGuest", "countPurchase",
         "quoteAward", "placeHold", "captureHold", "releaseHold", "getHold", "findHold", "getOperation",
     }),
-    "support": _SEES_MEMBERS | _SEES_OPERATIONS | {"mayI", "getMemo", "eraseMemo", "releaseHold", "refundHold"},
-    "marketer": frozenset({"quoteAward", "mayI", "reportConsent", "getSupply"}),
-    "treasurer": _SEES_BOOKS | _SEES_OPERATIONS | {"getExport", "refundHold"},
+    "support": _SEES_MEMBERS | _SEES_OPERATIONS | {"mayI", "getMemo", "eraseMemo", "releaseHold", "refundHold"}
+    | _SEES_CORRECTIONS | {"askCorrection", "withdrawCorrection"},
+    "marketer": frozenset({"giveBadges", "withdrawBadge", "quoteAward", "mayI", "reportConsent", "getSupply"}),
+    "treasurer": _SEES_BOOKS | _SEES_OPERATIONS | _SEES_CORRECTIONS
+    | {"getExport", "refundHold", "approveCorrection", "refuseCorrection"},
     "viewer": _SEES_BOOKS | {"operationCounts"},
     "operator": frozenset(),  # everything of the operator
     "auditor": frozenset(),  # everything of an auditor
 }  # fmt: skip
 # Money goes back, who has it changes, or codes and keys are handed out: with a second factor only, whatever the role.
 MONEY: Final = frozenset({
-    "refundHold", "getExport", "mergeMembers", "undoMerge", "createOperatorKey", "rotateOperatorKey",
+    "refundHold", "askCorrection", "approveCorrection",
+    "getExport", "mergeMembers", "undoMerge", "createOperatorKey", "rotateOperatorKey",
     "revokeOperatorKey", "createKey", "revokeKey", "createAuditorKey", "createSession", "giveRole", "giveOwner",
     "giveProgrammeRole", "forgetPasskeys", "showOutbox",
 })  # fmt: skip

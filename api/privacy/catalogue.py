@@ -14,6 +14,8 @@ from sqlalchemy import Table
 from sqlmodel import SQLModel
 
 from api.audit_log.models import ActSalt
+from api.corrections import given
+from api.corrections.models import Correction
 from api.events.models import Event
 from api.identity import links
 from api.identity.models import Claim, IdentifierLink, Merge, Tried
@@ -46,6 +48,10 @@ def _label(field: str) -> Opened:
         return {"label": None if sealed is None else vault.open(row["member_id"], field, sealed)}
 
     return opened
+
+
+def _reason(vault: Vault, row: Row) -> dict[str, Any]:
+    return {"reason": vault.open(row["member_id"], given.REASON, row["reason"])}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ DATASETS: Final[tuple[Dataset, ...]] = (
     Dataset(Event, ("subject",), ("source", "type", "external_id", "occurred_at_ms", "received_at_ms", "data")),
     Dataset(HoldRequest, ("member_id",), ("id", "brand", "points", "reward", "hold_until", "created_at_ms")),
     Dataset(ExchangeRequest, ("member_id",), ("id", "created_at_ms")),
+    Dataset(Correction, ("member_id",), ("id", "brand", "purpose", "points", "state", "asked_at_ms"), _reason),
 )  # fmt: skip
 # Rows of people that no member's id leads to: bounded in time, and sealed or hashed.
 UNNAMED: Final[tuple[type[SQLModel], ...]] = (Tried, OutboxMessage)

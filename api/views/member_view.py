@@ -29,7 +29,7 @@ HOLDS_MAX = 1_000
 # Kinds of operation that take points from the member; `transfer` is nobody's to ask for here, and `leave` moves them
 # between addresses of the same person.
 OUTGOING = {"open hold": "hold", "open exchange": "exchange", "open pay": "pay"}
-AWARD = "open award"
+AWARDS = ("open award", "open correct")
 LOCKED = "locked"
 LOCKED_MAX = 1_000
 # Of each brand so many seconds at which locked points come are told, the soonest first.
@@ -42,7 +42,7 @@ _FACTS = accounts.statement(
     " JOIN brand b ON b.slug = e.brand WHERE e.member_id = ?"
     " UNION ALL SELECT * FROM"
     " (SELECT 'open ' || kind, CAST(brand AS TEXT), CAST(payload AS TEXT) FROM operation WHERE ordering_key = ?"
-    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('award', 'hold', 'exchange', 'pay')"
+    " AND state IN ('queued', 'assigned', 'sent', 'mined') AND kind IN ('award', 'correct', 'hold', 'exchange', 'pay')"
     # What is mined in a block that the mirror has, and waits to lie deep enough, is in the balance already.
     " AND (block_number IS NULL OR block_number > ?) ORDER BY id LIMIT ?) AS p"
     " UNION ALL SELECT * FROM"
@@ -123,7 +123,7 @@ def member_view(
         if due_s is not None and due_s > at_s:
             seconds = unlocking.setdefault(card.registry_id, {})
             seconds[due_s] = seconds.get(due_s, 0) + _expected(catalogue, card, value)
-        elif what in (AWARD, LOCKED):
+        elif what in AWARDS or what == LOCKED:
             # Of what was locked until now the relayer hears within a second.
             pending[card.registry_id] = pending.get(card.registry_id, 0) + _expected(catalogue, card, value)
         elif what in OUTGOING:

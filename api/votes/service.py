@@ -77,7 +77,7 @@ def cast(session: Session, *, state: State, caller: MemberCaller, wanted: VoteCa
         "signature": "0x" + signature.hex(),
     }
     asked = calls.votes(
-        key=f"vote/{wanted.proposal}/{brand}/{caller.address}",
+        key=calls.vote_key(wanted.proposal, brand, caller.address),
         brand=brand,
         proposal_id=int(wanted.proposal),
         ballots=[ballot],

@@ -124,8 +124,9 @@ class UnitOfWork:
         if follow is not None and wait_s > 0:
             headers["Preference-Applied"] = f"wait={wait_s}"
             told = orjson.loads(answer)
-            operation_id = int(told["operation"]["id"])
-            state = await self._settled(operation_id, wait_s)
+            # What somebody else must sign first has no operation yet, and nothing to wait for.
+            operation = told["operation"]
+            state = None if operation is None else await self._settled(int(operation["id"]), wait_s)
             body = await run_in_threadpool(self._follow, follow, told)
             _raise_when_failed(body)
             return _json(_dump(body), 201 if state == "confirmed" else status, headers)
@@ -187,8 +188,10 @@ class UnitOfWork:
 
 def _is_refused(session: Session, stored: Stored) -> bool:
     """Whether the operation that the answer names was refused for good."""
-    id = orjson.loads(stored.answer)["operation"]["id"]
-    found = operations.get(session.connection(), int(id))
+    operation = orjson.loads(stored.answer)["operation"]
+    if operation is None:
+        return False
+    found = operations.get(session.connection(), int(operation["id"]))
     return found is not None and found.state == operations.FAILED
 
 

@@ -26,6 +26,8 @@ TYPES: Final[Mapping[str, str]] = {
     "TransferAuthorisation": "TransferAuthorisation(address from,address to,uint256 points,uint256 nonce,"
     "uint256 deadline)",
     "Leave": "Leave(address member,address wallet,uint256 nonce,uint256 deadline)",
+    "Correction": "Correction(uint256 brandId,uint256 operationId,uint256 ruleId,address member,uint256 baseAmount,"
+    "uint256 deadline)",
     "Vote": "Vote(uint256 proposalId,address member,uint256 choice)",
 }
 

@@ -12,6 +12,8 @@ from chain.node.rpc import Rpc
 CONTRACT: Final = "Badges"
 CALLS_AT_ONCE: Final = 100
 KINDS: Final = ("tier", "mission", "achievement")
+# By their roles' kinds (SPEC 6.8).
+GIVERS: Final = {1: "owner", 2: "issuer", 3: "till"}
 # A badge without a validity ends at uint256's last second.
 NEVER: Final = 2**256 - 1
 
@@ -28,6 +30,33 @@ class LiveBadge:
     given_at: int
     valid_until: int | None
     metadata_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a brand published of a kind of badge, and how many were given under it. giver: owner, issuer or till."""
+
+    number: int
+    kind: str
+    giver: str
+    level: int
+    withdrawable: bool
+    limit: int
+    given: int
+    end: int
+    valid_s: int
+    metadata_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """Definitions of a brand, in a block; more: whether others follow."""
+
+    block_number: int
+    block_hash: BlockHash
+    time: int
+    definitions: tuple[Definition, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +81,58 @@ def held(rpc: Rpc, deployment: Deployment, *, brands: Sequence[RegistryId], memb
         ):
             found += _badges(deployment, brand, answer)
     return Held(int(number, 16), BlockHash(newest["hash"]), tuple(found))
+
+
+def defined(rpc: Rpc, deployment: Deployment, *, brand: RegistryId, after: int, limit: int) -> Defined:
+    """A brand's definitions with numbers above `after`, at most `limit`, as they stand in the newest block."""
+    newest = rpc.call("eth_getBlockByNumber", "latest", False)
+    block, time = str(newest["number"]), int(str(newest["timestamp"]), 16)
+    if CONTRACT not in deployment.contracts:
+        return Defined(int(block, 16), BlockHash(newest["hash"]), time, (), more=False)
+    where = deployment.address(CONTRACT)
+
+    def asked(function: str, *values: object) -> tuple[str, list[object]]:
+        data = "0x" + deployment.codec.calldata(CONTRACT, function, *values).hex()
+        return "eth_call", [{"to": where, "data": data}, block]
+
+    method, values = asked("definitionCount", brand)
+    count = int(deployment.codec.result(CONTRACT, "definitionCount", rpc.call(method, *values)))
+    wanted = range(after + 1, min(count, after + limit) + 1)
+    found: list[Definition] = []
+    for first in range(0, len(wanted), CALLS_AT_ONCE):
+        some = wanted[first : first + CALLS_AT_ONCE]
+        answers = rpc.batch([asked("definitionOf", brand, number) for number in some])
+        found += [_definition(deployment, number, answer) for number, answer in zip(some, answers, strict=True)]
+    more = count > after + limit
+    return Defined(int(block, 16), BlockHash(newest["hash"]), time, tuple(found), more)
+
+
+def definition(rpc: Rpc, deployment: Deployment, *, brand: RegistryId, number: int) -> tuple[int, Definition]:
+    """The newest block's second, and a definition in it. Raises Reverted with DefinitionUnknown."""
+    newest = rpc.call("eth_getBlockByNumber", "latest", False)
+    data = "0x" + deployment.codec.calldata(CONTRACT, "definitionOf", brand, number).hex()
+    asked = {"to": deployment.address(CONTRACT), "data": data}
+    answer = rpc.call("eth_call", asked, str(newest["number"]))
+    return int(str(newest["timestamp"]), 16), _definition(deployment, number, answer)
+
+
+def _definition(deployment: Deployment, number: int, answer: str) -> Definition:
+    told, given = deployment.codec.result(CONTRACT, "definitionOf", answer)
+    try:
+        return Definition(
+            number=number,
+            kind=KINDS[int(told["kind"])],
+            giver=GIVERS[int(told["giver"])],
+            level=int(told["level"]),
+            withdrawable=bool(told["withdrawable"]),
+            limit=int(told["limit"]),
+            given=int(given),
+            end=int(told["end"]),
+            valid_s=int(told["validSeconds"]),
+            metadata_hash=told["metadataHash"],
+        )
+    except (IndexError, KeyError) as error:
+        raise AnswerInconsistent(f"The node tells a definition that there cannot be: {told}") from error
 
 
 def _call(deployment: Deployment, brand: RegistryId, member: Address, block: str) -> tuple[str, list[object]]:

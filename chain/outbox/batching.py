@@ -7,10 +7,13 @@ from typing import Any, Final
 from zlib import crc32
 
 from chain.base.scalars import RegistryId
-from chain.outbox.operations import AWARD
+from chain.outbox.operations import AWARD, VOTE
 
 # What only a brand's till may do: its keys are apart from those that award (SPEC 6.15).
 OF_TILLS: Final = frozenset({"capture", "release", "refund", "return", "unwind"})
+
+# So many votes leave in one call at most (chain.outbox.calls: twelve million gas hold them, and as many again).
+VOTES_MAX: Final = 100
 
 
 @dataclass(slots=True)
@@ -32,10 +35,11 @@ class Waiting:
 @dataclass(slots=True)
 class Choice:
     """What may be sent now. Batches hold awards of one brand each, oldest first; singles are of
-    different ordering keys."""
+    different ordering keys. votes: of one proposal and brand in each, in any order."""
 
     batches: list[list[Waiting]] = field(default_factory=list)
     singles: list[Waiting] = field(default_factory=list)
+    votes: list[list[Waiting]] = field(default_factory=list)
 
 
 def choose(
@@ -62,6 +66,7 @@ def choose(
     blocked = set(busy_singles)
     awarded = set(busy_awards)
     open_batches: dict[int, list[Waiting]] = {}
+    open_votes: dict[str, list[Waiting]] = {}
     choice = Choice()
     for item in queue:
         if item.ordering_key in blocked:
@@ -74,12 +79,20 @@ def choose(
             batch.append(item)
             if len(batch) == items_max:
                 choice.batches.append(open_batches.pop(item.brand))
+        elif item.kind == VOTE:
+            if item.id not in resting:
+                gathered = open_votes.setdefault(_lane(item), [])
+                gathered.append(item)
+                if len(gathered) == VOTES_MAX:
+                    choice.votes.append(open_votes.pop(_lane(item)))
+            blocked.add(item.ordering_key)
         else:
             if item.ordering_key not in awarded and len(choice.singles) < singles_max and item.id not in resting:
                 choice.singles.append(item)
             blocked.add(item.ordering_key)
     if not only_full:
         choice.batches += [batch for batch in open_batches.values() if _due(batch, at_ms - delay_ms)]
+    choice.votes += [gathered for gathered in open_votes.values() if _due(gathered, at_ms - delay_ms)]
     choice.batches = _in_turns(choice.batches)
     return choice
 
@@ -110,11 +123,16 @@ def shared_out(waiting: Iterable[Waiting], signers: Sequence[str], tills: Set[st
     through: dict[str, str | None] = {}
     for item in waiting:
         pool = acting if item.kind in OF_TILLS else issuing
-        signer = signer_of(item.ordering_key, pool) if pool else None
+        signer = signer_of(_lane(item), pool) if pool else None
         through[item.ordering_key] = found = signer if through.get(item.ordering_key, signer) == signer else None
         if found is not None:
             shared[found].append(item)
     return shared
+
+
+def _lane(item: Waiting) -> str:
+    """What goes through one signer: an ordering key; of votes, all of a brand and a proposal."""
+    return item.ordering_key.rpartition("/")[0] if item.kind == VOTE else item.ordering_key
 
 
 def _due(batch: Sequence[Waiting], created_before_ms: int) -> bool:

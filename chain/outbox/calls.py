@@ -13,7 +13,7 @@ from chain.base.scalars import Address, BaseUnits, RegistryId
 from chain.contracts import memos
 from chain.contracts.codec import address_word, uint_word
 from chain.contracts.deployment import Deployment
-from chain.outbox.operations import AWARD, RETURN, NewOperation
+from chain.outbox.operations import AWARD, CORRECT, RETURN, VOTE, NewOperation
 
 # What one call may burn at most. The simulation runs under the same bound, so a call that passes it fits. Unused gas
 # is not paid for.
@@ -24,6 +24,8 @@ GAS: Final[Mapping[str, int]] = {
     "timeout": 900_000,
     "refund": 900_000,
     "return": 900_000,
+    # A wallet that is a contract may take a million to say that it signed (SPEC 6.16).
+    "correct": 2_000_000,
     "exchange": 1_500_000,
     "pay": 2_000_000,
     "unwind": 1_500_000,
@@ -72,6 +74,34 @@ def award(
     if memo_root is not None:
         payload["memo_root"] = "0x" + memo_root.hex()
     return NewOperation(key, AWARD, brand, member, payload, bulk)
+
+
+def correct(
+    *,
+    key: str,
+    brand: RegistryId,
+    member: Address,
+    rule: int,
+    points: BaseUnits,
+    operation_id: str,
+    signer: Address,
+    deadline: int,
+    signature: str,
+) -> NewOperation:
+    """Points by hand above what the rule lets one give, with the signature of one who holds the brand's owner role over
+    this very award (chain.contracts.authorisation, Correction)."""
+    member = Address(member.lower())
+    payload = {
+        "brand": str(brand),
+        "member": member,
+        "rule": rule,
+        "base_amount": str(points),
+        "operation_id": operation_id,
+        "signer": signer.lower(),
+        "deadline": str(deadline),
+        "signature": signature,
+    }
+    return NewOperation(key, CORRECT, brand, member, payload, operation_id=operation_id)
 
 
 def hold(
@@ -278,7 +308,22 @@ def votes(*, key: str, brand: RegistryId, proposal_id: int, ballots: Sequence[Ma
     """Signed votes of a brand's members, each with its place in the adopted list (chain.contracts.snapshots)."""
     _check_size(len(ballots))
     payload = {"brand": str(brand), "proposal_id": str(proposal_id), "ballots": list(ballots)}
-    return NewOperation(key, "vote", brand, f"vote/{brand}/{proposal_id}", payload)
+    # Votes have no order among each other: the same voter's is one, whatever key it came under.
+    voters = keccak_text("/".join(f"{ballot.get('chunk')}.{ballot.get('position')}" for ballot in ballots)).hex()
+    return NewOperation(key, VOTE, brand, f"vote/{brand}/{proposal_id}/{voters[:16]}", payload)
+
+
+def vote_key(proposal_id: int | str, brand: RegistryId | str, member: Address | str) -> str:
+    """The key of a member's one vote on a proposal, with a brand's points."""
+    return f"vote/{proposal_id}/{brand}/{member}"
+
+
+def gathered(payloads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Votes of one brand and proposal as the payload of one call."""
+    first = payloads[0]
+    if any((one["brand"], one["proposal_id"]) != (first["brand"], first["proposal_id"]) for one in payloads):
+        raise OperationInvalid("Votes of two proposals are no one call.")
+    return {**first, "ballots": [ballot for one in payloads for ballot in one["ballots"]]}
 
 
 def _check_size(items: int) -> None:
@@ -377,6 +422,22 @@ _SINGLES: Final[dict[str, _Build]] = {
         "RewardRules",
         "takeReturn",
         (p["brand"], p["return_id"], p["base_amount"], p["words"], p["proof"]),
+    ),
+    "correct": lambda _, p: (
+        "RewardRules",
+        "correct",
+        (
+            p["brand"],
+            {
+                "operationId": p["operation_id"],
+                "ruleId": p["rule"],
+                "member": p["member"],
+                "baseAmount": p["base_amount"],
+            },
+            p["signer"],
+            p["deadline"],
+            p["signature"],
+        ),
     ),
     "exchange": lambda _, p: ("PartnerExchange", "exchange", (p["quote"], p["signature"])),
     "pay": lambda _, p: ("PartnerExchange", "payAtPartner", (p["quote"], p["reward_id"], p["signature"])),

@@ -43,10 +43,15 @@ TRANSITIONS: Final = OPERATION.steps
 OPEN: Final = (QUEUED, ASSIGNED, SENT)
 AWARD: Final = "award"
 RETURN: Final = "return"
+# An award with the second signature that its rule asks for.
+CORRECT: Final = "correct"
+# Many of one brand and proposal leave as one call.
+VOTE: Final = "vote"
 # What the contract counts once for a brand, by one row of ids (SPEC 2.15, 2.23).
-COUNTED: Final = frozenset({AWARD, RETURN})
+COUNTED: Final = frozenset({AWARD, RETURN, CORRECT})
 KEYS_PER_QUERY_MAX: Final = 500
 FIRST_OPERATION_ID: Final = 1
+BY_KEY: Final = "by key"
 
 table: Final = table_of(Operation)
 counter: Final = table_of(OperationCounter)
@@ -70,6 +75,8 @@ class NewOperation:
     retry_until_ms: int | None = None
     # Not sent before this second (chain.outbox.locked); None, or one that is over: at once.
     due_at_ms: int | None = None
+    # The id that the contract counts, where it was taken before (take_id): it was signed for.
+    operation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,11 @@ def enqueue_many(connection: Connection | Session, operations: Sequence[NewOpera
     return [ids[operation.key] for operation in operations]
 
 
+def take_id(connection: Connection | Session, brand: RegistryId) -> str:
+    """The brand's next operation id, for what is signed before it is asked for. One that is never used is nobody's."""
+    return str(_take_ids(connection, brand, 1))
+
+
 def get(connection: Connection | Session, id: int) -> OperationView | None:
     """One operation, or None."""
     return get_many(connection, [id]).get(id)
@@ -211,7 +223,8 @@ def get_many(connection: Connection | Session, ids: Sequence[int]) -> dict[int, 
 
 @dataclass(slots=True)
 class Outcome:
-    """What the chain says of one operation. Found by (brand, operation_id) for awards, else by transaction.
+    """What the chain says of one operation. Found by (brand, operation_id) for awards, by its key where it has one (in
+    a transaction of ours), else by transaction.
 
     ordering key: the member an award went to.
     """
@@ -226,6 +239,7 @@ class Outcome:
     result: dict[str, Any] | None = None
     error: str | None = None
     error_args: dict[str, Any] = field(default_factory=dict)
+    key: str | None = None
 
 
 def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: str) -> None:
@@ -248,7 +262,10 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
         failed = (*(base, step) * 2, outcome.error, _dumps(outcome.error_args))
         counted = (_dumps(outcome.result),)
         by_id = (outcome.brand, outcome.operation_id)
-        if outcome.operation_id is None:
+        if outcome.key is not None:
+            if mine is not None:
+                groups.setdefault(BY_KEY, []).append((*head, *counted, at_ms, outcome.key))
+        elif outcome.operation_id is None:
             if mine is not None and outcome.error is None:
                 groups.setdefault("single", []).append((*head, *counted, at_ms, mine))
             elif mine is not None:
@@ -266,7 +283,8 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], state: 
         elif mine is not None:
             # Of an earlier transaction of the same award it says nothing: the award was sent again since.
             groups.setdefault("award failed", []).append((*head, *failed, at_ms, *by_id, mine))
-    for kind, rows in groups.items():
+    # What says more of one operation goes before what says the same of all of a transaction.
+    for kind, rows in sorted(groups.items(), key=lambda group: group[0] != BY_KEY):
         connection.exec_driver_sql(_settling(kind, state, place), rows)
 
 
@@ -283,7 +301,7 @@ def settle_keys(connection: Connection, ended: Mapping[str, Outcome], state: str
         (one.tx_hash, one.block_number, one.block_hash, one.log_index, _dumps(one.result), at_ms, key)
         for key, one in ended.items()
     ]
-    connection.exec_driver_sql(_settling("by key", state, PLACE[connection.dialect.name]), rows)
+    connection.exec_driver_sql(_settling(BY_KEY, state, PLACE[connection.dialect.name]), rows)
 
 
 def ours(connection: Connection, tx_hashes: Iterable[str]) -> dict[str, int]:
@@ -547,9 +565,9 @@ def _refused(place: str) -> str:
 @lru_cache(64)
 def _settling(kind: str, state: str, place: str) -> str:
     """One UPDATE by place: the values in the order in which settle gives them."""
-    counted = kind in ("award", "award of a stranger", "single", "by key")
+    counted = kind in ("award", "award of a stranger", "single", BY_KEY)
     found = f"brand = {place} AND operation_id = {place}"
-    if kind == "by key":
+    if kind == BY_KEY:
         found = f"key = {place}"
     elif kind.startswith("single"):
         found = f"kind <> 'award' AND transaction_id = {place}"
@@ -598,14 +616,14 @@ def _same_or_refuse(asked: NewOperation, row: Any) -> None:
 def _rows(connection: Connection | Session, operations: Sequence[NewOperation]) -> list[dict[str, Any]]:
     wanted: dict[int, int] = {}
     for operation in operations:
-        if operation.kind in COUNTED:
+        if operation.kind in COUNTED and operation.operation_id is None:
             wanted[operation.brand] = wanted.get(operation.brand, 0) + 1
     following = {brand: _take_ids(connection, brand, count) for brand, count in wanted.items()}
     at_ms = now_ms()
     rows = []
     for operation in operations:
-        operation_id = None
-        if operation.kind in COUNTED:
+        operation_id = operation.operation_id
+        if operation.kind in COUNTED and operation_id is None:
             operation_id = str(following[operation.brand])
             following[operation.brand] += 1
         rows.append(

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 
 from chain.contracts.codec import EventLog
 from chain.contracts.deployment import Deployment
+from chain.outbox import calls
 from chain.outbox.operations import Outcome
 
 # The event that stands for a single operation, the most telling first: a payment also shows its exchange and its hold.
@@ -26,6 +27,7 @@ MAIN: Final = (
     "Left",
     "Transfer",
 )
+BADGES: Final = ("BadgeGiven", "BadgeRefused")
 RANK: Final = {name: rank for rank, name in enumerate(MAIN)}
 
 
@@ -45,15 +47,43 @@ def _of_transaction(logs: Sequence[EventLog], deployment: Deployment) -> list[Ou
     if not mains:
         return []
     main = min(mains, key=lambda log: RANK[log.name])
-    return [
-        Outcome(
-            tx_hash=main.tx_hash,
-            block_number=main.block_number,
-            block_hash=main.block_hash,
-            log_index=main.log_index,
-            result={"event": main.name, **main.args},
-        )
-    ]
+    if main.name == "VoteCast":
+        return _of_votes([log for log in mains if log.name == main.name])
+    each = _of_badges(mains, deployment) if main.name in BADGES else {}
+    return [_placed(main, {"event": main.name, **main.args, **each})]
+
+
+def _of_votes(logs: Sequence[EventLog]) -> list[Outcome]:
+    """Each vote by its own key; and what is told of the rest of its transaction, which is that it had counted before:
+    somebody else had brought it (SPEC 18.14)."""
+    told = []
+    for log in logs:
+        args = log.args
+        one = _placed(log, {"event": log.name, **args})
+        one.key = calls.vote_key(args["proposalId"], args["brandId"], args["member"])
+        told.append(one)
+    of_all = {name: logs[0].args[name] for name in ("proposalId", "brandId")}
+    return [*told, _placed(logs[-1], {"event": logs[-1].name, **of_all})]
+
+
+def _placed(log: EventLog, result: dict[str, Any]) -> Outcome:
+    return Outcome(
+        tx_hash=log.tx_hash,
+        block_number=log.block_number,
+        block_hash=log.block_hash,
+        log_index=log.log_index,
+        result=result,
+    )
+
+
+def _of_badges(logs: Sequence[EventLog], deployment: Deployment) -> dict[str, Any]:
+    """Whom a batch gave a badge, and whom not and why: one bad gift refuses no other (SPEC 17.4)."""
+    refused = []
+    for log in logs:
+        if log.name == "BadgeRefused":
+            error, values = deployment.codec.revert(bytes.fromhex(log.args["reason"][2:]))
+            refused.append({"member": log.args["member"], "error": error, "error_args": values})
+    return {"given": [log.args["member"] for log in logs if log.name == "BadgeGiven"], "refused": refused}
 
 
 def _of_award(log: EventLog, deployment: Deployment) -> Outcome:

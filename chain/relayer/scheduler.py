@@ -19,7 +19,7 @@ from chain.node.blocks import believable
 from chain.outbox import calls, fair_queue, operations, transactions
 from chain.outbox.batching import Choice, Waiting, choose, shared_out
 from chain.outbox.fair_queue import BULK, PERSON
-from chain.outbox.operations import AWARD, RETURN
+from chain.outbox.operations import AWARD, RETURN, VOTE
 from chain.outbox.retries import PAUSED
 from chain.outbox.transactions import Plan, Transaction
 from chain.relayer.node_state import NodeState
@@ -230,7 +230,8 @@ class Scheduler:
             plans = self._plans(choice, signer, room[signer], tokens)
             if plans:
                 planned.append((signer, plans))
-                served = [item.brand for item in choice.singles] + [batch[0].brand for batch in choice.batches]
+                together = (*choice.votes, *choice.batches)
+                served = [item.brand for item in choice.singles] + [batch[0].brand for batch in together]
                 self._turn[bulk] = served[: len(plans)][-1]
         return planned
 
@@ -263,6 +264,8 @@ class Scheduler:
 
     def _plans(self, choice: Choice, signer: str, room: int, tokens: Mapping[RegistryId, Address]) -> list[Plan]:
         singles = self._single_plans(choice.singles, signer, tokens)
+        for votes in choice.votes[: max(0, room - len(singles))]:
+            singles += self._vote_plans(votes, signer)
         batches = choice.batches[: max(0, room - len(singles))]
         plans = [plan for batch in batches if (plan := self._batch_plan(batch, tokens)) is not None]
         return singles + plans
@@ -327,6 +330,24 @@ class Scheduler:
             for (item, plan), answer in zip(plans, answers, strict=True)
             if self._passes(item, answer, believed=believed)
         ]
+
+    def _vote_plans(self, votes: Sequence[Waiting], signer: str) -> list[Plan]:
+        """One call for all that would count by themselves. Where the node does not take them together, the first goes
+        alone, so that whatever it is, something goes on."""
+        plans = self._single_plans(votes, signer, {})
+        if len(plans) < 2:
+            return plans
+        chosen = {plan.operations[0] for plan in plans}
+        payloads = [_document(item.payload) for item in votes if item.id in chosen]
+        call = calls.single(self._deployment, VOTE, "", calls.gathered(payloads), token=None)
+        assert call is not None, "a vote goes to the governor"
+        ids = tuple(item.id for item in votes if item.id in chosen)
+        together = Plan(VOTE, *call, calls.GAS[VOTE], ids)
+        [answer] = self._node_state.rpc.try_batch([("eth_call", [_call(together, signer), "latest"])])
+        if isinstance(answer, RpcError):
+            log.warning("%d votes do not pass together, the first goes alone: %s", len(ids), answer)
+            return plans[:1]
+        return [together]
 
     def _shows_our_chain(self) -> bool:
         """Whether the node has the block up to which the queue was read; without a mirror it is believed."""

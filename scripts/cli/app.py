@@ -15,9 +15,12 @@ from urllib.parse import urlsplit
 import typer
 
 from scripts.cli.access_commands import COMMANDS as ACCESS
+from scripts.cli.badges import COMMANDS as BADGES
+from scripts.cli.corrections import COMMANDS as CORRECTIONS
 from scripts.cli.log.commands import log, witness
 from scripts.cli.openings import opening
 from scripts.cli.privacy import COMMANDS as PRIVACY
+from scripts.cli.proposals import COMMANDS as PROPOSALS
 from scripts.cli.report_commands import COMMANDS as REPORTING
 from scripts.stack.processes import end_with_parent
 
@@ -30,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for _name, _group in {**REPORTING, **ACCESS, **PRIVACY}.items():
+for _name, _group in {**REPORTING, **ACCESS, **PRIVACY, **CORRECTIONS, **BADGES, **PROPOSALS}.items():
     app.add_typer(_group, name=_name)
 app.add_typer(log, name="log")
 app.add_typer(opening, name="opening")

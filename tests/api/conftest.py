@@ -130,7 +130,7 @@ class World:
         tables = (
             "brand member enrolment api_key member_session idempotent_write idempotent_batch event award goods_return"
             " operation"
-            " hold_request hold_step exchange_request operation_counter"
+            " hold_request hold_step exchange_request correction operation_counter"
         )
         return {table: self.rows(f"SELECT COUNT(*) FROM {table}")[0][0] for table in tables.split()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_a_badge_is_told_to_its_member_and_its_brand_alone(programme: Programme)
 
 
 def test_a_member_votes_once_with_the_points_of_the_block_before(programme: Programme) -> None:
-    """SPEC 18.20, 18.6"""
+    """SPEC 18.20, 18.6, 26.16, 26.17"""
     world, governor = programme.world, "ProgrammeGovernor"
     eve, _, _ = programme.member("eve", base_amount=1_000)
     dan, _, _ = programme.member("dan", base_amount=200)
@@ -76,7 +77,10 @@ def test_a_member_votes_once_with_the_points_of_the_block_before(programme: Prog
     def ask(caller: Caller, **changes: str) -> Any:
         return caller.write("/v1/me/votes", {**vote, **changes})
 
+    anyone = Caller(programme.client, "")
     assert error(ask(eve)) == (409, "ProposalUnknown")
+    assert error(anyone.get("/v1/proposals/1")) == (409, "ProposalUnknown")
+    assert anyone.get("/v1/proposals").json()["proposals"] == []
     programme.send(governor, "proposeAsBrand", CDNOW, actions, TEXT)
     late, _, _ = programme.member("late", base_amount=500)
     assert error(ask(eve)) == (409, "VotingClosed")
@@ -90,6 +94,10 @@ def test_a_member_votes_once_with_the_points_of_the_block_before(programme: Prog
     with snapshot(world.engine) as connection:
         listed = Snapshot.of(lists.balances(connection, card, block))
     programme.send("Snapshots", "post", 1, CDNOW, [str(leaf) for leaf in listed.leaves], True, account=5)
+    [posted] = anyone.get("/v1/proposals/1").json()["lists"]
+    assert (posted["accounts"], posted["contradicted"], posted["adopted"]) == (len(listed.leaves), False, False)
+    assert posted["challenge_until"] is not None
+    assert error(ask(eve)) == (409, "VotingClosed"), "nothing is adopted yet"
     world.rpc.call("evm_increaseTime", DAY_S + 60)
     world.mine()
     poster = world.rpc.call("eth_accounts")[5]
@@ -106,6 +114,19 @@ def test_a_member_votes_once_with_the_points_of_the_block_before(programme: Prog
     world.drain()
 
     assert world.rows("SELECT kind, state FROM operation WHERE kind = 'vote'") == [("vote", "confirmed")] * 2
+    assert world.rows("SELECT operations, state FROM chain_transaction WHERE kind = 'vote'") == [(2, "mined")]
+    choices = {row[0]: row[1] for row in world.rows("SELECT key, result FROM operation WHERE kind = 'vote'")}
+    told = {key.rpartition("/")[2]: json.loads(result)["choice"] for key, result in choices.items()}
+    assert sorted(told.values()) == ["1", "2"], "each vote has its own outcome"
     tally = programme.read(governor, "tallyOf", 1, CDNOW)
     assert (tally["pointsFor"], tally["pointsAgainst"], tally["pointsAbstaining"]) == ("1500", "0", "300")
     assert error(ask(eve)) == (409, "VoteUsed")
+    programme.send(governor, "castVoice", 1, CDNOW, 1)
+    shown = anyone.get("/v1/proposals/1").json()
+    assert (shown["state"], shown["brands"], shown["voices_for"]) == ("open", ["cdnow"], 1)
+    assert (shown["members_agree"], shown["brands_agree"]) == (True, True)
+    [house] = shown["tallies"]
+    assert (house["points_for"], house["points_against"], house["points_abstaining"]) == ("1500", "0", "300")
+    assert [(one["adopted"], one["total"]) for one in shown["lists"]] == [(True, house["total"])]
+    page = anyone.get("/v1/proposals").json()
+    assert ([one["proposal"] for one in page["proposals"]], page["next_cursor"]) == (["1"], None)

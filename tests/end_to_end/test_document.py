@@ -51,7 +51,7 @@ def test_every_example_runs_as_printed(demo: LocalStack, reader: Reader) -> None
     """SPEC 9.49"""
     member = reader.post("/v1/members")
     assert member.status_code in (200, 201), member.text
-    ids = {"member_id": member.json()["id"]}
+    ids = {"member_id": member.json()["id"], "correction_id": "cor_" + "0" * 32}
     bought = reader.post("/v1/purchases")
     assert bought.status_code == 201, bought.text
     assert reader.post("/v1/awards/quote").status_code == 200

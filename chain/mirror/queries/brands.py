@@ -12,6 +12,8 @@ from chain.mirror.brands import ALL_BRANDS, BEHIND_BLOCKS_MAX, RULES_MAX, reward
 from chain.mirror.queries.checkpoint import BACKFILLING, checkpoint
 from chain.storage.looks import Look, document, looking
 
+# RewardRules.Kind.Correction.
+CORRECTION: Final = 2
 _TOKENS: Final = (
     "SELECT t.brand_id, t.token, t.name, t.symbol, t.decimals, t.origin, t.epoch_s, t.lifetime_epochs, t.grace_s,"
     " t.since_block, s.status, s.metadata_hash"
@@ -59,6 +61,16 @@ class Rewarding(NamedTuple):
     rule: int
     lock_s: int
     end_s: int
+
+
+class Correcting(NamedTuple):
+    """A rule by which a brand gives points by hand. second_above: above so many points its owner signs too."""
+
+    rule: int
+    second_above: int
+    cap_per_award: int
+    cap_per_member_day: int
+    budget: int
 
 
 class Named(NamedTuple):
@@ -119,6 +131,20 @@ def rules_for(connection: Connection | Session, brand: RegistryId, activity: str
         for rule, terms in found
         if rewards(terms, activity, now)
     ]
+
+
+def correcting(connection: Connection | Session, brand: RegistryId, *, at_s: int) -> Correcting | None:
+    """The youngest rule of a brand for corrections, as its version in force has it; None without one."""
+    look = looking(connection)
+    at = checkpoint(look)
+    now = at_s if at is None else max(at_s, at.block_time)
+    for rule, kept in look.rows(_IN_FORCE, str(brand), now, RULES_MAX):
+        terms = document(kept)
+        lasts = int(terms.get("start", 0)) <= now and not 0 < int(terms.get("end", 0)) <= now
+        if int(terms["kind"]) == CORRECTION and lasts:
+            bounds = (int(terms[name]) for name in ("secondAbove", "capPerAward", "capPerMemberDay", "budget"))
+            return Correcting(int(rule), *bounds)
+    return None
 
 
 def rule_for(connection: Connection | Session, brand: RegistryId, activity: str, *, at_s: int) -> int | None:

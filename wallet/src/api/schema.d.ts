@@ -348,6 +348,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give Badges
+         * @description Gives badges of a definition to up to 100 members; who cannot have it is refused alone. Given again, one with a
+         *     validity is renewed.
+         */
+        post: operations["giveBadges"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/badges/withdrawals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw Badge
+         * @description Takes a member's badge back, where its definition allows that.
+         */
+        post: operations["withdrawBadge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/books": {
         parameters: {
             query?: never;
@@ -408,6 +449,46 @@ export interface paths {
         patch: operations["nameBrand"];
         trace?: never;
     };
+    "/v1/brands/{slug}/badges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Badge Definitions
+         * @description What a brand published of its tiers, missions and achievements, as the contract tells it now.
+         */
+        get: operations["listBadgeDefinitions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/brands/{slug}/badges/{address}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Account Badges
+         * @description An account's live badges at a brand: what the chain tells anyone of an address.
+         */
+        get: operations["listAccountBadges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/brands/{slug}/keys": {
         parameters: {
             query?: never;
@@ -466,6 +547,111 @@ export interface paths {
          * @description Makes an address the owner of a brand, who gives the brand's other roles.
          */
         post: operations["giveOwner"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Corrections
+         * @description The brand's points by hand, the newest first; without their reasons, which are of one member each.
+         */
+        get: operations["listCorrections"];
+        put?: never;
+        /**
+         * Ask Correction
+         * @description Gives a member points by hand, by the brand's published rule for it. Above the rule's limit nothing is sent until
+         *     a second one has signed.
+         */
+        post: operations["askCorrection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections/{correction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Correction
+         * @description One of them with its reason and, while a second one is waited for, what that one signs.
+         */
+        get: operations["getCorrection"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections/{correction_id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Approve Correction
+         * @description Approves it, by another key or person than asked, with the signature of the brand's owner account.
+         */
+        post: operations["approveCorrection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections/{correction_id}/refusal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refuse Correction
+         * @description Refuses it, by another key or person than asked: nothing is ever sent.
+         */
+        post: operations["refuseCorrection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/corrections/{correction_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw Correction
+         * @description Takes it back before a second one decided; whoever asked, and nobody else.
+         */
+        post: operations["withdrawCorrection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1036,6 +1222,26 @@ export interface paths {
          * @description Agrees to a purpose by a channel, or ends it. It counts from the next read on.
          */
         post: operations["sayConsent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List My Corrections
+         * @description Points that brands gave the member by hand, each with its reason, the newest first.
+         */
+        get: operations["listMyCorrections"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2274,6 +2480,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Proposals
+         * @description What brands and members proposed, the newest first, with its state and what both houses say up to now.
+         */
+        get: operations["listProposals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/proposals/{proposal}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Proposal
+         * @description One of them with the points of each brand's members, and the lists of balances with their challenge's end.
+         */
+        get: operations["getProposal"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/purchases": {
         parameters: {
             query?: never;
@@ -3292,6 +3538,91 @@ export interface components {
             valid_until: string | null;
         };
         /**
+         * BadgeDefinition
+         * @description What a brand published of a kind of badge; it never changes. `given`: how many were given under it up to now.
+         */
+        BadgeDefinition: {
+            /**
+             * Definition
+             * @example 3
+             */
+            definition: string;
+            /**
+             * End
+             * @description Unix second from which on none is given any more.
+             * @example 1893456000
+             */
+            end: string;
+            /**
+             * Given
+             * @example 12
+             */
+            given: string;
+            /**
+             * Giver
+             * @description Whose role gives it and takes it back.
+             * @enum {string}
+             */
+            giver: "owner" | "issuer" | "till";
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tier" | "mission" | "achievement";
+            /**
+             * Level
+             * @description Of a tier, 1 to 255; 0 for the others.
+             * @example 2
+             */
+            level: number;
+            /**
+             * Limit
+             * @description Most that are ever given.
+             * @example 1000
+             */
+            limit: string;
+            /**
+             * Metadata Hash
+             * @description keccak256 of the public text.
+             * @example 0x6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b
+             */
+            metadata_hash: string;
+            /**
+             * Valid S
+             * @description For how many seconds one is valid; null: for ever.
+             * @example 31536000
+             */
+            valid_s: string | null;
+            /**
+             * Withdrawable
+             * @example true
+             */
+            withdrawable: boolean;
+        };
+        /**
+         * BadgeDefinitionList
+         * @description A brand's definitions as they stand in a block.
+         */
+        BadgeDefinitionList: {
+            /**
+             * Block Hash
+             * @example 0x5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d
+             */
+            block_hash: string;
+            /**
+             * Block Number
+             * @example 1042
+             */
+            block_number: number;
+            /** Definitions */
+            definitions: components["schemas"]["BadgeDefinition"][];
+            /**
+             * Next Cursor
+             * @example null
+             */
+            next_cursor: string | null;
+        };
+        /**
          * BadgeList
          * @description A member's live badges in a block.
          */
@@ -3308,6 +3639,100 @@ export interface components {
              * @example 1042
              */
             block_number: number;
+        };
+        /**
+         * BadgeOperation
+         * @description What was asked, and, once the chain has it, who has the badge and who was refused it.
+         */
+        BadgeOperation: {
+            /**
+             * Definition
+             * @example 1
+             */
+            definition: string;
+            /**
+             * Given
+             * @description null: the chain has not said yet.
+             * @example [
+             *       "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+             *     ]
+             */
+            given: string[] | null;
+            /**
+             * Members
+             * @example [
+             *       "mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10"
+             *     ]
+             */
+            members: string[];
+            operation: components["schemas"]["OperationPublic"];
+            /**
+             * Reference
+             * @example gold-2026-12
+             */
+            reference: string;
+            /** Refused */
+            refused: components["schemas"]["BadgeRefused"][] | null;
+        };
+        /**
+         * BadgeRefused
+         * @description One member of a batch who was not given it; the others were.
+         */
+        BadgeRefused: {
+            /**
+             * Error
+             * @example BadgeHeld
+             */
+            error: string;
+            /**
+             * Error Args
+             * @example {
+             *       "limit": "1000"
+             *     }
+             */
+            error_args: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+        };
+        /**
+         * BadgeWithdraw
+         * @description A member's badge is taken back. `reference` is the brand's own, counts once, as of gifts.
+         */
+        BadgeWithdraw: {
+            /**
+             * Definition
+             * @example 1
+             */
+            definition: string;
+            member: components["schemas"]["MemberReference"];
+            /**
+             * Reference
+             * @example gold-2026-12-back
+             */
+            reference: string;
+        };
+        /**
+         * BadgesGive
+         * @description Badges of one definition for up to 100 members. `reference` is the brand's own and counts once.
+         */
+        BadgesGive: {
+            /**
+             * Definition
+             * @example 1
+             */
+            definition: string;
+            /** Members */
+            members: components["schemas"]["MemberReference"][];
+            /**
+             * Reference
+             * @example gold-2026-12
+             */
+            reference: string;
         };
         /** Balance */
         Balance: {
@@ -3979,6 +4404,223 @@ export interface components {
              * @example 42
              */
             size: number;
+        };
+        /**
+         * CorrectionApproval
+         * @description The second signature: of an account that holds the brand's owner role, over `to_sign` of the correction.
+         */
+        CorrectionApproval: {
+            /**
+             * Signature
+             * @example 0x1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b
+             */
+            signature: string;
+            /**
+             * Signer
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
+             */
+            signer: string;
+        };
+        /**
+         * CorrectionCreate
+         * @description Points that a member is to be given by hand. `reference` is the brand's own and counts once.
+         */
+        CorrectionCreate: {
+            member: components["schemas"]["MemberReference"];
+            /**
+             * Points
+             * @description In the token's base units.
+             * @example 500
+             */
+            points: string;
+            /**
+             * Purpose
+             * @example goodwill
+             * @enum {string}
+             */
+            purpose: "goodwill" | "correction";
+            /**
+             * Reason
+             * @description The member reads it.
+             * @example The parcel came three weeks late.
+             */
+            reason: string;
+            /**
+             * Reference
+             * @example case-4711
+             */
+            reference: string;
+        };
+        /**
+         * CorrectionList
+         * @description A page, the newest first.
+         */
+        CorrectionList: {
+            /** Corrections */
+            corrections: components["schemas"]["CorrectionPublic"][];
+            /**
+             * Next Cursor
+             * @example null
+             */
+            next_cursor: string | null;
+        };
+        /**
+         * CorrectionPublic
+         * @description Points by hand as they stand. `operation`: once they were asked of the ledger, which then decides.
+         */
+        CorrectionPublic: {
+            /**
+             * Approve Until
+             * @description null: it needs no second one.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            approve_until: string | null;
+            /**
+             * Asked At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            asked_at: string;
+            /**
+             * Asked By
+             * @description key/ or role/ and its id.
+             * @example role/5f0c2a9b7d31
+             */
+            asked_by: string;
+            /**
+             * Decided At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            decided_at: string | null;
+            /**
+             * Decided By
+             * @example key/7b1e2a9b7d31
+             */
+            decided_by: string | null;
+            /**
+             * Id
+             * @example cor_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            id: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            operation: components["schemas"]["OperationPublic"] | null;
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Purpose
+             * @example goodwill
+             * @enum {string}
+             */
+            purpose: "goodwill" | "correction";
+            /**
+             * Reference
+             * @example case-4711
+             */
+            reference: string;
+            /**
+             * Rule
+             * @example 2
+             */
+            rule: string;
+            /**
+             * State
+             * @description `waiting`: for a second one.
+             * @example asked
+             * @enum {string}
+             */
+            state: "waiting" | "expired" | "withdrawn" | "refused" | "asked";
+        };
+        /**
+         * CorrectionTold
+         * @description The same with the reason, and with what a second one signs while it is waited for.
+         */
+        CorrectionTold: {
+            /**
+             * Approve Until
+             * @description null: it needs no second one.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            approve_until: string | null;
+            /**
+             * Asked At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            asked_at: string;
+            /**
+             * Asked By
+             * @description key/ or role/ and its id.
+             * @example role/5f0c2a9b7d31
+             */
+            asked_by: string;
+            /**
+             * Decided At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            decided_at: string | null;
+            /**
+             * Decided By
+             * @example key/7b1e2a9b7d31
+             */
+            decided_by: string | null;
+            /**
+             * Id
+             * @example cor_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            id: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string;
+            operation: components["schemas"]["OperationPublic"] | null;
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Purpose
+             * @example goodwill
+             * @enum {string}
+             */
+            purpose: "goodwill" | "correction";
+            /**
+             * Reason
+             * @description null: the member was erased.
+             * @example The parcel came late.
+             */
+            reason: string | null;
+            /**
+             * Reference
+             * @example case-4711
+             */
+            reference: string;
+            /**
+             * Rule
+             * @example 2
+             */
+            rule: string;
+            /**
+             * State
+             * @description `waiting`: for a second one.
+             * @example asked
+             * @enum {string}
+             */
+            state: "waiting" | "expired" | "withdrawn" | "refused" | "asked";
+            /**
+             * To Sign
+             * @description EIP-712 typed data; null where nothing is to be signed.
+             * @example null
+             */
+            to_sign: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * CosignatureGiven
@@ -5608,6 +6250,59 @@ export interface components {
             unwound: string;
         };
         /**
+         * MyCorrection
+         * @description Points that a brand gave by hand, and why. `operation` is the one that the history names.
+         */
+        MyCorrection: {
+            /**
+             * Asked At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            asked_at: string;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Id
+             * @example cor_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            id: string;
+            operation: components["schemas"]["OperationPublic"];
+            /**
+             * Points
+             * @example 2933
+             */
+            points: string;
+            /**
+             * Purpose
+             * @example goodwill
+             * @enum {string}
+             */
+            purpose: "goodwill" | "correction";
+            /**
+             * Reason
+             * @example The parcel came three weeks late.
+             */
+            reason: string | null;
+            /**
+             * Reference
+             * @example case-4711
+             */
+            reference: string;
+        };
+        /** MyCorrectionList */
+        MyCorrectionList: {
+            /** Corrections */
+            corrections: components["schemas"]["MyCorrection"][];
+            /**
+             * Next Cursor
+             * @example null
+             */
+            next_cursor: string | null;
+        };
+        /**
          * ObligationThen
          * @description In units of the settlement token.
          */
@@ -5983,6 +6678,48 @@ export interface components {
             made_at: string;
         };
         /**
+         * PostedListPublic
+         * @description A list of balances that somebody posted. It is adopted once nobody contradicted it until `challenge_until`.
+         */
+        PostedListPublic: {
+            /**
+             * Accounts
+             * @example 12
+             */
+            accounts: number;
+            /**
+             * Adopted
+             * @example true
+             */
+            adopted: boolean;
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Challenge Until
+             * @description null: more of it is to come.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            challenge_until: string | null;
+            /**
+             * Contradicted
+             * @example false
+             */
+            contradicted: boolean;
+            /**
+             * Poster
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
+             */
+            poster: string;
+            /**
+             * Total
+             * @example 2933
+             */
+            total: string;
+        };
+        /**
          * Preferences
          * @description Quiet hours in a time zone, and until when there is a pause. What is not given is not wanted.
          */
@@ -6099,6 +6836,183 @@ export interface components {
             outcome: "added" | "yours" | "merge";
             /** @example null */
             preview?: components["schemas"]["MergePreview"] | null;
+        };
+        /**
+         * ProposalList
+         * @description A page, the newest first, as of a block.
+         */
+        ProposalList: {
+            /**
+             * As Of Block
+             * @example 1050
+             */
+            as_of_block: number;
+            /**
+             * As Of Hash
+             * @example 0x5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d
+             */
+            as_of_hash: string;
+            /**
+             * Next Cursor
+             * @example null
+             */
+            next_cursor: string | null;
+            /** Proposals */
+            proposals: components["schemas"]["ProposalPublic"][];
+        };
+        /**
+         * ProposalPublic
+         * @description A proposal as the governor tells it now. Both houses must agree; then anyone has it queued and executed.
+         */
+        ProposalPublic: {
+            /**
+             * Actions Hash
+             * @example 0x6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b
+             */
+            actions_hash: string;
+            /**
+             * Block Number
+             * @description The block whose balances count.
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Brands
+             * @description Those that are asked.
+             * @example [
+             *       "cdnow"
+             *     ]
+             */
+            brands: string[];
+            /**
+             * Brands Agree
+             * @description The brands' house, up to now.
+             * @example true
+             */
+            brands_agree: boolean;
+            /**
+             * Members Agree
+             * @description The members' house, up to now.
+             * @example false
+             */
+            members_agree: boolean;
+            /**
+             * Prepared Until
+             * @description Lists are posted and adopted before.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            prepared_until: string;
+            /**
+             * Proposal
+             * @example 1
+             */
+            proposal: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "agreed" | "refused" | "queued" | "executed" | "vetoed" | "stale";
+            /**
+             * Text Hash
+             * @description keccak256 of its public text.
+             * @example 0x7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e
+             */
+            text_hash: string;
+            /**
+             * Voices Against
+             * @example 0
+             */
+            voices_against: number;
+            /**
+             * Voices For
+             * @description Brands, by one voice each.
+             * @example 1
+             */
+            voices_for: number;
+            /**
+             * Voted Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            voted_until: string;
+        };
+        /**
+         * ProposalTold
+         * @description The same with its houses by brand, and the lists.
+         */
+        ProposalTold: {
+            /**
+             * Actions Hash
+             * @example 0x6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b6b
+             */
+            actions_hash: string;
+            /**
+             * Block Number
+             * @description The block whose balances count.
+             * @example 1042
+             */
+            block_number: number;
+            /**
+             * Brands
+             * @description Those that are asked.
+             * @example [
+             *       "cdnow"
+             *     ]
+             */
+            brands: string[];
+            /**
+             * Brands Agree
+             * @description The brands' house, up to now.
+             * @example true
+             */
+            brands_agree: boolean;
+            /** Lists */
+            lists: components["schemas"]["PostedListPublic"][];
+            /**
+             * Members Agree
+             * @description The members' house, up to now.
+             * @example false
+             */
+            members_agree: boolean;
+            /**
+             * Prepared Until
+             * @description Lists are posted and adopted before.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            prepared_until: string;
+            /**
+             * Proposal
+             * @example 1
+             */
+            proposal: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "agreed" | "refused" | "queued" | "executed" | "vetoed" | "stale";
+            /** Tallies */
+            tallies: components["schemas"]["TallyPublic"][];
+            /**
+             * Text Hash
+             * @description keccak256 of its public text.
+             * @example 0x7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e7e
+             */
+            text_hash: string;
+            /**
+             * Voices Against
+             * @example 0
+             */
+            voices_against: number;
+            /**
+             * Voices For
+             * @description Brands, by one voice each.
+             * @example 1
+             */
+            voices_for: number;
+            /**
+             * Voted Until
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            voted_until: string;
         };
         /**
          * Proved
@@ -7005,6 +7919,42 @@ export interface components {
              * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
              */
             token: string;
+        };
+        /**
+         * TallyPublic
+         * @description What a brand's members said, in points. `poster`: whose list they vote by; null: none is adopted yet.
+         */
+        TallyPublic: {
+            /**
+             * Brand
+             * @example cdnow
+             */
+            brand: string;
+            /**
+             * Points Abstaining
+             * @example 2933
+             */
+            points_abstaining: string;
+            /**
+             * Points Against
+             * @example 2933
+             */
+            points_against: string;
+            /**
+             * Points For
+             * @example 2933
+             */
+            points_for: string;
+            /**
+             * Poster
+             * @example 0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90
+             */
+            poster: string | null;
+            /**
+             * Total
+             * @example 2933
+             */
+            total: string;
         };
         /**
          * Then
@@ -9067,6 +10017,354 @@ export interface operations {
             };
         };
     };
+    giveBadges: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "definition": "1",
+                 *       "members": [
+                 *         {
+                 *           "identifier": "customer-00004"
+                 *         }
+                 *       ],
+                 *       "reference": "gold-2026-12"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BadgesGive"];
+            };
+        };
+        responses: {
+            /** @description Waited for: it is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeOperation"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeOperation"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BadgeConflict, BadgeGiverElsewhere, GivingOver */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, MemberRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    withdrawBadge: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "definition": "1",
+                 *       "member": {
+                 *         "identifier": "customer-00004"
+                 *       },
+                 *       "reference": "gold-2026-12-back"
+                 *     }
+                 */
+                "application/json": components["schemas"]["BadgeWithdraw"];
+            };
+        };
+        responses: {
+            /** @description Waited for: it is on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeOperation"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeOperation"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BadgeConflict, BadgeGiverElsewhere, BadgeNotWithdrawable */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
     getBooks: {
         parameters: {
             query?: never;
@@ -9381,6 +10679,181 @@ export interface operations {
                 };
             };
             /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listBadgeDefinitions: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeDefinitionList"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listAccountBadges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BadgeList"];
+                };
+            };
+            /** @description BrandUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AddressMalformed, CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -9882,6 +11355,851 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, FieldRepeated, IdempotencyKeyReused, IdentifierBlocked, IdentifierMalformed, PhoneUnclear, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listCorrections: {
+        parameters: {
+            query?: {
+                /** @description Only these; all without it. */
+                state?: ("waiting" | "expired" | "withdrawn" | "refused" | "asked") | null;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    askCorrection: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "member": {
+                 *         "identifier": "customer-00004"
+                 *       },
+                 *       "points": "500",
+                 *       "purpose": "goodwill",
+                 *       "reason": "The parcel came three weeks late.",
+                 *       "reference": "case-4711"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CorrectionCreate"];
+            };
+        };
+        responses: {
+            /** @description Waited for: the points are on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPublic"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RuleMissing, CorrectionConflict, CorrectionStateWrong, CorrectionTooLarge, MemberCapExceeded, BudgetExceeded */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable, RuleUnread */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getCorrection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                correction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionTold"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    approveCorrection: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                correction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "signature": "0x1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b",
+                 *       "signer": "0x3B0e1Bd7D0C8F4A2e0c2F1D5Bb1A9B0e6D7C8f90"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CorrectionApproval"];
+            };
+        };
+        responses: {
+            /** @description Waited for: the points are on the chain and mirrored. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPublic"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionUnknown, MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionStateWrong, AskerUnknown, SecondSignerSame, CorrectionExpired, RoleMissing, SignatureInvalid */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AddressMalformed, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    refuseCorrection: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                correction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionStateWrong, AskerUnknown, SecondSignerSame */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    withdrawCorrection: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path: {
+                correction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionStateWrong, AskerUnknown */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -13474,6 +15792,111 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, ConsentTextUnknown, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listMyCorrections: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MyCorrectionList"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CorrectionUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -21914,6 +24337,169 @@ export interface operations {
                 };
             };
             /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listProposals: {
+        parameters: {
+            query?: {
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalList"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getProposal: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                proposal: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalTold"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContractRefused */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, NodeUnavailable */
             503: {
                 headers: {
                     [name: string]: unknown;

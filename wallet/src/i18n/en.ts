@@ -281,6 +281,7 @@ export const en = {
     VotingClosed: "The members do not vote on this just now.",
     VoteUsed: "Your vote has counted already.",
     VoterNotListed: "You had no points of this brand when the vote was proposed.",
+    CorrectionUnknown: "There are no points given by hand under this number.",
     ListUnavailable: "The list of votes cannot be read just now. Please try again in a moment.",
     AddressMalformed: "This is no address, or it was mistyped.",
     SecondFactorNeeded: "Sign in with your passkey to do this.",

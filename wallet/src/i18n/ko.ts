@@ -273,6 +273,7 @@ export const ko: Messages = {
     VotingClosed: "지금은 이 안건에 투표할 수 없습니다.",
     VoteUsed: "이미 투표하셨습니다.",
     VoterNotListed: "안건이 제안될 때 이 브랜드의 포인트가 없었습니다.",
+    CorrectionUnknown: "이 번호로 직접 지급된 포인트가 없습니다.",
     ListUnavailable: "지금은 투표 명부를 읽을 수 없습니다. 잠시 후 다시 시도해 주세요.",
     AddressMalformed: "주소가 아니거나 잘못 적혔어요.",
     SecondFactorNeeded: "패스키로 로그인한 뒤에 할 수 있어요.",
