@@ -22,6 +22,7 @@ from api.evidence.routes import router as evidence
 from api.health.routes import router as health
 from api.identity.member_routes import router as my_identity
 from api.identity.routes import router as identity
+from api.ingest.routes import router as events
 from api.kit import problems
 from api.kit.container import State, open_state, put_state
 from api.kit.head_requests import HeadAsGet
@@ -129,6 +130,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         health,
         evidence,
         purchases,
+        events,
         goods_returns,
         operations,
         points,

@@ -22,6 +22,7 @@ PUBLIC = {
     "/v1/log/proof/consistency",
     "/v1/log/tile/{level}/{number}",
     "/v1/log/cosignatures",
+    "/v1/events/policy",
     "/v1/identity/policy",
     "/v1/privacy/data",
     "/v1/privacy/texts",
