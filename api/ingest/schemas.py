@@ -35,7 +35,7 @@ class CloudEvent(RequestModel):
     id: Identifier = Field(examples=["evt-4711"])
     source: Source = Field(examples=["/shops/seoul-01"])
     type: TypeName = Field(examples=["product.viewed"])
-    subject: Identifier | None = Field(default=None, examples=["m-1"])
+    subject: Identifier | None = Field(default=None, examples=["customer-00004"])
     anonymousid: Identifier | None = Field(default=None, examples=[None])
     time: Annotated[Moment, AfterValidator(within_programme)] = Field(
         description="Not before the programme began, not more than a minute ahead.", examples=["1997-01-01T00:00:00Z"]

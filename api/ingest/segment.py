@@ -18,7 +18,7 @@ from api.ingest.reading import Reported, read
 from api.ingest.taking import Taken
 from api.kit.container import State
 from api.kit.problems import Problem, RequestMalformed
-from api.kit.schemas import EXAMPLE_MEMBER, EXAMPLE_TIME, Identifier, ResponseModel
+from api.kit.schemas import EXAMPLE_MEMBER, Identifier, ResponseModel
 from api.members import service as members
 from api.members.schemas import MemberReference
 from api.vault.sealing import vault_of
@@ -27,6 +27,14 @@ MESSAGES_MAX: Final = 100
 BYTES_MAX: Final = 512 * 1024
 SOURCE: Final = "segment"
 Call = Literal["identify", "track", "page", "screen", "group", "alias"]
+EXAMPLE: Final = {
+    "type": "track",
+    "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d11",
+    "timestamp": "1997-01-01T00:00:00.000Z",
+    "userId": "customer-00004",
+    "event": "product.viewed",
+    "properties": {"sku": "tea-jasmine-100"},
+}
 # What is an event of one kind whatever it is called.
 NAMED: Final[dict[str, str]] = {"page": "page.viewed", "screen": "screen.viewed", "group": "group.joined"}
 
@@ -37,8 +45,8 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     messageId: Identifier = Field(examples=["4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10"])  # noqa: N815
-    timestamp: str = Field(max_length=40, examples=[EXAMPLE_TIME])
-    userId: Identifier | None = Field(default=None, examples=["m-1"])  # noqa: N815
+    timestamp: str = Field(max_length=40, examples=["1997-01-01T00:00:00.000Z"])
+    userId: Identifier | None = Field(default=None, examples=["customer-00004"])  # noqa: N815
     anonymousId: Identifier | None = Field(default=None, examples=[None])  # noqa: N815
     previousId: Identifier | None = Field(default=None, examples=[None])  # noqa: N815
     groupId: Identifier | None = Field(default=None, examples=[None])  # noqa: N815
@@ -56,7 +64,7 @@ class TypedMessage(Message):
 class MessageBatch(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    batch: list[TypedMessage] = Field(max_length=MESSAGES_MAX)
+    batch: list[TypedMessage] = Field(max_length=MESSAGES_MAX, examples=[[EXAMPLE]])
 
 
 class MessageTaken(ResponseModel):
