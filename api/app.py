@@ -23,6 +23,9 @@ from api.evidence.routes import router as evidence
 from api.health.routes import router as health
 from api.identity.member_routes import router as my_identity
 from api.identity.routes import router as identity
+from api.ingest.routes import router as events
+from api.ingest.segment import BYTES_MAX as SEGMENT_BYTES_MAX
+from api.ingest.segment_routes import router as segment
 from api.kit import problems
 from api.kit.container import State, open_state, put_state
 from api.kit.head_requests import HeadAsGet
@@ -130,6 +133,8 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         health,
         evidence,
         purchases,
+        events,
+        segment,
         goods_returns,
         operations,
         points,
@@ -161,6 +166,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
             bytes_max=settings.body_bytes_max,
             timeout_s=settings.body_timeout.total_seconds(),
             lines_at=lines_at,
+            larger_at={f"{segment.prefix}/batch": SEGMENT_BYTES_MAX},
         )
         app.add_middleware(Traced)
         app.add_middleware(Metered)

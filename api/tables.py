@@ -18,6 +18,7 @@ from api.decisions.models import Award, GoodsReturn
 from api.events.memos import Memo
 from api.events.models import Event
 from api.identity.models import Claim, IdentifierLink, Merge, Tried
+from api.ingest.models import ReportedEvent
 from api.members.models import ApiKey, Brand, Device, Enrolment, Member, MemberSession, RefreshToken
 from api.points.models import ExchangeRequest, HoldRequest, HoldStep
 from api.privacy.models import ConsentWord, Erasure, Preference
@@ -48,6 +49,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     IdempotentWrite,
     IdempotentBatch,
     Event,
+    ReportedEvent,
     Award,
     GoodsReturn,
     Memo,

@@ -28,6 +28,7 @@ KINDS: Final[dict[str, Kind]] = {
     "worker.started": _kind("A worker began to relay and to mirror.", "version", "chain_id", "database"),
     "brand.made": _kind("A brand of the registry was taken in.", "brand", "brand_id", "token"),
     "brand.named": _kind("A brand was given other names.", "brand", "brand_id"),
+    "brand.ceiling": _kind("A brand set the ceiling of one purchase, or took it away.", "amount"),
     "key.made": _kind("A key was made.", "role", "brand"),
     "key.revoked": _kind("A key was ended, at once or from a moment on.", "role", "brand", "ends_at"),
     "session.made": _kind("A member's session was made.", "lifetime_s"),

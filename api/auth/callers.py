@@ -6,10 +6,13 @@ read on a primary key.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBase as HTTPBaseModel
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 
@@ -241,21 +244,31 @@ def _has_ended(revoked_at_ms: int | None, at_ms: int) -> bool:
     return revoked_at_ms is not None and revoked_at_ms <= at_ms
 
 
-def token_of(request: Request) -> Token:
-    """The bearer token of a request, or KeyMissing / KeyInvalid."""
+def token_of(request: Request, *, basic: bool = False) -> Token:
+    """The bearer token of a request, or KeyMissing / KeyInvalid. basic: as the user name of Basic too."""
     header = request.headers.get("authorization")
     if not header:
         raise KeyMissing("Give a key: Authorization: Bearer moa_…")
     scheme, _, text = header.partition(" ")
+    if basic and scheme.lower() == "basic":
+        scheme, text = "bearer", _user_name(text)
     token = read_token(text.strip()) if scheme.lower() == "bearer" else None
     if token is None:
         raise KeyInvalid("This is not one of our keys.")
     return token
 
 
-async def _caller(request: Request) -> Caller:
+def _user_name(encoded: str) -> str:
+    """The user name of Basic; the empty text for what is none."""
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).decode("ascii").partition(":")[0]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return ""
+
+
+async def _caller(request: Request, *, basic: bool = False) -> Caller:
     state: State = state_of(request)
-    token = token_of(request)
+    token = token_of(request, basic=basic)
     at_ms = now_ms()
     caller = await state.database.reads.off_loop(lambda read: identify(read, token, at_ms=at_ms))
     if token.kind not in ("m", "s"):
@@ -267,14 +280,16 @@ async def _caller(request: Request) -> Caller:
 class _Calls(SecurityBase):
     """A bearer scheme of OpenAPI that is also the look-up; refuses callers of another kind."""
 
-    def __init__(self, name: str, description: str, *kinds: type[Caller]) -> None:
-        self.model = HTTPBearerModel(description=description)
+    def __init__(self, name: str, description: str, *kinds: type[Caller], basic: bool = False) -> None:
+        bearer = HTTPBearerModel(description=description)
+        self.model = HTTPBaseModel(scheme="basic", description=description) if basic else bearer
+        self._basic = basic
         self.scheme_name = name
         self._kinds = kinds
         self._wanted = description
 
     async def __call__(self, request: Request) -> Caller:
-        caller = await _caller(request)
+        caller = await _caller(request, basic=self._basic)
         if not isinstance(caller, self._kinds):
             raise NotYours(f"This needs {self._wanted}.")
         _refuse_role(request, caller)
@@ -297,6 +312,7 @@ _auditor_or_operator = _Calls(
 )
 _operator = _Calls("operatorKey", "the operator's key", OperatorCaller)
 _brand = _Calls("brandKey", "a brand's key", BrandCaller)
+_write_key = _Calls("writeKey", "a brand's key, as Bearer or as the user name of Basic", BrandCaller, basic=True)
 _member = _Calls("memberSession", "a member's session", MemberCaller)
 _brand_or_auditor = _Calls("brandKeyOrAuditorKey", "a brand's or an auditor's key", BrandCaller, AuditorCaller)
 _brand_or_member = _Calls("brandKeyOrMemberSession", "a brand's key or a member's session", BrandCaller, MemberCaller)
@@ -307,6 +323,7 @@ ByOperator = Annotated[OperatorCaller, Security(_operator)]
 ByAuditor = Annotated[AuditorCaller, Security(_auditor)]
 ByAuditorOrOperator = Annotated[AuditorCaller | OperatorCaller, Security(_auditor_or_operator)]
 ByBrand = Annotated[BrandCaller, Security(_brand)]
+ByWriteKey = Annotated[BrandCaller, Security(_write_key)]
 ByBrandOrAuditor = Annotated[BrandCaller | AuditorCaller, Security(_brand_or_auditor)]
 ByMember = Annotated[MemberCaller, Security(_member)]
 ByBrandOrMember = Annotated[BrandCaller | MemberCaller, Security(_brand_or_member)]

@@ -60,6 +60,10 @@ class Decider:
         """Why a fact counts nothing, whatever rule is in force."""
         return self.mapping.refusal(data, self.brand)
 
+    def beyond(self, data: Data) -> Problem | None:
+        """That a fact which is not known yet is more than the brand's ceiling lets it be."""
+        return self.mapping.beyond(data, self.brand)
+
     def missing(self, occurred_at_ms: int) -> RuleMissing | RuleUnread | None:
         """That no rule rewards the activity when the award would go, or that it cannot be told."""
         if self.unread:

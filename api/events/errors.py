@@ -5,6 +5,7 @@ Problem
 ├── OrderUnknown        404
 ├── RefusalNotFinal     409   an order is corrected before its refusal is final
 ├── CurrencyWrong       422
+├── PurchaseAboveCeiling 422   more than the brand lets one purchase be
 ├── FreeNotZero         422
 ├── OccurredTooEarly    422   before the programme began
 ├── OccurredInFuture    422
@@ -50,6 +51,12 @@ class RefusalNotFinal(Problem):
 
 class CurrencyWrong(Problem):
     """The brand's rule counts in another currency."""
+
+    status = 422
+
+
+class PurchaseAboveCeiling(Problem):
+    """The purchase is more than the brand's own ceiling for one."""
 
     status = 422
 

@@ -54,6 +54,11 @@ def row_of(kind: FactKind, wanted: ReportCreate, *, source: str, subject: str, a
     }
 
 
+def content_of(row: Row) -> dict[str, Any]:
+    """What a fact says, as a conflict shows it."""
+    return {"member": row["subject"], "occurred_at": rfc3339(row["occurred_at_ms"]), "data": row["data"]}
+
+
 def content_hash(kind: FactKind, data: Data, subject: str, at: str) -> str:
     """The same for the same fact, however its member was named and its time was written."""
     return hashlib.sha256(f"{subject}\n{kind.content(data, at)}".encode()).hexdigest()
@@ -69,7 +74,7 @@ def store(session: Session, rows: Sequence[Row]) -> list[int]:
 def correct(session: Session, event: int, row: Row) -> dict[str, Any]:
     """Puts another content in the place of a fact's; gives what it said until now."""
     found = session.exec(select(Event).where(col(Event.id) == event)).one()
-    before = {"member": found.subject, "occurred_at": rfc3339(found.occurred_at_ms), "data": dict(found.data)}
+    before = content_of(found.model_dump())
     table = table_of(Event)
     session.connection().execute(update(table).where(table.c.id == event).values(row))
     session.expire(found)

@@ -49,6 +49,8 @@ class Brand(SQLModel, table=True):
     created_at_ms: int = Field(sa_type=BigInteger)
     # ISO 3166, for telephone numbers that are written as at home.
     country: str | None = Field(default=None, max_length=2)
+    # Base units of its currency that no single purchase may go beyond; decimal text.
+    purchase_ceiling: str | None = Field(default=None, max_length=16)
 
 
 class Member(SQLModel, table=True):

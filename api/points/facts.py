@@ -21,6 +21,7 @@ from api.events import facts, memos
 from api.events.errors import FactConflict, RefusalNotFinal
 from api.events.facts import Row
 from api.events.kinds import FactKind
+from api.events.models import Event
 from api.events.schemas import FactCreate, is_late
 from api.kit.clock import now_ms, rfc3339
 from api.kit.database import lock
@@ -102,9 +103,14 @@ def count(
         before = known.get(one.id)
         same = before is not None and before.content_hash == row["content_hash"] and _same_memo(one, before, told)
         if before is not None and before.operation not in refused:
-            results.append(Counted("replayed", before.operation, member_id) if same else _conflict(kind, one))
+            results.append(
+                Counted("replayed", before.operation, member_id)
+                if same
+                else _conflict(session, kind, row, before, fresh)
+            )
             continue
-        missing = decider.missing(row["occurred_at_ms"]) or (backlog.full(settings, bulk=bulk) if room == 0 else None)
+        missing = decider.missing(row["occurred_at_ms"]) or decider.beyond(row["data"])
+        missing = missing or (backlog.full(settings, bulk=bulk) if room == 0 else None)
         if missing is not None:
             results.append(missing)
             continue
@@ -261,9 +267,24 @@ def _write(session: Session, fresh: Sequence[tuple[Row, Decided, list[Field]]]) 
     return made
 
 
-def _conflict(kind: FactKind, wanted: FactCreate) -> FactConflict:
+def _conflict(
+    session: Session,
+    kind: FactKind,
+    row: Row,
+    before: _Known,
+    fresh: Sequence[tuple[Row, Decided, list[Field]]],
+) -> FactConflict:
+    """With what is kept and what was sent; a memo is told in neither."""
+    if before.operation < 0:
+        kept = facts.content_of(fresh[-before.operation - 1][0])
+    else:
+        kept = facts.content_of(session.get_one(Event, before.event).model_dump())
+    id = row["external_id"]
     return kind.conflict(
-        f"{kind.name.capitalize()} {wanted.id} was reported before with another content; it counts once.", id=wanted.id
+        f"{kind.name.capitalize()} {id} was reported before with another content; it counts once.",
+        id=id,
+        kept=kept,
+        sent=facts.content_of(row),
     )
 
 

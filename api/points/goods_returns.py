@@ -57,7 +57,10 @@ def take(session: Session, *, settings: Settings, caller: BrandCaller, wanted: R
     if before is not None:
         if before.content_hash != row["content_hash"]:
             raise ReturnConflict(
-                f"Return {wanted.id} was reported before with another content; it counts once.", id=wanted.id
+                f"Return {wanted.id} was reported before with another content; it counts once.",
+                id=wanted.id,
+                kept=facts.content_of(session.get_one(Event, before.event).model_dump()),
+                sent=facts.content_of(row),
             )
         found = session.get_one(GoodsReturn, before.event)
         if found.operation is None or next(one for one in asked if one.operation.id == found.operation).counts:

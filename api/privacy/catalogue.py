@@ -19,6 +19,8 @@ from api.corrections.models import Correction
 from api.events.models import Event
 from api.identity import links
 from api.identity.models import Claim, IdentifierLink, Merge, Tried
+from api.ingest import service as ingest
+from api.ingest.models import ReportedEvent
 from api.members import devices
 from api.members.models import Device, Enrolment, Member, MemberSession
 from api.points.models import ExchangeRequest, HoldRequest
@@ -40,6 +42,10 @@ def _nothing(_: Vault, __: Row) -> dict[str, Any]:
 
 def _identifier(vault: Vault, row: Row) -> dict[str, Any]:
     return {"value": links.opened(vault, IdentifierLink(**row))}
+
+
+def _words(vault: Vault, row: Row) -> dict[str, Any]:
+    return {"words": ingest.opened(vault, ReportedEvent(**row))}
 
 
 def _label(field: str) -> Opened:
@@ -90,6 +96,10 @@ DATASETS: Final[tuple[Dataset, ...]] = (
                                           "said_at_ms", "at_ms")),
     Dataset(Preference, ("member_id",), ("quiet_from", "quiet_to", "zone", "paused_until_ms")),
     Dataset(Event, ("subject",), ("source", "type", "external_id", "occurred_at_ms", "received_at_ms", "data")),
+    Dataset(
+        ReportedEvent, ("member_id",),
+        ("source", "type", "external_id", "occurred_at_ms", "received_at_ms", "data", "operation"), _words,
+    ),
     Dataset(HoldRequest, ("member_id",), ("id", "brand", "points", "reward", "hold_until", "created_at_ms")),
     Dataset(ExchangeRequest, ("member_id",), ("id", "created_at_ms")),
     Dataset(Correction, ("member_id",), ("id", "brand", "purpose", "points", "state", "asked_at_ms"), _reason),

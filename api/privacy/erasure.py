@@ -24,6 +24,7 @@ from api.events.memos import Memo
 from api.identity import merges
 from api.identity.links import UNNAMED
 from api.identity.models import IdentifierLink
+from api.ingest.models import ReportedEvent
 from api.kit.clock import now_ms, rfc3339
 from api.kit.container import State
 from api.kit.database import lock
@@ -79,6 +80,7 @@ def _erase(
         counts[str(table.name)] = connection.execute(delete(table).where(table.c.member_id.in_(member_ids))).rowcount
     counts["enrolment"] = _unname(session, member_ids)
     counts["memo"] = _forget_memos(session, member_ids)
+    counts["words"] = _forget_words(session, member_ids)
     counts["answers"] = _forget_answers(session, member_ids)
     for member_id in member_ids:
         names.forget(connection, member_id)
@@ -159,6 +161,13 @@ def _forget_memos(session: Session, member_ids: Sequence[str]) -> int:
     for one in mine:
         memos.erase(session, one)
     return len(mine)
+
+
+def _forget_words(session: Session, member_ids: Sequence[str]) -> int:
+    """What the person said, in every event that had it; what happened stays, as facts do."""
+    table = table_of(ReportedEvent)
+    mine = (table.c.member_id.in_(member_ids), table.c.words.is_not(None))
+    return session.connection().execute(update(table).where(*mine).values(words=None, content_hash="")).rowcount
 
 
 def _forget_answers(session: Session, member_ids: Sequence[str]) -> int:

@@ -19,6 +19,8 @@ from api.events.memos import Memo
 from api.identity import links
 from api.identity.kinds import masked
 from api.identity.models import IdentifierLink
+from api.ingest import service as ingest
+from api.ingest.models import ReportedEvent
 from api.vault.sealing import Vault
 from chain.base.hashing import keccak
 from chain.storage.columns import table_of
@@ -30,7 +32,7 @@ PLACES: Final = (
     ("operation", "payload"), ("chain_transaction", "calldata"), ("chain_transaction_hash", "raw"),
     ("entry", "detail"), ("hold", "reward_id"), ("log_entry", "leaf"), ("act_pending", "leaf"), ("act_tally", "detail"),
     ("act_tally", "actor"), ("act_tally", "subject"), ("idempotent_write", "answer"), ("erasure", "certificate"),
-    ("event", "data"),
+    ("event", "data"), ("reported_event", "data"),
 )  # fmt: skip
 
 
@@ -44,7 +46,7 @@ class Leak:
 
 
 def values_of(session: Session, vault: Vault) -> Iterator[tuple[str, str]]:
-    """(value, masked) of everything personal that is kept: identifiers and memos' words."""
+    """(value, masked) of everything personal that is kept: identifiers, what was said in events, memos' words."""
     after = 0
     while True:
         rows = (
@@ -59,10 +61,26 @@ def values_of(session: Session, vault: Vault) -> Iterator[tuple[str, str]]:
         if len(found) < CHUNK:
             break
         after = found[-1].id or after
+    yield from _words(session, vault)
     memo = table_of(Memo)
     for (fields,) in session.connection().execute(select(memo.c.fields).order_by(memo.c.operation)):
         for field in fields:
             yield field["value"], masked("memo", field["value"])
+
+
+def _words(session: Session, vault: Vault) -> Iterator[tuple[str, str]]:
+    """(value, masked) of what people said in events."""
+    after = 0
+    while True:
+        rows = select(ReportedEvent).where(col(ReportedEvent.id) > after, col(ReportedEvent.words).is_not(None))
+        found = list(session.exec(rows.order_by(col(ReportedEvent.id)).limit(CHUNK)))
+        for event in found:
+            for said in ingest.opened(vault, event).values():
+                for value in said.values() if isinstance(said, dict) else [said]:
+                    yield value, masked("memo", value)
+        if len(found) < CHUNK:
+            return
+        after = found[-1].id or after
 
 
 def spellings(value: str) -> dict[str, str]:

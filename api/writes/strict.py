@@ -58,6 +58,16 @@ def takes_newlines(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def takes_types(*types: str) -> Callable[[Endpoint], Endpoint]:
+    """Marks a route that reads JSON under these types of content too."""
+
+    def marked(endpoint: Endpoint) -> Endpoint:
+        endpoint.takes_types = frozenset(types)  # type: ignore[attr-defined]
+        return endpoint
+
+    return marked
+
+
 class StrictRoute(APIRoute):
     """A route that takes a request only when it means one thing."""
 
@@ -69,6 +79,7 @@ class StrictRoute(APIRoute):
         has_body = self.body_field is not None or bool((self.openapi_extra or {}).get("requestBody"))
         lines = takes_lines(self)
         newlines = getattr(self.endpoint, "takes_newlines", False)
+        accepted = frozenset({JSON}) | getattr(self.endpoint, "takes_types", frozenset())
 
         async def checked(request: Request) -> Response:
             for name, value in request.path_params.items():
@@ -79,7 +90,7 @@ class StrictRoute(APIRoute):
                 for value in request.headers.getlist(name):
                     refuse_invisible(value, name)
             if request.method not in ("GET", "HEAD"):
-                await _refuse_body(request, lines=lines, has_body=has_body, newlines=newlines)
+                await _refuse_body(request, lines=lines, has_body=has_body, newlines=newlines, types=accepted)
             return await serve(request)
 
         return checked
@@ -104,7 +115,7 @@ def refuse_queries(request: Request, known: dict[str, Any]) -> None:
         _refuse_spelling(name, value, known[name])
 
 
-async def _refuse_body(request: Request, *, lines: bool, has_body: bool, newlines: bool) -> None:
+async def _refuse_body(request: Request, *, lines: bool, has_body: bool, newlines: bool, types: frozenset[str]) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise EncodingUnsupported("Bodies are read as they are; send this one without Content-Encoding.")
@@ -114,8 +125,9 @@ async def _refuse_body(request: Request, *, lines: bool, has_body: bool, newline
     if not body:
         return
     kinds = [kind.partition(";")[0].strip().lower() for kind in request.headers.getlist("content-type")]
-    if kinds != [JSON]:
-        raise ContentTypeUnsupported(f"This route reads {JSON}{' or application/x-ndjson' if lines else ''}.")
+    if len(kinds) != 1 or kinds[0] not in types:
+        told = ", ".join(sorted(types))
+        raise ContentTypeUnsupported(f"This route reads {told}{' or application/x-ndjson' if lines else ''}.")
     value = parse(body, newlines=newlines)
     if not has_body and value not in ({}, None):
         raise RequestMalformed("This route takes no body.")

@@ -20,9 +20,9 @@ from chain.storage import database
 OURS = {
     "brand", "member", "enrolment", "api_key", "member_session", "idempotent_write", "idempotent_batch", "event",
     "operation", "operation_counter", "operation_refusal", "award", "goods_return", "hold_request", "hold_step",
-    "exchange_request", "memo", "chain_signer", "identifier_link", "member_merge", "claim", "tried", "device",
-    "refresh_token", "challenge", "outbox_message", "passkey", "act_about", "consent_word", "preference", "erasure",
-    "staff_role", "staff_session",
+    "exchange_request", "memo", "reported_event", "chain_signer", "identifier_link", "member_merge", "claim", "tried",
+    "device", "refresh_token", "challenge", "outbox_message", "passkey", "act_about", "consent_word", "preference",
+    "erasure", "staff_role", "staff_session",
     "chain_transaction", "chain_transaction_hash", "act_pending", "act_tally", "act_salt", "log_entry", "log_tile",
     "log_state", "log_checkpoint", "log_cosignature",
 }  # fmt: skip

@@ -23,7 +23,8 @@ class Reader:
 
     def __init__(self, demo: LocalStack) -> None:
         self.http = httpx.Client(base_url=demo.url, timeout=60, event_hooks={"response": [documented]})
-        self.keys = {"operatorKey": demo.operator_key, "brandKey": demo.brand_keys["cdnow"]}
+        brand = demo.brand_keys["cdnow"]
+        self.keys = {"operatorKey": demo.operator_key, "brandKey": brand, "writeKey": brand}
         self.paths: dict[str, Any] = self.http.get("/openapi.json").json()["paths"]
         self.sent: set[str] = set()
 

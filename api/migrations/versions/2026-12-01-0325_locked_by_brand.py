@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "locked_by_brand"
+revision = "0024_locked_by_brand"
 down_revision = "0023_privacy"
 branch_labels = None
 depends_on = None

@@ -64,6 +64,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/segment/v1/alias": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Alias
+         * @description Says that two ids are of one person.
+         */
+        post: operations["segmentAlias"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Batch
+         * @description Takes a batch of messages, each of its own type.
+         */
+        post: operations["segmentBatch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/group": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Group
+         * @description Takes that a member joined a group.
+         */
+        post: operations["segmentGroup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/identify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Identify
+         * @description Says who somebody is: a name of the brand's own, a cookie, an e-mail, a telephone.
+         */
+        post: operations["segmentIdentify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/page": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Page
+         * @description Takes the view of a page.
+         */
+        post: operations["segmentPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/screen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Screen
+         * @description Takes the view of an app's screen.
+         */
+        post: operations["segmentScreen"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/segment/v1/track": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Segment Track
+         * @description Takes an event of a kind, with its data as properties.
+         */
+        post: operations["segmentTrack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit/accounts/{address}/balances": {
         parameters: {
             query?: never;
@@ -652,6 +792,72 @@ export interface paths {
          * @description Takes it back before a second one decided; whoever asked, and nobody else.
          */
         post: operations["withdrawCorrection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Events
+         * @description The brand's events after a number, in the order in which they were committed: none comes in between later.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        /**
+         * Report Events
+         * @description Takes an event in CloudEvents' envelope; a batch (at most 100) or NDJSON lines are answered one by one.
+         *
+         *     A purchase counts as by `POST /v1/purchases`, a return as by `POST /v1/returns`.
+         */
+        post: operations["reportEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/ceiling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Purchase Ceiling
+         * @description No purchase beyond this counts from now on: it stops the mistake of a hundredfold amount. null: no ceiling.
+         */
+        put: operations["setPurchaseCeiling"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Event Policy
+         * @description How events are taken: kinds with their schemas, what is sealed, bounds and times. For anyone.
+         */
+        get: operations["getEventPolicy"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -4074,6 +4280,35 @@ export interface components {
              */
             points: string;
         };
+        /** CeilingPublic */
+        CeilingPublic: {
+            /**
+             * Amount
+             * @example 500000
+             */
+            amount: string | null;
+            /**
+             * Currency
+             * @example USD
+             */
+            currency: string;
+            /**
+             * Decimals
+             * @example 2
+             */
+            decimals: number;
+        };
+        /**
+         * CeilingWanted
+         * @description No purchase beyond this is counted; null: no ceiling. In the brand's own currency's base units.
+         */
+        CeilingWanted: {
+            /**
+             * Amount
+             * @example 500000
+             */
+            amount: string | null;
+        };
         /**
          * ChallengeMade
          * @description The same for everybody, member or not.
@@ -4134,6 +4369,98 @@ export interface components {
              * @example 7K3M-QX2A-9TBN
              */
             code: string;
+        };
+        /**
+         * CloudEvent
+         * @description An event in CloudEvents 1.0.2's JSON format. (source, id) counts once; `time` is required.
+         *
+         *     The member is named by `subject` (its id, or the brand's own name for it) or, before anybody knows who it is, by
+         *     `anonymousid` (what a cookie holds).
+         */
+        CloudEvent: {
+            /**
+             * Anonymousid
+             * @default null
+             * @example null
+             */
+            anonymousid: string | null;
+            /**
+             * Data
+             * @example {
+             *       "sku": "tea-jasmine-100"
+             *     }
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Datacontenttype
+             * @default null
+             * @example application/json
+             */
+            datacontenttype: "application/json" | null;
+            /**
+             * Dataschema
+             * @description Read and not kept.
+             * @default null
+             * @example null
+             */
+            dataschema: string | null;
+            /**
+             * Id
+             * @example evt-4711
+             */
+            id: string;
+            /**
+             * Partitionkey
+             * @description Read and not kept.
+             * @default null
+             * @example null
+             */
+            partitionkey: string | null;
+            /**
+             * Source
+             * @example /shops/seoul-01
+             */
+            source: string;
+            /**
+             * Specversion
+             * @example 1.0
+             * @constant
+             */
+            specversion: "1.0";
+            /**
+             * Subject
+             * @default null
+             * @example customer-00004
+             */
+            subject: string | null;
+            /**
+             * Time
+             * Format: date-time
+             * @description Not before the programme began, not more than a minute ahead.
+             * @example 1997-01-01T00:00:00Z
+             */
+            time: string;
+            /**
+             * Traceparent
+             * @description Read and not kept.
+             * @default null
+             * @example null
+             */
+            traceparent: string | null;
+            /**
+             * Tracestate
+             * @description Read and not kept.
+             * @default null
+             * @example null
+             */
+            tracestate: string | null;
+            /**
+             * Type
+             * @example product.viewed
+             */
+            type: string;
         };
         /** CodeEntered */
         CodeEntered: {
@@ -4945,6 +5272,294 @@ export interface components {
              * @example erase everything
              */
             confirm: string;
+        };
+        /** EventKindPolicy */
+        EventKindPolicy: {
+            /**
+             * Data
+             * @description The JSON schema of its data.
+             * @example {
+             *       "type": "object"
+             *     }
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Name
+             * @example product.viewed
+             */
+            name: string;
+            /**
+             * Sealed
+             * @description Fields kept under the member's own key.
+             * @example [
+             *       "url"
+             *     ]
+             */
+            sealed: string[];
+            /**
+             * Whose
+             * @example member
+             * @enum {string}
+             */
+            whose: "member" | "anyone" | "nobody";
+        };
+        /**
+         * EventLine
+         * @description The answer to one event of several. line: counted from 1, as they came.
+         */
+        EventLine: {
+            /**
+             * Id
+             * @default null
+             * @example evt-4711
+             */
+            id: string | null;
+            /**
+             * Late
+             * @default null
+             * @example false
+             */
+            late: boolean | null;
+            /**
+             * Line
+             * @example 1
+             */
+            line: number;
+            /**
+             * Member
+             * @default null
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string | null;
+            /**
+             * Number
+             * @default null
+             * @example 17
+             */
+            number: string | null;
+            /**
+             * Occurred At
+             * @default null
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            occurred_at: string | null;
+            /**
+             * Operation
+             * @default null
+             * @example null
+             */
+            operation: string | null;
+            /**
+             * Problem
+             * @default null
+             * @example null
+             */
+            problem: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Received At
+             * @default null
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            received_at: string | null;
+            /**
+             * Source
+             * @default null
+             * @example /shops/seoul-01
+             */
+            source: string | null;
+            /**
+             * Status
+             * @example accepted
+             * @enum {string}
+             */
+            status: "accepted" | "replayed" | "retried" | "refused";
+            /**
+             * Type
+             * @default null
+             * @example product.viewed
+             */
+            type: string | null;
+        };
+        /**
+         * EventLines
+         * @description The answers to a batch, in its order.
+         */
+        EventLines: {
+            /** Events */
+            events: components["schemas"]["EventLine"][];
+        };
+        /**
+         * EventPage
+         * @description Events after a number, in the order in which they were committed. next_after: where to go on, always told.
+         */
+        EventPage: {
+            /** Events */
+            events: components["schemas"]["EventPublic"][];
+            /**
+             * Next After
+             * @example 17
+             */
+            next_after: string;
+        };
+        /**
+         * EventPolicy
+         * @description How events are taken.
+         */
+        EventPolicy: {
+            /**
+             * Ahead S
+             * @description So far ahead a source's clock may be.
+             * @example 60
+             */
+            ahead_s: number;
+            /**
+             * Batch Max
+             * @example 100
+             */
+            batch_max: number;
+            /**
+             * Decimals
+             * @description Decimals of a currency's base unit, where they are not two.
+             * @example {
+             *       "JPY": 0,
+             *       "KWD": 3
+             *     }
+             */
+            decimals: {
+                [key: string]: number;
+            };
+            /** Kinds */
+            kinds: components["schemas"]["EventKindPolicy"][];
+            /**
+             * Late S
+             * @description What is reported later than this after it happened is marked.
+             * @example 86400
+             */
+            late_s: number;
+        };
+        /**
+         * EventPublic
+         * @description An event as it is kept. data has what a member said or wrote only where the page is of one named member.
+         */
+        EventPublic: {
+            /**
+             * Data
+             * @example {
+             *       "sku": "tea-jasmine-100"
+             *     }
+             */
+            data: {
+                [key: string]: unknown;
+            };
+            /**
+             * Id
+             * @example evt-4711
+             */
+            id: string;
+            /**
+             * Late
+             * @example false
+             */
+            late: boolean;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string | null;
+            /**
+             * Number
+             * @example 17
+             */
+            number: string;
+            /**
+             * Occurred At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            occurred_at: string;
+            /**
+             * Operation
+             * @example null
+             */
+            operation: string | null;
+            /**
+             * Received At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            received_at: string;
+            /**
+             * Source
+             * @example /shops/seoul-01
+             */
+            source: string;
+            /**
+             * Type
+             * @example product.viewed
+             */
+            type: string;
+        };
+        /**
+         * EventTaken
+         * @description An event counts. operation: what a purchase or a return asked of the ledger.
+         */
+        EventTaken: {
+            /**
+             * Id
+             * @example evt-4711
+             */
+            id: string;
+            /**
+             * Late
+             * @description It was reported more than a day after it happened.
+             * @example false
+             */
+            late: boolean;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member: string | null;
+            /**
+             * Number
+             * @description Its place in the brand's events.
+             * @example 17
+             */
+            number: string;
+            /**
+             * Occurred At
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            occurred_at: string;
+            /**
+             * Operation
+             * @example null
+             */
+            operation?: string | null;
+            /**
+             * Received At
+             * @description When it was first reported.
+             * @example 2026-11-21T22:15:00.000Z
+             */
+            received_at: string;
+            /**
+             * Source
+             * @example /shops/seoul-01
+             */
+            source: string;
+            /**
+             * Status
+             * @example accepted
+             * @enum {string}
+             */
+            status: "accepted" | "replayed" | "retried" | "refused";
+            /**
+             * Type
+             * @example product.viewed
+             */
+            type: string;
         };
         /**
          * ExchangeCreate
@@ -6134,6 +6749,134 @@ export interface components {
              * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d11
              */
             other: string;
+        };
+        /**
+         * Message
+         * @description A message as Segment's clients send it; what is not named here is not read.
+         */
+        Message: {
+            /**
+             * Anonymousid
+             * @example null
+             */
+            anonymousId?: string | null;
+            /**
+             * Category
+             * @example null
+             */
+            category?: string | null;
+            /**
+             * Event
+             * @example product.viewed
+             */
+            event?: string | null;
+            /**
+             * Groupid
+             * @example null
+             */
+            groupId?: string | null;
+            /**
+             * Messageid
+             * @example 4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10
+             */
+            messageId: string;
+            /**
+             * Name
+             * @example null
+             */
+            name?: string | null;
+            /**
+             * Previousid
+             * @example null
+             */
+            previousId?: string | null;
+            /**
+             * Properties
+             * @example {
+             *       "sku": "tea-jasmine-100"
+             *     }
+             */
+            properties?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Timestamp
+             * @example 1997-01-01T00:00:00.000Z
+             */
+            timestamp: string;
+            /**
+             * Traits
+             * @example {}
+             */
+            traits?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Userid
+             * @example customer-00004
+             */
+            userId?: string | null;
+        };
+        /** MessageBatch */
+        MessageBatch: {
+            /**
+             * Batch
+             * @example [
+             *       {
+             *         "event": "product.viewed",
+             *         "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d11",
+             *         "properties": {
+             *           "sku": "tea-jasmine-100"
+             *         },
+             *         "timestamp": "1997-01-01T00:00:00.000Z",
+             *         "type": "track",
+             *         "userId": "customer-00004"
+             *       }
+             *     ]
+             */
+            batch: components["schemas"]["TypedMessage"][];
+        };
+        /**
+         * MessageTaken
+         * @description What became of one message.
+         */
+        MessageTaken: {
+            /**
+             * Id
+             * @example 4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10
+             */
+            id: string;
+            /**
+             * Member
+             * @example mem_0190a3f27c1e4b0c9a5d2e6f8b7c4d10
+             */
+            member?: string | null;
+            /**
+             * Number
+             * @example 17
+             */
+            number?: string | null;
+            /**
+             * Problem
+             * @example null
+             */
+            problem?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Status
+             * @example accepted
+             * @enum {string}
+             */
+            status: "accepted" | "replayed" | "retried" | "refused";
+        };
+        /**
+         * MessagesTaken
+         * @description What became of each message, in their order.
+         */
+        MessagesTaken: {
+            /** Messages */
+            messages: components["schemas"]["MessageTaken"][];
         };
         /**
          * MoneyTold
@@ -8020,6 +8763,76 @@ export interface components {
              */
             visitor?: ("nothing" | "stitched" | "apart") | null;
         };
+        /** TypedMessage */
+        TypedMessage: {
+            /**
+             * Anonymousid
+             * @example null
+             */
+            anonymousId?: string | null;
+            /**
+             * Category
+             * @example null
+             */
+            category?: string | null;
+            /**
+             * Event
+             * @example product.viewed
+             */
+            event?: string | null;
+            /**
+             * Groupid
+             * @example null
+             */
+            groupId?: string | null;
+            /**
+             * Messageid
+             * @example 4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10
+             */
+            messageId: string;
+            /**
+             * Name
+             * @example null
+             */
+            name?: string | null;
+            /**
+             * Previousid
+             * @example null
+             */
+            previousId?: string | null;
+            /**
+             * Properties
+             * @example {
+             *       "sku": "tea-jasmine-100"
+             *     }
+             */
+            properties?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Timestamp
+             * @example 1997-01-01T00:00:00.000Z
+             */
+            timestamp: string;
+            /**
+             * Traits
+             * @example {}
+             */
+            traits?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Type
+             * @example track
+             * @enum {string}
+             */
+            type: "identify" | "track" | "page" | "screen" | "group" | "alias";
+            /**
+             * Userid
+             * @example customer-00004
+             */
+            userId?: string | null;
+        };
         /**
          * Unlocking
          * @description Locked points that become spendable together, by the rule in force now.
@@ -8407,6 +9220,892 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Ready"];
+                };
+            };
+        };
+    };
+    segmentAlias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event": "product.viewed",
+                 *       "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10",
+                 *       "properties": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "timestamp": "1997-01-01T00:00:00.000Z",
+                 *       "traits": {},
+                 *       "userId": "customer-00004"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    segmentBatch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "batch": [
+                 *         {
+                 *           "event": "product.viewed",
+                 *           "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d11",
+                 *           "properties": {
+                 *             "sku": "tea-jasmine-100"
+                 *           },
+                 *           "timestamp": "1997-01-01T00:00:00.000Z",
+                 *           "type": "track",
+                 *           "userId": "customer-00004"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["MessageBatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    segmentGroup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event": "product.viewed",
+                 *       "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10",
+                 *       "properties": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "timestamp": "1997-01-01T00:00:00.000Z",
+                 *       "traits": {},
+                 *       "userId": "customer-00004"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    segmentIdentify: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event": "product.viewed",
+                 *       "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10",
+                 *       "properties": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "timestamp": "1997-01-01T00:00:00.000Z",
+                 *       "traits": {},
+                 *       "userId": "customer-00004"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    segmentPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event": "product.viewed",
+                 *       "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10",
+                 *       "properties": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "timestamp": "1997-01-01T00:00:00.000Z",
+                 *       "traits": {},
+                 *       "userId": "customer-00004"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    segmentScreen: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event": "product.viewed",
+                 *       "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10",
+                 *       "properties": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "timestamp": "1997-01-01T00:00:00.000Z",
+                 *       "traits": {},
+                 *       "userId": "customer-00004"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    segmentTrack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event": "product.viewed",
+                 *       "messageId": "4f0a1d2e-7c1e-4b0c-9a5d-2e6f8b7c4d10",
+                 *       "properties": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "timestamp": "1997-01-01T00:00:00.000Z",
+                 *       "traits": {},
+                 *       "userId": "customer-00004"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Message"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagesTaken"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, FieldRepeated, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
         };
@@ -12200,6 +13899,502 @@ export interface operations {
                 };
             };
             /** @description CharacterRefused, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description `next_after` of the page before; 0 for all. */
+                after?: number;
+                type?: string | null;
+                member?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    reportEvents: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": components["schemas"]["CloudEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
+                /**
+                 * @example {
+                 *       "data": {
+                 *         "sku": "tea-jasmine-100"
+                 *       },
+                 *       "datacontenttype": "application/json",
+                 *       "id": "evt-4711",
+                 *       "source": "/shops/seoul-01",
+                 *       "specversion": "1.0",
+                 *       "subject": "customer-00004",
+                 *       "time": "1997-01-01T00:00:00Z",
+                 *       "type": "product.viewed"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CloudEvent"];
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description A batch: the answer to each event, in order; of an NDJSON body one a line. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventLines"];
+                    "application/x-ndjson": components["schemas"]["EventLine"];
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventTaken"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description MemberUnknown, OrderUnknown */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description EventConflict, PurchaseConflict, RefusalNotFinal, ReturnConflict, ReturnExceedsAward, ReturnTooLate, AwardUnknown, RuleMissing */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge, EventsTooMany, LineTooLong, LinesTooMany */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, BasketUnequal, CharacterRefused, CurrencyWrong, EventKindUnknown, FieldRepeated, IdempotencyKeyReused, IdentifierMalformed, IdentifiersMissing, LineMalformed, MemberUnclear, OccurredInFuture, OccurredTooEarly, PurchaseAboveCeiling, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BacklogFull */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable, RuleUnread */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    setPurchaseCeiling: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Required. One a write, repeated on a retry: the write counts once. */
+                "idempotency-key": string;
+                /** @description `wait=N` waits up to N ≤ 30 seconds until it is mirrored. */
+                prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "amount": "500000"
+                 *     }
+                 */
+                "application/json": components["schemas"]["CeilingWanted"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CeilingPublic"];
+                };
+            };
+            /** @description IdempotencyKeyMissing, IdempotencyKeyMalformed */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description KeyMissing, KeyInvalid, SessionExpired */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description NotYours, SecondFactorNeeded */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description BodyTooLarge */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ContentTypeUnsupported, EncodingUnsupported */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, FieldRepeated, IdempotencyKeyReused, RequestMalformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description HeadersTooLarge */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description InternalFault */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description ConnectionsTooMany, DatabaseUnavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+        };
+    };
+    getEventPolicy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPolicy"];
+                };
+            };
+            /** @description RequestTimedOut */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description RequestLineTooLong */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description CharacterRefused, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -24654,7 +26849,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"];
                 };
             };
-            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, CurrencyWrong, FieldRepeated, FreeNotZero, IdempotencyKeyReused, LineMalformed, MemberUnclear, MemoMalformed, MemoTooLarge, OccurredInFuture, OccurredTooEarly, RequestMalformed */
+            /** @description AmountFractional, AmountMalformed, AmountNegative, AmountTooLarge, AmountZero, CharacterRefused, CurrencyWrong, FieldRepeated, FreeNotZero, IdempotencyKeyReused, LineMalformed, MemberUnclear, MemoMalformed, MemoTooLarge, OccurredInFuture, OccurredTooEarly, PurchaseAboveCeiling, RequestMalformed */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "corrections"
-down_revision = "0023_privacy"
+revision = "0025_corrections"
+down_revision = "0024_locked_by_brand"
 branch_labels = None
 depends_on = None
 
