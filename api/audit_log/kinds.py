@@ -28,9 +28,9 @@ KINDS: Final[dict[str, Kind]] = {
     "worker.started": _kind("A worker began to relay and to mirror.", "version", "chain_id", "database"),
     "brand.made": _kind("A brand of the registry was taken in.", "brand", "brand_id", "token"),
     "brand.named": _kind("A brand was given other names.", "brand", "brand_id"),
-    "key.made": _kind("A key was made.", "role", "brand"),
+    "key.made": _kind("A key was made.", "role", "brand", "digest"),
     "key.revoked": _kind("A key was ended, at once or from a moment on.", "role", "brand", "ends_at"),
-    "session.made": _kind("A member's session was made.", "lifetime_s"),
+    "session.made": _kind("A member's session was made.", "lifetime_s", "digest"),
     "session.ended": _kind("A member's session was ended before its time."),
     "consent.said": _kind(
         "A member agreed to something, or ended it.", "purpose", "channel", "granted", "text_version"
