@@ -37,7 +37,7 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "personal.exported": _kind("A member fetched everything that is kept of it."),
     "member.erased": _kind("A member was forgotten."),
-    "role.given": _kind("An address was given a role.", "brand", "role"),
+    "role.given": _kind("An address was given a role.", "brand", "role", "digest"),
     "role.taken": _kind("A role was taken back.", "brand", "role"),
     "role.taken_up": _kind("Somebody took up a role.", "brand", "role"),
     "signin.done": _kind("A person signed in.", "means"),

@@ -10,7 +10,7 @@ from api.cross_checks.ways_in import WaysIn
 
 TABLES = (
     "act_pending", "api_key", "award", "brand", "event", "exchange_request", "goods_return", "hold_request",
-    "log_checkpoint", "log_entry", "log_state", "log_tile", "member", "member_session", "memo",
+    "log_checkpoint", "log_entry", "log_state", "log_tile", "member", "member_session", "memo", "staff_role",
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Keys, and sessions that the operator made, beside the acts that made and ended them: both ways."""
+"""Keys, roles, and sessions that the operator made, beside the acts that made and ended them: both ways."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from api.cross_checks.findings import Found, compare, differs, pages
-from api.members.bindings import key_digest, session_digest
+from api.members.bindings import key_digest, role_digest, session_digest
 from api.members.models import ApiKey, Brand, MemberSession
+from api.staff.models import StaffRole
 from chain.storage.columns import table_of
 
 RULE: Final = "25.3"
 _key, _brand, _session = table_of(ApiKey), table_of(Brand), table_of(MemberSession)
+_role = table_of(StaffRole)
 KINDS: Final = {"o": "operator", "b": "brand", "a": "auditor"}
 
 
@@ -24,6 +26,7 @@ class WaysIn:
     def __init__(self, connection: Connection) -> None:
         self._made: dict[str, Mapping[str, Any]] = {}
         self._ended: set[str] = set()
+        self._roles: dict[str, Mapping[str, Any]] = {}
         # Digest -> (id, made at) of sessions whose act was not heard yet: rows go a week after their end, acts never.
         self._unheard: dict[str, tuple[str, int]] = {}
         self._session_rows = self._read_sessions(connection)
@@ -37,6 +40,10 @@ class WaysIn:
             self._made[subject] = detail
         elif name == "key.revoked":
             self._ended.add(subject)
+        elif name == "role.given":
+            self._roles[subject] = detail
+        elif name == "role.taken":
+            self._roles.pop(subject, None)
         elif name == "session.made" and "digest" in detail:
             self._unheard.pop(detail["digest"], None)
         if self._bound_since is None and "digest" in detail and name in ("key.made", "session.made"):
@@ -44,7 +51,7 @@ class WaysIn:
 
     def check(self, connection: Connection, found: Found) -> int:
         """Rows without an act, acts without a row, and rows that are not what their act says; how many rows."""
-        rows = self._keys(connection, found) + self._session_rows
+        rows = self._keys(connection, found) + self._check_roles(connection, found) + self._session_rows
         since_ms = _ms(self._bound_since)
         for digest, (id, made_ms) in self._unheard.items():
             if since_ms is not None and made_ms >= since_ms:
@@ -74,6 +81,23 @@ class WaysIn:
                 compare(found, "api_key", row.id, pairs, RULE)
         for subject in left:
             differs(found, "api_key", subject.removeprefix("key/"), "row removed", None, "a key", RULE)
+        return rows
+
+    def _check_roles(self, connection: Connection, found: Found) -> int:
+        """A role that lacks went with an erasure, or gives nobody anything."""
+        rows = 0
+        for page in pages(connection, select(_role).order_by(_role.c.id)):
+            rows += len(page)
+            for row in page:
+                act = self._roles.get(f"role/{row.id}")
+                if act is None:
+                    differs(found, "staff_role", row.id, "row added", "a role", None, RULE)
+                    continue
+                digest = role_digest(row.id, row.lookup, row.scope, row.role, bytes(row.sealed))
+                pairs = [("role that was given", row.role, act.get("role"))]
+                if "digest" in act:
+                    pairs.append(("digest of a role", digest, act["digest"]))
+                compare(found, "staff_role", row.id, pairs, RULE)
         return rows
 
     def _read_sessions(self, connection: Connection) -> int:

@@ -54,6 +54,8 @@ def told(demo: LocalStack) -> LocalStack:
     back = {"id": f"r-{secrets.token_hex(8)}", "order": bought["id"], "amount": "100"}
     returned = shop.write("/v1/returns", {**back, "occurred_at": "1997-01-02T00:00:00Z"})
     assert returned.status_code == 201, returned.text
+    given = shop.write("/v1/staff", {"identifier": {"kind": "email", "value": f"{name}@example.org"}, "role": "till"})
+    assert given.status_code == 201, given.text
     _forgotten(demo, shop, operator, member)
     for caller in (shop, operator, me):
         caller.client.close()
@@ -127,6 +129,10 @@ AMOUNT = '\'"base_amount":'
 HASH = "'0x" + "11" * 32 + "'"
 OTHER_MEMBER = f"(SELECT MAX(id) FROM member WHERE id <> (SELECT subject FROM event WHERE id = {ONE_EVENT}))"
 NEW_KEY = "INSERT INTO api_key (id, kind, brand, secret_hash, created_at_ms) VALUES ('aaaaaaaaaaaa', 'o', NULL, 'x', 1)"
+NEW_ROLE = (
+    "INSERT INTO staff_role (id, lookup, sealed, brand, scope, role, member_id, made_at_ms)"
+    " SELECT 'aaaaaaaaaaaa', 'x', sealed, brand, scope, role, NULL, 1 FROM staff_role WHERE role = 'till'"
+)
 NEW_SESSION = (
     "INSERT INTO member_session (id, member_id, secret_hash, created_at_ms, expires_at_ms)"
     " SELECT 'aaaaaaaaaaaa', MIN(id), 'x', 9000000000000, 9000000000001 FROM member"
@@ -199,6 +205,10 @@ LIES: dict[str, tuple[str, str, str]] = {
     "a key's brand": ("UPDATE api_key SET brand = 'hanok' WHERE brand = 'cdnow'", "api_key", "digest of a key"),
     "a key's role": ("UPDATE api_key SET kind = 'o', brand = NULL WHERE kind = 'b'", "api_key", "role of a key"),
     "a key's end": ("UPDATE api_key SET revoked_at_ms = 1", "api_key", "end of a key"),
+    "a role written into the database": (NEW_ROLE, "staff_role", "row added"),
+    "a role's kind": ("UPDATE staff_role SET role = 'owner'", "staff_role", "role that was given"),
+    "a role's address": ("UPDATE staff_role SET lookup = 'x' || id", "staff_role", "digest of a role"),
+    "a role's brand": ("UPDATE staff_role SET scope = '', brand = NULL", "staff_role", "digest of a role"),
     "a session written into the database": (NEW_SESSION, "member_session", "row without its act"),
     "a session's member": (
         "UPDATE member_session SET member_id = (SELECT MAX(m.id) FROM member m WHERE m.id <> member_id)",
