@@ -18,6 +18,7 @@ from api.auth.tokens import Token, new_token
 from api.kit.addresses import checksum
 from api.kit.clock import now_ms, rfc3339, rfc3339_or_none
 from api.kit.database import Database, Snapshot, lock
+from api.members.bindings import key_digest, session_digest
 from api.members.brands import BRANDS_MAX, take_in
 from api.members.errors import BrandUnknown, IdentifierTaken, KeyUnknown, MemberUnknown
 from api.members.living import refuse_erased
@@ -80,8 +81,15 @@ def create_key(session: Session, *, kind: Literal["o", "b", "a"], slug: str | No
     key = ApiKey(id=token.id, kind=kind, brand=slug, secret_hash=token.secret_hash, created_at_ms=now_ms())
     session.add(key)
     session.flush()
+    registry_id = None if slug is None else brand(session, slug=slug).registry_id
     audit_log.record(
-        session.connection(), "key.made", actor=actor, subject=f"key/{key.id}", role=ROLES[kind], brand=slug
+        session.connection(),
+        "key.made",
+        actor=actor,
+        subject=f"key/{key.id}",
+        role=ROLES[kind],
+        brand=slug,
+        digest=key_digest(key.id, kind, registry_id, key.secret_hash),
     )
     return key, token
 
@@ -323,7 +331,12 @@ def create_session(session: Session, *, member_id: str, lifetime_s: int, actor: 
     session.add(made)
     session.flush()
     audit_log.record(
-        session.connection(), "session.made", actor=actor, subject=acts_name(member_id), lifetime_s=lifetime_s
+        session.connection(),
+        "session.made",
+        actor=actor,
+        subject=acts_name(member_id),
+        lifetime_s=lifetime_s,
+        digest=session_digest(made.id, member_id, made.secret_hash, made.expires_at_ms),
     )
     return made, token
 

@@ -23,6 +23,7 @@ from api.identity import links, people
 from api.identity.kinds import masked
 from api.identity.links import Named
 from api.kit.clock import now_ms, rfc3339
+from api.members.bindings import role_digest
 from api.members.models import Brand, Device
 from api.staff.errors import RoleGiven, RoleNotYours, RoleUnknown
 from api.staff.models import StaffRole, StaffSession
@@ -51,7 +52,15 @@ def give(session: Session, keystore: Keystore, *, to: Named, brand: Brand | None
     )
     session.add(made)
     session.flush()
-    audit_log.record(session.connection(), "role.given", actor=actor, subject=f"role/{made.id}", brand=slug, role=role)
+    audit_log.record(
+        session.connection(),
+        "role.given",
+        actor=actor,
+        subject=f"role/{made.id}",
+        brand=slug,
+        role=role,
+        digest=role_digest(made.id, made.lookup, made.scope, made.role, made.sealed),
+    )
     return made
 
 

@@ -35,11 +35,25 @@ LOGS_PER_BATCH: Final = 3_000
 BLOCKS_PER_BATCH_MAX: Final = 64
 
 
+# What stands on the mirror, looked at in the audit's own snapshot: (connection, who hears of differences, the mirror's
+# last block) -> how many rows were looked at.
+Beside = Callable[[Connection, Callable[[Difference], None], int], int]
+
+
 class Audit:
-    """One audit. `make_rpc` opens a connection to the node; the database is only read, in one snapshot."""
+    """One audit. `make_rpc` opens a connection to the node; the database is only read, in one snapshot.
+
+    beside: what else is compared with the mirror, once that was compared with the chain.
+    """
 
     def __init__(
-        self, make_rpc: Callable[[], Rpc], engine: Engine, deployment: Deployment, plan: Plan, progress: Progress
+        self,
+        make_rpc: Callable[[], Rpc],
+        engine: Engine,
+        deployment: Deployment,
+        plan: Plan,
+        progress: Progress,
+        beside: Beside | None = None,
     ):
         self._make_rpc = make_rpc
         self._rpc = make_rpc()
@@ -47,6 +61,7 @@ class Audit:
         self._deployment = deployment
         self._plan = plan
         self._progress = progress
+        self._beside = beside
         self.report = Report(pin=hexes.shown(plan.pin), sample=plan.sample)
 
     def run(self) -> Report:
@@ -128,6 +143,11 @@ class Audit:
             self.report.count("rows after the pin", history.end(chain.last, extent.last))
             with self._timed("mirror"):
                 self._mirror(connection, chain, extent, expected, history, since)
+            if self._beside is not None:
+                with self._timed("gateway"):
+                    self._progress.stage("rows of the gateway", 1)
+                    self.report.count("rows of the gateway", self._beside(connection, self.report.differs, extent.last))
+                    self._progress.walked(1)
         with self._timed("storage"):
             self._storage(storage, contracts, expected, replay)
         if plan.save is not None and self.report.found == 0:

@@ -8,9 +8,12 @@ from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from sqlalchemy import Connection
 
+from api.cross_checks import run as cross_checks
 from chain.audit.report import Plan, Report
 from chain.audit.run import Audit
+from chain.base.difference import Difference
 from chain.contracts.deployment import Deployment
 from chain.node.rpc import Rpc
 from chain.storage.database import engine
@@ -51,9 +54,14 @@ def audit(rpc_url: str, database_url: str, deployment: Deployment, plan: Plan, *
     books = engine(database_url)
     try:
         with Bar(shown=shown and sys.stderr.isatty()) as bar:
-            return Audit(lambda: Rpc(rpc_url, timeout_s=TIMEOUT_S), books, deployment, plan, bar).run()
+            return Audit(lambda: Rpc(rpc_url, timeout_s=TIMEOUT_S), books, deployment, plan, bar, _gateway).run()
     finally:
         books.dispose()
+
+
+def _gateway(connection: Connection, found: Callable[[Difference], None], block: int) -> int:
+    """The gateway's own tables (SPEC 25)."""
+    return cross_checks.check(connection, found, block=block)
 
 
 def say(report: Report, print_line: Callable[[str], None]) -> None:
@@ -80,4 +88,4 @@ def say(report: Report, print_line: Callable[[str], None]) -> None:
         print_line(f"[bold green]The sample agrees[/] as of {block}.")
         print_line(f"  A sample only ({chosen}): it proves nothing of the rest.")
     else:
-        print_line(f"[bold green]All agree[/] as of {block}: headers, events, rules, mirror and storage.")
+        print_line(f"[bold green]All agree[/] as of {block}: headers, events, rules, mirror, storage and gateway.")
