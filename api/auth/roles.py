@@ -42,7 +42,8 @@ MAY: Final[Mapping[Role, frozenset[str]]] = {
 # Money goes back, who has it changes, or codes and keys are handed out: with a second factor only, whatever the role.
 MONEY: Final = frozenset({
     "refundHold", "getExport", "mergeMembers", "undoMerge", "createOperatorKey", "rotateOperatorKey",
-    "revokeOperatorKey", "createKey", "revokeKey", "createAuditorKey", "createSession", "giveRole", "giveOwner",
+    "revokeOperatorKey", "createKey", "revokeKey", "rotateOwnKey", "revokeOwnKey",
+    "createAuditorKey", "createSession", "giveRole", "giveOwner",
     "giveProgrammeRole", "forgetPasskeys", "showOutbox",
 })  # fmt: skip
 EVERYTHING: Final = frozenset({"owner", "operator", "auditor"})
