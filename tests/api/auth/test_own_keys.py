@@ -60,6 +60,12 @@ def test_nobody_else_sees_rotates_or_ends_a_brands_keys(world: World) -> None:
     operators, own = id_of(world.operator), id_of(world.brand)
     member = world.session(world.member())
     auditor = Caller(world.client, world.operator.write("/v1/auditors/keys").json()["key"])
+    columns = "name, symbol, colour, currency, country, decimals, created_at_ms"
+    world.run(
+        f"INSERT INTO brand (slug, registry_id, token, {columns})"
+        f" SELECT 'hanok', 9, '0x{'9' * 40}', {columns} FROM brand WHERE slug = 'cdnow'"
+    )
+    hanoks = id_of(further(world, "hanok"))
     before = world.everything()
     for caller, refused in (
         (world.anyone, (401, "KeyMissing")), (world.operator, (403, "NotYours")),
@@ -68,7 +74,7 @@ def test_nobody_else_sees_rotates_or_ends_a_brands_keys(world: World) -> None:
         assert refusal(caller.get(PATH)) == refused
         assert refusal(caller.write(f"{PATH}/{own}/rotate")) == refused
         assert refusal(caller.write(f"{PATH}/{own}", method=END)) == refused
-    for foreign in ("0" * 12, operators):
+    for foreign in ("0" * 12, operators, hanoks):
         assert refusal(world.brand.write(f"{PATH}/{foreign}/rotate")) == (404, "KeyUnknown")
         assert refusal(world.brand.write(f"{PATH}/{foreign}", method=END)) == (404, "KeyUnknown")
     assert refusal(world.brand.write(f"{PATH}/{own}/rotate", {"overlap_s": 604_801})) == (422, "RequestMalformed")
