@@ -30,6 +30,7 @@ from api.kit import problems
 from api.kit.container import State, open_state, put_state
 from api.kit.head_requests import HeadAsGet
 from api.kit.settings import Settings
+from api.members.key_routes import router as own_keys
 from api.members.operator_routes import router as operators
 from api.members.routes import router as members
 from api.members.session_routes import router as sessions
@@ -146,6 +147,7 @@ def create_app(settings: Settings | None = None, *, opened: Callable[[Settings],
         members,
         sessions,
         operators,
+        own_keys,
         identity,
         my_identity,
         sign_in,

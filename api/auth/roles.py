@@ -44,9 +44,9 @@ MAY: Final[Mapping[Role, frozenset[str]]] = {
 }  # fmt: skip
 # Money goes back, who has it changes, or codes and keys are handed out: with a second factor only, whatever the role.
 MONEY: Final = frozenset({
-    "refundHold", "askCorrection", "approveCorrection",
-    "getExport", "mergeMembers", "undoMerge", "createOperatorKey", "rotateOperatorKey",
-    "revokeOperatorKey", "createKey", "revokeKey", "createAuditorKey", "createSession", "giveRole", "giveOwner",
+    "refundHold", "askCorrection", "approveCorrection", "getExport", "mergeMembers", "undoMerge", "createOperatorKey",
+    "rotateOperatorKey", "revokeOperatorKey", "createKey", "revokeKey", "rotateOwnKey", "revokeOwnKey",
+    "createAuditorKey", "createSession", "giveRole", "giveOwner",
     "giveProgrammeRole", "forgetPasskeys", "showOutbox",
 })  # fmt: skip
 EVERYTHING: Final = frozenset({"owner", "operator", "auditor"})

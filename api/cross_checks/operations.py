@@ -11,7 +11,7 @@ from api.cross_checks.findings import PAGE_ROWS, Found, compare, differs, pages
 from chain.mirror.queries import events
 from chain.mirror.queries.events import Timed
 from chain.outbox.models import Operation, OperationCounter
-from chain.outbox.operations import AWARD, CONFIRMED, MINED, RETURN
+from chain.outbox.operations import AWARD, CONFIRMED, CORRECT, MINED, RETURN
 from chain.storage.columns import table_of
 
 RULE: Final = "25.4"
@@ -43,7 +43,7 @@ def _compare_page(connection: Connection, found: Found, page: Sequence[Any], blo
     for row in judged:
         event = told.get((row.block_number, row.log_index))
         if event is None:
-            if row.log_index is not None or row.kind in (AWARD, RETURN):
+            if row.log_index is not None or row.kind in (AWARD, CORRECT, RETURN):
                 differs(found, "operation", row.id, "state of an operation", row.state, None, RULE)
             continue
         _compare_one(found, row, event)
@@ -56,7 +56,7 @@ def _compare_one(found: Found, row: Any, event: Timed) -> None:
         ("transaction of an operation", row.tx_hash, event.tx_hash),
         ("block of an operation", row.block_hash, event.block_hash),
     ]
-    if row.kind == AWARD:
+    if row.kind in (AWARD, CORRECT):
         right = {name: args.get(name) for name in _SAID}
         pairs += [
             ("brand of an operation", str(row.brand), args.get("brandId")),

@@ -135,8 +135,9 @@ def revoke_key(session: Session, *, slug: str | None, key_id: str, actor: str, k
     key = session.get(ApiKey, key_id)
     if key is None or key.brand != slug or key.kind != kind:
         raise KeyUnknown(f"{slug or ROLES[kind]} has no key {key_id}.", brand=slug or "", key=key_id)
-    if key.revoked_at_ms is None:
-        key.revoked_at_ms = now_ms()
+    at_ms = now_ms()
+    if key.revoked_at_ms is None or key.revoked_at_ms > at_ms:
+        key.revoked_at_ms = at_ms
         session.add(key)
         session.flush()
         audit_log.record(

@@ -76,6 +76,10 @@ def test_every_example_runs_as_printed(demo: LocalStack, reader: Reader) -> None
         made = operator.post("/v1/operators/keys", {}, key=f"document-{secrets.token_hex(8)}")
     assert reader.post("/v1/operators/keys/{key_id}/rotate", by="operatorKey", key_id=made["id"]).status_code == 201
 
+    with Gateway(demo.url, demo.operator_key) as operator:
+        made = operator.post("/v1/brands/cdnow/keys", {}, key=f"document-{secrets.token_hex(8)}")
+    assert reader.post("/v1/keys/{key_id}/rotate", by="brandKey", key_id=made["id"]).status_code == 201
+
     # This one names a witness that nobody has.
     note = reader.post("/v1/log/cosignatures", by="")
     assert (note.status_code, note.json()["error"]) == (422, "CosignatureInvalid")
