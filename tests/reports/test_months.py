@@ -1,8 +1,9 @@
-"""Months of statements: to the second, in every zone, none missing and none doubled (SPEC 24.1, 24.2)."""
+"""Months of statements: to the second, in every zone, none missing and none doubled (SPEC 24.1, 24.2, 24.3)."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import cast
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from chain.mirror import history
-from chain.reports.errors import MonthInvalid, PeriodUnclear
+from chain.reports.errors import MonthInvalid, PeriodInvalid, PeriodUnclear
+from chain.reports.income import income
 from chain.reports.months import month_of
 from scripts.cli.reporting import Period
 
@@ -76,6 +78,7 @@ def test_what_is_no_zone_is_refused_and_no_file_is_looked_for(zone: str) -> None
     ],
 )  # fmt: skip
 def test_a_period_twice_or_by_half_is_refused(period: Period) -> None:
+    """SPEC 24.2"""
     with pytest.raises(PeriodUnclear):
         period.places(UNASKED)
 
@@ -84,3 +87,11 @@ def test_a_month_opens_in_the_second_before_it_and_closes_in_its_last(monkeypatc
     monkeypatch.setattr(history, "block_at", lambda _connection, time: history.Moment(time, "0x", time))
     opening, closing = Period(None, None, "2026-11", "Asia/Seoul").places(UNASKED)
     assert (opening.time, closing.time) == (utc("2026-10-31T14:59:59"), utc("2026-11-30T14:59:59"))
+
+
+def test_a_month_without_a_block_has_no_roll_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 24.3"""
+    monkeypatch.setattr(history, "block_at", lambda _connection, _time: history.Moment(37, "0x", 1))
+    opening, closing = Period(None, None, "2026-11", "Asia/Seoul").places(UNASKED)
+    with pytest.raises(PeriodInvalid):
+        income(UNASKED, brand_id=1, from_block=opening.number, to_block=closing.number, price=Fraction(1))
