@@ -52,6 +52,24 @@ class PeriodInvalid(ChainError):
         self.to_block = to_block
 
 
+class MonthInvalid(ChainError):
+    """A month or a zone that there is not."""
+
+    def __init__(self, month: str, zone: str):
+        super().__init__(
+            f"{month[:60]!r} of {zone[:60]!r} is no month: write 2026-03 and a zone of IANA, as Asia/Seoul."
+        )
+        self.month = month[:60]
+        self.zone = zone[:60]
+
+
+class PeriodUnclear(ChainError):
+    """A period that is given twice, by half, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__("Give --from and --to, or --month and --zone; not both, and neither by half.")
+
+
 class FractionInvalid(ChainError):
     """A price or a share that is not written as whole numbers, one over the other."""
 

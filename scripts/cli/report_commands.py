@@ -48,16 +48,19 @@ def show_income(
     chain_id: ChainId,
     deployments: Deployments,
     brand: Brand,
-    since: Annotated[str, typer.Option("--from", help="block number, or moment")],
-    until: Annotated[str, typer.Option("--to", help="block number, or moment")],
     price: Annotated[str, typer.Option(help="minor units of money for a base unit of points, as 3/10")],
+    since: Annotated[str | None, typer.Option("--from", help="block number, or moment")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="block number, or moment")] = None,
+    month: Annotated[str | None, typer.Option(help="a calendar month instead, as 2026-03")] = None,
+    zone: Annotated[str | None, typer.Option(help="whose clock the month is of, as Asia/Seoul")] = None,
     breakage: Annotated[str | None, typer.Option(help="share never used, as 5/100; else of the past")] = None,
     json: Json = False,
 ) -> None:
     """The contract liability of a brand from one date to another, with breakage after IFRS 15; 0 only if it adds up."""
     from scripts.cli import reporting
 
-    reporting.show_income(database, chain_id, deployments, brand, since, until, price, breakage, json)
+    period = reporting.Period(since, until, month, zone)
+    reporting.show_income(database, chain_id, deployments, brand, period, price, breakage, json)
 
 
 @report.command("recompute")

@@ -25,9 +25,11 @@ from chain.contracts.deployment import Deployment
 from chain.mirror import history
 from chain.reports import bundle, recomputed
 from chain.reports.datasets import Scope
+from chain.reports.errors import PeriodUnclear
 from chain.reports.fractions import fraction_of
 from chain.reports.income import income
 from chain.reports.liability import liability, token_of
+from chain.reports.months import month_of
 from chain.reports.sealing import NOTE
 from chain.reports.to_public import (
     breakage_to_public,
@@ -47,6 +49,27 @@ from scripts.console.printed import plain, points
 from scripts.stack.brand_names import find, of_gateway, slug_of
 
 console = Console(highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What a roll-forward is of: from one place to another, or a calendar month of a zone."""
+
+    since: str | None
+    until: str | None
+    month: str | None
+    zone: str | None
+
+    def places(self, connection: Connection) -> tuple[history.Moment, history.Moment]:
+        """The last blocks before it and in it. Raises PeriodUnclear, MonthInvalid, HistoryNotAvailable."""
+        match self.since, self.until, self.month, self.zone:
+            case str(since), str(until), None, None:
+                return place(connection, since), place(connection, until)
+            case None, None, str(text), str(zone):
+                month = month_of(text, zone)
+                return history.block_at(connection, month.before), history.block_at(connection, month.last)
+            case _:
+                raise PeriodUnclear
 
 
 def show_liability(
@@ -78,19 +101,19 @@ def show_income(
     chain_id: int,
     deployments: Path,
     brand: str,
-    since: str,
-    until: str,
+    period: Period,
     price: str,
     breakage: str | None,
     json: bool,
 ) -> None:
     """The contract liability of a brand from one date to another, with breakage after IFRS 15; 0 only if it adds up."""
     with looking(database) as connection:
+        opening, closing = period.places(connection)
         found = income(
             connection,
             brand_id=brand_id(connection, brand),
-            from_block=place(connection, since).number,
-            to_block=place(connection, until).number,
+            from_block=opening.number,
+            to_block=closing.number,
             price=fraction_of(price),
             breakage=None if breakage is None else fraction_of(breakage),
         )

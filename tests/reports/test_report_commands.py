@@ -86,12 +86,22 @@ def moa(walked: Walked, deployments: Path) -> Command:
         (("report", "liability", "--brand", "1", "--time", "1", "--block", "1"), "not both"),
         (("report", "roll-forward", "--brand", "1", "--from", "9", "--to", "8", "--price", "1"), "PeriodInvalid"),
         (("report", "roll-forward", "--brand", "1", "--from", "1", "--to", "8", "--price", "0.1"), "FractionInvalid"),
+        (("report", "roll-forward", "--brand", "1", "--price", "1"), "PeriodUnclear"),
+        (("report", "roll-forward", "--brand", "1", "--price", "1", "--month", "2026-03"), "PeriodUnclear"),
+        (
+            ("report", "roll-forward", "--brand", "1", "--price", "1", "--month", "2026-13", "--zone", "UTC"),
+            "MonthInvalid",
+        ),
+        (
+            ("report", "roll-forward", "--brand", "1", "--price", "1", "--month", "2000-01", "--zone", "UTC"),
+            "HistoryNotAvailable",
+        ),
         (("export", "check", "/nowhere"), "ExportInvalid"),
         (("export", "write", "/nowhere", "--format", "xlsx"), "csv, jsonl or parquet"),
     ],
 )
 def test_what_cannot_be_answered_ends_with_2_and_a_sentence(moa: Command, words: tuple[str, ...], told: str) -> None:
-    """SPEC 15.1-15.10"""
+    """SPEC 15.1-15.10, 24.1, 24.2"""
     done = moa(*words)
     assert done.returncode == 2
     assert told in done.stderr
