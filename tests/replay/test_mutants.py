@@ -54,7 +54,7 @@ NOT_SHOWN = {
 # Old points, badges and votes, which this story has not; most are shown by one of their own (test_programme_mutants).
 PROGRAMME = {
     "action_any": "the vote's call must be one that the governor's list leaves out, carried by both houses",
-    "badge_moves": "a badge's Transfer is not followed (12.14): its owner shows in proven storage",
+    "badge_moves": "a gap: nothing reads a badge's Transfer (codec.UNTOLD) or compares its owner with storage",
     "one_house": "a proposal must go on against one house after days of votes",
     "schedule_unchecked": "the lines of an opening must come to more than its schedule",
     "snapshot_omission": "a list that leaves somebody out must be contradicted by the proven supply",
