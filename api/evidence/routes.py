@@ -65,11 +65,19 @@ class MemoErased(ResponseModel):
 
 
 class Keys(ResponseModel):
-    """What a reader pins: the gateway's public keys, Ed25519, as 0x hex, and the contract that leads to all others."""
+    """What a reader pins: the gateway's public keys, Ed25519, as 0x hex, and the contracts that make evidence Moa's."""
 
     receipts: str = Field(description="Signs receipts and bundles.", examples=["0x" + "8c" * 32])
     registry: str = Field(
         description="The PartnerRegistry of Moa: evidence of another is not Moa's.", examples=["0x" + "5b" * 20]
+    )
+    badges: str | None = Field(
+        description="Moa's Badges, to which the registry does not lead; null where there is none.",
+        examples=["0x" + "5c" * 20],
+    )
+    governor: str | None = Field(
+        description="Moa's ProgrammeGovernor, to which the registry does not lead; null where there is none.",
+        examples=["0x" + "5d" * 20],
     )
 
 
@@ -201,11 +209,19 @@ async def erase_memo(caller: ByBrandOrMember, write: Writes, operation_id: Opera
 
 @router.get("/.well-known/moa-keys.json", tags=["public"], operation_id="getKeys", response_model=Keys)
 async def get_keys(request: Request) -> Keys:
-    """The keys that the gateway signs with, and its registry. Compare them with what you were told elsewhere."""
+    """The keys that the gateway signs with, and its contracts. Compare them with what you were told elsewhere."""
     state = state_of(request)
+    deployment = state.deployment
+
+    def later(name: str) -> str | None:
+        # A deployment from before badges and votes has none.
+        return deployment.address(name).lower() if name in deployment.contracts else None
+
     return Keys(
         receipts="0x" + state.keystore.public_key(KEY_REF).hex(),
-        registry=state.deployment.address("PartnerRegistry").lower(),
+        registry=deployment.address("PartnerRegistry").lower(),
+        badges=later("Badges"),
+        governor=later("ProgrammeGovernor"),
     )
 
 

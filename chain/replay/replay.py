@@ -197,6 +197,8 @@ class Replay:
         if context.kind in WITHOUT_MEANING or (self.books.governor is None and context.kind in OF_VOTES):
             return
         call = CALLS.get(context.kind)
+        for brand_id in self.books.tokens:
+            self.books.token(brand_id).before.clear()
         wrong = self._called_otherwise(context)
         ran, refusal, follows = False, "", False
         if call is not None:
@@ -317,17 +319,25 @@ class Replay:
 
     def _force(self, context: CallContext, wrong: list[Mismatch], ran: bool) -> None:
         """The chain's word for it: for what is not as the model says, or for all when the model refused."""
-        differing = {id(each.event) for each in wrong}
+        differing = {id(each.event): each for each in wrong}
         for event in context.events:
             if ran and id(event) not in differing:
                 continue
             # What speaks of brands, rules or accounts that cannot be leaves the books as they are.
             with suppress(*IMPOSSIBLE):
+                if ran and event.name == "LotsChanged":
+                    self._retract(event, differing[id(event)])
                 self._state(context, event, ran)
                 if event.name == "Transfer" and event.values["from"] == ZERO and context.first("LotNamed"):
                     self.books.token(int(event.contract.removeprefix(TOKEN))).receive(
                         event.values["to"], event.values["value"], self.time
                     )
+
+    def _retract(self, event: Event, wrong: Mismatch) -> None:
+        """What the model did to other words of the account than those that the chain changed."""
+        if wrong.expected is not None:
+            token = self.books.token(int(event.contract.removeprefix(TOKEN)))
+            token.retract(event.values["account"], wrong.expected[2]["words"], event.values["words"])
 
     def _state(self, context: CallContext, event: Event, ran: bool) -> None:
         self._mark_gaps(event, ran)

@@ -38,6 +38,17 @@ class StatedToken(Token):
     words: dict[str, Words] = field(default_factory=dict)
     supply_words: Words = NO_WORDS
     waiting: dict[str, Lots] | None = None
+    # Words of the accounts that the present act has touched, as they were before it; no part of the state.
+    before: dict[str, Words] = field(default_factory=dict)
+
+    def retract(self, account: str, announced: Iterable[int], said: Iterable[int]) -> None:
+        """The chain changed other words of the account than the model, which took the points from other lots: those
+        that the chain left alone are as they were before the act. What follows of it is for `accept`, which is next."""
+        told = {word >> TAG_SHIFT for word in said}
+        words, before = list(self.words.get(account, NO_WORDS)), self.before.get(account, NO_WORDS)
+        for group in {word >> TAG_SHIFT for word in announced} - told:
+            words[group % WORDS] = before[group % WORDS]
+        self.words[account] = words[0], words[1], words[2], words[3]
 
     def accept(self, account: str, words: Iterable[int], at: int) -> None:
         """The chain says that these words of the account are so now; the supply follows lot by lot (SPEC 1.6)."""
@@ -110,6 +121,7 @@ class StatedToken(Token):
         """Stores the words of the lots touched, and shows them."""
         held = self.accounts[account]
         changed = tuple(word_of(group, held) for group in sorted({expiry // SLOTS for expiry in touched}))
+        self.before.setdefault(account, self.words.get(account, NO_WORDS))
         self.words[account] = written(self.words.get(account, NO_WORDS), changed)
         return changed
 

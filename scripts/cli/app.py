@@ -409,6 +409,11 @@ def evidence(
     operation: Annotated[
         str | None, typer.Option(help="<brand>/<number>, or the gateway's number (needs --database)")
     ] = None,
+    badge: Annotated[str | None, typer.Option(help="<brand>/<definition>, of the --member")] = None,
+    vote: Annotated[str | None, typer.Option(help="<brand>/<proposal>; with --member that member's vote too")] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="what gave or took the badge, posted the list, cast the vote, too")
+    ] = False,
     block: Annotated[int | None, typer.Option(help="as of this block; the newest without it")] = None,
     from_block: Annotated[int | None, typer.Option(help="a member's events from this block on; all without it")] = None,
     anchor: Annotated[int | None, typer.Option(help="the block to pin, if later than --block")] = None,
@@ -416,13 +421,14 @@ def evidence(
     database: Annotated[str | None, typer.Option("--database", envvar="MOA_DATABASE_URL")] = None,
     keystore: Annotated[Path | None, typer.Option("--keystore", envvar="MOA_KEYSTORE", help="signs the bundle")] = None,
     keystore_password: Annotated[str | None, typer.Option(envvar="MOA_KEYSTORE_PASSWORD")] = None,
+    json: Json = False,
 ) -> None:
-    """Write a bundle that proves a member's, a brand's or an operation's facts to anyone, offline."""
+    """Write a bundle that proves facts of a member, a brand, an operation, a badge or a vote to anyone, offline."""
     from scripts.cli.bundles import BundleRequest, Source, write
 
     source = Source(rpc, chain_id, deployments, database, keystore, keystore_password)
-    asked = BundleRequest(member, brand, operation, block, from_block, anchor)
-    raise typer.Exit(write(source, asked, out=out))
+    asked = BundleRequest(member, brand, operation, block, from_block, anchor, badge=badge, vote=vote, events=events)
+    raise typer.Exit(write(source, asked, out=out, as_json=json))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`moa evidence` and `moa memo`: bundles made from a node, of a member, a brand or an operation."""
+"""`moa evidence` and `moa memo`: bundles made from a node, of a member, brand, operation, badge or vote."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
+import orjson
 from rich.console import Console
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +25,7 @@ from chain.contracts.deployment import Deployment
 from chain.evidence import receipts
 from chain.evidence.bundle import Maker, Memo, Place
 from chain.evidence.errors import EvidenceError, EvidenceMissing
+from chain.evidence.finding import Finder
 from chain.node.rpc import Rpc
 from chain.outbox.models import Operation
 from chain.storage.columns import table_of
@@ -34,6 +37,7 @@ from scripts.console.printed import plain
 from scripts.stack.brand_names import NamedBrand, find, of_chain, of_gateway
 
 RPC_TIMEOUT_S = 60.0
+NUMBER_DIGITS_MAX: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class BundleRequest:
-    """What a bundle is about: exactly one of member, brand and operation."""
+    """What a bundle is about: exactly one of member, brand, operation, badge and vote; a badge is a member's, and a
+    vote may be. events: also the transactions that gave or took a badge, posted a list, cast a vote."""
 
     member: str | None = None
     brand: str | None = None
@@ -59,33 +64,63 @@ class BundleRequest:
     from_block: int | None = None
     anchor: int | None = None
     show: Sequence[str] = ()
+    badge: str | None = None
+    vote: str | None = None
+    events: bool = False
 
 
-def write(source: Source, asked: BundleRequest, *, out: Path | None) -> int:
-    """Makes the bundle into a file, or onto standard output. 0, or 1 with a sentence that says what is missing."""
+def write(source: Source, asked: BundleRequest, *, out: Path | None, as_json: bool = False) -> int:
+    """Makes the bundle into a file, or onto standard output. 0, or 1 with a sentence that says what is missing.
+
+    as_json: what was written, or why nothing was, is told as JSON on standard output; there a bundle is JSON anyway.
+    """
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         data = make(source, asked)
-    except (EvidenceError, ChainError, Problem, ActUnrecorded) as error:
-        console.print(f"[bold red]No evidence:[/] {plain(error)}")
-        return 1
-    except (SQLAlchemyError, FileNotFoundError) as error:
-        console.print(f"[bold red]No evidence:[/] {plain(unreadable(error))}")
+    except (EvidenceError, ChainError, Problem, ActUnrecorded, SQLAlchemyError, FileNotFoundError) as error:
+        said = unreadable(error) if isinstance(error, SQLAlchemyError | FileNotFoundError) else str(error)
+        if as_json:
+            _print({"error": type(error).__name__, "detail": said})
+        else:
+            console.print(f"[bold red]No evidence:[/] {plain(said)}")
         return 1
     if out is None:
         sys.stdout.buffer.write(data)
+        return 0
+    out.write_bytes(data)
+    if as_json:
+        _print(written(out, data))
     else:
-        out.write_bytes(data)
         console.print(
             f"{out}: {len(data):,} bytes. Check it with: moa verify {out} --pin <block hash> --registry <address>"
+            f"{_named_too(asked)}"
         )
     return 0
 
 
+def written(out: Path, data: bytes) -> dict[str, Any]:
+    """A bundle in a file, for machines: what to check it against is not told by it."""
+    found = orjson.loads(data)
+    body = found["body"]
+    return {
+        "file": str(out),
+        "bytes": len(data),
+        "format": found["format"],
+        "digest": found["digest"],
+        "chain_id": body["chain_id"],
+        "block": body["block"],
+        "claims": [one["type"] for one in body["claims"]],
+    }
+
+
 def make(source: Source, asked: BundleRequest) -> bytes:
     """The bundle. Raises EvidenceError, ChainError, MemoMissing or ActUnrecorded."""
-    if sum(one is not None for one in (asked.member, asked.brand, asked.operation)) != 1:
-        raise EvidenceMissing("Name one of --member, --brand and --operation.")
+    of_member = asked.badge is not None or asked.vote is not None
+    subjects = (asked.brand, asked.operation, asked.badge, asked.vote, None if of_member else asked.member)
+    if sum(one is not None for one in subjects) != 1:
+        raise EvidenceMissing("Name one of --member, --brand, --operation, --badge and --vote.")
+    if asked.badge is not None and asked.member is None:
+        raise EvidenceMissing("Whose badge? Name the --member too.")
     deployment = Deployment.load(source.deployments, source.chain_id)
     signer = None
     if source.keystore is not None and source.keystore_password is not None:
@@ -95,19 +130,78 @@ def make(source: Source, asked: BundleRequest) -> bytes:
         maker = Maker(rpc, deployment, signer=signer)
         named = _named(source, rpc, deployment)
         labels = {f"token {brand.token}": brand.slug for brand in named}
+        if of_member:
+            finder = Finder(rpc, deployment, maker.head() if asked.block is None else asked.block)
+            return (
+                _badge(source, maker, finder, named, asked)
+                if asked.badge
+                else _vote(source, maker, finder, named, asked)
+            )
         if asked.member is not None:
             account = _account(source, asked.member)
             return maker.member(
                 account, block=asked.block, from_block=asked.from_block, anchor=asked.anchor, labels=labels
             )
         if asked.brand is not None:
-            brand_id = find(named, asked.brand)
-            if brand_id is None:
-                raise EvidenceMissing(f"There is no brand {asked.brand}.")
+            brand_id = _brand(named, asked.brand)
             return maker.brand(brand_id, block=asked.block, anchor=asked.anchor, labels=labels)
-        assert asked.operation is not None, "one of the three is named"
+        assert asked.operation is not None, "one of them is named"
         place, award, memo = _operation(source, maker, named, asked)
         return maker.operation(place, award=award, memo=memo, block=asked.block, anchor=asked.anchor, labels=labels)
+
+
+def _badge(source: Source, maker: Maker, finder: Finder, named: Sequence[NamedBrand], asked: BundleRequest) -> bytes:
+    """Of `<brand>/<definition>`, and of a member."""
+    slug, definition_id = _pair(asked.badge or "", "badge", "<brand>/<number of the definition>")
+    brand_id = _brand(named, slug)
+    account = _account(source, asked.member or "")
+    place = finder.badge(brand_id, definition_id, account) if asked.events else None
+    return maker.badge(brand_id, definition_id, account, place=place, block=asked.block, anchor=asked.anchor)
+
+
+def _vote(source: Source, maker: Maker, finder: Finder, named: Sequence[NamedBrand], asked: BundleRequest) -> bytes:
+    """Of `<brand>/<proposal>`: the house; and of a member, who is in its list."""
+    slug, proposal_id = _pair(asked.vote or "", "vote", "<brand>/<number of the proposal>")
+    brand_id = _brand(named, slug)
+    account = None if asked.member is None else _account(source, asked.member)
+    found = finder.adopted(proposal_id, brand_id)
+    places = list(found.places)
+    if account is not None:
+        places += [each for each in finder.cast(proposal_id, brand_id, account) if each not in places]
+    return maker.vote(
+        proposal_id,
+        brand_id,
+        leaves=found.leaves,
+        member=account,
+        places=places if asked.events else (),
+        block=asked.block,
+        anchor=asked.anchor,
+    )
+
+
+def _pair(text: str, what: str, shape: str) -> tuple[str, int]:
+    """A brand's name and a number."""
+    slug, _, number = text.rpartition("/")
+    if not slug or not (number.isascii() and number.isdecimal()) or len(number) > NUMBER_DIGITS_MAX:
+        raise EvidenceMissing(f"{text} is no {what}: {shape}.")
+    return slug, int(number)
+
+
+def _brand(named: Sequence[NamedBrand], name: str) -> int:
+    """The registry's id. Raises EvidenceMissing."""
+    found = find(named, name)
+    if found is None:
+        raise EvidenceMissing(f"There is no brand {name}.")
+    return found
+
+
+def _named_too(asked: BundleRequest) -> str:
+    """What a reader of a badge or a vote must name besides the registry."""
+    return " --badges <address>" if asked.badge else " --governor <address>" if asked.vote else ""
+
+
+def _print(told: dict[str, Any]) -> None:
+    sys.stdout.write(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() + "\n")
 
 
 def _named(source: Source, rpc: Rpc, deployment: Deployment) -> list[NamedBrand]:

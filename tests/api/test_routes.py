@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
 from api.app import openapi
+from chain.base.scalars import Address
+from chain.contracts.deployment import Contract
 from scripts.generate.openapi import TARGET
 from tests.api.conftest import Caller, World
 
@@ -255,6 +258,22 @@ def test_write_without_a_good_idempotency_key_is_refused(
 
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert world.everything() == before
+
+
+def test_the_contracts_of_evidence_are_told_where_they_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SPEC 13.11: a deployment from before badges and votes has none of theirs"""
+    deployment = world.app.state.moa.deployment
+    registry, badges, governor = ("0x" + digit * 40 for digit in "ABC")
+
+    def told(**contracts: str) -> tuple[str | None, ...]:
+        made = {name: Contract(name, Address(at), "0x" + "00" * 32) for name, at in contracts.items()}
+        monkeypatch.setattr(world.app.state.moa, "deployment", replace(deployment, contracts=made))
+        answer = world.client.get("/.well-known/moa-keys.json").json()
+        return answer["registry"], answer["badges"], answer["governor"]
+
+    ours = {"PartnerRegistry": registry, "Badges": badges, "ProgrammeGovernor": governor}
+    assert told(**ours) == (registry.lower(), badges.lower(), governor.lower())
+    assert told(PartnerRegistry=registry) == (registry.lower(), None, None)
 
 
 def test_unknown_route_and_method_are_told_as_problems(world: World) -> None:

@@ -93,7 +93,9 @@ def test_a_member_takes_the_evidence_home(demo: LocalStack, member: tuple[Caller
     """SPEC 13.8"""
     me, _, _ = member
     pinned = httpx.get(f"{demo.url}/.well-known/moa-keys.json", timeout=60).json()
-    assert pinned["registry"] == demo.deployment.address("PartnerRegistry").lower()
+    names = {"registry": "PartnerRegistry", "badges": "Badges", "governor": "ProgrammeGovernor"}
+    ours = {option: demo.deployment.address(name).lower() for option, name in names.items()}
+    assert {option: pinned[option] for option in names} == ours
 
     answer = me.client.get("/v1/me/evidence")
     verdict = verify(answer.content, key=pinned["receipts"], registry=pinned["registry"])

@@ -14,6 +14,7 @@ from typing import Any
 
 from eth_abi import abi
 
+from chain.base.hashing import keccak
 from chain.model.rules import Item
 from chain.node.rpc import Rpc
 from scripts.verify import tree
@@ -21,7 +22,7 @@ from tests.differential.chain_side import COVER_BPS, ChainSide
 from tests.differential.steps import TOKEN, OfAnother, Signed
 from tests.differential.story import BRAND, Story
 from tests.differential.walk import Walk
-from tests.differential.world import HOUR, Made, TwoSides
+from tests.differential.world import HOUR, TIMELOCK, VOTES, Made, TwoSides
 
 PATCHES = tree.ROOT / "tests" / "mutants"
 COMPILER = tree.ROOT / "scripts" / "solc" / "solc-v0.8.30"
@@ -30,7 +31,7 @@ WORKERS = 2
 KEPT = tree.ROOT / "build" / "replay_mutants.json"
 GAS = 30_000_000
 # Beyond a chain's limit of 24,576 bytes unless the compiler's optimiser makes them smaller.
-LARGE = frozenset({TOKEN, "RewardRules", "PartnerExchange"})
+LARGE = frozenset({TOKEN, "RewardRules", "PartnerExchange", "ProgrammeGovernor"})
 # Contracts that a patched file is part of; a contract's own file is only its own.
 PARTS = {
     "Lots": ("LoyaltyToken", "RedemptionDesk"),
@@ -48,6 +49,9 @@ PARTS = {
     ),
     "RuleCode": ("RewardRules",),
 }
+
+# Contracts that one makes when it is deployed: their sources are part of it.
+MAKES = {"ProgrammeGovernor": ("Snapshots",)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def mutant(patch: Path) -> Mutant:
         target = Path(folder) / "tree"
         shutil.copytree(tree.ROOT / "contracts", target / "contracts")
         tree.patch(target, patch)
-        kept = [*(target / f"contracts/{name}.sol" for name in names)]
+        kept = [*(target / f"contracts/{name}.sol" for name in {*names, *MAKES.get(names[0], ())})]
         for part in ("base", "interfaces", "libraries"):
             kept += sorted((target / "contracts" / part).glob("*.sol"))
         sources = {f"broken/{file.relative_to(target)}": {"content": file.read_text()} for file in kept}
@@ -153,18 +157,36 @@ def put(rpc: Rpc, chain: ChainSide, contract: str, code: str) -> None:
         "LoyaltyToken": [
             *("Authority", "PartnerRegistry", "RewardRules", "RedemptionDesk", "PartnerExchange", "OpeningBalances")
         ],
+        "OpeningBalances": ["Authority", "PartnerRegistry", "RedemptionDesk"],
+        "Badges": ["Authority", "PartnerRegistry"],
+        "ProgrammeGovernor": ["Authority", "PartnerRegistry", "RewardRules", "PartnerExchange"],
+        "Snapshots": ["ProgrammeGovernor", "PartnerRegistry"],
     }[contract]
     words = b"".join(abi.encode(["address"], [at[name]]) for name in arguments)
     if contract == "ClearingHouse":
         words += COVER_BPS.to_bytes(32) + abi.encode(["address"], [chain.cast["admin"]])
+    if contract in ("ProgrammeGovernor", "Snapshots"):
+        words += b"".join(each.to_bytes(32) for each in (VOTES if contract == "ProgrammeGovernor" else VOTES[:1]))
     bank = rpc.call("eth_accounts")[0]
     asked = {"from": bank, "data": "0x" + code + words.hex(), "gas": hex(GAS), "gasPrice": hex(10**10)}
     receipt = chain.receipt(rpc.call("eth_sendTransaction", asked))
     # A contract too large for a chain would leave the place empty, and nothing broken would ever be done there.
     assert receipt["status"] == "0x1", f"{contract} cannot be deployed"
     made = receipt["contractAddress"]
+    runtime = str(rpc.call("eth_getCode", made, "latest"))
+    if contract == "ProgrammeGovernor":
+        # What it made goes on to be what the honest one made, which has the lists and the delays.
+        for number, name in ((2, "Snapshots"), (3, TIMELOCK)):
+            one = made_by(made, number)
+            assert one in runtime
+            runtime = runtime.replace(one, at[name][2:].lower())
     place = at[f"{TOKEN} 0"] if contract == TOKEN else at[contract]
-    rpc.call("anvil_setCode", place, rpc.call("eth_getCode", made, "latest"))
+    rpc.call("anvil_setCode", place, runtime)
+
+
+def made_by(maker: str, number: int) -> str:
+    """The address of the contract that another makes as its `number`th."""
+    return keccak(b"\xd6\x94" + bytes.fromhex(maker[2:]) + bytes([number]))[12:].hex()
 
 
 def staged(rpc: Rpc, chain_id: int, *, seed: int, steps: int, returns: bool = False) -> Stage:

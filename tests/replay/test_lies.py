@@ -149,6 +149,34 @@ def test_a_planted_lie_is_found_named_and_told_once(chain: Recorded, lie: str) -
         assert str(difference.said) != str(difference.right)
 
 
+def before_an_unwinding(chain: Recorded) -> list[tuple[int, int]]:
+    """The last words of an account before an unwinding burns of its lots: block and log."""
+    last: dict[tuple[str, str], tuple[int, int]] = {}
+    found = {}
+    for number, block in enumerate(chain.blocks):
+        unwound = {log.tx_hash for log in block.logs if log.name == "Unwound"}
+        for at, log in enumerate(block.logs):
+            if log.name != "LotsChanged":
+                continue
+            of, burnt = (log.address, log.args["account"]), block.logs[at - 1]
+            if of in last and log.tx_hash in unwound and int(burnt.args.get("to", "1"), 16) == 0:
+                found[last[of]] = None
+            last.pop(of, None)
+            if single(log) and not unwound:
+                last[of] = number, at
+    return list(found)
+
+
+def test_another_date_before_an_unwinding_is_told_once(chain: Recorded) -> None:
+    """SPEC 12.18: the model then burns another lot than the chain, and follows the chain in both"""
+    found_at = before_an_unwinding(chain)
+    assert found_at, f"the walk of MOA_SEED={SEED} unwinds nothing that changed before"
+
+    for place in found_at:
+        result = replay(lies.told(chain.events_only, place, lies.another_date), chain.facts)
+        assert result.found == 1, (place, [str(each) for each in result.differences])
+
+
 def test_no_nonsense_stops_the_replay(chain: Recorded) -> None:
     """Events dropped, doubled, changed and swapped anywhere: differences at most, never an end."""
     rng = random.Random(SEED)

@@ -16,8 +16,8 @@ from chain.replay.decoding.packing import pack, unpack
 from chain.replay.evidence import assigned
 from chain.replay.operations import Operations
 from chain.replay.state import StateInvalid
-from chain.replay.tokens import NO_WORDS, written
-from tests.replay.told import FACTS, RULE, TOKEN, Item, Told, address
+from chain.replay.tokens import NO_WORDS, word_of, written
+from tests.replay.told import FACTS, RULE, START, TOKEN, Item, Told, address
 
 AMOUNT = st.integers(min_value=1, max_value=2**48 - 1)
 
@@ -93,6 +93,23 @@ def test_a_bare_tag_empties_its_place() -> None:
 
     assert words == (0, 1 << 240 | 7, 2 << 240 | 9, 0)
     assert written(words, [5 << 240]) == (0, 0, 2 << 240 | 9, 0)
+
+
+def test_lots_that_only_the_model_took_are_given_back_when_the_chain_is_followed() -> None:
+    """SPEC 12.18: after a lie about a lot the model burns another one than the chain; that was told twice"""
+    token, member = Told().books.token(1), address(90)
+    first, second, third = 3, 11, 16  # Of three words; the model takes of the last one.
+    token._mint(member, {first: 50, second: 20, third: 40}, START)
+    token.before.clear()
+    token._burn(member, {second: 5, third: 6}, START)
+    said = [word_of(0, {first: 44}), word_of(2, {second: 15})]
+
+    token.retract(member, token.before[member], said)
+    token.accept(member, said, START)
+
+    assert token.lots_of(member, START) == {first: 44, second: 15, third: 40}
+    assert token.supply_by_expiry(START) == {first: 44, second: 15, third: 40}
+    assert token.words[member] == written(NO_WORDS, [*said, word_of(third // 5, {third: 40})])
 
 
 def test_a_made_up_chain_is_cut_into_acts_and_replayed() -> None:

@@ -41,6 +41,17 @@ describe("a member's calls", () => {
     new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } });
   const keys = () => asked.map((request) => request.headers.get("idempotency-key"));
 
+  test("the contracts of evidence are those that the gateway tells, and none that it has not", async () => {
+    const [registry, badges, governor] = ["0x5b", "0x5c", "0x5d"];
+    answers = [json({ receipts: "0x8c", registry, badges, governor }), json({ receipts: "0x8c", registry, badges: null, governor: null })];
+    const gateway = open();
+
+    expect(await gateway.contracts()).toEqual({ registry, badges, governor });
+    // As nothing, not as null: the verifier takes any value for the address of a contract.
+    expect(await gateway.contracts()).toStrictEqual({ registry });
+    expect(asked.map(({ url }) => new URL(url).pathname)).toEqual(Array(2).fill("/.well-known/moa-keys.json"));
+  });
+
   test("an intention that is asked again after no answer has the same key and the same body", async () => {
     answers = [new TypeError("no network"), json({}, 201)];
     const gateway = open();

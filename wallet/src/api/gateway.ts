@@ -2,6 +2,7 @@
 import createClient from "openapi-fetch";
 import { refusalOf, Unreachable } from "./problem";
 import type { paths } from "./schema";
+import type { Contracts } from "../verify/verify";
 import type { Entry, EntryPage, EntryProof, Exchange, ExchangeQuote, Hold, HoldPage, IntentionTold, MemberView } from "./types";
 
 /** Seconds the gateway may wait for the chain before it answers "on its way". */
@@ -23,8 +24,8 @@ export interface Gateway {
   proof(entry: string): Promise<EntryProof>;
   /** The bytes of the member's own bundle of one block: what `verify` takes. */
   evidence(block: number): Promise<Uint8Array>;
-  /** The address of the registry on which the gateway says that all evidence rests. */
-  registry(): Promise<string>;
+  /** The addresses of the contracts on which the gateway says that all evidence rests, as the verifier takes them. */
+  contracts(): Promise<Contracts>;
   quote(from: string, to: string, points: string): Promise<Offer>;
   entry(id: string): Promise<Entry>;
   /** The member's holds, the newest first. */
@@ -87,7 +88,10 @@ export function openGateway(token: string, refused: () => void): Gateway {
       const query = { block, from_block: block };
       return new Uint8Array(await answer(client.GET("/v1/me/evidence", { params: { query }, parseAs: "arrayBuffer" })));
     },
-    registry: async () => (await answer(client.GET("/.well-known/moa-keys.json"))).registry,
+    async contracts() {
+      const { registry, badges, governor } = await answer(client.GET("/.well-known/moa-keys.json"));
+      return { registry, ...(badges && { badges }), ...(governor && { governor }) };
+    },
     async quote(from, to, points) {
       const quote = await answer(client.POST("/v1/exchanges/quote", { body: { from, to, points_in: points } }));
       return { quote, left_s: (Date.parse(quote.expires_at) - Date.now() - skew) / 1000 };

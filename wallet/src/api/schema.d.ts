@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Get Keys
-         * @description The keys that the gateway signs with, and its registry. Compare them with what you were told elsewhere.
+         * @description The keys that the gateway signs with, and its contracts. Compare them with what you were told elsewhere.
          */
         get: operations["getKeys"];
         put?: never;
@@ -6277,9 +6277,21 @@ export interface components {
         };
         /**
          * Keys
-         * @description What a reader pins: the gateway's public keys, Ed25519, as 0x hex, and the contract that leads to all others.
+         * @description What a reader pins: the gateway's public keys, Ed25519, as 0x hex, and the contracts that make evidence Moa's.
          */
         Keys: {
+            /**
+             * Badges
+             * @description Moa's Badges, to which the registry does not lead; null where there is none.
+             * @example 0x5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c
+             */
+            badges: string | null;
+            /**
+             * Governor
+             * @description Moa's ProgrammeGovernor, to which the registry does not lead; null where there is none.
+             * @example 0x5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d5d
+             */
+            governor: string | null;
             /**
              * Receipts
              * @description Signs receipts and bundles.

@@ -3,7 +3,7 @@ import type { Gateway } from "../api/gateway";
 import { troubleText } from "../api/problem";
 import type { Entry } from "../api/types";
 import { useLocale } from "../i18n/locale";
-import { tellsOf } from "../verify/entry";
+import { doubtOf, tellsOf } from "../verify/entry";
 import { Icon } from "../ui/Icon";
 
 /** `told`: null when the entry is proven, else the error's name; and the registry on which it rests. */
@@ -48,12 +48,12 @@ export function Verify({ entry, gateway }: { entry: Entry; gateway: Gateway }) {
 
 /** error: null when the entry's block proves it. The verifier is loaded when it is first asked for. */
 async function verified({ points, proof }: Entry, gateway: Gateway): Promise<{ error: string | null; registry: string }> {
-  const [data, registry, { eventsOf, verify }] = await Promise.all([
+  const [data, contracts, { eventsOf, verify }] = await Promise.all([
     gateway.evidence(proof.block_number),
-    gateway.registry(),
+    gateway.contracts(),
     import("../verify/verify"),
   ]);
-  const { verdict, error } = verify(data, { pin: proof.block_hash, registry });
-  if (verdict !== "proven") return { error: error ?? verdict, registry };
+  const doubt = doubtOf(data, proof.block_hash, contracts, verify), { registry } = contracts;
+  if (doubt !== null) return { error: doubt, registry };
   return { error: tellsOf(eventsOf(data), points, proof.contract) ? null : "ClaimFalse", registry };
 }

@@ -1,4 +1,12 @@
-import type { Told } from "./verify";
+import type { Contracts, Told, Verdict } from "./verify";
+
+/** Why a bundle is not proven of the block and the contracts that the reader names; null when it is. */
+export function doubtOf(
+  data: Uint8Array, pin: string, contracts: Contracts, verify: (data: Uint8Array, options: { pin: string } & Contracts) => Verdict,
+): string | null {
+  const { verdict, error } = verify(data, { pin, ...contracts });
+  return verdict === "proven" ? null : error ?? verdict;
+}
 
 /**
  * Whether the proven events of a block tell of an entry: its contract told something of the account, and its points are

@@ -355,6 +355,8 @@ class Known {
 
 /* Verdicts. */
 export type Options = { pin?: string; key?: string; registry?: string; badges?: string; governor?: string };
+/** Moa's contracts as a reader names them: those to which no storage of the registry leads only where there are any. */
+export type Contracts = { registry: string } & Pick<Options, "badges" | "governor">;
 function signer(found: Any, { key }: Options): string | null {
   const by = found.signed[0]?.key ?? null;
   return key !== undefined && key !== by ? fail("KeyMismatch", `signed by ${by}, not by ${key}`) : by;
