@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from chain.evidence import programme
 from chain.evidence.bundle import Maker, _rule
 from chain.evidence.claims import same
 from chain.evidence.errors import EvidenceError, EvidenceMissing, Refused
@@ -111,3 +112,21 @@ def test_a_rule_is_told_by_the_bits_of_its_words(kind: int, rounding: int) -> No
     assert (told["numerator"], told["denominator"], told["notice_seconds"]) == ("3", "2", "3600")
     assert (told["cap_per_award"], told["cap_per_member_day"], told["budget"]) == ("500", "900", "10000")
     assert (told["start"], told["end"], told["version"], told["rule_id"]) == ("11", "12", "5", "2")
+
+
+@pytest.mark.parametrize(("brand_id", "definition_id"), [(1, 2**32), (2**64, 1)])
+def test_a_number_that_would_name_anothers_badge_is_refused(brand_id: int, definition_id: int) -> None:
+    """SPEC 13.15: a token's id is made of brand, definition and member; none may reach into the others' bits."""
+
+    class Believing:
+        def contract(self, address: str, name: str) -> None:
+            """Every contract is known."""
+
+        def word(self, address: str, slot: int) -> int:
+            raise AssertionError("a word was read of a definition that cannot be")
+
+    claim = {"contract": "0x" + "bb" * 20, "brand_id": str(brand_id), "definition_id": str(definition_id)}
+    with pytest.raises(Refused) as refused:
+        programme.badge(Believing(), claim)  # type: ignore[arg-type]
+
+    assert "there is no definition" in str(refused.value)
