@@ -131,7 +131,8 @@ OTHER_MEMBER = f"(SELECT MAX(id) FROM member WHERE id <> (SELECT subject FROM ev
 NEW_KEY = "INSERT INTO api_key (id, kind, brand, secret_hash, created_at_ms) VALUES ('aaaaaaaaaaaa', 'o', NULL, 'x', 1)"
 NEW_ROLE = (
     "INSERT INTO staff_role (id, lookup, sealed, brand, scope, role, member_id, made_at_ms)"
-    " SELECT 'aaaaaaaaaaaa', 'x', sealed, brand, scope, role, NULL, 1 FROM staff_role WHERE role = 'till'"
+    " SELECT 'aaaaaaaaaaaa', 'x', sealed, brand, scope, role, NULL, 1 FROM staff_role"
+    " WHERE id = (SELECT MIN(id) FROM staff_role WHERE role = 'till')"
 )
 NEW_SESSION = (
     "INSERT INTO member_session (id, member_id, secret_hash, created_at_ms, expires_at_ms)"
@@ -151,7 +152,7 @@ LIES: dict[str, tuple[str, str, str]] = {
         "event", "amount of a fact",
     ),
     "a purchase's currency": (
-        f"UPDATE event SET data = CAST(REPLACE(CAST(data AS TEXT), 'USD', 'EUR') AS A_DOCUMENT) WHERE id = {ONE_EVENT}",
+        f"UPDATE event SET data = CAST(REPLACE(REPLACE(CAST(data AS TEXT), 'USD', 'EUR'), 'KRW', 'EUR') AS A_DOCUMENT) WHERE id = {ONE_EVENT}",
         "event", "content of a fact",
     ),
     "a purchase's time": (
