@@ -123,6 +123,8 @@ def differences(connection: Connection) -> list[Difference]:
 
 ONE_AWARD = "(SELECT MIN(operation) FROM award)"
 ONE_EVENT = "(SELECT MIN(event) FROM award)"
+# Whichever brand's purchase came first.
+IN_EUROS = "REPLACE(REPLACE(CAST(data AS TEXT), 'USD', 'EUR'), 'KRW', 'EUR')"
 OPERATION = "UPDATE operation SET {} WHERE id = " + ONE_AWARD
 HOLD, EXCHANGE = "UPDATE hold_request SET {}", "UPDATE exchange_request SET {}"
 AMOUNT = '\'"base_amount":'
@@ -152,8 +154,7 @@ LIES: dict[str, tuple[str, str, str]] = {
         "event", "amount of a fact",
     ),
     "a purchase's currency": (
-        f"UPDATE event SET data = CAST(REPLACE(REPLACE(CAST(data AS TEXT), 'USD', 'EUR'), 'KRW', 'EUR') AS A_DOCUMENT) WHERE id = {ONE_EVENT}",
-        "event", "content of a fact",
+        f"UPDATE event SET data = CAST({IN_EUROS} AS A_DOCUMENT) WHERE id = {ONE_EVENT}", "event", "content of a fact",
     ),
     "a purchase's time": (
         f"UPDATE event SET occurred_at_ms = occurred_at_ms + 1 WHERE id = {ONE_EVENT}", "event", "content of a fact",
