@@ -123,8 +123,11 @@ def differences(connection: Connection) -> list[Difference]:
 
 ONE_AWARD = "(SELECT MIN(operation) FROM award)"
 ONE_EVENT = "(SELECT MIN(event) FROM award)"
-# Whichever brand's purchase came first.
-IN_EUROS = "REPLACE(REPLACE(CAST(data AS TEXT), 'USD', 'EUR'), 'KRW', 'EUR')"
+IN_EUROS = "REPLACE(CAST(data AS TEXT), 'USD', 'EUR')"
+ONE_IN_DOLLARS = (
+    "(SELECT MIN(award.event) FROM award JOIN event ON event.id = award.event"
+    " WHERE CAST(event.data AS TEXT) LIKE '%USD%')"
+)
 OPERATION = "UPDATE operation SET {} WHERE id = " + ONE_AWARD
 HOLD, EXCHANGE = "UPDATE hold_request SET {}", "UPDATE exchange_request SET {}"
 AMOUNT = '\'"base_amount":'
@@ -154,7 +157,8 @@ LIES: dict[str, tuple[str, str, str]] = {
         "event", "amount of a fact",
     ),
     "a purchase's currency": (
-        f"UPDATE event SET data = CAST({IN_EUROS} AS A_DOCUMENT) WHERE id = {ONE_EVENT}", "event", "content of a fact",
+        f"UPDATE event SET data = CAST({IN_EUROS} AS A_DOCUMENT) WHERE id = {ONE_IN_DOLLARS}",
+        "event", "content of a fact",
     ),
     "a purchase's time": (
         f"UPDATE event SET occurred_at_ms = occurred_at_ms + 1 WHERE id = {ONE_EVENT}", "event", "content of a fact",
