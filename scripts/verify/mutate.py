@@ -1,9 +1,9 @@
 """Puts single-operator faults into the core, one at a time, and counts how many the quick tests catch.
 
 Which: from every comparison, sum, constant, `and`, `not`, `min` in the functions of CORE; a seed draws by hash, so that
-most of a draw stays while the code grows. By whom: a fault is judged by the quick tests that call its function,
-quickest first, up to TESTS_S_MAX of them. It is caught when one fails (or hangs). Ends with 0 when enough are caught
-and each survivor is explained in tests/mutate/survivors.toml.
+most of a draw stays while the code grows. By whom: a fault is judged by the quick tests that call its function, of
+its own room first, for at most TESTS_S_MAX seconds. It is caught when one fails (or hangs). Ends with 0 when enough are
+caught and each survivor is explained in tests/mutate/survivors.toml.
 
     make mutate                       # MUTANTS=60 SEED=1
     make mutate MUTANTS=200 SEED=7

@@ -24,7 +24,8 @@ from chain.storage.database import engine as make_engine
 from chain.storage.database import snapshot
 from tests.differential.run import run
 from tests.differential.world import TwoSides
-from tests.reports.recorded import Answers, deployment_of, recorded
+from tests.reports.recorded import deployment_of, recorded
+from tests.support.answers import Answers
 
 STEPS = int(os.environ.get("MOA_REPORT_STEPS", "500"))
 SEED = int(os.environ.get("MOA_SEED") or random.SystemRandom().randrange(2**32))

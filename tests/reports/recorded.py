@@ -25,28 +25,13 @@ from chain.node.rpc import Rpc
 from chain.storage.database import engine as make_engine
 from tests.differential.run import run
 from tests.differential.world import TwoSides
+from tests.support.answers import Answers, question
 
 FOLDER = Path(__file__).parent
 ROWS = FOLDER / "recorded.db.gz"
 ANSWERS = FOLDER / "recorded.json.gz"
 SEED = 7
 STEPS = 300
-
-
-class Answers:
-    """A node of which only the recorded questions can be asked; another one is a KeyError."""
-
-    def __init__(self, told: dict[str, Any]):
-        self._told = told
-
-    def call(self, method: str, *params: Any) -> Any:
-        """As the node answered at the time."""
-        return self._told[question(method, params)]
-
-
-def question(method: str, params: Any) -> str:
-    """The key of an answer."""
-    return orjson.dumps([method, *params], option=orjson.OPT_SORT_KEYS).decode()
 
 
 def deployment_of(world: TwoSides, rpc: Rpc, chain_id: int) -> Deployment:

@@ -19,6 +19,7 @@ from chain.contracts.codec import Codec
 from chain.contracts.deployment import Contract, Deployment
 from chain.evidence.bundle import Maker, Memo, Place
 from chain.storage.documents import Documents
+from tests.support.answers import Answers, question
 
 FILE = Path(__file__).with_name("recorded.json.gz")
 
@@ -41,26 +42,6 @@ class Taped:
         for (method, params), answer in zip(asked, answers, strict=True):
             self.told[question(method, params)] = answer
         return list(answers)
-
-
-class Tape:
-    """A node that knows the answers of the tape; to any other question it says that there is nothing."""
-
-    def __init__(self, told: dict[str, Any]):
-        self.told = told
-
-    def call(self, method: str, *params: Any) -> Any:
-        """As the node answered."""
-        return self.told.get(question(method, params))
-
-    def batch(self, asked: list[tuple[str, list[Any]]]) -> list[Any]:
-        """As the node answered."""
-        return [self.call(method, *params) for method, params in asked]
-
-
-def question(method: str, params: Any) -> str:
-    """The key of an answer."""
-    return orjson.dumps([method, *params], option=orjson.OPT_SORT_KEYS).decode()
 
 
 def made(maker: Maker, story: dict[str, Any]) -> dict[str, bytes]:
@@ -102,7 +83,7 @@ def texts(data: bytes) -> list[str]:
     return [claim["text"] for claim in orjson.loads(data)["body"]["claims"] if claim["type"] == "rule"]
 
 
-def tape(folder: Path) -> tuple[Tape, Deployment, dict[str, Any], dict[str, Any]]:
+def tape(folder: Path) -> tuple[Answers, Deployment, dict[str, Any], dict[str, Any]]:
     """The node, the deployment with its texts in this folder, the story, and the bodies that were made of it."""
     told = orjson.loads(gzip.decompress(FILE.read_bytes()))
     for text in set(told["texts"]):
@@ -115,4 +96,4 @@ def tape(folder: Path) -> tuple[Tape, Deployment, dict[str, Any], dict[str, Any]
         codec=Codec.load(),
         documents=Documents(folder),
     )
-    return Tape(told["answers"]), deployment, told["story"], told["documents"]
+    return Answers(told["answers"]), deployment, told["story"], told["documents"]

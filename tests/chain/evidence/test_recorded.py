@@ -17,8 +17,9 @@ from chain.evidence.errors import EvidenceError, EvidenceMissing, Refused
 from chain.evidence.verify import verify
 from chain.storage.documents import Documents
 from tests.chain.evidence.bundles import Bundles
-from tests.chain.evidence.recorded import Tape, made, tape, write
+from tests.chain.evidence.recorded import made, tape, write
 from tests.chain.evidence.test_evidence import bundles
+from tests.support.answers import Answers
 
 __all__ = ["bundles"]  # the fixture
 
@@ -54,7 +55,7 @@ def test_of_a_node_that_lies_nothing_false_is_made(tmp_path: Path) -> None:
     node, deployment, story, bodies = tape(tmp_path)
     wrong = 0
     for key in rng.sample(sorted(node.told), LIES):
-        lying = Tape({**node.told, key: changed(node.told[key], rng)})
+        lying = Answers({**node.told, key: changed(node.told[key], rng)})
         try:
             documents = made(Maker(lying, deployment), story)  # type: ignore[arg-type]
         except (EvidenceError, ValueError, KeyError, TypeError, AttributeError):
